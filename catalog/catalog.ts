@@ -1,0 +1,71 @@
+/**
+ * The catalog seam: names to tables, and the one act that changes a table, `commitTable`.
+ *
+ * Implemented over a bucket (`stores/`) and over REST (`rest/`); both run the same conformance suite.
+ */
+import type { Namespace, TableIdentifier } from '../common/index.ts'
+import type { PartitionSpec, Schema, SortOrder, TableMetadata } from './spec/types.ts'
+import type { TableRequirement } from './table/requirement.ts'
+import type { TableUpdate } from './table/update.ts'
+
+/** A table as it stood when it was loaded. Load again to see later commits. */
+export interface Table {
+  readonly identifier: TableIdentifier
+  readonly metadata: TableMetadata
+  /** Location of the metadata file that `metadata` was read from. */
+  readonly metadataLocation: string
+}
+
+export interface CreateTableRequest {
+  readonly identifier: TableIdentifier
+  /** Field ids are reassigned by the catalog: use the ids of the returned table. */
+  readonly schema: Schema
+  readonly partitionSpec?: PartitionSpec
+  readonly sortOrder?: SortOrder
+  readonly properties?: Readonly<Record<string, string>>
+  /** Default: `<warehouse>/<namespace>/<table>`; must lie under the warehouse. */
+  readonly location?: string
+}
+
+/** Applied whole or not at all: every requirement is checked against the table that is replaced. */
+export interface TableCommit {
+  readonly identifier: TableIdentifier
+  readonly requirements: readonly TableRequirement[]
+  readonly updates: readonly TableUpdate[]
+}
+
+export interface Catalog {
+  listNamespaces(parent?: Namespace): Promise<readonly Namespace[]>
+  /** Throws AlreadyExistsError. */
+  createNamespace(
+    namespace: Namespace,
+    properties?: Readonly<Record<string, string>>,
+  ): Promise<void>
+  /** The namespace's properties. Throws NotFoundError. */
+  loadNamespace(namespace: Namespace): Promise<Readonly<Record<string, string>>>
+  updateNamespaceProperties(
+    namespace: Namespace,
+    changes: {
+      readonly updates: Readonly<Record<string, string>>
+      readonly removals: readonly string[]
+    },
+  ): Promise<void>
+  /** Throws NotFoundError, ValidationError when it still holds tables. */
+  dropNamespace(namespace: Namespace): Promise<void>
+  listTables(namespace: Namespace): Promise<readonly TableIdentifier[]>
+  /** Throws AlreadyExistsError, NotFoundError (namespace). */
+  createTable(request: CreateTableRequest): Promise<Table>
+  /** Throws NotFoundError. */
+  loadTable(identifier: TableIdentifier): Promise<Table>
+  /**
+   * Throws CommitFailedError (a requirement does not hold: reload, rebase, retry),
+   * CommitStateUnknownError (may be applied: delete nothing), NotFoundError, ValidationError.
+   */
+  commitTable(commit: TableCommit): Promise<Table>
+  /** `purge` also deletes the table's files. Throws NotFoundError. */
+  dropTable(identifier: TableIdentifier, options?: { readonly purge?: boolean }): Promise<void>
+  /** Throws NotFoundError, AlreadyExistsError. */
+  renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void>
+  /** Adopts an existing metadata file. Throws AlreadyExistsError, NotFoundError, CorruptDataError. */
+  registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<Table>
+}

@@ -1,0 +1,20 @@
+/**
+ * One change to a table, cut so that work which survives a lost race is done once.
+ *
+ * `prepare` makes files and manifests; `commit` runs for each attempt against the newest base and
+ * yields requirements and updates. A base that makes the prepared work stale (a file it points at is
+ * gone) is answered with `stale`, and `prepare` runs again on that base.
+ */
+import type { Table } from '../catalog.ts'
+import type { TableRequirement } from '../table/requirement.ts'
+import type { TableUpdate } from '../table/update.ts'
+
+export interface ActionCommit {
+  readonly requirements: readonly TableRequirement[]
+  readonly updates: readonly TableUpdate[]
+}
+
+export interface TransactionAction<Prepared> {
+  prepare(table: Table): Promise<Prepared>
+  commit(base: Table, prepared: Prepared): Promise<ActionCommit | 'stale'>
+}

@@ -1,0 +1,35 @@
+/**
+ * Time as a component, so that tests and the simulator step it.
+ *
+ * Only this file may read the wall clock or set a timer for waiting (tests/architecture checks it).
+ */
+
+export interface Clock {
+  /** Milliseconds since the epoch, wall clock. Never used to order commits (sequence numbers do). */
+  now(): number
+  /** Milliseconds of a clock that never goes back, for durations. */
+  monotonic(): number
+  /** Resolves after `ms`, or rejects with the signal's reason. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason as Error)
+        return
+      }
+      const onAbort = (): void => {
+        clearTimeout(timer)
+        reject(signal?.reason as Error)
+      }
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', onAbort)
+        resolve()
+      }, ms)
+      signal?.addEventListener('abort', onAbort, { once: true })
+    }),
+}

@@ -1,0 +1,9 @@
+/** The only reader of `process.env` (tests/architecture checks it). */
+export function environment(name: string): string | undefined {
+  return process.env[name]
+}
+
+/** The whole environment, for settings that scan it by prefix. */
+export function environmentEntries(): Readonly<Record<string, string | undefined>> {
+  return process.env
+}

@@ -1,0 +1,10 @@
+/** common: what every layer uses and nothing that knows of tables, topics or buckets. */
+export * from './clock.ts'
+export * from './environment.ts'
+export * from './errors.ts'
+export * from './failpoint.ts'
+export * from './identifiers.ts'
+export * from './json.ts'
+export * from './logger.ts'
+export * from './random.ts'
+export * from './retry.ts'

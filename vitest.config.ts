@@ -1,0 +1,41 @@
+import { defineConfig } from 'vitest/config'
+
+// One project per kind of test, so that `npx vitest --project unit` stays under a few seconds
+// while the slow kinds (real services) are asked for by name.
+const slow = { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false }
+const exclude = ['**/node_modules/**', '**/dist/**', '**/.cache/**']
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: [
+            '{app,batch-jobs,catalog,cli,common,compactor,ingest,io,minio,server,sql}/**/*.test.ts',
+            'tests/{architecture,conformance}/**/*.test.ts',
+          ],
+          exclude,
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: { name: 'e2e', include: ['tests/e2e/**/*.test.ts'], exclude, ...slow },
+      },
+      {
+        test: { name: 'simulation', include: ['tests/simulation/**/*.test.ts'], exclude, ...slow },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['tests/integration/**/*.test.ts'],
+          exclude,
+          ...slow,
+        },
+      },
+      {
+        test: { name: 'interop', include: ['tests/interop/**/*.test.ts'], exclude, ...slow },
+      },
+    ],
+  },
+})

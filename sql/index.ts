@@ -1,0 +1,2 @@
+/** sql: the only importer of DuckDB: the query engine, the shell, writing Parquet. */
+export { openDatabase, type Database, type DatabaseOptions } from './database.ts'

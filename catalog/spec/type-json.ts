@@ -1,0 +1,164 @@
+/**
+ * Types in JSON (spec, "Appendix C: JSON serialization", "Schemas") and as text.
+ *
+ * Primitive types are strings (`decimal(9,2)`, `fixed[16]`), nested types objects.
+ */
+import { UnsupportedError, type Json, type JsonObject } from '../../common/index.ts'
+import {
+  arrayField,
+  asObject,
+  asString,
+  booleanField,
+  intField,
+  optionalField,
+  stringField,
+  unexpected,
+} from './json-fields.ts'
+import type { NestedField, PrimitiveType, SimpleTypeName, Type } from './types.ts'
+
+const simpleTypes: Readonly<Record<SimpleTypeName, true>> = {
+  boolean: true,
+  int: true,
+  long: true,
+  float: true,
+  double: true,
+  date: true,
+  time: true,
+  timestamp: true,
+  timestamptz: true,
+  string: true,
+  uuid: true,
+  binary: true,
+}
+
+/** Nesting beyond this is an attack or a mistake, not a table. */
+const depthMax = 100
+
+/** Parses the text of a primitive type; `undefined` when it is not one. */
+export function parsePrimitiveType(text: string): PrimitiveType | undefined {
+  const lower = text.trim().toLowerCase()
+  if (Object.hasOwn(simpleTypes, lower)) return { type: lower as SimpleTypeName }
+  const fixed = /^fixed\[\s*(\d+)\s*\]$/.exec(lower)
+  if (fixed !== null) return { type: 'fixed', length: Number(fixed[1]) }
+  const decimal = /^decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)$/.exec(lower)
+  if (decimal !== null) {
+    return { type: 'decimal', precision: Number(decimal[1]), scale: Number(decimal[2]) }
+  }
+  return undefined
+}
+
+export function isPrimitive(type: Type): type is PrimitiveType {
+  return type.type !== 'struct' && type.type !== 'list' && type.type !== 'map'
+}
+
+/** The type as SQL people and error messages write it: `list<long>`, `struct<a: long>`. */
+export function formatType(type: Type): string {
+  if (type.type === 'fixed') return `fixed[${type.length}]`
+  if (type.type === 'decimal') return `decimal(${type.precision}, ${type.scale})`
+  if (type.type === 'list') return `list<${formatType(type.element)}>`
+  if (type.type === 'map') return `map<${formatType(type.key)}, ${formatType(type.value)}>`
+  if (type.type !== 'struct') return type.type
+  const members = type.fields.map((field) => `${field.name}: ${formatType(field.type)}`)
+  return `struct<${members.join(', ')}>`
+}
+
+export function typeToJson(type: Type): Json {
+  if (type.type === 'struct') return { type: 'struct', fields: type.fields.map(fieldToJson) }
+  if (type.type === 'list') {
+    return {
+      type: 'list',
+      'element-id': type.elementId,
+      element: typeToJson(type.element),
+      'element-required': type.elementRequired,
+    }
+  }
+  if (type.type === 'map') {
+    return {
+      type: 'map',
+      'key-id': type.keyId,
+      key: typeToJson(type.key),
+      'value-id': type.valueId,
+      value: typeToJson(type.value),
+      'value-required': type.valueRequired,
+    }
+  }
+  return formatType(type)
+}
+
+export function typeFromJson(json: Json | undefined, where = 'type', depth = 0): Type {
+  if (typeof json === 'string') return primitiveFromText(json, where)
+  const object = asObject(json, where)
+  if (depth > depthMax) throw unexpected(`at most ${depthMax} levels of nesting`, '...', where)
+  const kind = stringField(object, 'type', where)
+  switch (kind) {
+    case 'struct':
+      return { type: 'struct', fields: fieldsFromJson(object, where, depth + 1) }
+    case 'list':
+      return {
+        type: 'list',
+        elementId: intField(object, 'element-id', where),
+        elementRequired: booleanField(object, 'element-required', where),
+        element: typeFromJson(object['element'], `${where}.element`, depth + 1),
+      }
+    case 'map':
+      return {
+        type: 'map',
+        keyId: intField(object, 'key-id', where),
+        key: typeFromJson(object['key'], `${where}.key`, depth + 1),
+        valueId: intField(object, 'value-id', where),
+        valueRequired: booleanField(object, 'value-required', where),
+        value: typeFromJson(object['value'], `${where}.value`, depth + 1),
+      }
+    default:
+      throw unexpected('struct, list or map', kind, where)
+  }
+}
+
+export function fieldToJson(field: NestedField): JsonObject {
+  return {
+    id: field.id,
+    name: field.name,
+    required: field.required,
+    type: typeToJson(field.type),
+    ...(field.doc === undefined ? {} : { doc: field.doc }),
+    ...(field.initialDefault === undefined
+      ? {}
+      : { 'initial-default': field.initialDefault as Json }),
+    ...(field.writeDefault === undefined ? {} : { 'write-default': field.writeDefault as Json }),
+  }
+}
+
+export function fieldsFromJson(
+  object: JsonObject,
+  where: string,
+  depth = 0,
+): readonly NestedField[] {
+  return arrayField(object, 'fields', where).map((json, index) =>
+    fieldFromJson(json, `${where}.fields[${index}]`, depth),
+  )
+}
+
+function fieldFromJson(json: Json, where: string, depth: number): NestedField {
+  const object = asObject(json, where)
+  const name = stringField(object, 'name', where)
+  const doc = optionalField(object, 'doc', where, asString)
+  return {
+    id: intField(object, 'id', where),
+    name,
+    required: booleanField(object, 'required', where),
+    type: typeFromJson(object['type'], `${where}(${name}).type`, depth),
+    ...(doc === undefined ? {} : { doc }),
+    ...(object['initial-default'] === undefined
+      ? {}
+      : { initialDefault: object['initial-default'] }),
+    ...(object['write-default'] === undefined ? {} : { writeDefault: object['write-default'] }),
+  }
+}
+
+function primitiveFromText(text: string, where: string): PrimitiveType {
+  const type = parsePrimitiveType(text)
+  if (type !== undefined) return type
+  throw new UnsupportedError('column type is not supported; supported are the types of spec v2', {
+    facts: { where, type: text },
+  })
+}

@@ -1,0 +1,192 @@
+/**
+ * A real Kafka broker (KRaft, one node) without Docker: the jars come from Maven Central once, the
+ * broker runs on loopback with everything a test needs turned down to one replica.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Kafka, logLevel } from 'kafkajs'
+import {
+  type BackgroundProcess,
+  freePort,
+  startProcess,
+  sweepOrphans,
+} from './background-process.ts'
+import { installOnce, runCommand } from './install.ts'
+import { runFolder } from './paths.ts'
+
+const kafkaVersion = '3.9.1'
+const readyWithinMs = 120_000
+
+const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>tidewater.tests</groupId>
+  <artifactId>kafka</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${kafkaVersion}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
+    </dependency>
+  </dependencies>
+</project>
+`
+
+export interface KafkaOptions {
+  readonly port?: number
+  /** Broker properties on top of the defaults here. */
+  readonly config?: Readonly<Record<string, string | number | boolean>>
+  readonly heap?: string
+  /** Lives on after this process; see scripts/services.ts. */
+  readonly detachedAs?: string
+}
+
+export interface KafkaService {
+  /** `127.0.0.1:port`, the same after a restart. */
+  readonly bootstrap: string
+  readonly port: number
+  readonly clusterId: string
+  readonly pid: number
+  readonly dataFolder: string
+  readonly logFile: string
+  /** SIGKILL; the log stays and `restart` finds it. */
+  kill(): Promise<void>
+  /** Ends the broker and removes its data. */
+  stop(): Promise<void>
+  /** Ends the broker if it runs and starts it again on the same port and data. */
+  restart(): Promise<void>
+}
+
+export async function startKafka(options: KafkaOptions = {}): Promise<KafkaService> {
+  await sweepOrphans()
+  const installed = await installKafka()
+  const port = options.port ?? (await freePort())
+  const name = options.detachedAs ?? `kafka-${port}`
+  const dataFolder = join(runFolder, `${name}-data-${randomBytes(4).toString('hex')}`)
+  const clusterId = randomBytes(16).toString('base64url')
+  const propertiesFile = join(dataFolder, 'server.properties')
+  const classPath = join(installed, 'lib', '*')
+  await mkdir(dataFolder, { recursive: true })
+  const properties = brokerProperties(port, await freePort(), dataFolder, options.config)
+  await writeFile(propertiesFile, properties)
+  await runCommand('java', [
+    '-Xmx256m',
+    '-XX:TieredStopAtLevel=1',
+    '-cp',
+    classPath,
+    'kafka.tools.StorageTool',
+    'format',
+    '-t',
+    clusterId,
+    '-c',
+    propertiesFile,
+  ])
+  const logFile = join(dataFolder, 'kafka.log')
+  const start = (): Promise<BackgroundProcess> =>
+    startProcess({
+      name,
+      command: 'java',
+      args: [
+        `-Xmx${options.heap ?? '512m'}`,
+        '-Dorg.slf4j.simpleLogger.showDateTime=true',
+        '-cp',
+        classPath,
+        'kafka.Kafka',
+        propertiesFile,
+      ],
+      logFile,
+      isReady: () => isBrokerReady(`127.0.0.1:${port}`),
+      readyWithinMs,
+      dataFolder,
+      detached: options.detachedAs !== undefined,
+    })
+  let broker = await start()
+  return {
+    bootstrap: `127.0.0.1:${port}`,
+    port,
+    clusterId,
+    dataFolder,
+    logFile,
+    get pid() {
+      return broker.pid
+    },
+    kill: () => broker.kill(),
+    stop: async () => {
+      await broker.stop()
+      await rm(dataFolder, { recursive: true, force: true })
+    },
+    restart: async () => {
+      await broker.stop()
+      broker = await start()
+    },
+  }
+}
+
+/** Downloads the jars now (46 MB), so that a later start takes seconds. */
+export async function installKafka(): Promise<string> {
+  return installOnce({
+    name: 'kafka',
+    version: kafkaVersion,
+    build: async (folder) => {
+      await writeFile(join(folder, 'pom.xml'), pom)
+      const goal = 'dependency:copy-dependencies'
+      await runCommand('mvn', ['-q', '-B', '-f', 'pom.xml', goal, '-DoutputDirectory=lib'], {
+        cwd: folder,
+      })
+    },
+  })
+}
+
+function brokerProperties(
+  port: number,
+  controllerPort: number,
+  dataFolder: string,
+  config: KafkaOptions['config'] = {},
+): string {
+  const properties: Record<string, string | number | boolean> = {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'log.dirs': join(dataFolder, 'log'),
+    'offsets.topic.replication.factor': 1,
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.num.partitions': 4,
+    'group.initial.rebalance.delay.ms': 0,
+    // A missing topic must be an error that a user sees, not a new empty topic.
+    'auto.create.topics.enable': false,
+    // Tests produce records with timestamps of years ago; retention by time would eat them.
+    'log.retention.ms': -1,
+    'message.max.bytes': 20_971_520,
+    ...config,
+  }
+  const lines = Object.entries(properties).map(([key, value]) => `${key}=${String(value)}`)
+  return `${lines.join('\n')}\n`
+}
+
+async function isBrokerReady(bootstrap: string): Promise<boolean> {
+  const kafka = new Kafka({
+    clientId: 'tidewater-tests-probe',
+    brokers: [bootstrap],
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 1_000,
+    requestTimeout: 5_000,
+    retry: { retries: 0 },
+  })
+  const admin = kafka.admin()
+  try {
+    await admin.connect()
+    const cluster = await admin.describeCluster()
+    return cluster.brokers.length > 0
+  } finally {
+    await admin.disconnect().catch(() => undefined)
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The codecs of Kafka record batches, synchronous because a batch is small and a thread hop is not.
+ *
+ * zstd comes from node:zlib where the runtime has it (22.15 on), else from a WASM decoder, which must
+ * be loaded first: that is why the codecs are an object made by `loadRecordCompression`.
+ */
+import { gunzipSync, gzipSync } from 'node:zlib'
+import * as zlib from 'node:zlib'
+import { compressFrameSync, decompressFrameSync } from 'lz4-napi'
+import { compressSync as snappyCompress } from 'snappy'
+import { CorruptDataError, UnsupportedError } from '../../common/index.ts'
+import { uncompressKafkaSnappy } from './snappy-framing.ts'
+import { zstdBytesMax } from './zstd-frame.ts'
+
+/** In the order of their codes in the attributes of a record batch. */
+export const recordCodecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
+
+export type RecordCodec = (typeof recordCodecs)[number]
+
+export interface RecordCompression {
+  compress(codec: RecordCodec, bytes: Uint8Array): Uint8Array
+  /** Throws CorruptDataError; the result never aliases `bytes` unless the codec is `none`. */
+  decompress(codec: RecordCodec, bytes: Uint8Array): Uint8Array
+}
+
+/** One record batch must fit in memory; a forged length must not take the process down. */
+export const decompressedBytesMax = 1 << 30
+
+interface Zstd {
+  compress(bytes: Uint8Array): Uint8Array
+  decompress(bytes: Uint8Array): Uint8Array
+}
+
+interface ZlibWithZstd {
+  readonly zstdCompressSync?: (bytes: Uint8Array) => Uint8Array
+  readonly zstdDecompressSync?: (
+    bytes: Uint8Array,
+    options: { readonly maxOutputLength: number },
+  ) => Uint8Array
+}
+
+export async function loadRecordCompression(): Promise<RecordCompression> {
+  const zstd = nativeZstd() ?? (await loadWasmZstd())
+  return {
+    compress: (codec, bytes) => compress(codec, bytes, zstd),
+    decompress: (codec, bytes) => {
+      try {
+        return decompress(codec, bytes, zstd)
+      } catch (error) {
+        if (error instanceof CorruptDataError) throw error
+        throw new CorruptDataError(`compressed records do not decompress`, {
+          facts: { codec, bytes: bytes.length },
+          cause: error,
+        })
+      }
+    },
+  }
+}
+
+/** The codec named by the low three bits of a batch's attributes. */
+export function recordCodecOf(attributes: number): RecordCodec {
+  const codec = recordCodecs[attributes & 7]
+  if (codec === undefined) {
+    throw new UnsupportedError('compression codec of a record batch is not known', {
+      facts: { code: attributes & 7 },
+    })
+  }
+  return codec
+}
+
+function compress(codec: RecordCodec, bytes: Uint8Array, zstd: Zstd): Uint8Array {
+  switch (codec) {
+    case 'none':
+      return bytes
+    case 'gzip':
+      return gzipSync(bytes)
+    case 'snappy':
+      return snappyCompress(asBuffer(bytes))
+    case 'lz4':
+      return compressFrameSync(asBuffer(bytes))
+    case 'zstd':
+      return zstd.compress(bytes)
+  }
+}
+
+function decompress(codec: RecordCodec, bytes: Uint8Array, zstd: Zstd): Uint8Array {
+  switch (codec) {
+    case 'none':
+      return bytes
+    case 'gzip':
+      return gunzipSync(bytes, { maxOutputLength: decompressedBytesMax })
+    case 'snappy':
+      return uncompressKafkaSnappy(bytes, decompressedBytesMax)
+    case 'lz4':
+      return decompressFrameSync(asBuffer(bytes))
+    case 'zstd':
+      return zstd.decompress(bytes)
+  }
+}
+
+function nativeZstd(): Zstd | undefined {
+  const { zstdCompressSync, zstdDecompressSync } = zlib as ZlibWithZstd
+  if (zstdCompressSync === undefined || zstdDecompressSync === undefined) return undefined
+  return {
+    compress: (bytes) => zstdCompressSync(bytes),
+    decompress: (bytes) => zstdDecompressSync(bytes, { maxOutputLength: decompressedBytesMax }),
+  }
+}
+
+async function loadWasmZstd(): Promise<Zstd> {
+  const { default: wasm } = await import('@foxglove/wasm-zstd')
+  await wasm.isLoaded
+  return {
+    compress: (bytes) => wasm.compress(bytes, 3),
+    decompress: (bytes) => wasm.decompress(bytes, zstdBytesMax(bytes, decompressedBytesMax)),
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,12 @@
+/** io: objects in S3, a local directory or memory behind one interface, `FileIO`. */
+export type {
+  ByteRange,
+  FileIO,
+  ObjectInfo,
+  StoredObject,
+  WriteCondition,
+  WriteResult,
+} from './file-io.ts'
+export { LocalFileIO, type LocalFileIOOptions } from './local/local-file-io.ts'
+export { locationScheme, parseLocation, type Location } from './location.ts'
+export { MemoryFileIO } from './memory-file-io.ts'

@@ -161,6 +161,9 @@ function brokerProperties(
     'transaction.state.log.min.isr': 1,
     'transaction.state.log.num.partitions': 4,
     'group.initial.rebalance.delay.ms': 0,
+    // After a kill the controller lets the broker back in only when its old session has ended.
+    'broker.heartbeat.interval.ms': 500,
+    'broker.session.timeout.ms': 3_000,
     // A missing topic must be an error that a user sees, not a new empty topic.
     'auto.create.topics.enable': false,
     // Tests produce records with timestamps of years ago; retention by time would eat them.

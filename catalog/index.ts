@@ -1,7 +1,15 @@
 /** catalog: Apache Iceberg tables, from the spec's types to the commit. */
 
 // ---- spec ------------------------------------------------------------------------------------
-export type * from './spec/types.ts'
+export {
+  formatDate,
+  formatTime,
+  formatTimestamp,
+  parseDate,
+  parseTimestamp,
+} from './spec/calendar.ts'
+export { parsePartitionBy } from './spec/partition-by.ts'
+export { formatPartitionValue, formatValue } from './spec/partition-path.ts'
 export { schemaFromJson, schemaToJson } from './spec/schema-json.ts'
 export {
   assignFreshIds,
@@ -12,6 +20,16 @@ export {
   validateSchema,
 } from './spec/schema.ts'
 export {
+  compareUtf8,
+  compareValues,
+  decodeValue,
+  encodeValue,
+  formatDecimal,
+  parseDecimal,
+  valueFromJson,
+  valueToJson,
+} from './spec/single-value.ts'
+export {
   currentSchema,
   currentSnapshot,
   defaultPartitionSpec,
@@ -20,5 +38,33 @@ export {
   schemaById,
   snapshotById,
 } from './spec/table-metadata.ts'
+export { applyTransform, canTransform, transformResultType } from './spec/transform.ts'
 export { formatTransform } from './spec/transform-text.ts'
 export { formatType, isPrimitive, parsePrimitiveType } from './spec/type-json.ts'
+export type {
+  DataFile,
+  DataFileContent,
+  DecimalType,
+  FieldSummary,
+  FixedType,
+  ListType,
+  ManifestEntry,
+  ManifestFile,
+  MapType,
+  NestedField,
+  PartitionField,
+  PartitionSpec,
+  PrimitiveType,
+  Schema,
+  Snapshot,
+  SnapshotOperation,
+  SnapshotRef,
+  SortField,
+  SortOrder,
+  StructType,
+  Summary,
+  TableMetadata,
+  Transform,
+  Type,
+  Value,
+} from './spec/types.ts'

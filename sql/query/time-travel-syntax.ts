@@ -1,0 +1,141 @@
+/**
+ * Accepts every usual spelling of time travel and leaves only DuckDB's, so that DuckDB's parser can
+ * do the rest: `t FOR VERSION AS OF n [AS x]` (Trino, Spark) and `t AT (VERSION => n) AS x` both
+ * become `t AS x AT (VERSION => n)`.
+ */
+import { splice, type Replacement, type SplicedText } from './spliced-text.ts'
+import { isSymbol, isWord, tokenize, type Token } from './tokens.ts'
+
+/** Words that can follow a table reference, hence are no alias of it. */
+const notAnAlias = new Set(
+  `AT FOR WHERE GROUP HAVING WINDOW QUALIFY ORDER LIMIT OFFSET FETCH UNION INTERSECT EXCEPT ON USING
+  JOIN INNER LEFT RIGHT FULL CROSS NATURAL ASOF POSITIONAL SEMI ANTI TABLESAMPLE SAMPLE PIVOT UNPIVOT
+  PIVOT_WIDER PIVOT_LONGER SELECT FROM AND OR WITH LATERAL RETURNING SET`.split(/\s+/),
+)
+
+/** Rewrites the time travel clauses of `sql`; text without any comes back as it is. */
+export function rewriteTimeTravel(sql: string): SplicedText {
+  const { tokens } = tokenize(sql)
+  const replacements: Replacement[] = []
+  for (let index = 0; index < tokens.length; index++) {
+    const clause = readForClause(tokens, index) ?? readAtClause(tokens, index)
+    if (clause === undefined) continue
+    const alias = readAlias(tokens, clause.next)
+    const first = tokens[index]
+    const last = tokens[alias.next - 1]
+    if (first === undefined || last === undefined) continue
+    const moved = alias.next > clause.next
+    if (clause.spelling === 'at' && !moved) continue
+    const value = textOf(
+      sql,
+      tokens,
+      clause.valueFrom,
+      clause.next - (clause.parenthesised ? 1 : 0),
+    )
+    const aliasText = moved ? `${textOf(sql, tokens, clause.next, alias.next)} ` : ''
+    replacements.push({
+      start: first.start,
+      end: last.end,
+      text: `${aliasText}AT (${clause.unit} => ${value})`,
+    })
+    index = alias.next - 1
+  }
+  return splice(sql, replacements)
+}
+
+interface Clause {
+  readonly spelling: 'for' | 'at'
+  readonly unit: 'VERSION' | 'TIMESTAMP'
+  /** Tokens [valueFrom, next) are the value, the closing parenthesis of AT included. */
+  readonly valueFrom: number
+  readonly next: number
+  readonly parenthesised: boolean
+}
+
+function readForClause(tokens: readonly Token[], index: number): Clause | undefined {
+  if (!isWord(tokens[index], 'FOR')) return undefined
+  const unit = timeTravelUnit(tokens[index + 1])
+  if (unit === undefined) return undefined
+  if (!isWord(tokens[index + 2], 'AS') || !isWord(tokens[index + 3], 'OF')) return undefined
+  const next = readSum(tokens, index + 4)
+  if (next === undefined) return undefined
+  return { spelling: 'for', unit, valueFrom: index + 4, next, parenthesised: false }
+}
+
+function readAtClause(tokens: readonly Token[], index: number): Clause | undefined {
+  if (!isWord(tokens[index], 'AT') || !isSymbol(tokens[index + 1], '(')) return undefined
+  const unit = timeTravelUnit(tokens[index + 2])
+  if (unit === undefined) return undefined
+  if (!isSymbol(tokens[index + 3], '=') || !isSymbol(tokens[index + 4], '>')) return undefined
+  const next = closingParenthesis(tokens, index + 1)
+  if (next === undefined) return undefined
+  return { spelling: 'at', unit, valueFrom: index + 5, next, parenthesised: true }
+}
+
+function timeTravelUnit(token: Token | undefined): 'VERSION' | 'TIMESTAMP' | undefined {
+  if (isWord(token, 'VERSION') || isWord(token, 'SYSTEM_VERSION')) return 'VERSION'
+  if (isWord(token, 'TIMESTAMP') || isWord(token, 'SYSTEM_TIME')) return 'TIMESTAMP'
+  return undefined
+}
+
+/** Terms joined by + and -; returns the index after them. */
+function readSum(tokens: readonly Token[], index: number): number | undefined {
+  let at = readTerm(tokens, index)
+  while (at !== undefined && (isSymbol(tokens[at], '+') || isSymbol(tokens[at], '-'))) {
+    at = readTerm(tokens, at + 1)
+  }
+  return at
+}
+
+function readTerm(tokens: readonly Token[], index: number): number | undefined {
+  const token = tokens[index]
+  if (token === undefined) return undefined
+  let next = index + 1
+  if (isSymbol(token, '(')) next = closingParenthesis(tokens, index) ?? tokens.length
+  else if (token.kind === 'symbol') return undefined
+  else if (token.kind === 'word' || token.kind === 'quoted') next = readWordTerm(tokens, index)
+  if (isSymbol(tokens[next], ':') && isSymbol(tokens[next + 1], ':')) return next + 3
+  return next
+}
+
+/** `DATE '…'`, `INTERVAL '1' DAY`, `now()`, `current_timestamp`. */
+function readWordTerm(tokens: readonly Token[], index: number): number {
+  const following = tokens[index + 1]
+  if (isSymbol(following, '(')) return closingParenthesis(tokens, index + 1) ?? tokens.length
+  const isLiteral = following?.kind === 'string' || following?.kind === 'number'
+  if (isWord(tokens[index], 'INTERVAL')) {
+    const unit = /^(YEAR|MONTH|WEEK|DAY|HOUR|MINUTE|SECOND|MILLISECOND|MICROSECOND)S?$/i
+    const value = isSymbol(following, '(')
+      ? (closingParenthesis(tokens, index + 1) ?? tokens.length)
+      : index + 2
+    return unit.test(tokens[value]?.text ?? '') ? value + 1 : value
+  }
+  return isLiteral ? index + 2 : index + 1
+}
+
+function closingParenthesis(tokens: readonly Token[], open: number): number | undefined {
+  let depth = 0
+  for (let at = open; at < tokens.length; at++) {
+    if (isSymbol(tokens[at], '(')) depth++
+    if (isSymbol(tokens[at], ')') && --depth === 0) return at + 1
+  }
+  return undefined
+}
+
+/** `[AS] name [(columns)]` from `index` on; `next === index` when there is none. */
+function readAlias(tokens: readonly Token[], index: number): { readonly next: number } {
+  const named = isWord(tokens[index], 'AS') ? index + 1 : index
+  const token = tokens[named]
+  const isName =
+    token?.kind === 'quoted' ||
+    (token?.kind === 'word' && (named > index || !notAnAlias.has(token.text.toUpperCase())))
+  if (!isName) return { next: index }
+  if (!isSymbol(tokens[named + 1], '(')) return { next: named + 1 }
+  return { next: closingParenthesis(tokens, named + 1) ?? named + 1 }
+}
+
+function textOf(sql: string, tokens: readonly Token[], from: number, to: number): string {
+  const first = tokens[from]
+  const last = tokens[to - 1]
+  return first === undefined || last === undefined ? '' : sql.slice(first.start, last.end)
+}

@@ -72,7 +72,10 @@ export const textList = () =>
   z
     .preprocess(
       (value) => (typeof value === 'string' ? splitList(value) : value),
-      z.array(text(), { error: 'expected a list such as [a, b]' }),
+      z.array(text(), {
+        error: ({ input }) =>
+          input === undefined ? 'is required' : 'expected a list such as [a, b]',
+      }),
     )
     .refine((items) => items.length > 0, 'is empty')
 
@@ -80,8 +83,37 @@ export const textList = () =>
 export const textMap = () =>
   z.record(z.string(), scalar('text'), { error: 'expected a map such as {key: value}' })
 
-/** Any value, for a reader of its own. */
-export const raw = () => z.custom<RawValue>((value) => value !== undefined, 'is required')
+/** A value of any shape run through `convert`, which throws SettingsError with the reason. */
+export const structured = <T>(convert: (value: RawValue) => T) =>
+  z
+    .custom<RawValue>((value) => value !== undefined, 'is required')
+    .transform((value, context): T => {
+      try {
+        return convert(value)
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: errorMessage(error) })
+        return z.NEVER
+      }
+    })
+
+/** As `textList`, each item run through `convert` after `join` put split items together again. */
+export const parsedList = <T>(
+  join: (items: readonly string[]) => readonly string[],
+  convert: (item: string) => T,
+) =>
+  textList().transform((items, context): readonly T[] => {
+    const joined = join(items)
+    return joined.flatMap((item, index) => {
+      try {
+        return [convert(item)]
+      } catch (error) {
+        // Where items were joined the positions of the list no longer say which item this is.
+        const path = joined.length === items.length ? [index] : []
+        context.addIssue({ code: 'custom', message: errorMessage(error), path })
+        return []
+      }
+    })
+  })
 
 export function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   return z.strictObject(shape, {

@@ -1,12 +1,11 @@
 /** `streams/*.yaml`: its keys, and from them the typed `StreamSettings`. */
-import { basename, dirname, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
-import { errorMessage } from '../errors.ts'
-import type { TableIdentifier } from '../identifiers.ts'
+import { formatIdentifier, type TableIdentifier } from '../identifiers.ts'
 import * as field from './fields.ts'
 import { embeddedInput, kafkaInput, kafkaSection, embeddedSection } from './input-document.ts'
 import type { Loaded, SettingsInput } from './lake-settings.ts'
-import { joinTerms, parsePartitionTerm, type PartitionTerm } from './partition-text.ts'
+import { joinTerms, parsePartitionTerm } from './partition-text.ts'
 import { resolveSettings, type Resolved } from './resolve.ts'
 import { SettingsProblemsError, type SettingPath, type SettingProblem } from './setting-tree.ts'
 import type { InputSettings, StreamSettings } from './stream-settings.ts'
@@ -22,9 +21,11 @@ const laterSchemaModes = [
   'protobuf',
 ]
 
+const tableName = () => field.parsed('namespace.table', parseTableName)
+
 const declaredField = field.section({
   name: field.text(),
-  type: field.raw(),
+  type: field.structured((value) => parseDeclaredType(value)),
   required: field.flag().prefault('false'),
   doc: field.text().optional(),
 })
@@ -45,13 +46,13 @@ export const streamSchema = field.section({
   errors: field
     .section({
       tolerance: field.choice(['none', 'data', 'all']).prefault('data'),
-      dlq: field.section({ table: field.text().optional() }).prefault({}),
+      dlq: field.section({ table: tableName().optional() }).prefault({}),
     })
     .prefault({}),
   output: field.section({
     iceberg: field.section({
-      table: field.text(),
-      partition_by: field.textList().optional(),
+      table: tableName(),
+      partition_by: field.parsedList(joinTerms, parsePartitionTerm).optional(),
       properties: field.textMap().prefault({}),
       branch: field.text().prefault('main'),
       auto_create: field.flag().prefault('true'),
@@ -111,8 +112,6 @@ export function parseStreamSettings(input: SettingsInput): Loaded<StreamSettings
 
 type StreamValues = z.output<typeof streamSchema>
 
-const unknownTable: TableIdentifier = { namespace: ['unknown'], name: 'unknown' }
-
 /** Checks that need more than one key, gathering all faults before anything is thrown. */
 class StreamBuilder {
   readonly problems: SettingProblem[] = []
@@ -131,7 +130,7 @@ class StreamBuilder {
       this.#report(['name'], 'letters, digits, ".", "_" and "-" only, at most 100')
     }
     const { iceberg } = value.output
-    const table = this.#table(['output', 'iceberg', 'table'], iceberg.table)
+    const { table } = iceberg
     return {
       name: value.name,
       input: this.#input(),
@@ -140,7 +139,7 @@ class StreamBuilder {
       errors: { tolerance: value.errors.tolerance, deadLetterTable: this.#deadLetterTable(table) },
       output: {
         table,
-        partitionBy: this.#partitionBy(),
+        partitionBy: iceberg.partition_by ?? [],
         properties: iceberg.properties,
         branch: iceberg.branch,
         autoCreate: iceberg.auto_create,
@@ -155,7 +154,6 @@ class StreamBuilder {
   derivedEntries(settings: StreamSettings): Loaded<StreamSettings>['entries'] {
     const { errors, schema } = this.#resolved.value
     const origin = { kind: 'default' } as const
-    const { namespace, name } = settings.errors.deadLetterTable
     return [
       ...(schema.mode === undefined
         ? [{ path: ['schema', 'mode'], text: settings.schema.mode, origin }]
@@ -164,7 +162,13 @@ class StreamBuilder {
         ? [{ path: ['schema', 'unknown_fields'], text: settings.schema.unknownFields, origin }]
         : []),
       ...(errors.dlq.table === undefined
-        ? [{ path: ['errors', 'dlq', 'table'], text: [...namespace, name].join('.'), origin }]
+        ? [
+            {
+              path: ['errors', 'dlq', 'table'],
+              text: formatIdentifier(settings.errors.deadLetterTable),
+              origin,
+            },
+          ]
         : []),
     ]
   }
@@ -201,54 +205,25 @@ class StreamBuilder {
 
   #fields(): readonly DeclaredField[] {
     const seen = new Map<string, string>()
-    return (this.#resolved.value.schema.fields ?? []).flatMap((entry, index) => {
+    return (this.#resolved.value.schema.fields ?? []).map((entry, index) => {
       const path = ['schema', 'fields', index]
       const twin = seen.get(entry.name.toLowerCase())
       if (twin !== undefined) {
         this.#report([...path, 'name'], `"${entry.name}" is declared twice (as "${twin}")`)
       }
       seen.set(entry.name.toLowerCase(), entry.name)
-      try {
-        const { name, required, doc } = entry
-        const type = parseDeclaredType(entry.type)
-        return [{ name, type, required, ...(doc === undefined ? {} : { doc }) }]
-      } catch (error) {
-        this.#report([...path, 'type'], errorMessage(error))
-        return []
-      }
-    })
-  }
-
-  #partitionBy(): readonly PartitionTerm[] {
-    const pieces = this.#resolved.value.output.iceberg.partition_by ?? []
-    return joinTerms(pieces).flatMap((term, index) => {
-      try {
-        return [parsePartitionTerm(term)]
-      } catch (error) {
-        const exact = joinTerms(pieces).length === pieces.length ? [index] : []
-        this.#report(['output', 'iceberg', 'partition_by', ...exact], errorMessage(error))
-        return []
-      }
+      const { name, type, required, doc } = entry
+      return { name, type, required, ...(doc === undefined ? {} : { doc }) }
     })
   }
 
   #deadLetterTable(table: TableIdentifier): TableIdentifier {
     const named = this.#resolved.value.errors.dlq.table
     if (named === undefined) return { namespace: table.namespace, name: `${table.name}__dlq` }
-    const path = ['errors', 'dlq', 'table']
-    const own = this.#table(path, named)
-    const same = own.name === table.name && own.namespace.join('.') === table.namespace.join('.')
-    if (same && table !== unknownTable) this.#report(path, 'is the table of the stream itself')
-    return own
-  }
-
-  #table(path: SettingPath, text: string): TableIdentifier {
-    try {
-      return parseTableName(text)
-    } catch (error) {
-      this.#report(path, errorMessage(error))
-      return unknownTable
+    if (formatIdentifier(named) === formatIdentifier(table)) {
+      this.#report(['errors', 'dlq', 'table'], 'is the table of the stream itself')
     }
+    return named
   }
 
   #atLeast(key: SettingPath, found: number, least: number, word: string): number {
@@ -268,9 +243,4 @@ class StreamBuilder {
 
 function later(what: string, instead: string): string {
   return `${what} is not in this release: ${instead}`
-}
-
-/** `events` for `streams/events.yaml`. */
-export function streamNameOf(file: string): string {
-  return basename(file).replace(/\.ya?ml$/, '')
 }

@@ -12,6 +12,7 @@ import {
   type Producer,
   type Transaction,
 } from 'kafkajs'
+import { systemClock } from '../../common/index.ts'
 
 export interface TestRecord {
   readonly key?: string | Buffer | null
@@ -67,6 +68,8 @@ export interface KafkaTools {
 }
 
 const sendRecordsMax = 5_000
+const markerPollMs = 20
+const markerPatienceMs = 2_000
 
 export async function connectKafkaTools(bootstrap: string): Promise<KafkaTools> {
   const kafka = new Kafka({
@@ -91,7 +94,7 @@ export async function connectKafkaTools(bootstrap: string): Promise<KafkaTools> 
   }
   let plainProducer: Promise<Producer> | undefined
   const openTransaction = async (transactionalId: string): Promise<OpenTransaction> =>
-    asOpenTransaction(await (await newProducer(transactionalId)).transaction())
+    asOpenTransaction(await (await newProducer(transactionalId)).transaction(), admin)
   let transactionCount = 0
   return {
     kafka,
@@ -149,19 +152,25 @@ function topicConfig(
   }
 }
 
+/** Returns, per partition, an offset inside what was sent. */
 async function sendAll(
   sender: Producer | Transaction,
   topic: string,
   records: readonly TestRecord[],
   compression: 'none' | 'gzip',
-): Promise<void> {
+): Promise<ReadonlyMap<number, bigint>> {
+  const reached = new Map<number, bigint>()
   for (let start = 0; start < records.length; start += sendRecordsMax) {
-    await sender.send({
+    const answers = await sender.send({
       topic,
       compression: compression === 'gzip' ? CompressionTypes.GZIP : CompressionTypes.None,
       messages: records.slice(start, start + sendRecordsMax).map(toMessage),
     })
+    for (const { partition, baseOffset } of answers) {
+      reached.set(partition, BigInt(baseOffset ?? 0))
+    }
   }
+  return reached
 }
 
 function toMessage(record: TestRecord): Message {
@@ -174,11 +183,42 @@ function toMessage(record: TestRecord): Message {
   }
 }
 
-function asOpenTransaction(transaction: Transaction): OpenTransaction {
+function asOpenTransaction(transaction: Transaction, admin: Admin): OpenTransaction {
+  const reached = new Map<string, ReadonlyMap<number, bigint>>()
   return {
-    send: (topic, records) => sendAll(transaction, topic, records, 'none'),
-    commit: () => transaction.commit(),
-    abort: () => transaction.abort(),
+    send: async (topic, records) => {
+      const sent = await sendAll(transaction, topic, records, 'none')
+      reached.set(topic, new Map([...(reached.get(topic) ?? []), ...sent]))
+    },
+    commit: async () => {
+      await transaction.commit()
+      await waitForMarkers(admin, reached)
+    },
+    abort: async () => {
+      await transaction.abort()
+      await waitForMarkers(admin, reached)
+    },
+  }
+}
+
+/**
+ * The coordinator answers before the brokers have written the markers; a test that looks at once would
+ * see the transaction still open. Gives up waiting when another open transaction holds the end back.
+ */
+async function waitForMarkers(
+  admin: Admin,
+  reached: ReadonlyMap<string, ReadonlyMap<number, bigint>>,
+): Promise<void> {
+  const startedMs = systemClock.monotonic()
+  while (systemClock.monotonic() - startedMs < markerPatienceMs) {
+    const topics = await Promise.all(
+      [...reached].map(async ([topic, sent]) => {
+        const ends = sortedOffsets(await admin.fetchTopicOffsets(topic))
+        return ends.every((end) => end.stableEnd > (sent.get(end.partition) ?? -1n))
+      }),
+    )
+    if (topics.every(Boolean)) return
+    await systemClock.sleep(markerPollMs)
   }
 }
 

@@ -134,7 +134,7 @@ describe('parseLakeSettings()', () => {
   it('absoluteLocation() normalises schemes and paths', () => {
     expect(absoluteLocation('s3a://b/w/', '/p')).toBe('s3://b/w')
     expect(absoluteLocation('memory://x', '/p')).toBe('memory://x')
-    expect(absoluteLocation('a b', '/p')).toBe('file:///p/a%20b')
+    expect(absoluteLocation('a b', '/p')).toBe('file:///p/a b')
     expect(absoluteLocation('/', '/p')).toBe('file:///')
   })
 })

@@ -1,7 +1,6 @@
 /** `tidewater.yaml`: where tables live and how this process reaches them. */
 import { homedir } from 'node:os'
 import { dirname, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type { z } from 'zod'
 import * as field from './fields.ts'
 import type { VariableSource } from './interpolate.ts'
@@ -189,7 +188,8 @@ export function absoluteLocation(warehouse: string, directory: string): string {
   if (scheme === 's3a' || scheme === 's3n') return trimmed.replace(/^s3[an]:/, 's3:')
   if (scheme !== undefined) return trimmed
   const home = trimmed.replace(/^~(?=\/|$)/, homedir())
-  return pathToFileURL(resolve(directory, home)).href
+  // A plain string, not a URL: locations are never percent-decoded (io/location.ts).
+  return `file://${resolve(directory, home)}`
 }
 
 function schemeOf(location: string): string | undefined {

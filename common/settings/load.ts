@@ -7,6 +7,7 @@ import { SettingsError, errorMessage } from '../errors.ts'
 import { variableSource } from './interpolate.ts'
 import { lakeSchema, parseLakeSettings, type LakeSettings, type Loaded } from './lake-settings.ts'
 import { refuseUnknownVariables, type SettingOverride } from './resolve.ts'
+import { resolveSettingPath, type SettingsSchema } from './schema-walk.ts'
 import { parseStreamSettings, streamSchema } from './stream-document.ts'
 import type { StreamSettings } from './stream-settings.ts'
 
@@ -46,7 +47,7 @@ export async function loadLakeSettings(
     text: file === undefined ? undefined : await readSettingsFile(file, sources.directory),
     file,
     variables: variableSource(sources.environment),
-    overrides: sources.overrides,
+    overrides: withoutKeysOf(streamSchema, lakeSchema, sources.overrides),
     directory: sources.directory,
   })
 }
@@ -60,9 +61,21 @@ export async function loadStreamSettings(
     text: await readSettingsFile(file, sources.directory),
     file,
     variables: variableSource(sources.environment),
-    overrides: sources.overrides,
+    overrides: withoutKeysOf(lakeSchema, streamSchema, sources.overrides),
     directory: sources.directory,
   })
+}
+
+/** One command line sets keys of both documents; each takes its own, and the unknown ones to refuse. */
+function withoutKeysOf(
+  other: SettingsSchema,
+  own: SettingsSchema,
+  overrides: readonly SettingOverride[],
+): readonly SettingOverride[] {
+  return overrides.filter(
+    ({ path }) =>
+      resolveSettingPath(own, path) !== undefined || resolveSettingPath(other, path) === undefined,
+  )
 }
 
 /** `NAME=value` lines; names that the environment already has are kept (as Docker Compose does). */

@@ -5,13 +5,15 @@ describe('parsePartitionTerm()', () => {
   it.each([
     ['day(ts)', { column: 'ts', transform: { kind: 'day' } }],
     ['days(ts)', { column: 'ts', transform: { kind: 'day' } }],
+    ['date(ts)', { column: 'ts', transform: { kind: 'day' } }],
+    ['day("odd name")', { column: 'odd name', transform: { kind: 'day' } }],
     ['region', { column: 'region', transform: { kind: 'identity' } }],
     ['identity(a.b)', { column: 'a.b', transform: { kind: 'identity' } }],
     ['bucket(16,id)', { column: 'id', transform: { kind: 'bucket', buckets: 16 } }],
     ['bucket(id, 16)', { column: 'id', transform: { kind: 'bucket', buckets: 16 } }],
     [' truncate( 10 , name ) ', { column: 'name', transform: { kind: 'truncate', width: 10 } }],
   ])('reads %s', (text, term) => {
-    expect(parsePartitionTerm(text)).toEqual(term)
+    expect(parsePartitionTerm(text)).toEqual({ text, ...term })
   })
 
   it.each([

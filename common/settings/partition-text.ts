@@ -8,6 +8,8 @@ export type PartitionTransform =
   | { readonly kind: 'truncate'; readonly width: number }
 
 export interface PartitionTerm {
+  /** As it was written. */
+  readonly text: string
   /** Column of the table; dots lead into structs. */
   readonly column: string
   readonly transform: PartitionTransform
@@ -20,14 +22,15 @@ export function parsePartitionTerm(text: string): PartitionTerm {
   const call = /^\s*(\w+)\s*\(\s*(.*?)\s*\)\s*$/s.exec(text)
   if (call === null) {
     if (/[()]/.test(text) || text.trim() === '') throw notATerm(text)
-    return { column: text.trim(), transform: { kind: 'identity' } }
+    return { text, column: unquoted(text), transform: { kind: 'identity' } }
   }
-  const kind = (call[1] ?? '').toLowerCase().replace(/(?<=year|month|day|hour)s$/, '')
+  const word = (call[1] ?? '').toLowerCase()
+  const kind = word === 'date' ? 'day' : word.replace(/(?<=year|month|day|hour)s$/, '')
   const args = (call[2] ?? '').split(',').map((arg) => arg.trim())
   const plain = plainKinds.find((name) => name === kind)
   if (plain !== undefined) {
     if (args.length !== 1 || args[0] === '') throw notATerm(text)
-    return { column: args[0] ?? '', transform: { kind: plain } }
+    return { text, column: unquoted(args[0] ?? ''), transform: { kind: plain } }
   }
   if (kind !== 'bucket' && kind !== 'truncate') {
     const hint = didYouMean(kind, [...plainKinds, 'bucket', 'truncate'])
@@ -39,11 +42,18 @@ export function parsePartitionTerm(text: string): PartitionTerm {
 /** Spark writes bucket(16, id), Trino bucket(id, 16): the number says which argument is which. */
 function widthTerm(kind: 'bucket' | 'truncate', args: string[], text: string): PartitionTerm {
   const [first = '', second = ''] = args
-  const [number, column] = /^\d+$/.test(first) ? [first, second] : [second, first]
+  const [number, name] = /^\d+$/.test(first) ? [first, second] : [second, first]
   const width = Number(number)
-  if (args.length !== 2 || column === '' || !/^\d+$/.test(number)) throw notATerm(text)
+  if (args.length !== 2 || name === '' || !/^\d+$/.test(number)) throw notATerm(text)
   if (width < 1 || width > widthMax) throw new SettingsError(`"${text}": the number is 1 or more`)
-  return { column, transform: kind === 'bucket' ? { kind, buckets: width } : { kind, width } }
+  const column = unquoted(name)
+  return { text, column, transform: kind === 'bucket' ? { kind, buckets: width } : { kind, width } }
+}
+
+function unquoted(name: string): string {
+  const trimmed = name.trim()
+  const quoted = /^"((?:[^"]|"")*)"$|^`([^`]*)`$/.exec(trimmed)
+  return quoted === null ? trimmed : (quoted[1]?.replaceAll('""', '"') ?? quoted[2] ?? '')
 }
 
 /**

@@ -51,7 +51,7 @@ describe('parseStreamSettings()', () => {
       },
       output: {
         table: { namespace: ['web'], name: 'events' },
-        partitionBy: [{ column: 'ts', transform: { kind: 'day' } }],
+        partitionBy: [{ text: 'day(ts)', column: 'ts', transform: { kind: 'day' } }],
         properties: {},
         branch: 'main',
         autoCreate: true,

@@ -55,6 +55,11 @@ export interface Catalog {
   listTables(namespace: Namespace): Promise<readonly TableIdentifier[]>
   /** Throws AlreadyExistsError, NotFoundError (namespace). */
   createTable(request: CreateTableRequest): Promise<Table>
+  /**
+   * The metadata that `createTable` would write, with nothing written; the table comes to be by a
+   * commit with `assert-create` (REST, "stage-create"). Only where the catalog makes the metadata.
+   */
+  stageTable?(request: CreateTableRequest): Promise<TableMetadata>
   /** Throws NotFoundError. */
   loadTable(identifier: TableIdentifier): Promise<Table>
   /**

@@ -68,3 +68,12 @@ export type {
   Type,
   Value,
 } from './spec/types.ts'
+
+// ---- the catalog seam, and the catalog that is only a bucket ---------------------------------
+export type { Catalog, CreateTableRequest, Table, TableCommit } from './catalog.ts'
+export type { TableRequirement } from './table/requirement.ts'
+export type { TableUpdate } from './table/update.ts'
+export {
+  ObjectStoreCatalog,
+  type ObjectStoreCatalogOptions,
+} from './stores/object-store-catalog.ts'

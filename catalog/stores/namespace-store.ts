@@ -1,0 +1,204 @@
+/**
+ * Namespaces of the bucket-only catalog: one swapped object each, a tombstone when dropped.
+ *
+ * Dropping must not race with a table being created inside. The dropper first marks the namespace,
+ * then looks for tables, then swaps the mark for a tombstone. A creator writes its table first and
+ * looks at the namespace after: finding the mark it removes it, which makes the dropper's last swap
+ * lose. So either the dropper sees the table or the creator sees the drop.
+ */
+import {
+  AlreadyExistsError,
+  CorruptDataError,
+  type JsonObject,
+  type Namespace,
+  NotFoundError,
+  type RetryPolicy,
+  UnavailableError,
+  ValidationError,
+  formatNamespace,
+  isJsonObject,
+} from '../../common/index.ts'
+import { catalogFolder, checkNamespace, encodeNamespace } from './object-names.ts'
+import { type PayloadCodec, SwapObject, type SwapState, type SwapTools } from './swap-object.ts'
+
+type Properties = Readonly<Record<string, string>>
+
+interface NamespaceEntry {
+  readonly namespace: Namespace
+  readonly properties: Properties
+  readonly state: 'live' | 'dropping' | 'dropped'
+}
+
+type State = SwapState<NamespaceEntry>
+
+const roundsMax = 50
+const namespacesMax = 100_000
+
+export class NamespaceStore {
+  readonly #tools: SwapTools
+  readonly #objects: SwapObject<NamespaceEntry>
+  readonly #folder: string
+  readonly #policy: RetryPolicy
+
+  constructor(tools: SwapTools, warehouse: string, policy: RetryPolicy) {
+    this.#tools = tools
+    this.#objects = new SwapObject(tools, namespaceCodec)
+    this.#folder = `${warehouse}/${catalogFolder}/namespaces/`
+    this.#policy = policy
+  }
+
+  /** Namespaces one level below `parent` (or at the top), sorted. */
+  async list(parent: Namespace | undefined): Promise<readonly Namespace[]> {
+    if (parent !== undefined) await this.load(parent)
+    const prefix = parent === undefined ? '' : `${encodeNamespace(parent)}.`
+    const levels = (parent?.length ?? 0) + 1
+    const locations: string[] = []
+    for await (const { location } of this.#tools.io.list(this.#folder + prefix)) {
+      const depth = location.slice(this.#folder.length, -'.json'.length).split('.').length
+      if (location.endsWith('.json') && depth === levels) locations.push(location)
+      if (locations.length > namespacesMax) throw tooMany()
+    }
+    const states = await this.#objects.readMany(locations)
+    return states
+      .filter((state) => state.payload.state !== 'dropped')
+      .map((state) => state.payload.namespace)
+      .sort((left, right) => (formatNamespace(left) < formatNamespace(right) ? -1 : 1))
+  }
+
+  /** Creates the namespace, and its parents where they are missing. Throws AlreadyExistsError. */
+  async create(namespace: Namespace, properties: Properties): Promise<void> {
+    checkNamespace(namespace)
+    const parent = namespace.slice(0, -1)
+    if (parent.length > 0 && (await this.#read(parent)) === undefined) {
+      await this.create(parent, {}).catch((error: unknown) => {
+        if (!(error instanceof AlreadyExistsError)) throw error
+      })
+    }
+    await this.#change(namespace, (found) => {
+      if (found !== undefined && found.payload.state !== 'dropped') {
+        throw new AlreadyExistsError('the namespace exists already', factsOf(namespace))
+      }
+      return { namespace, properties, state: 'live' }
+    })
+  }
+
+  /** The properties. Throws NotFoundError. */
+  async load(namespace: Namespace): Promise<Properties> {
+    const found = await this.#read(namespace)
+    if (found === undefined) throw missing(namespace)
+    return found.payload.properties
+  }
+
+  async update(
+    namespace: Namespace,
+    changes: { readonly updates: Properties; readonly removals: readonly string[] },
+  ): Promise<void> {
+    const both = changes.removals.find((key) => Object.hasOwn(changes.updates, key))
+    if (both !== undefined) {
+      throw new ValidationError('a property cannot be set and removed in one request', {
+        facts: { property: both },
+      })
+    }
+    await this.#change(namespace, (found) => {
+      if (found === undefined || found.payload.state === 'dropped') throw missing(namespace)
+      const kept = Object.entries(found.payload.properties).filter(
+        ([key]) => !changes.removals.includes(key),
+      )
+      const properties = { ...Object.fromEntries(kept), ...changes.updates }
+      return { namespace, properties, state: 'live' }
+    })
+  }
+
+  /** Drops the namespace unless `isInUse` finds something in it after the drop was announced. */
+  async drop(namespace: Namespace, isInUse: () => Promise<boolean>): Promise<void> {
+    await this.#change(namespace, (found) => {
+      if (found === undefined || found.payload.state === 'dropped') throw missing(namespace)
+      return { ...found.payload, state: 'dropping' }
+    })
+    const marked = await this.#read(namespace)
+    if (marked === undefined) return
+    const inUse = marked.payload.state === 'live' || (await isInUse())
+    const state = inUse ? 'live' : 'dropped'
+    const outcome = await this.#swap(marked, { ...marked.payload, state })
+    if (inUse || outcome.kind === 'lost') {
+      throw new ValidationError('the namespace is not empty', factsOf(namespace))
+    }
+  }
+
+  /** For the creator of a table, after its pointer is written: false when the namespace is gone. */
+  async keepAlive(namespace: Namespace): Promise<boolean> {
+    for (let round = 0; round < roundsMax; round++) {
+      const found = await this.#read(namespace)
+      if (found === undefined) return false
+      if (found.payload.state === 'live') return true
+      await this.#swap(found, { ...found.payload, state: 'live' })
+    }
+    throw busy(namespace)
+  }
+
+  async #read(namespace: Namespace): Promise<State | undefined> {
+    checkNamespace(namespace)
+    const found = await this.#objects.read(this.#locationOf(namespace))
+    return found?.payload.state === 'dropped' ? undefined : found
+  }
+
+  async #change(
+    namespace: Namespace,
+    next: (found: State | undefined) => NamespaceEntry,
+  ): Promise<void> {
+    checkNamespace(namespace)
+    for (let round = 0; round < roundsMax; round++) {
+      const found = await this.#objects.read(this.#locationOf(namespace))
+      const outcome = await this.#swap(found, next(found))
+      if (outcome.kind === 'won') return
+    }
+    throw busy(namespace)
+  }
+
+  #swap(base: State | undefined, payload: NamespaceEntry) {
+    const location = this.#locationOf(payload.namespace)
+    return this.#objects.swap({ location, base, payload, policy: this.#policy })
+  }
+
+  #locationOf(namespace: Namespace): string {
+    return `${this.#folder}${encodeNamespace(namespace)}.json`
+  }
+}
+
+const namespaceCodec: PayloadCodec<NamespaceEntry> = {
+  toJson: ({ namespace, properties, state }) => ({ namespace: [...namespace], properties, state }),
+  fromJson: (json, where) => {
+    const { namespace, properties, state } = json
+    const isText = (value: unknown): value is string => typeof value === 'string'
+    if (!Array.isArray(namespace) || !namespace.every(isText)) throw damaged(where, 'namespace')
+    if (!isTextMap(properties)) throw damaged(where, 'properties')
+    if (state !== 'live' && state !== 'dropping' && state !== 'dropped') {
+      throw damaged(where, 'state')
+    }
+    return { namespace, properties, state }
+  },
+}
+
+function isTextMap(value: JsonObject[string] | undefined): value is Properties {
+  return isJsonObject(value) && Object.values(value).every((item) => typeof item === 'string')
+}
+
+function factsOf(namespace: Namespace): { readonly facts: { readonly namespace: string } } {
+  return { facts: { namespace: formatNamespace(namespace) } }
+}
+
+function missing(namespace: Namespace): NotFoundError {
+  return new NotFoundError('the namespace does not exist', factsOf(namespace))
+}
+
+function busy(namespace: Namespace): UnavailableError {
+  return new UnavailableError('the namespace is changed by others all the time', factsOf(namespace))
+}
+
+function tooMany(): ValidationError {
+  return new ValidationError('too many namespaces to list', { facts: { max: namespacesMax } })
+}
+
+function damaged(where: string, found: string): CorruptDataError {
+  return new CorruptDataError('namespace object is damaged', { facts: { where, found } })
+}

@@ -1,0 +1,336 @@
+/**
+ * The catalog that is only a bucket: one pointer object per table, replaced by compare-and-swap.
+ *
+ * `<warehouse>/_catalog/tables/<namespace>/<table>.json` names the table's metadata file. A commit
+ * writes a new metadata file and then swaps the pointer; that one conditional PUT is the whole
+ * commit. There is no lock, no database and no second pointer that could lag. How an unknown answer
+ * is settled is in `swap-object.ts`, renames in `rename-intent.ts`, the rules with their numbers in
+ * docs/spec/catalog-commit.md.
+ */
+import {
+  AlreadyExistsError,
+  type Clock,
+  CommitFailedError,
+  type Namespace,
+  NotFoundError,
+  type Random,
+  type RetryPolicy,
+  type TableIdentifier,
+  UnavailableError,
+  backoffMs,
+  failpoint,
+  formatIdentifier,
+  formatNamespace,
+  randomUuid,
+  systemClock,
+  systemRandom,
+} from '../../common/index.ts'
+import type { FileIO } from '../../io/index.ts'
+import type { Catalog, CreateTableRequest, Table, TableCommit } from '../catalog.ts'
+import type { TableMetadata } from '../spec/types.ts'
+import { withoutSlash } from '../table/apply-update.ts'
+import { metadataFilesCut } from '../table/apply-updates.ts'
+import { newTableMetadata } from '../table/new-table-metadata.ts'
+import {
+  commitRetryDefaults,
+  commitRetryPolicy,
+  deletesOldMetadata,
+  statusCheckDefaults,
+  statusCheckPolicy,
+} from '../table/table-properties.ts'
+import { checkTableLocation, checkUpdateLocations, isBelow } from './location-rules.ts'
+import { MetadataFiles } from './metadata-files.ts'
+import { NamespaceStore } from './namespace-store.ts'
+import { nextMetadata } from './next-metadata.ts'
+import { checkIdentifier, checkNamespace, encodeName, encodeNamespace } from './object-names.ts'
+import { purgeTable } from './purge-table.ts'
+import { type SwapTools, isDefinite } from './swap-object.ts'
+import { type PointerState, TablePointers } from './table-pointers.ts'
+
+export interface ObjectStoreCatalogOptions {
+  readonly io: FileIO
+  /** For example `s3://lake/warehouse`; everything the catalog touches lies below. */
+  readonly warehouse: string
+  readonly clock?: Clock
+  readonly random?: Random
+  /** Where a table says nothing else by `commit.status-check.*`. */
+  readonly statusCheck?: RetryPolicy
+  /** Where a table says nothing else by `commit.retry.*`. */
+  readonly commitRetry?: RetryPolicy
+}
+
+/** Each further round means that another writer made progress in between. */
+const roundsMax = 50
+
+export class ObjectStoreCatalog implements Catalog {
+  readonly warehouse: string
+  readonly #tools: SwapTools
+  readonly #statusCheck: RetryPolicy
+  readonly #commitRetry: RetryPolicy
+  readonly #namespaces: NamespaceStore
+  readonly #pointers: TablePointers
+  readonly #files: MetadataFiles
+
+  constructor(options: ObjectStoreCatalogOptions) {
+    this.warehouse = withoutSlash(options.warehouse)
+    this.#tools = {
+      io: options.io,
+      clock: options.clock ?? systemClock,
+      random: options.random ?? systemRandom,
+    }
+    this.#statusCheck = options.statusCheck ?? statusCheckDefaults
+    this.#commitRetry = options.commitRetry ?? commitRetryDefaults
+    this.#namespaces = new NamespaceStore(this.#tools, this.warehouse, this.#statusCheck)
+    this.#pointers = new TablePointers(this.#tools, this.warehouse, this.#statusCheck)
+    this.#files = new MetadataFiles(this.#tools)
+  }
+
+  // ---- Namespaces -------------------------------------------------------------------------------
+
+  listNamespaces(parent?: Namespace): Promise<readonly Namespace[]> {
+    return this.#namespaces.list(parent)
+  }
+
+  createNamespace(
+    namespace: Namespace,
+    properties: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    return this.#namespaces.create(namespace, properties)
+  }
+
+  loadNamespace(namespace: Namespace): Promise<Readonly<Record<string, string>>> {
+    return this.#namespaces.load(namespace)
+  }
+
+  updateNamespaceProperties(
+    namespace: Namespace,
+    changes: {
+      readonly updates: Readonly<Record<string, string>>
+      readonly removals: readonly string[]
+    },
+  ): Promise<void> {
+    return this.#namespaces.update(namespace, changes)
+  }
+
+  async dropNamespace(namespace: Namespace): Promise<void> {
+    await this.#namespaces.drop(namespace, async () => {
+      const children = await this.#namespaces.list(namespace)
+      return children.length > 0 || (await this.#pointers.list(namespace)).length > 0
+    })
+  }
+
+  // ---- Tables -----------------------------------------------------------------------------------
+
+  async listTables(namespace: Namespace): Promise<readonly TableIdentifier[]> {
+    checkNamespace(namespace)
+    await this.#namespaces.load(namespace)
+    return this.#pointers.list(namespace)
+  }
+
+  async loadTable(identifier: TableIdentifier): Promise<Table> {
+    checkIdentifier(identifier)
+    return this.#tableAt(await this.#pointers.readLive(identifier))
+  }
+
+  async createTable(request: CreateTableRequest): Promise<Table> {
+    const { identifier } = request
+    for (let round = 0; round < roundsMax; round++) {
+      const free = await this.#freeName(identifier)
+      const table = await this.#publish(identifier, free, this.#newMetadata(request, free))
+      if (table === undefined) continue
+      await this.#keepNamespace(table)
+      return table
+    }
+    throw busy(identifier)
+  }
+
+  async stageTable(request: CreateTableRequest): Promise<TableMetadata> {
+    return this.#newMetadata(request, await this.#freeName(request.identifier))
+  }
+
+  async registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<Table> {
+    checkTableLocation(this.warehouse, metadataLocation)
+    for (let round = 0; round < roundsMax; round++) {
+      const free = await this.#freeName(identifier)
+      const metadata = await this.#files.read(metadataLocation)
+      checkTableLocation(this.warehouse, metadata.location)
+      const { tableUuid } = metadata
+      const payload = { identifier, metadataLocation, tableUuid, dropped: false }
+      if ((await this.#pointers.swap(free, payload)).kind === 'lost') continue
+      const table = { identifier, metadata, metadataLocation }
+      await this.#keepNamespace(table)
+      return table
+    }
+    throw busy(identifier)
+  }
+
+  async commitTable(commit: TableCommit): Promise<Table> {
+    const { identifier } = commit
+    const { clock, random } = this.#tools
+    checkIdentifier(identifier)
+    const startedMs = clock.monotonic()
+    for (let tried = 0; ; tried++) {
+      const found = await this.#pointers.read(identifier)
+      const attempt = await this.#attemptCommit(commit, found)
+      if (attempt.table !== undefined) return attempt.table
+      // Lost. What was asked for may still hold on the moved table: the next round sees.
+      const policy = commitRetryPolicy(attempt.metadata.properties, this.#commitRetry)
+      const waitMs = backoffMs(policy, tried, random)
+      const elapsedMs = clock.monotonic() - startedMs
+      if (tried >= policy.retriesMax || elapsedMs + waitMs > policy.totalMsMax) {
+        throw new CommitFailedError('the table was changed by others in every attempt', {
+          facts: { table: formatIdentifier(identifier), attempts: tried + 1 },
+        })
+      }
+      await clock.sleep(waitMs)
+    }
+  }
+
+  async dropTable(
+    identifier: TableIdentifier,
+    options: { readonly purge?: boolean } = {},
+  ): Promise<void> {
+    checkIdentifier(identifier)
+    const purge = options.purge ?? false
+    for (let round = 0; round < roundsMax; round++) {
+      const live = await this.#pointers.readLive(identifier)
+      const outcome = await this.#pointers.swap(live, { ...live.payload, dropped: true, purge })
+      if (outcome.kind === 'lost') continue
+      if (purge) await purgeTable(this.#tools.io, this.#files, live.payload.metadataLocation)
+      return
+    }
+    throw busy(identifier)
+  }
+
+  async renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void> {
+    checkIdentifier(from)
+    const id = randomUuid(this.#tools.random)
+    for (let round = 0; round < roundsMax; round++) {
+      const source = await this.#pointers.readLive(from)
+      await this.#freeName(to)
+      const pending = { ...source.payload, intent: { kind: 'rename-to', id, to } } as const
+      if ((await this.#pointers.swap(source, pending)).kind === 'lost') continue
+      await this.#pointers.settle(pending)
+      const after = await this.#pointers.readRaw(from)
+      if (!after?.trace.includes(id)) throw exists(to)
+      // The table is there now; a namespace dropped meanwhile must not hide it.
+      if (!(await this.#namespaces.keepAlive(to.namespace))) {
+        await this.#namespaces.create(to.namespace, {})
+      }
+      return
+    }
+    throw busy(from)
+  }
+
+  // ---- Steps ------------------------------------------------------------------------------------
+
+  /** One attempt of a commit; no table means that the swap was lost. */
+  async #attemptCommit(
+    commit: TableCommit,
+    found: PointerState | undefined,
+  ): Promise<{ readonly metadata: TableMetadata; readonly table?: Table }> {
+    const { identifier, updates } = commit
+    const live = found?.payload.dropped === false ? found : undefined
+    const base = live === undefined ? undefined : await this.#tableAt(live)
+    const metadata = nextMetadata(commit, base, {
+      nowMs: this.#tools.clock.now(),
+      tableUuid: randomUuid(this.#tools.random),
+      location: this.#defaultLocation(identifier, found),
+    })
+    if (base !== undefined && metadata === base.metadata) return { metadata, table: base }
+    checkUpdateLocations(this.warehouse, base?.metadata, metadata, updates)
+    if (base === undefined) await this.#namespaces.load(identifier.namespace)
+    const table = await this.#publish(identifier, found, metadata)
+    if (table === undefined) return { metadata }
+    if (base === undefined) await this.#keepNamespace(table)
+    else await this.#deleteCutMetadata(base.metadata, metadata)
+    return { metadata, table }
+  }
+
+  /** Writes the metadata file and swaps the pointer to it; undefined when the swap was lost. */
+  async #publish(
+    identifier: TableIdentifier,
+    base: PointerState | undefined,
+    metadata: TableMetadata,
+  ): Promise<Table | undefined> {
+    const statusCheck = statusCheckPolicy(metadata.properties, this.#statusCheck)
+    const retry = commitRetryPolicy(metadata.properties, this.#commitRetry)
+    const metadataLocation = await this.#files.write(metadata, base?.version ?? 0, retry)
+    await failpoint('commit.metadata-written')
+    const { tableUuid } = metadata
+    const payload = { identifier, metadataLocation, tableUuid, dropped: false }
+    try {
+      const outcome = await this.#pointers.swap(base, payload, statusCheck)
+      if (outcome.kind === 'won') {
+        this.#files.remember(metadataLocation, metadata)
+        return { identifier, metadata, metadataLocation }
+      }
+    } catch (error) {
+      // Only what surely was not written may be cleaned up.
+      if (isDefinite(error)) await this.#files.discard([metadataLocation])
+      throw error
+    }
+    await this.#files.discard([metadataLocation])
+    return undefined
+  }
+
+  async #tableAt({ payload }: PointerState): Promise<Table> {
+    const { identifier, metadataLocation } = payload
+    return { identifier, metadata: await this.#files.read(metadataLocation), metadataLocation }
+  }
+
+  /** What stands under a name that a new table may take: nothing or a tombstone. */
+  async #freeName(identifier: TableIdentifier): Promise<PointerState | undefined> {
+    checkIdentifier(identifier)
+    await this.#namespaces.load(identifier.namespace)
+    const found = await this.#pointers.read(identifier)
+    if (found === undefined || found.payload.dropped) return found
+    throw exists(identifier)
+  }
+
+  #newMetadata(request: CreateTableRequest, free: PointerState | undefined): TableMetadata {
+    const metadata = newTableMetadata({
+      ...request,
+      tableUuid: randomUuid(this.#tools.random),
+      location: request.location ?? this.#defaultLocation(request.identifier, free),
+      nowMs: this.#tools.clock.now(),
+    })
+    checkUpdateLocations(this.warehouse, undefined, metadata, [])
+    return metadata
+  }
+
+  /** A name used before gets a folder of its own, apart from what the older table left behind. */
+  #defaultLocation(identifier: TableIdentifier, found: PointerState | undefined): string {
+    const suffix = found === undefined ? '' : `-${randomUuid(this.#tools.random).slice(0, 8)}`
+    const folder = `${encodeNamespace(identifier.namespace)}/${encodeName(identifier.name)}`
+    return `${this.warehouse}/${folder}${suffix}`
+  }
+
+  /** A table must not be born into a namespace that was dropped while it was made. */
+  async #keepNamespace(table: Table): Promise<void> {
+    const { identifier } = table
+    if (await this.#namespaces.keepAlive(identifier.namespace)) return
+    await this.dropTable(identifier)
+    throw new NotFoundError('the namespace was dropped while the table was created', {
+      facts: { namespace: formatNamespace(identifier.namespace) },
+    })
+  }
+
+  async #deleteCutMetadata(base: TableMetadata, next: TableMetadata): Promise<void> {
+    if (!deletesOldMetadata(next.properties)) return
+    const cut = metadataFilesCut(base, next)
+    await this.#files.discard(cut.filter((location) => isBelow(next.location, location)))
+  }
+}
+
+function exists(identifier: TableIdentifier): AlreadyExistsError {
+  return new AlreadyExistsError('the table exists already', {
+    facts: { table: formatIdentifier(identifier) },
+  })
+}
+
+function busy(identifier: TableIdentifier): UnavailableError {
+  return new UnavailableError('the table is changed by others all the time', {
+    facts: { table: formatIdentifier(identifier) },
+  })
+}

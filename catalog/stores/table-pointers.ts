@@ -1,0 +1,128 @@
+/**
+ * The pointer objects of all tables: where they lie, and reading them with renames settled.
+ */
+import {
+  CorruptDataError,
+  type Namespace,
+  NotFoundError,
+  type RetryPolicy,
+  type TableIdentifier,
+  UnavailableError,
+  ValidationError,
+  formatIdentifier,
+} from '../../common/index.ts'
+import { catalogFolder, encodeName, encodeNamespace } from './object-names.ts'
+import { settleRename } from './rename-intent.ts'
+import { SwapObject, type SwapOutcome, type SwapState, type SwapTools } from './swap-object.ts'
+import { type TablePointer, tablePointerCodec } from './table-pointer.ts'
+
+export type PointerState = SwapState<TablePointer>
+
+const tablesMax = 100_000
+const settlingsMax = 50
+
+export class TablePointers {
+  readonly #tools: SwapTools
+  readonly #objects: SwapObject<TablePointer>
+  readonly #folder: string
+  readonly #policy: RetryPolicy
+
+  constructor(tools: SwapTools, warehouse: string, policy: RetryPolicy) {
+    this.#tools = tools
+    this.#objects = new SwapObject(tools, tablePointerCodec)
+    this.#folder = `${warehouse}/${catalogFolder}/tables/`
+    this.#policy = policy
+  }
+
+  /** The pointer, tombstones included, with no rename under way; undefined when there never was one. */
+  async read(identifier: TableIdentifier): Promise<PointerState | undefined> {
+    for (let round = 0; round < settlingsMax; round++) {
+      const found = await this.readRaw(identifier)
+      if (found?.payload.intent === undefined) return found
+      await this.settle(found.payload)
+    }
+    throw new UnavailableError('the table is renamed by others all the time', {
+      facts: { table: formatIdentifier(identifier) },
+    })
+  }
+
+  /** Throws NotFoundError for a table that does not exist or was dropped. */
+  async readLive(identifier: TableIdentifier): Promise<PointerState> {
+    const found = await this.read(identifier)
+    if (found !== undefined && !found.payload.dropped) return found
+    throw new NotFoundError('the table does not exist', {
+      facts: { table: formatIdentifier(identifier) },
+    })
+  }
+
+  /** The pointer as it stands, even in the middle of a rename. */
+  async readRaw(identifier: TableIdentifier): Promise<PointerState | undefined> {
+    const location = this.#locationOf(identifier)
+    const found = await this.#objects.read(location)
+    if (found === undefined || sameIdentifier(found.payload.identifier, identifier)) return found
+    // File systems that ignore case answer with another table's pointer.
+    throw new CorruptDataError('the pointer belongs to another table', {
+      facts: {
+        object: location,
+        expected: formatIdentifier(identifier),
+        found: formatIdentifier(found.payload.identifier),
+      },
+    })
+  }
+
+  /** Tables of a namespace that exist, sorted by name. */
+  async list(namespace: Namespace): Promise<readonly TableIdentifier[]> {
+    const locations: string[] = []
+    for await (const { location } of this.#tools.io.list(this.#folderOf(namespace))) {
+      if (location.endsWith('.json')) locations.push(location)
+      if (locations.length > tablesMax) {
+        throw new ValidationError('too many tables to list', { facts: { max: tablesMax } })
+      }
+    }
+    const live: TableIdentifier[] = []
+    for (const state of await this.#objects.readMany(locations)) {
+      const { identifier, intent } = state.payload
+      const settled = intent === undefined ? state : await this.read(identifier)
+      if (settled !== undefined && !settled.payload.dropped) live.push(identifier)
+    }
+    return live.sort((left, right) => (left.name < right.name ? -1 : 1))
+  }
+
+  /** Replaces `base` (undefined: there was no pointer); see `SwapObject.swap`. */
+  swap(
+    base: PointerState | undefined,
+    payload: TablePointer,
+    policy = this.#policy,
+  ): Promise<SwapOutcome<TablePointer>> {
+    const location = this.#locationOf(payload.identifier)
+    return this.#objects.swap({ location, base, payload, policy })
+  }
+
+  /** Brings the rename that a pointer is part of to its end. */
+  settle(pointer: TablePointer): Promise<void> {
+    return settleRename(
+      {
+        pointers: this.#objects,
+        locationOf: (identifier) => this.#locationOf(identifier),
+        policy: this.#policy,
+      },
+      pointer,
+    )
+  }
+
+  #folderOf(namespace: Namespace): string {
+    return `${this.#folder}${encodeNamespace(namespace)}/`
+  }
+
+  #locationOf(identifier: TableIdentifier): string {
+    return `${this.#folderOf(identifier.namespace)}${encodeName(identifier.name)}.json`
+  }
+}
+
+function sameIdentifier(left: TableIdentifier, right: TableIdentifier): boolean {
+  return (
+    left.name === right.name &&
+    left.namespace.length === right.namespace.length &&
+    left.namespace.every((level, index) => level === right.namespace[index])
+  )
+}

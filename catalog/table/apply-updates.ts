@@ -1,0 +1,149 @@
+/**
+ * All updates of one commit applied to its base, with the rules that span them.
+ *
+ * Pure. Keeps: the snapshot log (an entry only when main moves, none for snapshots staged and
+ * replaced within the commit, nothing older than an expired entry), the metadata log (cut to
+ * `write.metadata.previous-versions-max`), times that never go back, and the meaning of -1 (the
+ * schema, spec or order added last in this commit). Spec: "Table Metadata Fields".
+ */
+import { ValidationError, assert } from '../../common/index.ts'
+import type { MetadataLogEntry, SnapshotLogEntry, TableMetadata } from '../spec/types.ts'
+import { applyUpdate, findSchema, findSortOrder, findSpec } from './apply-update.ts'
+import { previousVersionsMax } from './table-properties.ts'
+import type { TableUpdate } from './update.ts'
+
+export interface UpdateContext {
+  readonly nowMs: number
+  /** Where the base was read from; absent when the commit creates the table. */
+  readonly metadataLocation?: string
+}
+
+const lastAdded = -1
+
+/** Returns `base` itself when the updates change nothing. */
+export function applyUpdates(
+  base: TableMetadata,
+  updates: readonly TableUpdate[],
+  context: UpdateContext,
+): TableMetadata {
+  const added: LastAdded = {}
+  let metadata = base
+  let mainMoves: SnapshotLogEntry[] = []
+  const nowMs = latest(BigInt(context.nowMs), base.lastUpdatedMs, base.snapshotLog.at(-1))
+  for (const update of updates) {
+    const before = metadata
+    metadata = applyUpdate(metadata, resolveLastAdded(update, added))
+    noteLastAdded(metadata, update, added)
+    // Without main there is no history to tell (the log is cleared by removing the ref).
+    if (metadata.currentSnapshotId === undefined) mainMoves = []
+    else if (metadata.currentSnapshotId !== before.currentSnapshotId) {
+      mainMoves.push({
+        snapshotId: metadata.currentSnapshotId,
+        timestampMs: moveTime(base, metadata, nowMs),
+      })
+    }
+  }
+  if (metadata === base) return base
+  const snapshotLog = nextSnapshotLog(base, metadata, mainMoves)
+  return {
+    ...metadata,
+    snapshotLog,
+    lastUpdatedMs: latest(nowMs, snapshotLog.at(-1)?.timestampMs ?? 0n),
+    metadataLog: nextMetadataLog(base, metadata, context.metadataLocation),
+  }
+}
+
+/** Metadata files that fell out of the log between two versions; to be deleted once the swap won. */
+export function metadataFilesCut(base: TableMetadata, next: TableMetadata): readonly string[] {
+  const kept = new Set(next.metadataLog.map((entry) => entry.metadataFile))
+  return base.metadataLog.map((entry) => entry.metadataFile).filter((file) => !kept.has(file))
+}
+
+// ---- The meaning of -1 --------------------------------------------------------------------------
+
+interface LastAdded {
+  schemaId?: number
+  specId?: number
+  sortOrderId?: number
+}
+
+function noteLastAdded(metadata: TableMetadata, update: TableUpdate, added: LastAdded): void {
+  // Equal schemas, specs and orders keep their old id, so the id is looked up, not counted.
+  if (update.action === 'add-schema') {
+    const schema = findSchema(metadata, update.schema)
+    assert(schema !== undefined, 'an added schema can be found')
+    added.schemaId = schema.schemaId
+  } else if (update.action === 'add-spec') {
+    const spec = findSpec(metadata, update.spec)
+    assert(spec !== undefined, 'an added spec can be found')
+    added.specId = spec.specId
+  } else if (update.action === 'add-sort-order') {
+    const order = findSortOrder(metadata, update.sortOrder)
+    assert(order !== undefined, 'an added sort order can be found')
+    added.sortOrderId = order.orderId
+  }
+}
+
+function resolveLastAdded(update: TableUpdate, added: LastAdded): TableUpdate {
+  if (update.action === 'set-current-schema' && update.schemaId === lastAdded) {
+    return { ...update, schemaId: orFail(added.schemaId, 'schema') }
+  }
+  if (update.action === 'set-default-spec' && update.specId === lastAdded) {
+    return { ...update, specId: orFail(added.specId, 'partition spec') }
+  }
+  if (update.action === 'set-default-sort-order' && update.sortOrderId === lastAdded) {
+    return { ...update, sortOrderId: orFail(added.sortOrderId, 'sort order') }
+  }
+  return update
+}
+
+function orFail(id: number | undefined, what: string): number {
+  if (id !== undefined) return id
+  throw new ValidationError(`-1 means the ${what} added last, but this commit adds none`)
+}
+
+// ---- Logs ---------------------------------------------------------------------------------------
+
+/** A new snapshot enters history at its own time, a rollback at the time of the commit. */
+function moveTime(base: TableMetadata, metadata: TableMetadata, nowMs: bigint): bigint {
+  const id = metadata.currentSnapshotId
+  const isNew = !base.snapshots.some((known) => known.snapshotId === id)
+  const snapshot = isNew ? metadata.snapshots.find((known) => known.snapshotId === id) : undefined
+  return latest(snapshot?.timestampMs ?? nowMs, base.snapshotLog.at(-1))
+}
+
+function nextSnapshotLog(
+  base: TableMetadata,
+  metadata: TableMetadata,
+  mainMoves: readonly SnapshotLogEntry[],
+): readonly SnapshotLogEntry[] {
+  const old = new Set(base.snapshots.map((known) => known.snapshotId))
+  const kept = new Set(metadata.snapshots.map((known) => known.snapshotId))
+  const final = metadata.currentSnapshotId
+  const visible = mainMoves.filter(({ snapshotId }) => snapshotId === final || old.has(snapshotId))
+  let log: SnapshotLogEntry[] = []
+  for (const entry of [...metadata.snapshotLog, ...visible]) {
+    // AS OF must not answer from before a gap, so an expired entry ends the history before it.
+    if (!kept.has(entry.snapshotId)) log = []
+    else if (log.at(-1)?.snapshotId !== entry.snapshotId) log.push(entry)
+  }
+  return log
+}
+
+function nextMetadataLog(
+  base: TableMetadata,
+  next: TableMetadata,
+  location: string | undefined,
+): readonly MetadataLogEntry[] {
+  if (location === undefined) return base.metadataLog
+  const entry = { metadataFile: location, timestampMs: base.lastUpdatedMs }
+  return [...base.metadataLog, entry].slice(-previousVersionsMax(next.properties))
+}
+
+/** Clocks of writers differ; readers refuse logs that run backwards by more than a minute. */
+function latest(...times: readonly (bigint | SnapshotLogEntry | undefined)[]): bigint {
+  const values = times.map((time) =>
+    time === undefined ? 0n : typeof time === 'bigint' ? time : time.timestampMs,
+  )
+  return values.reduce((max, value) => (value > max ? value : max), 0n)
+}

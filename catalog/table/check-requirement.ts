@@ -1,0 +1,74 @@
+/**
+ * Whether a table is what a commit believes it to be: one small function per requirement type.
+ *
+ * A requirement that does not hold is an ordinary race: CommitFailedError, with what was expected
+ * and what was found. REST OpenAPI, "TableRequirement".
+ */
+import { CommitFailedError } from '../../common/index.ts'
+import type { TableMetadata } from '../spec/types.ts'
+import type { RequirementType, TableRequirement } from './requirement.ts'
+
+type Fact = string | number | bigint | undefined
+/** What the requirement wants and what the table has; equal means that it holds. */
+type Comparison = readonly [expected: Fact, found: Fact]
+
+const comparisons: {
+  readonly [R in RequirementType]: (
+    metadata: TableMetadata | undefined,
+    requirement: TableRequirement<R>,
+  ) => Comparison
+} = {
+  'assert-create': (metadata) => ['no table', metadata === undefined ? 'no table' : 'a table'],
+  'assert-table-uuid': (metadata, { uuid }) => [
+    uuid.toLowerCase(),
+    metadata?.tableUuid.toLowerCase(),
+  ],
+  'assert-ref-snapshot-id': (metadata, { ref, snapshotId }) => [
+    snapshotId ?? 'no snapshot',
+    metadata === undefined ? undefined : (metadata.refs[ref]?.snapshotId ?? 'no snapshot'),
+  ],
+  'assert-last-assigned-field-id': (metadata, { lastAssignedFieldId }) => [
+    lastAssignedFieldId,
+    metadata?.lastColumnId,
+  ],
+  'assert-current-schema-id': (metadata, { currentSchemaId }) => [
+    currentSchemaId,
+    metadata?.currentSchemaId,
+  ],
+  'assert-last-assigned-partition-id': (metadata, { lastAssignedPartitionId }) => [
+    lastAssignedPartitionId,
+    metadata?.lastPartitionId,
+  ],
+  'assert-default-spec-id': (metadata, { defaultSpecId }) => [
+    defaultSpecId,
+    metadata?.defaultSpecId,
+  ],
+  'assert-default-sort-order-id': (metadata, { defaultSortOrderId }) => [
+    defaultSortOrderId,
+    metadata?.defaultSortOrderId,
+  ],
+}
+
+/** Throws CommitFailedError for the first requirement that does not hold on `metadata`. */
+export function checkRequirements(
+  metadata: TableMetadata | undefined,
+  requirements: readonly TableRequirement[],
+): void {
+  for (const requirement of requirements) checkRequirement(metadata, requirement)
+}
+
+export function checkRequirement<R extends RequirementType>(
+  metadata: TableMetadata | undefined,
+  requirement: TableRequirement<R>,
+): void {
+  const [expected, found] = comparisons[requirement.type](metadata, requirement)
+  if (expected === found) return
+  throw new CommitFailedError('the table is not what the commit was built on', {
+    facts: {
+      requirement: requirement.type,
+      ...('ref' in requirement ? { ref: requirement.ref } : {}),
+      expected,
+      found: found ?? 'no table',
+    },
+  })
+}

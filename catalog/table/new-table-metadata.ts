@@ -1,0 +1,112 @@
+/**
+ * Metadata of a table that does not exist yet.
+ *
+ * Ids are given afresh, because a client's ids may come from another table or from nowhere; the spec
+ * and the sort order are translated to the new ids. Spec: "Table Metadata Fields".
+ */
+import { UnsupportedError, ValidationError } from '../../common/index.ts'
+import { firstPartitionFieldId } from '../spec/partition-spec-json.ts'
+import { assignFreshIds, validateSchema } from '../spec/schema.ts'
+import type { PartitionSpec, Schema, SortOrder, TableMetadata } from '../spec/types.ts'
+import { withoutSlash } from './apply-update.ts'
+
+export interface NewTable {
+  readonly tableUuid: string
+  readonly location: string
+  readonly schema: Schema
+  readonly partitionSpec?: PartitionSpec
+  readonly sortOrder?: SortOrder
+  readonly properties?: Readonly<Record<string, string>>
+  readonly nowMs: number
+}
+
+/** What a table gets when its creator says nothing (conventions: zstd, bounded metadata). */
+const defaultProperties: Readonly<Record<string, string>> = {
+  'write.parquet.compression-codec': 'zstd',
+}
+
+const unsorted: SortOrder = { orderId: 0, fields: [] }
+
+export function newTableMetadata(table: NewTable): TableMetadata {
+  const { 'format-version': formatVersion = '2', ...properties } = table.properties ?? {}
+  if (formatVersion !== '2') {
+    throw new UnsupportedError('new tables are of format version 2', {
+      facts: { 'format-version': formatVersion },
+    })
+  }
+  const fresh = assignFreshIds(table.schema)
+  const schema = { ...fresh.schema, schemaId: 0 }
+  validateSchema(schema)
+  const newId = (id: number): number => translated(fresh.newIds, id)
+  const partitionSpec = freshSpec(table.partitionSpec, newId)
+  const sortOrder = freshSortOrder(table.sortOrder, newId)
+  return {
+    ...blankMetadata,
+    tableUuid: table.tableUuid,
+    location: withoutSlash(table.location),
+    lastUpdatedMs: BigInt(table.nowMs),
+    lastColumnId: fresh.lastColumnId,
+    schemas: [schema],
+    currentSchemaId: 0,
+    partitionSpecs: [partitionSpec],
+    defaultSpecId: 0,
+    lastPartitionId: firstPartitionFieldId - 1 + partitionSpec.fields.length,
+    sortOrders: sortOrder === unsorted ? [unsorted] : [unsorted, sortOrder],
+    defaultSortOrderId: sortOrder.orderId,
+    properties: { ...defaultProperties, ...properties },
+  }
+}
+
+/** The base of a commit that creates its table by updates alone (REST, "stage-create"). */
+export const blankMetadata: TableMetadata = {
+  formatVersion: 2,
+  tableUuid: '',
+  location: '',
+  lastSequenceNumber: 0n,
+  lastUpdatedMs: 0n,
+  lastColumnId: 0,
+  schemas: [],
+  currentSchemaId: -1,
+  partitionSpecs: [],
+  defaultSpecId: -1,
+  lastPartitionId: firstPartitionFieldId - 1,
+  sortOrders: [],
+  defaultSortOrderId: -1,
+  properties: {},
+  snapshots: [],
+  snapshotLog: [],
+  metadataLog: [],
+  refs: {},
+}
+
+function freshSpec(spec: PartitionSpec | undefined, newId: (id: number) => number): PartitionSpec {
+  const names = spec?.fields.map((field) => field.name) ?? []
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) {
+    throw new ValidationError('two partition fields have the same name', { facts: { name: twice } })
+  }
+  return {
+    specId: 0,
+    fields: (spec?.fields ?? []).map((field, index) => ({
+      ...field,
+      sourceId: newId(field.sourceId),
+      fieldId: firstPartitionFieldId + index,
+    })),
+  }
+}
+
+function freshSortOrder(order: SortOrder | undefined, newId: (id: number) => number): SortOrder {
+  if (order === undefined || order.fields.length === 0) return unsorted
+  return {
+    orderId: 1,
+    fields: order.fields.map((field) => ({ ...field, sourceId: newId(field.sourceId) })),
+  }
+}
+
+function translated(newIds: ReadonlyMap<number, number>, id: number): number {
+  const fresh = newIds.get(id)
+  if (fresh !== undefined) return fresh
+  throw new ValidationError('a partition or sort field names a column that does not exist', {
+    facts: { sourceId: id },
+  })
+}

@@ -10,3 +10,12 @@ export type {
 export { LocalFileIO, type LocalFileIOOptions } from './local/local-file-io.ts'
 export { locationScheme, parseLocation, type Location } from './location.ts'
 export { MemoryFileIO } from './memory-file-io.ts'
+export {
+  openBucketAdmin,
+  openFileIO,
+  openS3FileIO,
+  type FileIOParts,
+  type FileIOSettings,
+} from './open-file-io.ts'
+export type { BucketAdmin } from './s3/s3-bucket-admin.ts'
+export type { S3Options } from './s3/s3-options.ts'

@@ -1,13 +1,20 @@
 /** The test services themselves: what every other integration test takes for granted. */
-import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  GetObjectCommand,
+  ListBucketsCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { produceWithCodec, topicRecords, topicSummary } from '../support/kafka-judge.ts'
 import { connectKafkaTools, type KafkaTools } from '../support/kafka-tools.ts'
 import { offsetsDigest } from '../support/offsets-digest.ts'
 import {
   duckdbExtensions,
   type KafkaService,
+  type MinioService,
   requirePart,
   startKafka,
   startMinio,
@@ -131,12 +138,7 @@ describe.skipIf(!requirePart('minio'))('the MinIO of tests', () => {
     try {
       await minio.kill()
       await minio.restart()
-      const client = new S3Client({
-        endpoint: minio.endpoint,
-        region: minio.region,
-        forcePathStyle: true,
-        credentials: { accessKeyId: 'tests-key', secretAccessKey: 'tests-secret' },
-      })
+      const client = s3Client(minio, minio.endpoint)
       const answer = await client.send(new ListBucketsCommand({}))
       expect(answer.Buckets?.map((bucket) => bucket.Name)).toEqual(['lake'])
       client.destroy()
@@ -144,7 +146,45 @@ describe.skipIf(!requirePart('minio'))('the MinIO of tests', () => {
       await minio.stop()
     }
   })
+
+  it('answers signed requests through the fault proxy, which can lose the reply to a PUT', async () => {
+    const minio = await startMinio({ buckets: ['lake'] })
+    const proxy = await startFaultProxy(minio.endpoint)
+    try {
+      const client = s3Client(minio, proxy.endpoint)
+      const rule = proxy.add({ method: 'PUT', fault: { kind: 'drop-response' }, times: 1 })
+      const put = new PutObjectCommand({
+        Bucket: 'lake',
+        Key: 'pointer',
+        Body: 'first',
+        IfNoneMatch: '*',
+      })
+      await expect(client.send(put)).rejects.toThrow()
+      expect(rule.hits).toBe(1)
+      // The store had applied it: the same create now meets its own object.
+      await expect(client.send(put)).rejects.toMatchObject({
+        $metadata: { httpStatusCode: 412 },
+      })
+      const stored = await client.send(new GetObjectCommand({ Bucket: 'lake', Key: 'pointer' }))
+      expect(await stored.Body?.transformToString()).toBe('first')
+      client.destroy()
+    } finally {
+      await proxy.stop()
+      await minio.stop()
+    }
+  })
 })
+
+function s3Client(minio: MinioService, endpoint: string): S3Client {
+  const { accessKeyId, secretAccessKey, region } = minio
+  return new S3Client({
+    endpoint,
+    region,
+    forcePathStyle: true,
+    maxAttempts: 1,
+    credentials: { accessKeyId, secretAccessKey },
+  })
+}
 
 describe.skipIf(!requirePart('python'))('the DuckDB extensions of tests', () => {
   it('duckdbExtensions() load into the DuckDB of this package', async () => {

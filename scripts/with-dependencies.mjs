@@ -25,4 +25,6 @@ if (!existsSync(join(root, 'node_modules', '.package-lock.json'))) {
   if (status !== 0) process.exit(status)
 }
 const [script = '', ...rest] = process.argv.slice(2)
-process.exit(run(process.execPath, ['--import', 'tsx', join(root, 'scripts', `${script}.ts`), ...rest]))
+process.exit(
+  run(process.execPath, ['--import', 'tsx', join(root, 'scripts', `${script}.ts`), ...rest]),
+)

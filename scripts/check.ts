@@ -1,0 +1,94 @@
+/**
+ * `npm run check`: everything that is known without running services, in under 30 seconds: format,
+ * type-aware lint, types, dead code, and the unit tests (which hold the import directions, sizes and
+ * pins too, in tests/architecture). Steps run two at a time; a failed step shows its whole output.
+ */
+import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { repositoryRoot } from '../tests/support/services/index.ts'
+
+const stepsAtOnce = 2
+const budgetSeconds = 30
+
+interface Step {
+  readonly name: string
+  /** A script below node_modules, and its arguments. */
+  readonly tool: string
+  readonly args: readonly string[]
+}
+
+interface StepResult {
+  readonly name: string
+  readonly ok: boolean
+  readonly seconds: number
+  readonly output: string
+}
+
+// Without folder names oxlint would walk node_modules.
+const folders = readdirSync(repositoryRoot, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+  .map((entry) => entry.name)
+  .filter((name) => !['node_modules', 'dist', 'coverage', 'docs', 'target'].includes(name))
+
+// Longest first, so that the two lanes end together.
+const steps: readonly Step[] = [
+  {
+    name: 'unit and architecture tests',
+    tool: 'vitest/vitest.mjs',
+    args: ['run', '--project', 'unit', '--reporter=dot'],
+  },
+  {
+    name: 'lint',
+    tool: 'oxlint/bin/oxlint',
+    args: ['--type-aware', '--deny-warnings', ...folders],
+  },
+  { name: 'dead code', tool: 'knip/bin/knip.js', args: ['--no-progress'] },
+  { name: 'types', tool: 'typescript/bin/tsc', args: ['-p', '.'] },
+  { name: 'format', tool: '@biomejs/biome/bin/biome', args: ['format', '--reporter=summary', '.'] },
+]
+
+function runStep(step: Step): Promise<StepResult> {
+  const startedMs = performance.now()
+  const tool = join(repositoryRoot, 'node_modules', step.tool)
+  const child = spawn(process.execPath, [tool, ...step.args], {
+    cwd: repositoryRoot,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const output: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => output.push(chunk))
+  child.stderr.on('data', (chunk: Buffer) => output.push(chunk))
+  return new Promise((resolve) => {
+    const end = (ok: boolean, extra = ''): void => {
+      const seconds = (performance.now() - startedMs) / 1000
+      const text = `${Buffer.concat(output).toString('utf8')}${extra}`
+      resolve({ name: step.name, ok, seconds, output: text })
+    }
+    child.on('error', (error) => end(false, String(error)))
+    child.on('close', (code) => end(code === 0))
+  })
+}
+
+async function main(): Promise<number> {
+  const startedMs = performance.now()
+  const waiting = [...steps]
+  const results: StepResult[] = []
+  const lane = async (): Promise<void> => {
+    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
+      const result = await runStep(step)
+      results.push(result)
+      const mark = result.ok ? 'ok  ' : 'FAIL'
+      console.log(`${mark} ${result.name} (${result.seconds.toFixed(1)} s)`)
+    }
+  }
+  await Promise.all(Array.from({ length: stepsAtOnce }, lane))
+  const failures = results.filter((result) => !result.ok)
+  for (const failure of failures) console.error(`\n--- ${failure.name} ---\n${failure.output}`)
+  const seconds = (performance.now() - startedMs) / 1000
+  const late = seconds > budgetSeconds ? ` (over the budget of ${budgetSeconds} s)` : ''
+  console.log(`\nchecked in ${seconds.toFixed(1)} s${late}`)
+  console.log(`check: ${results.length - failures.length} passed, ${failures.length} failed`)
+  return failures.length === 0 ? 0 : 1
+}
+
+process.exit(await main())

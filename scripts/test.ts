@@ -1,0 +1,173 @@
+/**
+ * `npm test`: unit, end-to-end and simulation tests everywhere; integration and interop tests (real
+ * Kafka, MinIO, PyIceberg, DuckDB) where Java, Go and Python are at hand. What is left out is said
+ * loudly; with CI=true it is a failure. Arguments go to vitest (`npm test -- tests/integration/x`).
+ *
+ * The last line is `N passed, N failed`, alone, with the counts of vitest's own JSON report.
+ */
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative, sep } from 'node:path'
+import {
+  duckdbExtensions,
+  installKafka,
+  installMinio,
+  isCi,
+  isPartAtHand,
+  type Part,
+  pythonEnvironment,
+  repositoryRoot,
+} from '../tests/support/services/index.ts'
+
+const everywhereProjects = ['unit', 'e2e', 'simulation'] as const
+const realServiceProjects = ['integration', 'interop'] as const
+const parts: readonly Part[] = ['kafka', 'minio', 'python']
+
+interface Counts {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  readonly complaints: readonly string[]
+}
+
+/** The part of vitest's JSON report that is read here. */
+interface Report {
+  readonly numPassedTests: number
+  readonly numFailedTests: number
+  readonly numPendingTests: number
+  readonly numTodoTests: number
+  readonly testResults: readonly {
+    readonly name: string
+    readonly status: string
+    readonly message: string
+    readonly assertionResults: readonly { readonly status: string }[]
+  }[]
+}
+
+async function main(filters: readonly string[]): Promise<number> {
+  const missing = parts.filter((part) => !isPartAtHand(part))
+  // Downloads and builds run beside the tests that need none of them.
+  const installation = missing.length === 0 ? installServices() : Promise.resolve(undefined)
+  const first = await runProjects(everywhereProjects, filters)
+  const installFailure = await installation
+  const second =
+    missing.length > 0
+      ? leftOut(missing)
+      : installFailure === undefined
+        ? await runProjects(realServiceProjects, filters)
+        : { passed: 0, failed: 1, skipped: 0, complaints: [installFailure] }
+  return summarize([first, second])
+}
+
+async function installServices(): Promise<string | undefined> {
+  try {
+    await Promise.all([installKafka(), pythonEnvironment(), duckdbExtensions()])
+    await installMinio()
+    return undefined
+  } catch (error) {
+    return `the services for tests cannot be installed: ${String(error)}`
+  }
+}
+
+function leftOut(missing: readonly Part[]): Counts {
+  const text = `${realServiceProjects.join(' and ')} tests are LEFT OUT, no ${missing.join(', ')} here (they need java and mvn, go, python3)`
+  if (isCi()) return { passed: 0, failed: 1, skipped: 0, complaints: [text] }
+  return { passed: 0, failed: 0, skipped: 0, complaints: [text] }
+}
+
+async function runProjects(
+  projects: readonly string[],
+  filters: readonly string[],
+): Promise<Counts> {
+  const folder = await mkdtemp(join(tmpdir(), 'tidewater-test-'))
+  const reportFile = join(folder, 'report.json')
+  try {
+    const exitCode = await runVitest(projects, filters, reportFile)
+    const text = await readFile(reportFile, 'utf8').catch(() => undefined)
+    if (text === undefined) {
+      const complaint = `vitest ended without a report: projects=${projects.join(',')} exit=${exitCode}`
+      return { passed: 0, failed: 1, skipped: 0, complaints: [complaint] }
+    }
+    return count(JSON.parse(text) as Report, exitCode, filters.length > 0 ? [] : projects)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function runVitest(
+  projects: readonly string[],
+  filters: readonly string[],
+  reportFile: string,
+): Promise<number> {
+  const args = [
+    join(repositoryRoot, 'node_modules', 'vitest', 'vitest.mjs'),
+    'run',
+    '--passWithNoTests',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${reportFile}`,
+    ...projects.flatMap((project) => ['--project', project]),
+    ...filters,
+  ]
+  const child = spawn(process.execPath, args, {
+    cwd: repositoryRoot,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => resolve(code ?? 1))
+  })
+}
+
+function count(report: Report, exitCode: number, mustHaveTests: readonly string[]): Counts {
+  const complaints: string[] = []
+  let failed = report.numFailedTests
+  for (const file of report.testResults) {
+    // A file that fails while it is loaded has no failed test to count.
+    const ownFailures = file.assertionResults.some((each) => each.status === 'failed')
+    if (file.status !== 'failed' || ownFailures) continue
+    failed++
+    complaints.push(`test file failed: ${relative(repositoryRoot, file.name)}`)
+  }
+  if (exitCode !== 0 && failed === 0) {
+    failed++
+    complaints.push(`vitest failed outside of tests: exit=${exitCode}`)
+  }
+  const filled = new Set(
+    report.testResults
+      .filter((file) => file.assertionResults.some((each) => each.status === 'passed'))
+      .map((file) => projectOf(relative(repositoryRoot, file.name))),
+  )
+  for (const project of mustHaveTests.filter((each) => !filled.has(each))) {
+    complaints.push(`no test passed in the project ${project}`)
+    if (isCi()) failed++
+  }
+  return {
+    passed: report.numPassedTests,
+    failed,
+    skipped: report.numPendingTests + report.numTodoTests,
+    complaints,
+  }
+}
+
+/** The project a test file belongs to, as vitest.config.ts divides them. */
+function projectOf(path: string): string {
+  const [top = '', second = ''] = path.split(sep)
+  const divided = ['e2e', 'simulation', 'integration', 'interop']
+  return top === 'tests' && divided.includes(second) ? second : 'unit'
+}
+
+function summarize(all: readonly Counts[]): number {
+  const sum = (key: 'passed' | 'failed' | 'skipped'): number =>
+    all.reduce((total, counts) => total + counts[key], 0)
+  const complaints = all.flatMap((counts) => counts.complaints)
+  for (const complaint of complaints) console.error(`\n*** ${complaint} ***`)
+  const skipped = sum('skipped')
+  const failed = sum('failed')
+  const suffix = skipped === 0 ? '' : `, ${skipped} skipped`
+  console.log(`\n${sum('passed')} passed, ${failed} failed${suffix}`)
+  return failed === 0 && sum('passed') > 0 ? 0 : 1
+}
+
+process.exit(await main(process.argv.slice(2)))

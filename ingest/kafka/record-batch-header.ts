@@ -46,6 +46,16 @@ export function readBatchHeader(
   start: number,
   origin: RecordSetOrigin,
 ): RecordBatchHeader | undefined {
+  const header = peekBatchHeader(view, start, origin)
+  return header === undefined || header.end > view.byteLength ? undefined : header
+}
+
+/** The same, whether or not the records of the batch are there too. */
+export function peekBatchHeader(
+  view: DataView,
+  start: number,
+  origin: RecordSetOrigin,
+): RecordBatchHeader | undefined {
   if (start + crcAt > view.byteLength) return undefined
   const baseOffset = view.getBigInt64(start)
   const magic = view.getInt8(start + magicAt)
@@ -55,7 +65,7 @@ export function readBatchHeader(
   if (length < batchHeaderBytes - batchPrefixBytes || baseOffset < 0n) {
     throw corruptBatch('record batch has an impossible head', origin, baseOffset, { length })
   }
-  if (end > view.byteLength) return undefined
+  if (start + batchHeaderBytes > view.byteLength) return undefined
   const header: RecordBatchHeader = {
     start,
     end,

@@ -26,7 +26,7 @@ export interface RecordCompression {
 /** One record batch must fit in memory; a forged length must not take the process down. */
 export const decompressedBytesMax = 1 << 30
 
-interface Zstd {
+interface Codec {
   compress(bytes: Uint8Array): Uint8Array
   decompress(bytes: Uint8Array): Uint8Array
 }
@@ -40,15 +40,30 @@ interface ZlibWithZstd {
 }
 
 export async function loadRecordCompression(): Promise<RecordCompression> {
-  const zstd = nativeZstd() ?? (await loadWasmZstd())
+  const codecs: Readonly<Record<RecordCodec, Codec>> = {
+    none: { compress: (bytes) => bytes, decompress: (bytes) => bytes },
+    gzip: {
+      compress: (bytes) => gzipSync(bytes),
+      decompress: (bytes) => gunzipSync(bytes, { maxOutputLength: decompressedBytesMax }),
+    },
+    snappy: {
+      compress: (bytes) => snappyCompress(asBuffer(bytes)),
+      decompress: (bytes) => uncompressKafkaSnappy(bytes, decompressedBytesMax),
+    },
+    lz4: {
+      compress: (bytes) => compressFrameSync(asBuffer(bytes)),
+      decompress: (bytes) => decompressFrameSync(asBuffer(bytes)),
+    },
+    zstd: nativeZstd() ?? (await loadWasmZstd()),
+  }
   return {
-    compress: (codec, bytes) => compress(codec, bytes, zstd),
+    compress: (codec, bytes) => codecs[codec].compress(bytes),
     decompress: (codec, bytes) => {
       try {
-        return decompress(codec, bytes, zstd)
+        return codecs[codec].decompress(bytes)
       } catch (error) {
         if (error instanceof CorruptDataError) throw error
-        throw new CorruptDataError(`compressed records do not decompress`, {
+        throw new CorruptDataError('compressed records do not decompress', {
           facts: { codec, bytes: bytes.length },
           cause: error,
         })
@@ -68,37 +83,7 @@ export function recordCodecOf(attributes: number): RecordCodec {
   return codec
 }
 
-function compress(codec: RecordCodec, bytes: Uint8Array, zstd: Zstd): Uint8Array {
-  switch (codec) {
-    case 'none':
-      return bytes
-    case 'gzip':
-      return gzipSync(bytes)
-    case 'snappy':
-      return snappyCompress(asBuffer(bytes))
-    case 'lz4':
-      return compressFrameSync(asBuffer(bytes))
-    case 'zstd':
-      return zstd.compress(bytes)
-  }
-}
-
-function decompress(codec: RecordCodec, bytes: Uint8Array, zstd: Zstd): Uint8Array {
-  switch (codec) {
-    case 'none':
-      return bytes
-    case 'gzip':
-      return gunzipSync(bytes, { maxOutputLength: decompressedBytesMax })
-    case 'snappy':
-      return uncompressKafkaSnappy(bytes, decompressedBytesMax)
-    case 'lz4':
-      return decompressFrameSync(asBuffer(bytes))
-    case 'zstd':
-      return zstd.decompress(bytes)
-  }
-}
-
-function nativeZstd(): Zstd | undefined {
+function nativeZstd(): Codec | undefined {
   const { zstdCompressSync, zstdDecompressSync } = zlib as ZlibWithZstd
   if (zstdCompressSync === undefined || zstdDecompressSync === undefined) return undefined
   return {
@@ -107,7 +92,7 @@ function nativeZstd(): Zstd | undefined {
   }
 }
 
-async function loadWasmZstd(): Promise<Zstd> {
+async function loadWasmZstd(): Promise<Codec> {
   const { default: wasm } = await import('@foxglove/wasm-zstd')
   await wasm.isLoaded
   return {

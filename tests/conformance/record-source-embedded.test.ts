@@ -1,0 +1,38 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { EmbeddedLog, createEmbeddedSource } from '../../ingest/index.ts'
+import type { RecordCodec } from '../../ingest/index.ts'
+import { describeRecordSource } from './describe-record-source.ts'
+import type { RecordSourceHarness } from './describe-record-source.ts'
+
+for (const codec of ['none', 'zstd'] as const) {
+  describeRecordSource(`embedded log (${codec})`, () => embeddedHarness(codec), {
+    noticesPartitionsWithinMs: 10_000,
+  })
+}
+
+async function embeddedHarness(codec: RecordCodec): Promise<RecordSourceHarness> {
+  const directory = await mkdtemp(join(tmpdir(), 'tidewater-log-'))
+  const log = await EmbeddedLog.open(directory, { codec })
+  // Another instance reads, as another process would.
+  const reading = await EmbeddedLog.open(directory)
+  return {
+    createTopic: async (topic, partitionCount) => {
+      await log.createTopic(topic, partitionCount)
+    },
+    deleteTopic: (topic) => log.deleteTopic(topic),
+    addPartitions: async (topic, partitionCount) => {
+      await log.addPartitions(topic, partitionCount)
+    },
+    produce: async (partition, records) => {
+      await log.append(partition, records)
+    },
+    deleteRecords: (partition, beforeOffset) => log.deleteRecords(partition, beforeOffset),
+    source: (topics) => createEmbeddedSource({ log: reading, topics, topicsIntervalMs: 50 }),
+    close: async () => {
+      await log.close()
+      await rm(directory, { recursive: true })
+    },
+  }
+}

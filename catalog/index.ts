@@ -77,3 +77,15 @@ export {
   ObjectStoreCatalog,
   type ObjectStoreCatalogOptions,
 } from './stores/object-store-catalog.ts'
+
+// ---- files: the seam between ingest and the engine that writes data files -------------------
+export type {
+  DataFileWriter,
+  RefusedRow,
+  RowSpool,
+  SideField,
+  SideSource,
+  WriteDataFilesRequest,
+  WriteDataFilesResult,
+  WrittenFile,
+} from './files/data-file-writer.ts'

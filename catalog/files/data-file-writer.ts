@@ -4,34 +4,35 @@
  */
 import type { PartitionSpec, Schema, Value } from '../spec/types.ts'
 
-/**
- * Rows waiting to be written: one file of newline-delimited JSON, and columns beside it.
- * Row i of the file belongs to entry i of each column.
- */
+/** Rows waiting to be written: one file of newline-delimited JSON objects. */
 export interface RowSpool {
   readonly path: string
   readonly rowCount: number
   readonly sizeBytes: number
   /** Bytes of the longest row, so that the reader sizes its buffers. */
   readonly rowBytesMax: number
-  /** Values known beside the JSON (log position, key, headers), keyed by `SideColumn.name`. */
-  readonly columns: readonly SideColumn[]
 }
 
-/** A column that does not come from the JSON text. */
-export type SideColumn =
-  | { readonly name: string; readonly kind: 'long'; readonly values: BigInt64Array }
-  | { readonly name: string; readonly kind: 'int'; readonly values: Int32Array }
-  /** The same value for every row. */
-  | { readonly name: string; readonly kind: 'constant'; readonly value: string }
-  /** Bytes of entry i are data[starts[i], ends[i]); starts[i] < 0 means null. */
-  | {
-      readonly name: string
-      readonly kind: 'binary'
-      readonly data: Uint8Array
-      readonly starts: Int32Array
-      readonly ends: Int32Array
-    }
+/**
+ * Where a column gets its value that is not a key of the user's record: from a key that ingest put
+ * into the row itself (the record's place in the log), or from a constant.
+ */
+export type SideSource =
+  | { readonly kind: 'key'; readonly key: string; readonly type: 'int' | 'long' | 'string' }
+  /** Milliseconds since the epoch, for a timestamptz column. */
+  | { readonly kind: 'millis'; readonly key: string }
+  | { readonly kind: 'constant'; readonly value: string }
+
+/** A top-level column of the schema that is filled from side sources. */
+export interface SideField {
+  readonly field: string
+  readonly from:
+    | SideSource
+    | {
+        readonly kind: 'struct'
+        readonly members: readonly { readonly name: string; readonly from: SideSource }[]
+      }
+}
 
 export interface WriteDataFilesRequest {
   readonly schema: Schema
@@ -39,23 +40,9 @@ export interface WriteDataFilesRequest {
   readonly spools: readonly RowSpool[]
   /** Existing local directory that receives the files; the caller deletes it. */
   readonly directory: string
-  /**
-   * How a column of the schema is filled that is not a key of the JSON rows: SQL is the engine's
-   * business, so only a side column, or a struct of side columns, can be named.
-   */
   readonly sideFields: readonly SideField[]
+  /** Table properties: `write.parquet.*` are honoured. */
   readonly properties: Readonly<Record<string, string>>
-}
-
-export interface SideField {
-  /** A top-level column of the schema. */
-  readonly field: string
-  readonly from:
-    | { readonly kind: 'column'; readonly column: string }
-    | {
-        readonly kind: 'struct'
-        readonly members: readonly { readonly name: string; readonly column: string }[]
-      }
 }
 
 /** A Parquet file on this machine, with all that its manifest entry needs. */

@@ -1,0 +1,98 @@
+/**
+ * Partition values computed by DuckDB over a whole batch (spec, "Partition Transforms" and Appendix
+ * B). Where SQL has no equal of the transform (bucket over text and the like) the distinct source
+ * values are transformed by the catalog's own code and joined back.
+ */
+import {
+  type PartitionField,
+  type PrimitiveType,
+  type Transform,
+  transformResultType,
+} from '../../catalog/index.ts'
+import { UnsupportedError } from '../../common/index.ts'
+import { duckdbType } from './column-sql.ts'
+
+/** SQL for the transform of `column` (already quoted), or undefined when only JavaScript can. */
+export function transformSql(
+  transform: Transform,
+  type: PrimitiveType,
+  column: string,
+): string | undefined {
+  switch (transform.kind) {
+    case 'identity':
+      return column
+    case 'void':
+      return `CAST(NULL AS ${duckdbType(type)})`
+    case 'year':
+    case 'month':
+    case 'day':
+      // date_diff counts boundaries crossed, which floors before 1970 as the spec wants.
+      return `CAST(date_diff('${transform.kind}', DATE '1970-01-01', CAST(${column} AS DATE)) AS INTEGER)`
+    case 'hour':
+      return `CAST(${floorTo(`epoch_us(${column})`, 3_600_000_000n)} / 3600000000 AS INTEGER)`
+    case 'truncate':
+      return truncateSql(transform.width, type, column)
+    case 'bucket':
+      return bucketSql(transform.buckets, type, column)
+    case 'unknown':
+      throw new UnsupportedError('cannot write with this partition transform', {
+        facts: { transform: transform.text },
+      })
+  }
+}
+
+/** The DuckDB type of the partition value. */
+export function partitionSqlType(field: PartitionField, sourceType: PrimitiveType): string {
+  return duckdbType(transformResultType(field.transform, sourceType))
+}
+
+function truncateSql(width: number, type: PrimitiveType, column: string): string | undefined {
+  switch (type.type) {
+    case 'int':
+    case 'long':
+      return `CAST(${floorTo(`CAST(${column} AS HUGEINT)`, BigInt(width))} AS ${duckdbType(type)})`
+    case 'string':
+      return `left(${column}, ${width})`
+    default:
+      return undefined
+  }
+}
+
+/** The largest multiple of `width` that is not above the value; remainders stay positive. */
+function floorTo(value: string, width: bigint): string {
+  return `(${value} - (((${value}) % ${width} + ${width}) % ${width}))`
+}
+
+function bucketSql(buckets: number, type: PrimitiveType, column: string): string | undefined {
+  switch (type.type) {
+    case 'int':
+    case 'long':
+      return `tide_bucket(CAST(${column} AS BIGINT), ${buckets})`
+    case 'date':
+      return `tide_bucket(CAST(date_diff('day', DATE '1970-01-01', ${column}) AS BIGINT), ${buckets})`
+    case 'timestamp':
+    case 'timestamptz':
+      return `tide_bucket(epoch_us(${column}), ${buckets})`
+    default:
+      return undefined
+  }
+}
+
+/**
+ * murmur3_x86_32 (seed 0) over the 8 little-endian bytes of a long. Products of two 32-bit numbers
+ * fit 64 unsigned bits, so each step multiplies and masks.
+ */
+export const bucketMacros: readonly string[] = [
+  `CREATE TEMP MACRO tide_rotl(x, n, m) AS ((x * m) & 4294967295) | (x >> (32 - n))`,
+  `CREATE TEMP MACRO tide_mix_k(k) AS
+     (tide_rotl((k * 3432918353::UBIGINT) & 4294967295, 15, 32768::UBIGINT) * 461845907::UBIGINT) & 4294967295`,
+  `CREATE TEMP MACRO tide_mix_h(h, k) AS
+     (tide_rotl(xor(h, k), 13, 8192::UBIGINT) * 5::UBIGINT + 3864292196::UBIGINT) & 4294967295`,
+  `CREATE TEMP MACRO tide_fmix_1(h) AS (xor(h, h >> 16) * 2246822507::UBIGINT) & 4294967295`,
+  `CREATE TEMP MACRO tide_fmix_2(h) AS (xor(h, h >> 13) * 3266489909::UBIGINT) & 4294967295`,
+  `CREATE TEMP MACRO tide_fmix(h) AS xor(tide_fmix_2(tide_fmix_1(xor(h, 8::UBIGINT))), tide_fmix_2(tide_fmix_1(xor(h, 8::UBIGINT))) >> 16)`,
+  `CREATE TEMP MACRO tide_hash_long(v) AS tide_fmix(tide_mix_h(
+     tide_mix_h(0::UBIGINT, tide_mix_k(CAST(v & 4294967295 AS UBIGINT))),
+     tide_mix_k(CAST((v >> 32) & 4294967295 AS UBIGINT))))`,
+  `CREATE TEMP MACRO tide_bucket(v, n) AS CAST((tide_hash_long(v) & 2147483647) % n AS INTEGER)`,
+]

@@ -64,19 +64,15 @@ function checkBelow(parent: string, location: string, what: string): void {
 }
 
 function filesNamed(update: TableUpdate): readonly string[] {
-  switch (update.action) {
-    case 'add-snapshot':
-      return [
-        ...(update.snapshot.manifestList === undefined ? [] : [update.snapshot.manifestList]),
-        ...(update.snapshot.manifests ?? []),
-      ]
-    case 'set-statistics':
-      return textOf(update.statistics['statistics-path'])
-    case 'set-partition-statistics':
-      return textOf(update.partitionStatistics['statistics-path'])
-    default:
-      return []
+  if (update.action === 'add-snapshot') {
+    const { manifestList, manifests } = update.snapshot
+    return [...(manifestList === undefined ? [] : [manifestList]), ...(manifests ?? [])]
   }
+  if (update.action === 'set-statistics') return textOf(update.statistics['statistics-path'])
+  if (update.action === 'set-partition-statistics') {
+    return textOf(update.partitionStatistics['statistics-path'])
+  }
+  return []
 }
 
 function textOf(value: unknown): readonly string[] {
@@ -89,7 +85,7 @@ function canonical(location: string): string | undefined {
     .replace(/^s3[an]:\/\//, 's3://')
     .replace(/^file:\/(?!\/)/, 'file:///')
   if (!/^[a-z][a-z0-9+.-]*:\/\//.test(text)) return undefined
-  if (/[\\\p{Cc}]|%(2e|2f|5c|00)/iu.test(text)) return undefined
+  if (/[\\?#*\p{Cc}]|%(2e|2f|5c|00)/iu.test(text)) return undefined
   const segments = text.slice(text.indexOf('://') + 3).split('/')
   return segments.some((segment) => segment === '.' || segment === '..') ? undefined : text
 }

@@ -7,3 +7,8 @@ export function environment(name: string): string | undefined {
 export function environmentEntries(): Readonly<Record<string, string | undefined>> {
   return process.env
 }
+
+/** Sets a variable for a library that can be told in no other way, unless the user has set it. */
+export function setEnvironmentDefault(name: string, value: string): void {
+  process.env[name] ??= value
+}

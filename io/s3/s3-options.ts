@@ -7,7 +7,7 @@
  * the server has just closed would turn a plain commit into an unknown outcome.
  */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
-import { SettingsError } from '../../common/index.ts'
+import { SettingsError, setEnvironmentDefault } from '../../common/index.ts'
 
 export interface S3Options {
   /** `http://127.0.0.1:9000` for MinIO; without it the SDK's own rules (AWS_ENDPOINT_URL_S3, AWS). */
@@ -38,6 +38,8 @@ export interface S3Clients {
 }
 
 export function makeClients(options: S3Options): S3Clients {
+  // The SDK warns on every start that *later* versions want a newer Node; ours is pinned.
+  setEnvironmentDefault('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true')
   const requestsMax = options.requestsMax ?? 32
   const connectionTimeout = options.connectTimeoutMs ?? 5_000
   const agent = { keepAlive: true, maxSockets: requestsMax }

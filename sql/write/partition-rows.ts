@@ -199,7 +199,11 @@ function partitionValue(type: PrimitiveType, value: DuckDBValue): Value | null {
 
 function sameAs(value: DuckDBValue): string {
   if (value === null) return 'IS NULL'
-  if (typeof value === 'string') return `= ${quoteLiteral(value)}`
+  if (typeof value === 'string') {
+    // A NUL ends SQL text, so such a string travels as hex.
+    if (!value.includes('\0')) return `= ${quoteLiteral(value)}`
+    return `= decode(unhex('${Buffer.from(value, 'utf8').toString('hex')}'))`
+  }
   if (typeof value === 'number' && !Number.isFinite(value)) return `= '${value}'::DOUBLE`
   return `= ${String(value)}`
 }

@@ -49,8 +49,13 @@ export function partitionSqlType(field: PartitionField, sourceType: PrimitiveTyp
 function truncateSql(width: number, type: PrimitiveType, column: string): string | undefined {
   switch (type.type) {
     case 'int':
-    case 'long':
-      return `CAST(${floorTo(`CAST(${column} AS HUGEINT)`, BigInt(width))} AS ${duckdbType(type)})`
+    case 'long': {
+      // Just above the least value the multiple leaves the type's range; Java's arithmetic wraps.
+      const bits = type.type === 'int' ? 32n : 64n
+      const floored = floorTo(`CAST(${column} AS HUGEINT)`, BigInt(width))
+      const wrapped = `if(${floored} < ${-(2n ** (bits - 1n))}, ${floored} + ${2n ** bits}, ${floored})`
+      return `CAST(${wrapped} AS ${duckdbType(type)})`
+    }
     case 'string':
       return `left(${column}, ${width})`
     default:

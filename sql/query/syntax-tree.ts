@@ -1,0 +1,111 @@
+/**
+ * DuckDB's own parse of a statement, as JSON (`json_serialize_sql`): what we know of a query's
+ * structure comes from the parser that will also run it, never from a grammar of ours.
+ */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import {
+  CorruptDataError,
+  UnsupportedError,
+  ValidationError,
+  isJsonObject,
+  parseJson,
+  stringifyJson,
+  type Json,
+  type JsonObject,
+} from '../../common/index.ts'
+import { renderPosition } from './query-error.ts'
+import { utf16Position, type SplicedText } from './spliced-text.ts'
+
+/** A node of the tree; what kind it is stands in `type` (and `class` for expressions). */
+export type Node = JsonObject
+
+/** The query node of the only statement in `source`. */
+export async function parseQuery(
+  connection: DuckDBConnection,
+  source: SplicedText,
+  original: string,
+): Promise<Node> {
+  const reader = await connection.runAndReadAll('SELECT json_serialize_sql($1::VARCHAR)', [
+    source.text,
+  ])
+  const answer = parseJson(String(reader.getRows()[0]?.[0]), 'json_serialize_sql')
+  if (!isJsonObject(answer)) throw new CorruptDataError('duckdb gave no parse tree')
+  if (answer['error'] === true) throw parseError(answer, source, original)
+  const statements = children(answer['statements'])
+  const [statement] = statements
+  if (statement === undefined) throw new ValidationError('there is no statement to run')
+  if (statements.length > 1) throw new ValidationError('expected one statement at a time')
+  return child(statement, 'node')
+}
+
+/** The text of expressions, as DuckDB writes them back. */
+export async function expressionTexts(
+  connection: DuckDBConnection,
+  expressions: readonly Node[],
+): Promise<string> {
+  const reader = await connection.runAndReadAll("SELECT json_serialize_sql('SELECT 1')")
+  const template = String(reader.getRows()[0]?.[0])
+  const tree = JSON.parse(template) as { statements: [{ node: { select_list: unknown } }] }
+  const marker = '__select_list__'
+  tree.statements[0].node.select_list = marker
+  const text = JSON.stringify(tree).replace(
+    `"${marker}"`,
+    () => `[${expressions.map((expression) => stringifyJson(expression)).join(',')}]`,
+  )
+  const written = await connection.runAndReadAll('SELECT json_deserialize_sql($1::JSON)', [text])
+  return String(written.getRows()[0]?.[0])
+}
+
+/** A node's member that must be a node. */
+export function child(node: Node, key: string): Node {
+  const value = node[key]
+  if (isJsonObject(value)) return value
+  throw new CorruptDataError('duckdb parse tree without an expected part', {
+    facts: { part: key, type: textOf(node, 'type') },
+  })
+}
+
+/** The nodes of a list member; other items are left out. */
+export function children(value: Json | undefined): readonly Node[] {
+  return Array.isArray(value) ? (value as readonly Json[]).filter(isJsonObject) : []
+}
+
+export function textOf(node: Node, key: string): string {
+  const value = node[key]
+  return typeof value === 'string' ? value : ''
+}
+
+/** Names of a list member. */
+export function textsOf(node: Node, key: string): readonly string[] {
+  const value = node[key]
+  return Array.isArray(value)
+    ? (value as readonly Json[]).filter((item) => typeof item === 'string')
+    : []
+}
+
+/** Where the node begins, as a byte position; undefined when the parser did not say. */
+export function bytePositionOf(node: Node): number | undefined {
+  const value = node['query_location']
+  return typeof value === 'number' && value >= 0 ? value : undefined
+}
+
+
+function parseError(answer: JsonObject, source: SplicedText, original: string): Error {
+  const message = textOf(answer, 'error_message')
+  if (textOf(answer, 'error_type') === 'not implemented') {
+    return new UnsupportedError(
+      'only queries are accepted: SELECT, FROM, VALUES, WITH, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN, USE',
+      { facts: { statement: firstWords(original) } },
+    )
+  }
+  const position = Number(textOf(answer, 'position'))
+  const where = Number.isInteger(position)
+    ? renderPosition(original, source.originalPosition(utf16Position(source.text, position)))
+    : ''
+  return new ValidationError(`${message}${where}`)
+}
+
+function firstWords(text: string): string {
+  const words = text.trim().split(/\s+/).slice(0, 3).join(' ')
+  return words.length > 60 ? `${words.slice(0, 57)}...` : words
+}

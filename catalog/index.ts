@@ -89,3 +89,7 @@ export type {
   WriteDataFilesResult,
   WrittenFile,
 } from './files/data-file-writer.ts'
+
+// ---- scan: which files a query has to read ---------------------------------------------------
+export type { ComparisonOperator, Expression } from './scan/expression.ts'
+export type { FileScanTask, ScanPlan, ScanRequest } from './scan/scan.ts'

@@ -1,0 +1,70 @@
+/** What we build on is pinned to exact versions, everywhere, and installs nothing of its own making. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { repositoryRoot } from '../support/services/paths.ts'
+
+interface Manifest {
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
+  readonly overrides?: Readonly<Record<string, string>>
+}
+
+interface LockedPackage {
+  readonly version?: string
+  readonly integrity?: string
+  readonly link?: boolean
+  readonly hasInstallScript?: boolean
+  readonly optional?: boolean
+}
+
+const exact = /^\d+\.\d+\.\d+(?:-[\w.]+)?$/
+
+/** Packages whose install script was read: they check or place a binary that npm itself delivered. */
+const knownInstallScripts = ['esbuild', 'fsevents']
+
+const manifest = readJson('package.json') as Manifest
+const lock = readJson('package-lock.json') as {
+  readonly packages: Readonly<Record<string, LockedPackage>>
+}
+const locked = Object.entries(lock.packages).filter(([path]) => path !== '')
+
+describe('dependencies', () => {
+  it('are pinned to exact versions in package.json', () => {
+    const all = { ...manifest.dependencies, ...manifest.devDependencies, ...manifest.overrides }
+    const loose = Object.entries(all).filter(([, version]) => !exact.test(version))
+    expect(Object.keys(all).length).toBeGreaterThan(20)
+    expect(loose).toEqual([])
+  })
+
+  it('are locked with an integrity hash', () => {
+    const open = locked.filter(([, each]) => each.link !== true && each.integrity === undefined)
+    expect(open.map(([path]) => path)).toEqual([])
+  })
+
+  it('agree between package.json and the lock', () => {
+    const direct = { ...manifest.dependencies, ...manifest.devDependencies }
+    const different = Object.entries(direct).filter(
+      ([name, version]) => lock.packages[`node_modules/${name}`]?.version !== version,
+    )
+    expect(different).toEqual([])
+  })
+
+  it('run no unknown script while they are installed', () => {
+    const scripts = locked
+      .filter(([, each]) => each.hasInstallScript === true)
+      .map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length))
+    expect(scripts.filter((name) => !knownInstallScripts.includes(name))).toEqual([])
+  })
+
+  it('are pinned in the Python environment of the tests too', () => {
+    const file = 'tests/support/services/python-requirements.txt'
+    const lines = readFileSync(join(repositoryRoot, file), 'utf8').trim().split('\n')
+    expect(lines.filter((line) => !/^[\w.-]+==\d[\w.]*$/.test(line))).toEqual([])
+    expect(lines).toContain(`duckdb==${manifest.dependencies['@duckdb/node-api']?.split('-')[0]}`)
+  })
+})
+
+function readJson(name: string): unknown {
+  return JSON.parse(readFileSync(join(repositoryRoot, name), 'utf8'))
+}

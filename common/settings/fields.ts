@@ -5,8 +5,8 @@
 import { z } from 'zod'
 import { errorMessage } from '../errors.ts'
 import type { RawValue } from './setting-tree.ts'
-import { didYouMean } from './suggest.ts'
-import { parseDuration, parseSize } from './units.ts'
+import { didYouMean } from '../suggest.ts'
+import { parseDuration, parseSize } from '../units.ts'
 
 /** What the loader needs to know of a key besides its type. */
 export interface FieldMeta {

@@ -44,7 +44,6 @@ export type {
   StartOffset,
   StreamSettings,
 } from './stream-settings.ts'
-export { didYouMean } from './suggest.ts'
 export { parseTableName } from './table-name.ts'
 export {
   formatDeclaredType,
@@ -52,4 +51,3 @@ export {
   type DeclaredField,
   type DeclaredType,
 } from './type-text.ts'
-export { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'

@@ -4,7 +4,7 @@
  */
 import { SettingsError, errorMessage } from '../errors.ts'
 import type { SettingPath } from './setting-tree.ts'
-import { didYouMean } from './suggest.ts'
+import { didYouMean } from '../suggest.ts'
 
 /** The keys of `input.kafka` that properties can stand for, as text. */
 export interface MappedProperties {

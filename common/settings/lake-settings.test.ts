@@ -30,7 +30,6 @@ describe('parseLakeSettings()', () => {
       warehouse: 's3://lake/warehouse',
       s3: {
         endpoint: 'http://127.0.0.1:9000',
-        region: 'us-east-1',
         accessKeyId: 'minioadmin',
         secretAccessKey: 'minioadmin',
         pathStyleAccess: true,
@@ -53,7 +52,7 @@ describe('parseLakeSettings()', () => {
       'http://env:9000 <- env TIDEWATER_CATALOG__S3_ENDPOINT',
     )
     expect(originOf(loaded, 'catalog.s3.access-key-id')).toBe('minioadmin <- tidewater.yaml:1:102')
-    expect(originOf(loaded, 'catalog.s3.region')).toBe('us-east-1 <- default')
+    expect(originOf(loaded, 'server.host')).toBe('127.0.0.1 <- default')
   })
 
   it('falls back to the AWS names, below the file', () => {

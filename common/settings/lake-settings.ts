@@ -14,7 +14,8 @@ import { SettingsProblemsError, type SettingProblem } from './setting-tree.ts'
 
 export interface S3Settings {
   readonly endpoint?: string
-  readonly region: string
+  /** Without it: us-east-1 for an endpoint of its own, else the rules of the AWS SDK. */
+  readonly region?: string
   readonly accessKeyId?: string
   readonly secretAccessKey?: string
   readonly sessionToken?: string
@@ -70,7 +71,7 @@ export const lakeSchema = field.section({
       uri: field.text().optional(),
       token: field.secret().optional(),
       's3.endpoint': field.text().optional(),
-      's3.region': field.text().prefault('us-east-1'),
+      's3.region': field.text().optional(),
       's3.access-key-id': field.text().optional(),
       's3.secret-access-key': field.secret().optional(),
       's3.session-token': field.secret().optional(),
@@ -167,7 +168,7 @@ function lakeSettings({ value, origin }: Resolved<LakeValues>, input: SettingsIn
       ...optional('token', catalog.token),
       s3: {
         ...optional('endpoint', endpoint),
-        region: catalog['s3.region'],
+        ...optional('region', catalog['s3.region']),
         ...optional('accessKeyId', catalog['s3.access-key-id']),
         ...optional('secretAccessKey', catalog['s3.secret-access-key']),
         ...optional('sessionToken', catalog['s3.session-token']),

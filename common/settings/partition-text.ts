@@ -1,6 +1,6 @@
 /** `partition_by` terms: `day(ts)`, `bucket(16,id)`, `truncate(10, name)`, or a bare column. */
 import { SettingsError } from '../errors.ts'
-import { didYouMean } from './suggest.ts'
+import { didYouMean } from '../suggest.ts'
 
 export type PartitionTransform =
   | { readonly kind: 'identity' | 'void' | 'year' | 'month' | 'day' | 'hour' }

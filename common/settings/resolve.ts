@@ -26,7 +26,7 @@ import {
   type SettingProblem,
   type SettingTree,
 } from './setting-tree.ts'
-import { didYouMean } from './suggest.ts'
+import { didYouMean } from '../suggest.ts'
 import { parseYamlTree } from './yaml-document.ts'
 
 /** A value from the command line: `--set path=value`, or a flag of its own such as `--warehouse`. */

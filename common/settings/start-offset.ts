@@ -1,6 +1,6 @@
 /** `start_offset`: `earliest`, `latest`, or `@` and a time. */
 import { SettingsError } from '../errors.ts'
-import { didYouMean } from './suggest.ts'
+import { didYouMean } from '../suggest.ts'
 import type { StartOffset } from './stream-settings.ts'
 
 const words: Readonly<Record<string, StartOffset>> = {

@@ -3,7 +3,7 @@
  * JSON, without field ids: those are the catalog's to give.
  */
 import { SettingsError } from '../errors.ts'
-import { didYouMean } from './suggest.ts'
+import { didYouMean } from '../suggest.ts'
 import { isRawMap, type RawMap, type RawValue } from './setting-tree.ts'
 
 const simpleTypeNames = [

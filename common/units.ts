@@ -2,7 +2,7 @@
  * Durations and sizes as people write them (`10s`, `1h30m`, `128MB`). A bare number is refused,
  * because whether it means milliseconds, seconds or bytes is what every reader guesses differently.
  */
-import { SettingsError } from '../errors.ts'
+import { SettingsError } from './errors.ts'
 
 const durationUnits: Readonly<Record<string, number>> = {
   ms: 1,

@@ -1,0 +1,65 @@
+/**
+ * The parts every command and every embedding program stands on: the object store and the catalog,
+ * made from settings.
+ */
+import { type Catalog, ObjectStoreCatalog } from '../catalog/index.ts'
+import {
+  type Clock,
+  type Logger,
+  type Random,
+  SettingsError,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '../common/index.ts'
+import type { CatalogSettings, LakeSettings } from '../common/settings/index.ts'
+import { type FileIO, openFileIO } from '../io/index.ts'
+
+export interface LakeTools {
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly logger?: Logger
+}
+
+export interface Lake {
+  readonly catalog: Catalog
+  readonly io: FileIO
+  /** Absolute location; undefined for a REST catalog that chooses it itself. */
+  readonly warehouse: string | undefined
+  readonly settings: LakeSettings
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  close(): Promise<void>
+}
+
+/** Nothing is contacted before the first use. */
+export async function openLake(settings: LakeSettings, tools: LakeTools = {}): Promise<Lake> {
+  const clock = tools.clock ?? systemClock
+  const random = tools.random ?? systemRandom
+  const { warehouse } = settings.catalog
+  const io = openFileIO({ s3: settings.catalog.s3 }, { clock, random })
+  return {
+    catalog: await openCatalog(settings.catalog, io, clock, random),
+    io,
+    warehouse,
+    settings,
+    clock,
+    random,
+    logger: tools.logger ?? silentLogger,
+    close: () => io.close(),
+  }
+}
+
+async function openCatalog(
+  settings: CatalogSettings,
+  io: FileIO,
+  clock: Clock,
+  random: Random,
+): Promise<Catalog> {
+  const { warehouse } = settings
+  if (warehouse === undefined) {
+    throw new SettingsError('catalog.warehouse is required: s3://bucket/prefix or a directory')
+  }
+  return new ObjectStoreCatalog({ io, warehouse, clock, random })
+}

@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+/** The command `tide`. Everything it does is in `cli`. */
+import { main } from '../cli/index.ts'
+
+await main()

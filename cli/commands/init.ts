@@ -1,0 +1,18 @@
+/** `tide init`: a project that runs, and that a newcomer can read in a minute. */
+import type { Command } from 'commander'
+import type { CliContext } from '../context.ts'
+
+export function addInit(program: Command, context: CliContext): void {
+  program
+    .command('init')
+    .description('write a new project: tidewater.yaml, streams/, models/, .env.example, README.md')
+    .argument('[dir]', 'directory of the project', '.')
+    .option('--template <name>', 'kafka-json | embedded-json', 'kafka-json')
+    .action(async (directory: string, options: { readonly template: string }) => {
+      const { initProject } = await import('../init-project.ts')
+      const written = await initProject(context.directory, directory, options.template)
+      for (const file of written) context.write(`wrote ${file}\n`)
+      const enter = directory === '.' ? '' : `cd ${directory} && `
+      context.note(`next: ${enter}tide stream lint && tide doctor`)
+    })
+}

@@ -1,0 +1,66 @@
+/** The tree of commands. Each command's work is loaded when it runs, so help and version stay quick. */
+import { Command, CommanderError } from 'commander'
+import { addInit } from './commands/init.ts'
+import { addStream } from './commands/stream.ts'
+import { addTable } from './commands/table.ts'
+import type { CliContext, GlobalOptions } from './context.ts'
+import { exitCodes } from './failure.ts'
+import { packageVersion } from './version.ts'
+
+/** Runs the command that `args` name; returns the exit code, throws what the command throws. */
+export async function parseCommandLine(
+  args: readonly string[],
+  context: CliContext,
+): Promise<number> {
+  const program = buildProgram(context)
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return exitCodes.fine
+  } catch (error) {
+    // Commander has printed its message already; help and version are no failures.
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? exitCodes.fine : exitCodes.usage
+    throw error
+  }
+}
+
+export function buildProgram(context: CliContext): Command {
+  const program = new Command('tide')
+    .description('Kafka topics become Apache Iceberg tables on a bucket; one SQL answers over them')
+    .version(packageVersion(), '-V, --version')
+    .option('--config <file>', 'settings file (default: tidewater.yaml; env TIDEWATER_CONFIG)')
+    .option('--warehouse <location>', 's3://bucket/prefix or a directory (catalog.warehouse)')
+    .option('--uri <url>', 'an Iceberg REST catalog (catalog.uri)')
+    .option('--set <path=value>', 'set any key of the settings; repeatable', collect, [])
+    .option('--env-file <file>', 'read NAME=value lines; the real environment goes first')
+    .option('-o, --output <format>', 'table|wide|json|jsonl|csv|markdown', collect, [])
+    .option('--log-level <level>', 'debug|info|warn|error|silent (default info)')
+    .option('--log-format <format>', 'text|json (default: text on a terminal)')
+    .option('--debug', 'debug logs, and the stack of a failure')
+    .showSuggestionAfterError()
+    .showHelpAfterError('(tide <command> --help shows the flags)')
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
+  for (const add of [addInit, addStream, addTable]) {
+    add(program, context)
+  }
+  context.bindGlobals(() => program.opts<GlobalOptions>())
+  forEachCommand(program, (command) => {
+    command.exitOverride()
+    command.configureOutput({
+      writeOut: (text) => context.streams.stdout.write(text),
+      writeErr: (text) => context.streams.stderr.write(text),
+      getOutHasColors: () => context.color,
+      getErrHasColors: () => false,
+    })
+  })
+  return program
+}
+
+function forEachCommand(command: Command, visit: (command: Command) => void): void {
+  visit(command)
+  for (const child of command.commands) forEachCommand(child, visit)
+}
+
+function collect(value: string, earlier: readonly string[]): readonly string[] {
+  return [...earlier, value]
+}

@@ -1,0 +1,60 @@
+/** From the process's arguments to an exit code. */
+import { environmentEntries, systemClock } from '../common/index.ts'
+import type { CliStreams } from './context.ts'
+import { exitCodeOf, exitCodes, failureText } from './failure.ts'
+import { packageVersion } from './version.ts'
+
+export interface CliRun {
+  readonly args: readonly string[]
+  readonly streams: CliStreams
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly directory: string
+  readonly signal: AbortSignal
+}
+
+/** The entry of `bin/tide.ts`: runs on this process and sets its exit code. */
+export async function main(): Promise<void> {
+  const stop = new AbortController()
+  const onSignal = (): void => {
+    // The second signal of an impatient person ends the process at once.
+    if (stop.signal.aborted) process.exit(exitCodes.interrupted)
+    stop.abort(new Error('stopped by a signal'))
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  // `tide ... | head` closes our stdout: that is a normal end, not a fault.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? exitCodes.fine : exitCodes.failed)
+  })
+  process.exitCode = await runCli({
+    args: process.argv.slice(2),
+    streams: { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
+    environment: environmentEntries(),
+    directory: process.cwd(),
+    signal: stop.signal,
+  })
+  process.off('SIGINT', onSignal)
+  process.off('SIGTERM', onSignal)
+}
+
+export async function runCli(run: CliRun): Promise<number> {
+  const { stdout, stderr } = run.streams
+  // Answered before anything is loaded: scripts ask for it often.
+  if (run.args.length === 1 && (run.args[0] === '--version' || run.args[0] === '-V')) {
+    stdout.write(`${packageVersion()}\n`)
+    return exitCodes.fine
+  }
+  const { CliContext } = await import('./context.ts')
+  const context = new CliContext({ ...run, clock: systemClock })
+  const { parseCommandLine } = await import('./program.ts')
+  try {
+    return await parseCommandLine(run.args, context)
+  } catch (error) {
+    context.progress.done()
+    const text = failureText(error, context.debug)
+    if (text !== '') stderr.write(`${text}\n`)
+    return exitCodeOf(error)
+  } finally {
+    await context.close()
+  }
+}

@@ -1,4 +1,11 @@
 /** io: objects in S3, a local directory or memory behind one interface, `FileIO`. */
+export {
+  FaultyFileIO,
+  type ArmedFault,
+  type Fault,
+  type FaultyFileIOOptions,
+  type FileIOOperation,
+} from './faulty-file-io.ts'
 export type {
   ByteRange,
   FileIO,

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { LocalFileIO, MemoryFileIO } from '../../io/index.ts'
+import { FaultyFileIO, LocalFileIO, MemoryFileIO, openFileIO } from '../../io/index.ts'
 import { describeFileIO } from './describe-file-io.ts'
 
 describeFileIO('memory', async () => ({ io: new MemoryFileIO(), prefix: 'memory://lake/t/' }))
@@ -15,3 +15,13 @@ describeFileIO('local directory', async () => {
     dispose: () => rm(root, { recursive: true, force: true }),
   }
 })
+
+describeFileIO('faulty with no fault armed', async () => ({
+  io: new FaultyFileIO(new MemoryFileIO()),
+  prefix: 'memory://lake/faulty/',
+}))
+
+describeFileIO('stores by scheme', async () => ({
+  io: openFileIO(),
+  prefix: 'memory://lake/routed/',
+}))

@@ -10,6 +10,7 @@ export {
 } from './spec/calendar.ts'
 export { parsePartitionBy } from './spec/partition-by.ts'
 export { formatPartitionValue, formatValue } from './spec/partition-path.ts'
+export { partitionTypes } from './spec/partition-types.ts'
 export { schemaFromJson, schemaToJson } from './spec/schema-json.ts'
 export {
   assignFreshIds,
@@ -93,3 +94,29 @@ export type {
 // ---- scan: which files a query has to read ---------------------------------------------------
 export type { ComparisonOperator, Expression } from './scan/expression.ts'
 export type { FileScanTask, ScanPlan, ScanRequest } from './scan/scan.ts'
+
+// ---- manifests, files and transactions -------------------------------------------------------
+export type {
+  DataFileWriter,
+  RefusedRow,
+  RowSpool,
+  SideColumn,
+  SideField,
+  WriteDataFilesRequest,
+  WriteDataFilesResult,
+  WrittenFile,
+} from './files/data-file-writer.ts'
+export { dataLocation, metadataLocation, newDataFileLocation } from './files/locations.ts'
+export { ManifestCache } from './manifest/manifest-cache.ts'
+export {
+  type ManifestSource,
+  readManifestEntries,
+  readSnapshotManifests,
+} from './manifest/snapshot-manifests.ts'
+export type { ActionCommit, TransactionAction } from './transaction/action.ts'
+export { type CommitTools, commitAction } from './transaction/commit-action.ts'
+export {
+  FastAppend,
+  type FastAppendOptions,
+  type FastAppendTools,
+} from './transaction/fast-append.ts'

@@ -17,4 +17,11 @@ export interface ActionCommit {
 export interface TransactionAction<Prepared> {
   prepare(table: Table): Promise<Prepared>
   commit(base: Table, prepared: Prepared): Promise<ActionCommit | 'stale'>
+  /** True when `base` already holds this change: an earlier attempt landed after all. */
+  committedIn?(base: Table, prepared: Prepared): boolean
+  /**
+   * Deletes what the action made and no table points at. `committed` is the table that holds the
+   * change, or undefined when it surely failed; never called while the outcome is unknown.
+   */
+  discard?(prepared: Prepared, committed: Table | undefined): Promise<void>
 }

@@ -1,10 +1,10 @@
 /** `tide stream echo`: the settings that hold, as YAML that could be written back. */
-import { Document, isMap, isSeq } from 'yaml'
 import {
   type LakeSettings,
   type Loaded,
   type SettingEntry,
   findLakeFile,
+  formatEntries,
   formatOrigin,
   formatPath,
 } from '../common/settings/index.ts'
@@ -27,7 +27,9 @@ export async function echoSettings(
     await printEntries(context, documents)
     return
   }
-  const texts = documents.map(({ file, entries }) => `# ${file}\n${asYaml(entries, withOrigin)}`)
+  const texts = documents.map(
+    ({ file, entries }) => `# ${file}\n${formatEntries(entries, withOrigin)}`,
+  )
   context.write(texts.join('---\n'))
 }
 
@@ -46,25 +48,4 @@ async function printEntries(
       })),
     ),
   })
-}
-
-function asYaml(entries: readonly SettingEntry[], withOrigin: boolean): string {
-  const document = new Document({})
-  for (const { path, text, origin } of entries) {
-    placeContainers(document, path)
-    const node = document.createNode(text)
-    if (withOrigin) node.comment = ` ${formatOrigin(origin)}`
-    document.setIn(path, node)
-  }
-  return document.toString({ lineWidth: 0 })
-}
-
-/** A list and not a map must stand where the next step of a path is a number. */
-function placeContainers(document: Document, path: readonly (string | number)[]): void {
-  for (let length = 1; length < path.length; length++) {
-    const parent = path.slice(0, length)
-    const found: unknown = document.getIn(parent, true)
-    if (isMap(found) || isSeq(found)) continue
-    document.setIn(parent, document.createNode(typeof path[length] === 'number' ? [] : {}))
-  }
 }

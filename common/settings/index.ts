@@ -2,6 +2,7 @@
  * settings: tidewater.yaml and streams/*.yaml, checked whole and typed. A door of its own, apart from
  * `common/index.ts`, so that what needs no settings does not load a YAML parser.
  */
+export { formatEntries } from './format-entries.ts'
 export { variableSource, type VariableSource } from './interpolate.ts'
 export {
   parseLakeSettings,

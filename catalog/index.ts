@@ -96,16 +96,6 @@ export type { ComparisonOperator, Expression } from './scan/expression.ts'
 export type { FileScanTask, ScanPlan, ScanRequest } from './scan/scan.ts'
 
 // ---- manifests, files and transactions -------------------------------------------------------
-export type {
-  DataFileWriter,
-  RefusedRow,
-  RowSpool,
-  SideColumn,
-  SideField,
-  WriteDataFilesRequest,
-  WriteDataFilesResult,
-  WrittenFile,
-} from './files/data-file-writer.ts'
 export { dataLocation, metadataLocation, newDataFileLocation } from './files/locations.ts'
 export { ManifestCache } from './manifest/manifest-cache.ts'
 export {
@@ -120,3 +110,14 @@ export {
   type FastAppendOptions,
   type FastAppendTools,
 } from './transaction/fast-append.ts'
+
+// ---- the REST protocol -----------------------------------------------------------------------
+export { RestCatalog, type RestCatalogOptions } from './rest/rest-catalog.ts'
+export {
+  createTableFromJson,
+  identifierFromJson,
+  identifierToJson,
+  loadTableResultToJson,
+  namespaceFromJson,
+  tableCommitFromJson,
+} from './rest/table-json.ts'

@@ -241,7 +241,7 @@ describe('ObjectStoreCatalog commits', () => {
     }
     const table = await catalog.loadTable(orders)
     expect(table.metadata.metadataLog).toHaveLength(100)
-    const named = [...table.metadata.metadataLog.map((entry) => entry.metadataFile)]
+    const named = table.metadata.metadataLog.map((entry) => entry.metadataFile)
     expect((await locations(store, '/metadata/')).sort()).toEqual(
       [...named, table.metadataLocation].sort(),
     )
@@ -486,6 +486,43 @@ describe('ObjectStoreCatalog renames', () => {
     await expect(mover.catalog.renameTable(orders, sales)).rejects.toThrow(/exists already/)
     expect(await process().catalog.loadTable(orders)).toEqual(table)
     expect(await process().catalog.loadTable(sales)).toEqual(rival)
+  })
+
+  test('[C11] a target claimed for a rename that was undone is nobody-s table', async () => {
+    const { process, table } = await makeTable()
+    const mover = process()
+    const helper = process()
+    let undo: (() => void) | undefined
+    let helped: Promise<unknown> = Promise.resolve()
+    let writes = 0
+    mover.io.onWrite = async (call) => {
+      if (++writes === 1) {
+        // The helper sees the target taken and is about to undo; then the target gets free.
+        await process().catalog.createTable({ identifier: sales, schema })
+        const sent = await call.send()
+        await new Promise<void>((reached) => {
+          helper.io.onWrite = async (undoing) => {
+            reached()
+            await new Promise<void>((resolve) => {
+              undo = resolve
+            })
+            return undoing.send()
+          }
+          helped = helper.catalog.loadTable(orders)
+        })
+        await process().catalog.dropTable(sales)
+        return sent
+      }
+      if (writes > 2) throw reply
+      undo?.()
+      await helped
+      return call.send()
+    }
+    await expect(mover.catalog.renameTable(orders, sales)).rejects.toThrow()
+    expect(writes).toBeGreaterThan(2)
+    await expect(process().catalog.loadTable(sales)).rejects.toThrow(NotFoundError)
+    expect(await process().catalog.loadTable(orders)).toEqual(table)
+    expect(await namesOf(process())).toEqual(['orders'])
   })
 
   test('[C11] two renames that swap names cross without losing a table', async () => {

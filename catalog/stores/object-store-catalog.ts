@@ -11,6 +11,7 @@ import {
   AlreadyExistsError,
   type Clock,
   CommitFailedError,
+  CommitStateUnknownError,
   type Namespace,
   NotFoundError,
   type Random,
@@ -18,6 +19,7 @@ import {
   type TableIdentifier,
   UnavailableError,
   backoffMs,
+  errorMessage,
   failpoint,
   formatIdentifier,
   formatNamespace,
@@ -45,6 +47,7 @@ import { nextMetadata } from './next-metadata.ts'
 import { checkIdentifier, checkNamespace, encodeName, encodeNamespace } from './object-names.ts'
 import { purgeTable } from './purge-table.ts'
 import { type SwapTools, isDefinite } from './swap-object.ts'
+import type { TablePointer } from './table-pointer.ts'
 import { type PointerState, TablePointers } from './table-pointers.ts'
 
 export interface ObjectStoreCatalogOptions {
@@ -210,19 +213,24 @@ export class ObjectStoreCatalog implements Catalog {
       await this.#freeName(to)
       const pending = { ...source.payload, intent: { kind: 'rename-to', id, to } } as const
       if ((await this.#pointers.swap(source, pending)).kind === 'lost') continue
-      await this.#pointers.settle(pending)
-      const after = await this.#pointers.readRaw(from)
-      if (!after?.trace.includes(id)) throw exists(to)
-      // The table is there now; a namespace dropped meanwhile must not hide it.
-      if (!(await this.#namespaces.keepAlive(to.namespace))) {
-        await this.#namespaces.create(to.namespace, {})
-      }
+      // From here on others may finish the rename even if we cannot.
+      await orUnknown('the rename is under way', () => this.#finishRename(pending, to, id))
       return
     }
     throw busy(from)
   }
 
   // ---- Steps ------------------------------------------------------------------------------------
+
+  async #finishRename(pending: TablePointer, to: TableIdentifier, id: string): Promise<void> {
+    await this.#pointers.settle(pending)
+    const after = await this.#pointers.readRaw(pending.identifier)
+    if (!after?.trace.includes(id)) throw exists(to)
+    // The table is there now; a namespace dropped meanwhile must not hide it.
+    if (!(await this.#namespaces.keepAlive(to.namespace))) {
+      await this.#namespaces.create(to.namespace, {})
+    }
+  }
 
   /** One attempt of a commit; no table means that the swap was lost. */
   async #attemptCommit(
@@ -309,8 +317,12 @@ export class ObjectStoreCatalog implements Catalog {
   /** A table must not be born into a namespace that was dropped while it was made. */
   async #keepNamespace(table: Table): Promise<void> {
     const { identifier } = table
-    if (await this.#namespaces.keepAlive(identifier.namespace)) return
-    await this.dropTable(identifier)
+    const isAlive = await orUnknown('the table was created', async () => {
+      if (await this.#namespaces.keepAlive(identifier.namespace)) return true
+      await this.dropTable(identifier)
+      return false
+    })
+    if (isAlive) return
     throw new NotFoundError('the namespace was dropped while the table was created', {
       facts: { namespace: formatNamespace(identifier.namespace) },
     })
@@ -320,6 +332,18 @@ export class ObjectStoreCatalog implements Catalog {
     if (!deletesOldMetadata(next.properties)) return
     const cut = metadataFilesCut(base, next)
     await this.#files.discard(cut.filter((location) => isBelow(next.location, location)))
+  }
+}
+
+/** Steps after the deciding swap: their failure must not read as "nothing happened". */
+async function orUnknown<T>(done: string, steps: () => Promise<T>): Promise<T> {
+  try {
+    return await steps()
+  } catch (error) {
+    if (error instanceof AlreadyExistsError || error instanceof NotFoundError) throw error
+    throw new CommitStateUnknownError(`${done}, but what follows failed: ${errorMessage(error)}`, {
+      cause: error,
+    })
   }
 }
 

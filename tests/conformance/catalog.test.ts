@@ -2,8 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ObjectStoreCatalog } from '../../catalog/index.ts'
+import { ObjectStoreCatalog, RestCatalog } from '../../catalog/index.ts'
 import { LocalFileIO, MemoryFileIO } from '../../io/index.ts'
+import { createServer } from '../../server/index.ts'
 import { describeCatalog } from './describe-catalog.ts'
 
 const commitRetry = { retriesMax: 20, waitMsMin: 1, waitMsMax: 20, totalMsMax: 60_000 }
@@ -28,4 +29,15 @@ describeCatalog('a local directory', async () => {
       await rm(root, { recursive: true })
     },
   }
+})
+
+describeCatalog('REST to our server', async () => {
+  const io = new MemoryFileIO()
+  const warehouse = 'memory://lake/warehouse'
+  const server = createServer({
+    catalog: new ObjectStoreCatalog({ io, warehouse, commitRetry }),
+    port: 0,
+  })
+  const catalog = new RestCatalog({ uri: await server.start() })
+  return { catalog, warehouse, close: () => server.stop() }
 })

@@ -1,0 +1,76 @@
+/**
+ * Who may talk to the server.
+ *
+ * Without a token only this machine may, and only when it asks for this machine by name: a web page
+ * whose name was rebound to 127.0.0.1 (DNS rebinding) shows in the Host or Origin header. With a
+ * token, every request must carry it; it is compared by hash in constant time.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { SettingsError } from '../common/index.ts'
+import { type HttpError, httpError } from './http-error.ts'
+
+export interface GuardOptions {
+  readonly host: string
+  readonly token?: string
+  /** Further names under which this machine may be asked for. */
+  readonly allowedHosts?: readonly string[]
+}
+
+export interface GuardedRequest {
+  readonly host: string | undefined
+  readonly origin: string | undefined
+  readonly authorization: string | undefined
+}
+
+const loopbackNames = ['localhost', '127.0.0.1', '[::1]', '::1']
+
+export function isLoopback(host: string): boolean {
+  return loopbackNames.includes(host) || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+/** Settings under which the server would be open to strangers are refused before it listens. */
+export function checkGuard(
+  options: GuardOptions,
+  tableConfig: Readonly<Record<string, string>> | undefined,
+): void {
+  if (isLoopback(options.host)) return
+  if (options.token === undefined) {
+    throw new SettingsError('a server that other machines can reach needs a token', {
+      facts: { host: options.host },
+    })
+  }
+  const secret = Object.keys(tableConfig ?? {}).find((key) => /secret|session-token/.test(key))
+  if (secret !== undefined) {
+    throw new SettingsError('static keys are handed out on loopback only', {
+      facts: { key: secret, host: options.host },
+    })
+  }
+}
+
+/** Why a request is refused; undefined for one that may pass. */
+export function refusalOf(request: GuardedRequest, options: GuardOptions): HttpError | undefined {
+  if (options.token !== undefined) {
+    const given = /^Bearer (.+)$/i.exec(request.authorization ?? '')?.[1] ?? ''
+    if (sameText(given, options.token)) return undefined
+    return httpError(401, 'NotAuthorizedException', 'a valid bearer token is required')
+  }
+  const names = [...loopbackNames, options.host, ...(options.allowedHosts ?? [])]
+  const host = hostNameOf(`http://${request.host ?? ''}`)
+  if (host === undefined || !names.includes(host)) {
+    return httpError(403, 'ForbiddenException', 'this server answers to its own names only')
+  }
+  const origin = request.origin === undefined ? host : hostNameOf(request.origin)
+  if (origin === undefined || !names.includes(origin)) {
+    return httpError(403, 'ForbiddenException', 'requests from other web pages are refused')
+  }
+  return undefined
+}
+
+function hostNameOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).hostname : undefined
+}
+
+function sameText(left: string, right: string): boolean {
+  const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(hash(left), hash(right))
+}

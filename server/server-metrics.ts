@@ -1,0 +1,50 @@
+/** Counters of the server, in a registry of its own. */
+import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+
+export interface ServerMetrics {
+  readonly contentType: string
+  text(): Promise<string>
+  request(method: string, route: string, status: number, seconds: number): void
+  commit(result: 'committed' | 'conflict' | 'unknown' | 'refused', seconds: number): void
+}
+
+export function createServerMetrics(): ServerMetrics {
+  const registers = [new Registry()]
+  const [registry = new Registry()] = registers
+  collectDefaultMetrics({ register: registry })
+  const requests = new Counter({
+    name: 'tidewater_http_requests_total',
+    help: 'HTTP requests by route and status',
+    labelNames: ['method', 'route', 'status'] as const,
+    registers,
+  })
+  const requestSeconds = new Histogram({
+    name: 'tidewater_http_request_duration_seconds',
+    help: 'Time to answer an HTTP request',
+    labelNames: ['method', 'route'] as const,
+    registers,
+  })
+  const commits = new Counter({
+    name: 'tidewater_commits_total',
+    help: 'Table commits through the REST catalog by result',
+    labelNames: ['result'] as const,
+    registers,
+  })
+  const commitSeconds = new Histogram({
+    name: 'tidewater_commit_duration_seconds',
+    help: 'Time to apply a table commit',
+    registers,
+  })
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    request: (method, route, status, seconds) => {
+      requests.inc({ method, route, status: String(status) })
+      requestSeconds.observe({ method, route }, seconds)
+    },
+    commit: (result, seconds) => {
+      commits.inc({ result })
+      commitSeconds.observe(seconds)
+    },
+  }
+}

@@ -97,6 +97,12 @@ export type { FileScanTask, ScanPlan, ScanRequest } from './scan/scan.ts'
 
 // ---- manifests, files and transactions -------------------------------------------------------
 export { dataLocation, metadataLocation, newDataFileLocation } from './files/locations.ts'
+export {
+  type MetricsMode,
+  lowerBoundFor,
+  metricsModes,
+  upperBoundFor,
+} from './files/metrics-mode.ts'
 export { ManifestCache } from './manifest/manifest-cache.ts'
 export {
   type ManifestSource,

@@ -26,3 +26,4 @@ export {
 } from './open-file-io.ts'
 export type { BucketAdmin } from './s3/s3-bucket-admin.ts'
 export type { S3Options } from './s3/s3-options.ts'
+export { UnsafeFileIO, type BrokenPromise } from './unsafe-file-io.ts'

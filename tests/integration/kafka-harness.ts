@@ -1,0 +1,51 @@
+/** Kafka as the log behind the `RecordSource` conformance suite. */
+import { randomBytes } from 'node:crypto'
+import { Kafka, logLevel } from 'kafkajs'
+import type { RecordSource } from '../../ingest/index.ts'
+import type { RecordSourceHarness } from '../conformance/describe-record-source.ts'
+import { connectKafkaTools } from '../support/kafka-tools.ts'
+
+export async function kafkaHarness(
+  bootstrap: string,
+  makeSource: (topics: readonly string[], group: string) => RecordSource,
+): Promise<RecordSourceHarness> {
+  const tools = await connectKafkaTools(bootstrap)
+  const admin = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  return {
+    createTopic: (topic, partitions) =>
+      tools.createTopic(topic, { partitions, config: { 'max.message.bytes': '20971520' } }),
+    deleteTopic: async (topic) => {
+      await tools.deleteTopic(topic)
+      // The broker answers before the name is free again.
+      while ((await admin.listTopics()).includes(topic)) await new Promise(setImmediate)
+    },
+    addPartitions: async (topic, count) => {
+      await admin.createPartitions({ topicPartitions: [{ topic, count }] })
+    },
+    produce: ({ topic, partition }, records) =>
+      tools.produce(
+        topic,
+        records.map(({ key, value, headers, timestampMs }) => ({
+          partition,
+          value: value === null || typeof value === 'string' ? value : Buffer.from(value),
+          ...(key === undefined ? {} : { key }),
+          ...(timestampMs === undefined ? {} : { timestamp: timestampMs }),
+          ...(headers === undefined
+            ? {}
+            : { headers: Object.fromEntries(headers.map((h) => [h.name, Buffer.from(h.value)])) }),
+        })),
+      ),
+    deleteRecords: ({ topic, partition }, beforeOffset) =>
+      tools.deleteRecords(topic, partition, beforeOffset),
+    source: (topics, group) => makeSource(topics, group ?? freshGroup()),
+    close: async () => {
+      await admin.disconnect()
+      await tools.close()
+    },
+  }
+}
+
+export function freshGroup(): string {
+  return `group-${randomBytes(6).toString('hex')}`
+}

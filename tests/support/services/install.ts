@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { systemClock } from '../../../common/index.ts'
 import { isRunning } from './background-process.ts'
 import { servicesCache } from './paths.ts'
@@ -20,13 +20,16 @@ export interface Installation {
   readonly version: string
   /** Fills the empty folder; may throw, and then nothing remains. */
   readonly build: (folder: string) => Promise<void>
+  /** Where installations lie; the shared cache if absent. */
+  readonly cache?: string
 }
 
 /** The folder with the finished installation, built now if it is not there. */
 export async function installOnce(installation: Installation): Promise<string> {
-  const target = join(servicesCache, `${installation.name}-${installation.version}`)
+  const cache = installation.cache ?? servicesCache
+  const target = join(cache, `${installation.name}-${installation.version}`)
   if (await exists(target)) return target
-  await mkdir(servicesCache, { recursive: true })
+  await mkdir(cache, { recursive: true })
   const lockFile = `${target}.lock`
   while (!(await takeLock(lockFile))) {
     await systemClock.sleep(lockPollMs)
@@ -50,7 +53,7 @@ async function buildAndRename(installation: Installation, target: string): Promi
   const startedMs = systemClock.monotonic()
   const label = `${installation.name} ${installation.version}`
   process.stderr.write(`installing ${label} for tests ...\n`)
-  const temporary = await mkdtemp(join(servicesCache, `tmp-${installation.name}-`))
+  const temporary = await mkdtemp(join(dirname(target), `tmp-${installation.name}-`))
   try {
     await installation.build(temporary)
     await writeFile(join(temporary, '.complete'), `${installation.version}\n`)

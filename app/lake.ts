@@ -2,7 +2,7 @@
  * The parts every command and every embedding program stands on: the object store and the catalog,
  * made from settings.
  */
-import { type Catalog, ObjectStoreCatalog } from '../catalog/index.ts'
+import { type Catalog, ObjectStoreCatalog, RestCatalog } from '../catalog/index.ts'
 import {
   type Clock,
   type Logger,
@@ -24,7 +24,7 @@ export interface LakeTools {
 export interface Lake {
   readonly catalog: Catalog
   readonly io: FileIO
-  /** Absolute location; undefined for a REST catalog that chooses it itself. */
+  /** Absolute location; behind a REST catalog the name that its server knows, if it wants one. */
   readonly warehouse: string | undefined
   readonly settings: LakeSettings
   readonly clock: Clock
@@ -40,7 +40,7 @@ export async function openLake(settings: LakeSettings, tools: LakeTools = {}): P
   const { warehouse } = settings.catalog
   const io = openFileIO({ s3: settings.catalog.s3 }, { clock, random })
   return {
-    catalog: await openCatalog(settings.catalog, io, clock, random),
+    catalog: openCatalog(settings.catalog, io, clock, random),
     io,
     warehouse,
     settings,
@@ -51,13 +51,15 @@ export async function openLake(settings: LakeSettings, tools: LakeTools = {}): P
   }
 }
 
-async function openCatalog(
-  settings: CatalogSettings,
-  io: FileIO,
-  clock: Clock,
-  random: Random,
-): Promise<Catalog> {
-  const { warehouse } = settings
+function openCatalog(settings: CatalogSettings, io: FileIO, clock: Clock, random: Random): Catalog {
+  const { token, uri, warehouse } = settings
+  if (uri !== undefined) {
+    return new RestCatalog({
+      uri,
+      ...(token === undefined ? {} : { token }),
+      ...(warehouse === undefined ? {} : { warehouse }),
+    })
+  }
   if (warehouse === undefined) {
     throw new SettingsError('catalog.warehouse is required: s3://bucket/prefix or a directory')
   }

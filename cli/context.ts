@@ -70,6 +70,7 @@ export class CliContext {
   #sources: Promise<SettingsSources> | undefined
   #logger: Promise<Logger> | undefined
   #progress: Progress | undefined
+  readonly #added: SettingOverride[] = []
   readonly #closers: (() => Promise<void>)[] = []
 
   constructor(parts: CliContextParts) {
@@ -222,6 +223,11 @@ export class CliContext {
     return { environment, overrides: this.#overrides(), directory: this.directory }
   }
 
+  /** Settings from flags of one command; before anything is loaded. */
+  addOverrides(overrides: readonly SettingOverride[]): void {
+    this.#added.push(...overrides)
+  }
+
   #overrides(): readonly SettingOverride[] {
     const { warehouse, uri, set } = this.globals
     const named: SettingOverride[] = []
@@ -234,7 +240,7 @@ export class CliContext {
       if (split < 1) throw new UsageError(`--set takes path=value, found "${pair}"`)
       return { path: pair.slice(0, split).trim(), value: pair.slice(split + 1), flag: '--set' }
     })
-    return [...named, ...pairs]
+    return [...named, ...pairs, ...this.#added]
   }
 
   async #expand(name: string, optional: boolean): Promise<readonly string[]> {

@@ -1,6 +1,8 @@
 /** The tree of commands. Each command's work is loaded when it runs, so help and version stay quick. */
 import { Command, CommanderError } from 'commander'
+import { addDoctor } from './commands/doctor.ts'
 import { addInit } from './commands/init.ts'
+import { addServe } from './commands/serve.ts'
 import { addStream } from './commands/stream.ts'
 import { addTable } from './commands/table.ts'
 import type { CliContext, GlobalOptions } from './context.ts'
@@ -40,7 +42,7 @@ export function buildProgram(context: CliContext): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('(tide <command> --help shows the flags)')
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
-  for (const add of [addInit, addStream, addTable]) {
+  for (const add of [addInit, addDoctor, addServe, addStream, addTable]) {
     add(program, context)
   }
   context.bindGlobals(() => program.opts<GlobalOptions>())

@@ -164,12 +164,12 @@ describe('tide stream lint', () => {
     expect(lines[0]).toContain(
       'tidewater.yaml:1:12 catalog.warehuose: unknown key "warehuose", did you mean warehouse',
     )
-    expect(lines[1]).toBe('streams/events.yaml:2:10 input.kafka.topics: is required')
+    expect(lines[1]).toBe('streams/events.yaml:2:17 input.kafka.topics: is required')
     expect(lines[2]).toContain(
       'streams/events.yaml:2:53 input.kafka.topcs: unknown key "topcs", did you mean topics',
     )
     expect(lines[3]).toBe(
-      'streams/events.yaml:4:87 output.iceberg.commit.interval: a bare number has no unit: write 10s for seconds or 10ms for milliseconds',
+      'streams/events.yaml:4:88 output.iceberg.commit.interval: a bare number has no unit: write 10s for seconds or 10ms for milliseconds',
     )
     expect(lines).toHaveLength(4)
   })

@@ -1,4 +1,4 @@
-/** What a table is, from its metadata alone: no data file is opened. */
+/** What a table is, from its metadata and manifests: no data file is opened. */
 import {
   type Snapshot,
   type Table,
@@ -12,6 +12,7 @@ import {
 } from '../catalog/index.ts'
 import { formatIdentifier } from '../common/index.ts'
 import { parseTableName } from '../common/settings/index.ts'
+import { filesReport } from './table-files.ts'
 import type { CliContext } from './context.ts'
 import type { Report, Row } from './output.ts'
 
@@ -22,6 +23,7 @@ export type Inspection =
   | 'uuid'
   | 'location'
   | 'list-refs'
+  | 'files'
   | 'snapshots'
 
 export async function inspectTable(
@@ -29,8 +31,8 @@ export async function inspectTable(
   what: Inspection,
   name: string,
 ): Promise<void> {
-  const { catalog } = await context.openLake()
-  const table = await catalog.loadTable(parseTableName(name))
+  const lake = await context.openLake()
+  const table = await lake.catalog.loadTable(parseTableName(name))
   const { metadata } = table
   switch (what) {
     case 'describe':
@@ -45,6 +47,8 @@ export async function inspectTable(
       return context.print(specReport(metadata))
     case 'list-refs':
       return context.print(refsReport(metadata))
+    case 'files':
+      return context.print(await filesReport(lake, metadata))
     case 'snapshots':
       return context.print(snapshotsReport(metadata))
   }

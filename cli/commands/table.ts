@@ -30,6 +30,7 @@ function addInspection(table: Command, context: CliContext): void {
     uuid: 'the table uuid',
     location: 'where the table lies',
     'list-refs': 'branches and tags',
+    files: 'live data and delete files of the newest snapshot',
     snapshots: 'snapshots, oldest first, with their row and file counts',
   } as const
   for (const [verb, description] of Object.entries(verbs)) {

@@ -38,6 +38,12 @@ export interface CatalogSettings {
 export interface ServerSettings {
   readonly host: string
   readonly port: number
+  /** Bearer token of every request; needed for any address but loopback. */
+  readonly token?: string
+  /** Further names under which the server may be asked for without a token. */
+  readonly allowedHosts: readonly string[]
+  /** Hands the S3 keys to clients with each table; loopback only. */
+  readonly shareKeys: boolean
 }
 
 export interface LakeSettings {
@@ -82,6 +88,9 @@ export const lakeSchema = field.section({
     .section({
       host: field.text().prefault('127.0.0.1'),
       port: field.integer(0, 65_535).prefault('8181'),
+      token: field.secret().optional(),
+      allowed_hosts: field.textList().optional(),
+      share_keys: field.flag().prefault('false'),
     })
     .prefault({}),
   limits: field.section({ memory: field.size().prefault('1GB') }).prefault({}),
@@ -92,7 +101,6 @@ const laterKeys: Readonly<Record<string, string>> = {
   'catalog.type':
     'not needed: a catalog with uri is a REST catalog, one with only a warehouse is ours',
   'catalog.s3': 'write the keys of Iceberg in full: s3.endpoint, s3.access-key-id, ...',
-  'server.token': 'tokens for the server are not in this release: it listens on loopback only',
   models: 'models are not in this release',
   schema_registry: 'a schema registry is not in this release',
 }
@@ -175,7 +183,13 @@ function lakeSettings({ value, origin }: Resolved<LakeValues>, input: SettingsIn
         pathStyleAccess: catalog['s3.path-style-access'] ?? !isAmazon(endpoint),
       },
     },
-    server: { host: server.host, port: server.port },
+    server: {
+      host: server.host,
+      port: server.port,
+      ...optional('token', server.token),
+      allowedHosts: server.allowed_hosts ?? [],
+      shareKeys: server.share_keys,
+    },
     memoryBytesMax: limits.memory,
   }
 }

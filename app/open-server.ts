@@ -1,0 +1,43 @@
+/** The HTTP port over a lake. */
+import type { ServerSettings } from '../common/settings/index.ts'
+import { type Server, createServer } from '../server/index.ts'
+import type { Lake } from './lake.ts'
+
+/** `start` listens. Throws SettingsError for a server that would be open to strangers. */
+export function openServer(lake: Lake, settings: ServerSettings, version: string): Server {
+  const { token, allowedHosts } = settings
+  return createServer({
+    catalog: lake.catalog,
+    host: settings.host,
+    port: settings.port,
+    ...(token === undefined ? {} : { token }),
+    allowedHosts,
+    tableConfig: tableConfig(lake, settings.shareKeys),
+    version,
+    logger: lake.logger,
+    clock: lake.clock,
+  })
+}
+
+/** What a client needs beside the table to read its files; keys only where the settings say so. */
+function tableConfig(lake: Lake, shareKeys: boolean): Readonly<Record<string, string>> {
+  const { s3 } = lake.settings.catalog
+  if (lake.warehouse?.startsWith('s3://') !== true) return {}
+  const keys = shareKeys
+    ? {
+        's3.access-key-id': s3.accessKeyId,
+        's3.secret-access-key': s3.secretAccessKey,
+        's3.session-token': s3.sessionToken,
+      }
+    : {}
+  const config = {
+    's3.endpoint': s3.endpoint,
+    's3.region': s3.region ?? (s3.endpoint === undefined ? undefined : 'us-east-1'),
+    's3.path-style-access': String(s3.pathStyleAccess),
+    ...keys,
+  }
+  const set = Object.entries(config).flatMap(([key, value]): [string, string][] =>
+    value === undefined ? [] : [[key, value]],
+  )
+  return Object.fromEntries(set)
+}

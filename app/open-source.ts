@@ -1,0 +1,36 @@
+/** The log behind a stream, made from settings. Nothing is contacted before `start`. */
+import type { Clock, Logger, Random } from '../common/index.ts'
+import { silentLogger, systemClock, systemRandom } from '../common/index.ts'
+import type { InputSettings } from '../common/settings/index.ts'
+import { EmbeddedLog, type RecordSource, createEmbeddedSource } from '../ingest/index.ts'
+import { openKafkaSource } from './open-kafka-source.ts'
+
+export interface SourceTools {
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly logger?: Logger
+}
+
+/** Close with `stop`. To look without taking part in a group, leave `consumerGroup` out. */
+export async function openSource(
+  input: InputSettings,
+  tools: SourceTools = {},
+): Promise<RecordSource> {
+  const clock = tools.clock ?? systemClock
+  if (input.kind === 'embedded') {
+    const log = await EmbeddedLog.open(input.directory, { clock })
+    return createEmbeddedSource({ log, topics: input.topics })
+  }
+  return openKafkaSource(input, {
+    clock,
+    random: tools.random ?? systemRandom,
+    logger: tools.logger ?? silentLogger,
+  })
+}
+
+/** The same log for somebody who only looks: no group is joined, no offsets are reported. */
+export function withoutGroup(input: InputSettings): InputSettings {
+  if (input.kind === 'embedded') return input
+  const { consumerGroup: _, ...rest } = input
+  return rest
+}

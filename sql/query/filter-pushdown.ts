@@ -114,12 +114,7 @@ function translateBetween(to: Translation, node: Node, negated: boolean): Pendin
   return negated ? anyOf(parts) : allOf(parts)
 }
 
-function compare(
-  to: Translation,
-  left: Node,
-  operator: ComparisonOperator,
-  right: Node,
-): Pending {
+function compare(to: Translation, left: Node, operator: ComparisonOperator, right: Node): Pending {
   const direct = columnSide(to, left)
   if (direct !== undefined) return compareColumn(to, direct, operator, right)
   const swapped = columnSide(to, right)
@@ -235,7 +230,9 @@ function translatePrefix(to: Translation, node: Node): Pending {
   if (column?.type.type !== 'string') return nothing
   const text = textOf(child(pattern, 'value'), 'value')
   if (name === 'starts_with' || name === 'prefix' || name === '^@') {
-    return text === '' ? nothing : () => ({ kind: 'starts-with', column: column.path, prefix: text })
+    return text === ''
+      ? nothing
+      : () => ({ kind: 'starts-with', column: column.path, prefix: text })
   }
   if (name !== '~~') return nothing
   const prefix = /^[^%_]*/.exec(text)?.[0] ?? ''

@@ -136,7 +136,10 @@ function onFloats(
   const value = floatValue(constant)
   if (value === undefined || !Number.isFinite(value)) return undefined
   if (type === 'float' && Math.fround(value) !== value) return undefined
-  return { operator, literal: value }
+  if (value !== 0) return { operator, literal: value }
+  // To DuckDB the two zeros are equal, to planning -0.0 is the smaller: take the weaker one.
+  if (operator === '=' || operator === '!=') return undefined
+  return { operator, literal: operator === '<' || operator === '<=' ? 0 : -0 }
 }
 
 function floatValue(constant: Constant): number | undefined {

@@ -89,7 +89,6 @@ export function bytePositionOf(node: Node): number | undefined {
   return typeof value === 'number' && value >= 0 ? value : undefined
 }
 
-
 function parseError(answer: JsonObject, source: SplicedText, original: string): Error {
   const message = textOf(answer, 'error_message')
   if (textOf(answer, 'error_type') === 'not implemented') {

@@ -224,7 +224,10 @@ function visitJoin(walk: Walk, node: Node, ctes: Names, scope: SelectScope, side
   if (isInner && side === 'inner' && isJsonObject(condition)) scope.conditions.push(condition)
 }
 
-function joinSides(joinType: string, refType: string): { readonly left: Side; readonly right: Side } {
+function joinSides(
+  joinType: string,
+  refType: string,
+): { readonly left: Side; readonly right: Side } {
   // ASOF picks the nearest row of the right side: a row taken away there changes the pick.
   if (refType === 'ASOF') return { left: joinType === 'INNER' ? 'inner' : 'none', right: 'none' }
   if (refType !== 'REGULAR' && refType !== 'CROSS' && refType !== 'NATURAL') {

@@ -113,7 +113,7 @@ function readWordTerm(tokens: readonly Token[], index: number): number {
   return isLiteral ? index + 2 : index + 1
 }
 
-function closingParenthesis(tokens: readonly Token[], open: number): number | undefined {
+export function closingParenthesis(tokens: readonly Token[], open: number): number | undefined {
   let depth = 0
   for (let at = open; at < tokens.length; at++) {
     if (isSymbol(tokens[at], '(')) depth++
@@ -123,7 +123,7 @@ function closingParenthesis(tokens: readonly Token[], open: number): number | un
 }
 
 /** `[AS] name [(columns)]` from `index` on; `next === index` when there is none. */
-function readAlias(tokens: readonly Token[], index: number): { readonly next: number } {
+export function readAlias(tokens: readonly Token[], index: number): { readonly next: number } {
   const named = isWord(tokens[index], 'AS') ? index + 1 : index
   const token = tokens[named]
   const isName =

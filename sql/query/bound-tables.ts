@@ -1,0 +1,113 @@
+/**
+ * The tables of a query, resolved, filtered and planned: everything that is decided before DuckDB
+ * sees the query itself.
+ */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import {
+  planScan,
+  type Expression,
+  type ScanPlan,
+  type Schema,
+  type Table,
+} from '../../catalog/index.ts'
+import { UnsupportedError, formatIdentifier } from '../../common/index.ts'
+import type { FileIO } from '../../io/index.ts'
+import { columnFinder } from './column-finder.ts'
+import { evaluateConstants } from './constants.ts'
+import { pushdownFilter } from './filter-pushdown.ts'
+import type { NameResolver } from './name-resolution.ts'
+import type { TableReference } from './table-references.ts'
+import { currentReadPoint, travel, type ReadPoint } from './time-travel.ts'
+
+/** A reference with the state of the table that it reads. */
+export interface BoundTable {
+  readonly reference: TableReference
+  readonly table: Table
+  readonly metadataKind: string | undefined
+  readonly readPoint: ReadPoint
+}
+
+export interface PlannedTable extends BoundTable {
+  /** Undefined for a metadata table. */
+  readonly plan: ScanPlan | undefined
+}
+
+export async function bindTables(
+  connection: DuckDBConnection,
+  resolver: NameResolver,
+  references: readonly TableReference[],
+): Promise<readonly BoundTable[]> {
+  const bound: BoundTable[] = []
+  for (const reference of references) {
+    const { table, metadataKind } = await resolver.resolve(reference.parts)
+    const { timeTravel } = reference
+    const readPoint =
+      timeTravel === undefined
+        ? currentReadPoint(table.metadata)
+        : await travel(connection, table, timeTravel)
+    bound.push({ reference, table, metadataKind, readPoint })
+  }
+  return bound
+}
+
+/** Pushes conditions down and plans each scan. `prune: false` reads every file (for comparison). */
+export async function planTables(
+  connection: DuckDBConnection,
+  io: FileIO,
+  tables: readonly BoundTable[],
+  prune: boolean,
+): Promise<readonly PlannedTable[]> {
+  const filters = prune ? await filtersOf(connection, tables) : tables.map(() => undefined)
+  return Promise.all(
+    tables.map(async (bound, index) => {
+      if (bound.metadataKind !== undefined) return { ...bound, plan: undefined }
+      const filter = filters[index]
+      const { snapshot } = bound.readPoint
+      // Naming the current snapshot would read it with its own schema, not with the table's.
+      const isTravel = bound.reference.timeTravel !== undefined && snapshot !== undefined
+      const plan = await planScan(io, bound.table, {
+        ...(isTravel ? { snapshotId: snapshot.snapshotId } : {}),
+        ...(filter === undefined ? {} : { filter }),
+      })
+      checkReadable(bound.table, plan)
+      return { ...bound, plan }
+    }),
+  )
+}
+
+/** One filter for each table; undefined where nothing can be pushed down. */
+async function filtersOf(
+  connection: DuckDBConnection,
+  tables: readonly BoundTable[],
+): Promise<readonly (Expression | undefined)[]> {
+  const schemas = new Map<TableReference, Schema>()
+  for (const { reference, metadataKind, readPoint } of tables) {
+    if (metadataKind === undefined) schemas.set(reference, readPoint.schema)
+  }
+  const pending = tables.map(({ reference, metadataKind }) => {
+    const canPush = metadataKind === undefined && reference.side !== 'none'
+    const finder = columnFinder(reference, (other) => schemas.get(other))
+    const conditions = canPush ? reference.scope.conditions : []
+    return pushdownFilter(conditions, finder, reference.side === 'inner')
+  })
+  const requests = pending.flatMap((filter) => filter.requests)
+  const values = (await evaluateConstants(connection, requests)).values()
+  return pending.map((filter) => filter.complete(filter.requests.map(() => values.next().value)))
+}
+
+/** Wrong rows are worse than none: what this release cannot apply, it refuses. */
+function checkReadable(table: Table, plan: ScanPlan): void {
+  const name = formatIdentifier(table.identifier)
+  const withDeletes = plan.tasks.find(({ deletes }) => deletes.length > 0)
+  if (withDeletes !== undefined) {
+    throw new UnsupportedError(
+      'the table has delete files, which sql cannot apply yet: rewrite its data files with the engine that wrote them (in Spark: CALL system.rewrite_data_files), or read an earlier snapshot with AT (VERSION => …)',
+      { facts: { table: name, delete_file: withDeletes.deletes[0]?.filePath } },
+    )
+  }
+  const other = plan.tasks.find(({ file }) => file.fileFormat.toLowerCase() !== 'parquet')
+  if (other === undefined) return
+  throw new UnsupportedError('sql reads parquet files only', {
+    facts: { table: name, format: other.file.fileFormat, file: other.file.filePath },
+  })
+}

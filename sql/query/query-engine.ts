@@ -1,0 +1,91 @@
+/**
+ * SQL over the catalog: names are resolved, conditions pushed into the scans, files brought within
+ * reach, and DuckDB runs the query over exactly those files (docs/spec/sql.md).
+ */
+import type { Catalog } from '../../catalog/index.ts'
+import {
+  NotFoundError,
+  formatNamespace,
+  systemClock,
+  type Clock,
+  type Namespace,
+} from '../../common/index.ts'
+import type { FileIO } from '../../io/index.ts'
+import type { Database } from '../database.ts'
+import type { FileCache } from '../file-cache.ts'
+import { enableHttpfs, fileAccess, type HttpfsSettings } from './file-access.ts'
+import { nearestNames } from './nearest-names.ts'
+import { literalResult, type QueryResult } from './query-result.ts'
+import { QueryRun, type QueryOptions, type QueryTools } from './query-run.ts'
+import { catalogNames } from './query-views.ts'
+import { showNamespaces } from './show.ts'
+import { statementKind } from './statement-kind.ts'
+
+export interface QueryEngineOptions {
+  readonly catalog: Catalog
+  readonly io: FileIO
+  readonly database: Database
+  /** For files that DuckDB cannot open itself; not needed where all are local or httpfs is used. */
+  readonly cache?: FileCache
+  /** Read S3 directly. */
+  readonly httpfs?: HttpfsSettings
+  readonly clock?: Clock
+}
+
+export interface QueryEngine {
+  /** Runs one statement. Throws ValidationError for what is wrong in the query, with its position. */
+  query(sql: string, options?: QueryOptions): Promise<QueryResult>
+  readonly catalog: Catalog
+}
+
+export async function createQueryEngine(options: QueryEngineOptions): Promise<QueryEngine> {
+  if (options.httpfs !== undefined) await enableHttpfs(options.database, options.httpfs)
+  const engine: QueryTools = {
+    catalog: options.catalog,
+    io: options.io,
+    database: options.database,
+    clock: options.clock ?? systemClock,
+    files: fileAccess(options.cache, options.httpfs !== undefined),
+    nextCatalogName: catalogNames(),
+  }
+  return {
+    catalog: options.catalog,
+    query: (sql, queryOptions = {}) => runStatement(engine, sql, queryOptions),
+  }
+}
+
+async function runStatement(
+  engine: QueryTools,
+  sql: string,
+  options: QueryOptions,
+): Promise<QueryResult> {
+  const startedMs = engine.clock.monotonic()
+  const kind = statementKind(sql)
+  if (kind.kind === 'use') {
+    await checkNamespace(engine.catalog, kind.namespace)
+    return literalResult([], [], engine.clock.monotonic() - startedMs, kind.namespace)
+  }
+  if (kind.kind === 'show-namespaces') {
+    const { columns, rows } = await showNamespaces(engine.catalog)
+    return literalResult(columns, rows, engine.clock.monotonic() - startedMs)
+  }
+  const run = new QueryRun(engine, sql, options, startedMs)
+  try {
+    return await run.start(kind.prefix)
+  } catch (error) {
+    await run.free()
+    throw error
+  }
+}
+
+async function checkNamespace(catalog: Catalog, namespace: Namespace): Promise<void> {
+  try {
+    await catalog.loadNamespace(namespace)
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error
+    const known = (await catalog.listNamespaces()).map(formatNamespace)
+    const near = nearestNames(formatNamespace(namespace), known)
+    const hint = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''
+    throw new NotFoundError(`there is no namespace ${formatNamespace(namespace)}${hint}`)
+  }
+}

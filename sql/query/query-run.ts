@@ -1,0 +1,244 @@
+/**
+ * One query from its text to its last row, and what must be freed on the way.
+ */
+import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
+import { metadataTableKinds, type Catalog } from '../../catalog/index.ts'
+import {
+  UnavailableError,
+  formatIdentifier,
+  type Clock,
+  type Namespace,
+} from '../../common/index.ts'
+import type { FileIO } from '../../io/index.ts'
+import type { Database } from '../database.ts'
+import { bindTables, planTables, type PlannedTable } from './bound-tables.ts'
+import type { FileAccess, OpenFiles } from './file-access.ts'
+import { groupByLayout, namesAreCertain } from './file-layout.ts'
+import { metadataTable } from './metadata-table.ts'
+import { nameResolver } from './name-resolution.ts'
+import { queryError } from './query-error.ts'
+import {
+  literalResult,
+  type QueryResult,
+  type ResultRow,
+  type TableSummary,
+} from './query-result.ts'
+import {
+  createRelations,
+  dropRelations,
+  pointAtRelations,
+  withoutCatalogNames,
+  type Relation,
+} from './query-views.ts'
+import { pathColumn, scanSelect } from './scan-sql.ts'
+import { showTables } from './show.ts'
+import type { SplicedText } from './spliced-text.ts'
+import { parseQuery } from './syntax-tree.ts'
+import { findReferences, type ShowRequest } from './table-references.ts'
+import { rewriteTimeTravel } from './time-travel-syntax.ts'
+import { valueReader } from './values.ts'
+
+export interface QueryOptions {
+  /** What a table name without a namespace belongs to. */
+  readonly defaultNamespace?: Namespace
+  readonly signal?: AbortSignal
+  /** False: no file is pruned. Same rows, more files; for tests and for doubt. */
+  readonly prune?: boolean
+}
+
+/** What every query of an engine uses. */
+export interface QueryTools {
+  readonly catalog: Catalog
+  readonly io: FileIO
+  readonly database: Database
+  readonly clock: Clock
+  readonly files: FileAccess
+  readonly nextCatalogName: () => string
+}
+
+export class QueryRun {
+  readonly #tools: QueryTools
+  readonly #sql: string
+  readonly #options: QueryOptions
+  readonly #startedMs: number
+  readonly #opened: OpenFiles[] = []
+  #connection: DuckDBConnection | undefined
+  #catalogs: readonly string[] = []
+  #stopListening: (() => void) | undefined
+  #planningMs = 0
+  #bytesFetched = 0
+  #rowCount = 0
+  #tables: readonly TableSummary[] = []
+
+  constructor(tools: QueryTools, sql: string, options: QueryOptions, startedMs: number) {
+    this.#tools = tools
+    this.#sql = sql
+    this.#options = options
+    this.#startedMs = startedMs
+  }
+
+  async start(prefix: number): Promise<QueryResult> {
+    const connection = await this.#connect()
+    const spelled = rewriteTimeTravel(this.#sql)
+    // DuckDB serializes the query without its EXPLAIN; blanks keep every position as it was.
+    const bare = { ...spelled, text: ' '.repeat(prefix) + spelled.text.slice(prefix) }
+    const tree = await parseQuery(connection, bare, this.#sql)
+    const references = findReferences(tree)
+    if (references.show !== undefined) return this.#show(references.show)
+
+    // One transaction, so that now() is the same for the pruning and for the query.
+    await connection.run('BEGIN TRANSACTION READ ONLY')
+    const resolver = nameResolver({
+      catalog: this.#tools.catalog,
+      defaultNamespace: this.#options.defaultNamespace,
+      metadataKinds: metadataTableKinds,
+    })
+    const bound = await bindTables(connection, resolver, references.tables)
+    const prune = this.#options.prune !== false
+    const planned = await planTables(connection, this.#tools.io, bound, prune)
+    const relations: Relation[] = []
+    for (const table of planned) {
+      relations.push(await this.#relation(table, references.columnNames.has(pathColumn)))
+    }
+    await this.#createRelations(relations)
+    this.#planningMs = this.#tools.clock.monotonic() - this.#startedMs
+    const pointed = pointAtRelations(spelled.text, relations)
+    const source: SplicedText = {
+      text: pointed.text,
+      originalPosition: (at) => spelled.originalPosition(pointed.originalPosition(at)),
+    }
+    return this.#execute(connection, source)
+  }
+
+  /** Frees everything: first what reads, then what is read. Idempotent. */
+  async free(): Promise<void> {
+    this.#stopListening?.()
+    this.#connection?.closeSync()
+    this.#connection = undefined
+    const catalogs = this.#catalogs
+    this.#catalogs = []
+    try {
+      if (catalogs.length > 0) {
+        await this.#tools.database.withConnection((maker) => dropRelations(maker, catalogs))
+      }
+    } finally {
+      await Promise.all(this.#opened.splice(0).map((opened) => opened.release()))
+    }
+  }
+
+  async #connect(): Promise<DuckDBConnection> {
+    const { signal } = this.#options
+    signal?.throwIfAborted()
+    const connection = await this.#tools.database.connect()
+    this.#connection = connection
+    const interrupt = (): void => {
+      this.#connection?.interrupt()
+    }
+    signal?.addEventListener('abort', interrupt, { once: true })
+    this.#stopListening = () => signal?.removeEventListener('abort', interrupt)
+    await connection.run('SET SESSION errors_as_json = true')
+    return connection
+  }
+
+  async #show(request: ShowRequest): Promise<QueryResult> {
+    const { catalog, clock } = this.#tools
+    const shown = await showTables(catalog, request, this.#options.defaultNamespace)
+    await this.free()
+    return literalResult(shown.columns, shown.rows, clock.monotonic() - this.#startedMs)
+  }
+
+  async #relation(planned: PlannedTable, withPath: boolean): Promise<Relation> {
+    const { reference, plan, table } = planned
+    const catalogName = this.#tools.nextCatalogName()
+    if (planned.metadataKind !== undefined || plan === undefined) {
+      const make = await metadataTable(this.#tools.io, planned)
+      return { reference, catalogName, make }
+    }
+    const files = plan.tasks.map((task) => task.file)
+    const opened = await this.#tools.files.open(files)
+    this.#opened.push(opened)
+    this.#bytesFetched += opened.bytesFetched
+    this.#tables = [
+      ...this.#tables,
+      {
+        name: formatIdentifier(table.identifier),
+        snapshotId: plan.snapshot?.snapshotId,
+        filesRead: files.length,
+        filesTotal: plan.filesTotal,
+        bytesRead: files.reduce((sum, file) => sum + file.fileSizeInBytes, 0n),
+      },
+    ]
+    const { schema } = plan
+    const groups = namesAreCertain(table.metadata, schema)
+      ? [{ files: opened.files, layout: undefined }]
+      : await this.#tools.database.withConnection((connection) =>
+          groupByLayout(connection, schema, opened.files),
+        )
+    const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0n)
+    const select = scanSelect({ schema, groups, rowCount, withPath })
+    return {
+      reference,
+      catalogName,
+      make: async (connection, name) => {
+        await connection.run(`CREATE VIEW ${name} AS ${select}`)
+      },
+    }
+  }
+
+  async #createRelations(relations: readonly Relation[]): Promise<void> {
+    if (relations.length === 0) return
+    this.#catalogs = relations.map(({ catalogName }) => catalogName)
+    // Another connection: one transaction may write to one attached catalog only.
+    await this.#tools.database.withConnection((maker) => createRelations(maker, relations))
+  }
+
+  async #execute(connection: DuckDBConnection, source: SplicedText): Promise<QueryResult> {
+    const failed = (error: unknown): Error =>
+      this.#options.signal?.aborted === true
+        ? new UnavailableError('the query was cancelled', { cause: error })
+        : queryError(error, source, this.#sql, withoutCatalogNames)
+    let result: DuckDBResult
+    try {
+      result = await connection.stream(source.text)
+    } catch (error) {
+      throw failed(error)
+    }
+    const types = result.columnTypes()
+    return {
+      columns: result.columnNames().map((name, index) => ({
+        name,
+        type: String(types[index]),
+      })),
+      batches: this.#batches(result, failed),
+      summary: () => ({
+        tables: this.#tables,
+        rowCount: this.#rowCount,
+        bytesFetched: this.#bytesFetched,
+        planningMs: this.#planningMs,
+        totalMs: this.#tools.clock.monotonic() - this.#startedMs,
+      }),
+      close: () => this.free(),
+    }
+  }
+
+  async *#batches(
+    result: DuckDBResult,
+    failed: (error: unknown) => Error,
+  ): AsyncGenerator<readonly ResultRow[]> {
+    const readers = result.columnTypes().map(valueReader)
+    try {
+      for (;;) {
+        const chunk = await result.fetchChunk().catch((error: unknown) => {
+          throw failed(error)
+        })
+        if (chunk === null || chunk.rowCount === 0) return
+        this.#rowCount += chunk.rowCount
+        yield chunk
+          .getRows()
+          .map((row) => row.map((value, column) => readers[column]?.(value) ?? null))
+      }
+    } finally {
+      await this.free()
+    }
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * The SELECT that stands for a table: its pruned files, projected by field id.
+ *
+ * Top-level columns are matched by id in DuckDB's reader, so renames, drops, additions and widened
+ * types come out right (iceberg-facts 7-9). Members of structs DuckDB matches by name; files whose
+ * member names differ from the schema's are read under their own names and rebuilt by id here.
+ */
+import {
+  formatValue,
+  isPrimitive,
+  valueFromJson,
+  type NestedField,
+  type Schema,
+  type Type,
+} from '../../catalog/index.ts'
+import { UnsupportedError, type Json } from '../../common/index.ts'
+import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
+import type { FileNode } from './file-layout.ts'
+import { duckdbTypeName } from './type-name.ts'
+
+/** A data file as DuckDB can open it. */
+export interface ScanFile {
+  /** Location in the manifest, which `"$path"` shows. */
+  readonly location: string
+  /** Path or URL given to DuckDB. */
+  readonly path: string
+}
+
+/** Files that name the members of their structs alike. */
+export interface FileGroup {
+  readonly files: readonly ScanFile[]
+  /** The file's own nested columns by field id; undefined: named as in the schema. */
+  readonly layout: ReadonlyMap<number, FileNode> | undefined
+}
+
+export interface ScanSelect {
+  readonly schema: Schema
+  readonly groups: readonly FileGroup[]
+  readonly rowCount: bigint
+  /** Adds the hidden column `"$path"`. */
+  readonly withPath: boolean
+}
+
+export const pathColumn = '$path'
+const fileColumn = '$file'
+
+/** SQL text of a query that yields the table's columns in schema order. */
+export function scanSelect(scan: ScanSelect): string {
+  checkNames(scan.schema)
+  if (scan.groups.every((group) => group.files.length === 0)) return emptySelect(scan)
+  return scan.groups
+    .filter((group) => group.files.length > 0)
+    .map((group) => groupSelect(scan, group))
+    .join('\nUNION ALL\n')
+}
+
+function emptySelect(scan: ScanSelect): string {
+  const columns = scan.schema.fields.map(
+    (field) => `CAST(NULL AS ${duckdbTypeName(field.type)}) AS ${quoteIdentifier(field.name)}`,
+  )
+  if (scan.withPath) columns.push(`CAST(NULL AS VARCHAR) AS ${quoteIdentifier(pathColumn)}`)
+  return `SELECT ${columns.join(', ')} WHERE false`
+}
+
+function groupSelect(scan: ScanSelect, group: FileGroup): string {
+  const columns = scan.schema.fields.map((field) => {
+    const name = quoteIdentifier(field.name)
+    const node = group.layout?.get(field.id)
+    if (node === undefined) return `r.${name}`
+    const rebuilt = rebuild(`r.${name}`, field.type, node, 0)
+    return `CAST(${rebuilt} AS ${duckdbTypeName(field.type)}) AS ${name}`
+  })
+  const from = readParquet(scan, group)
+  if (!scan.withPath) return `SELECT ${columns.join(', ')} FROM ${from} AS r`
+  const paths = group.files.map(
+    ({ path, location }) => `(${quoteLiteral(path)}, ${quoteLiteral(location)})`,
+  )
+  return (
+    `SELECT ${columns.join(', ')}, p.location AS ${quoteIdentifier(pathColumn)} FROM ${from} AS r ` +
+    `JOIN (VALUES ${paths.join(', ')}) AS p(path, location) ON r.${quoteIdentifier(fileColumn)} = p.path`
+  )
+}
+
+function readParquet(scan: ScanSelect, group: FileGroup): string {
+  const files = group.files.map(({ path }) => quoteLiteral(escapeGlob(path)))
+  const columns = scan.schema.fields.map((field) => {
+    const node = group.layout?.get(field.id)
+    const type = node === undefined ? duckdbTypeName(field.type) : fileTypeName(field.type, node)
+    return `${field.id}: {name: ${quoteLiteral(field.name)}, type: ${quoteLiteral(type)}, default_value: ${defaultValue(field)}}`
+  })
+  const options = [
+    `schema = MAP {${columns.join(', ')}}`,
+    'hive_partitioning = false',
+    `explicit_cardinality = ${scan.rowCount > 0n ? scan.rowCount : 1n}`,
+    ...(scan.withPath ? [`filename = ${quoteLiteral(fileColumn)}`] : []),
+  ]
+  return `read_parquet([${files.join(', ')}], ${options.join(', ')})`
+}
+
+/** DuckDB expands patterns in file names; a bracketed character stands for itself. */
+export function escapeGlob(path: string): string {
+  return path.replaceAll(/[*?[]/g, (char) => `[${char}]`)
+}
+
+/** v3: rows older than the column have this value (spec, "Default values"). */
+function defaultValue(field: NestedField): string {
+  if (field.initialDefault === undefined || field.initialDefault === null) return 'NULL'
+  if (!isPrimitive(field.type)) {
+    throw new UnsupportedError('a default of a nested column cannot be read yet', {
+      facts: { column: field.name },
+    })
+  }
+  const value = valueFromJson(field.type, field.initialDefault as Json)
+  if (value instanceof Uint8Array) {
+    const hex = Buffer.from(value).toString('hex')
+    return quoteLiteral(hex.replaceAll(/../g, (byte) => `\\x${byte}`))
+  }
+  return quoteLiteral(formatValue(field.type, value))
+}
+
+/** The type to read a nested column with: the file's names around the schema's leaf types. */
+function fileTypeName(type: Type, node: FileNode): string {
+  switch (type.type) {
+    case 'struct': {
+      const members = type.fields.flatMap((field) => {
+        const member = node.members.find(({ id }) => id === field.id)
+        return member === undefined
+          ? []
+          : [`${quoteIdentifier(member.name)} ${fileTypeName(field.type, member)}`]
+      })
+      if (members.length > 0) return `STRUCT(${members.join(', ')})`
+      // None of the members is wanted, but whether the struct is null still is.
+      const [first] = node.members
+      return first === undefined ? 'VARCHAR' : `STRUCT(${quoteIdentifier(first.name)} VARCHAR)`
+    }
+    case 'list': {
+      const [element] = node.members
+      return `${element === undefined ? duckdbTypeName(type.element) : fileTypeName(type.element, element)}[]`
+    }
+    case 'map': {
+      const [key, value] = node.members
+      const keyType = key === undefined ? duckdbTypeName(type.key) : fileTypeName(type.key, key)
+      const valueType =
+        value === undefined ? duckdbTypeName(type.value) : fileTypeName(type.value, value)
+      return `MAP(${keyType}, ${valueType})`
+    }
+    default:
+      return duckdbTypeName(type)
+  }
+}
+
+/** An expression that turns the file's value into the schema's, member by member. */
+function rebuild(value: string, type: Type, node: FileNode, depth: number): string {
+  const item = `item${depth}`
+  switch (type.type) {
+    case 'struct': {
+      const members = type.fields.map((field) => {
+        const member = node.members.find(({ id }) => id === field.id)
+        const part =
+          member === undefined
+            ? `CAST(NULL AS ${duckdbTypeName(field.type)})`
+            : rebuild(`(${value}).${quoteIdentifier(member.name)}`, field.type, member, depth)
+        return `${quoteIdentifier(field.name)} := ${part}`
+      })
+      return `CASE WHEN (${value}) IS NULL THEN NULL ELSE struct_pack(${members.join(', ')}) END`
+    }
+    case 'list': {
+      const [element] = node.members
+      if (element === undefined) return value
+      const body = rebuild(item, type.element, element, depth + 1)
+      return `list_transform(${value}, lambda ${item}: ${body})`
+    }
+    case 'map': {
+      const [key, entry] = node.members
+      if (key === undefined || entry === undefined) return value
+      const keyBody = rebuild(`${item}.key`, type.key, key, depth + 1)
+      const valueBody = rebuild(`${item}.value`, type.value, entry, depth + 1)
+      const entries = `list_transform(map_entries(${value}), lambda ${item}: struct_pack(k := ${keyBody}, v := ${valueBody}))`
+      return `CASE WHEN (${value}) IS NULL THEN NULL ELSE map_from_entries(${entries}) END`
+    }
+    default:
+      return value
+  }
+}
+
+/** DuckDB's names know no case: two columns that differ only in case cannot both be read. */
+function checkNames(schema: Schema): void {
+  const seen = new Map<string, string>()
+  for (const { name, type } of schema.fields) {
+    refuseNestedDefaults(type)
+    const other = seen.get(name.toLowerCase())
+    if (other !== undefined) {
+      throw new UnsupportedError('two columns differ only in case, which sql cannot tell apart', {
+        facts: { column: name, other },
+      })
+    }
+    seen.set(name.toLowerCase(), name)
+  }
+}
+
+/** DuckDB's struct cast would fill in NULL, which is not the default. */
+function refuseNestedDefaults(type: Type): void {
+  if (type.type === 'list') refuseNestedDefaults(type.element)
+  if (type.type === 'map') {
+    refuseNestedDefaults(type.key)
+    refuseNestedDefaults(type.value)
+  }
+  if (type.type !== 'struct') return
+  for (const field of type.fields) {
+    if (field.initialDefault !== undefined && field.initialDefault !== null) {
+      throw new UnsupportedError('a default inside a struct cannot be read yet', {
+        facts: { column: field.name },
+      })
+    }
+    refuseNestedDefaults(field.type)
+  }
+}

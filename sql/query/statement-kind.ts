@@ -1,0 +1,52 @@
+/** The few statements that DuckDB's parser cannot judge for us: USE, SHOW NAMESPACES, EXPLAIN. */
+import { ValidationError, type Namespace } from '../../common/index.ts'
+import { isSymbol, isWord, nameOf, tokenize, type Token } from './tokens.ts'
+
+export type StatementKind =
+  | { readonly kind: 'use'; readonly namespace: Namespace }
+  | { readonly kind: 'show-namespaces' }
+  /** `prefix`: length of an EXPLAIN in front of the query; 0 for none. */
+  | { readonly kind: 'query'; readonly prefix: number }
+
+export function statementKind(sql: string): StatementKind {
+  const { tokens } = tokenize(sql)
+  const [first, second, third] = tokens
+  if (first === undefined) throw new ValidationError('there is no statement to run')
+  if (isWord(first, 'USE')) return { kind: 'use', namespace: readNamespace(tokens.slice(1)) }
+  if (isWord(first, 'SHOW') && third === undefined) {
+    const isNamespaces = ['SCHEMAS', 'NAMESPACES', 'DATABASES'].some((word) => isWord(second, word))
+    if (isNamespaces) return { kind: 'show-namespaces' }
+  }
+  if (isWord(first, 'EXPLAIN')) return { kind: 'query', prefix: explainLength(tokens) }
+  return { kind: 'query', prefix: 0 }
+}
+
+/** `EXPLAIN [ANALYZE] [(options)]`. */
+function explainLength(tokens: readonly Token[]): number {
+  let at = isWord(tokens[1], 'ANALYZE') || isWord(tokens[1], 'ANALYSE') ? 2 : 1
+  // Options are words; `EXPLAIN (SELECT 1)` is a query in parentheses.
+  const isOptions = isSymbol(tokens[at], '(') && isExplainOption(tokens[at + 1])
+  if (isOptions) {
+    while (at < tokens.length && !isSymbol(tokens[at], ')')) at++
+    at++
+  }
+  return tokens[at]?.start ?? tokens.at(-1)?.end ?? 0
+}
+
+function isExplainOption(token: Token | undefined): boolean {
+  return isWord(token, 'FORMAT') || isWord(token, 'ANALYZE') || isWord(token, 'ANALYSE')
+}
+
+function readNamespace(tokens: readonly Token[]): Namespace {
+  const levels: string[] = []
+  for (const [index, token] of tokens.entries()) {
+    const isName = token.kind === 'word' || token.kind === 'quoted'
+    const fits = index % 2 === 0 ? isName : isSymbol(token, '.')
+    if (!fits) throw new ValidationError('expected USE namespace')
+    if (isName) levels.push(nameOf(token))
+  }
+  if (levels.length === 0 || tokens.length % 2 === 0) {
+    throw new ValidationError('expected USE namespace')
+  }
+  return levels
+}

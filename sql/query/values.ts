@@ -1,0 +1,214 @@
+/**
+ * Result values without DuckDB's classes, so that nobody above `sql` needs its package, and without
+ * loss: 64-bit integers are bigints, decimals keep their digits, instants keep their microseconds.
+ */
+import {
+  DuckDBArrayType,
+  DuckDBArrayValue,
+  DuckDBBlobValue,
+  DuckDBDateValue,
+  DuckDBDecimalValue,
+  DuckDBListType,
+  DuckDBListValue,
+  DuckDBMapType,
+  DuckDBMapValue,
+  DuckDBStructType,
+  DuckDBStructValue,
+  DuckDBTimestampTZValue,
+  DuckDBTimestampValue,
+  DuckDBTimeValue,
+  DuckDBTypeId,
+  type DuckDBType,
+  type DuckDBValue,
+} from '@duckdb/node-api'
+
+export type SqlValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | SqlDecimal
+  | SqlTemporal
+  | SqlList
+  | SqlStruct
+  | SqlMap
+
+export interface SqlDecimal {
+  readonly kind: 'decimal'
+  readonly text: string
+}
+/** A date, a time, a timestamp. */
+export interface SqlTemporal {
+  readonly kind: 'temporal'
+  /** As SQL writes it: `2026-01-31 12:00:00`. */
+  readonly text: string
+  /** As ISO 8601 writes it: `2026-01-31T12:00:00`, with Z for an instant. */
+  readonly iso: string
+}
+export interface SqlList {
+  readonly kind: 'list'
+  readonly items: readonly SqlValue[]
+}
+export interface SqlStruct {
+  readonly kind: 'struct'
+  readonly entries: readonly (readonly [string, SqlValue])[]
+}
+export interface SqlMap {
+  readonly kind: 'map'
+  readonly entries: readonly (readonly [SqlValue, SqlValue])[]
+}
+
+export type ValueReader = (value: DuckDBValue) => SqlValue
+
+/** The conversion of a column of type `type`, made once and used for every row. */
+export function valueReader(type: DuckDBType): ValueReader {
+  if (type.typeId === DuckDBTypeId.FLOAT) {
+    return (value) => (typeof value === 'number' ? shortestFloat(value) : toSqlValue(value))
+  }
+  if (type instanceof DuckDBListType || type instanceof DuckDBArrayType) {
+    const item = valueReader(type.valueType)
+    return (value) =>
+      value instanceof DuckDBListValue || value instanceof DuckDBArrayValue
+        ? { kind: 'list', items: value.items.map(item) }
+        : toSqlValue(value)
+  }
+  if (type instanceof DuckDBStructType) {
+    const members = type.entryNames.map((name, index) => {
+      const memberType = type.entryTypes[index]
+      return { name, read: memberType === undefined ? toSqlValue : valueReader(memberType) }
+    })
+    return (value) =>
+      value instanceof DuckDBStructValue
+        ? {
+            kind: 'struct',
+            entries: members.map(({ name, read }) => [name, read(value.entries[name] ?? null)]),
+          }
+        : toSqlValue(value)
+  }
+  if (type instanceof DuckDBMapType) {
+    const readKey = valueReader(type.keyType)
+    const readValue = valueReader(type.valueType)
+    return (value) =>
+      value instanceof DuckDBMapValue
+        ? {
+            kind: 'map',
+            entries: value.entries.map(({ key, value: entry }) => [readKey(key), readValue(entry)]),
+          }
+        : toSqlValue(value)
+  }
+  return toSqlValue
+}
+
+function toSqlValue(value: DuckDBValue): SqlValue {
+  if (value === null || typeof value !== 'object') return value
+  if (value instanceof DuckDBDecimalValue) return { kind: 'decimal', text: value.toString() }
+  if (value instanceof DuckDBBlobValue) return value.bytes
+  if (value instanceof DuckDBDateValue || value instanceof DuckDBTimeValue) {
+    const text = value.toString()
+    return { kind: 'temporal', text, iso: text }
+  }
+  if (value instanceof DuckDBTimestampTZValue) {
+    // The driver would print the machine's own zone.
+    const text = new DuckDBTimestampValue(value.micros).toString()
+    if (!value.isFinite) return { kind: 'temporal', text, iso: text }
+    return { kind: 'temporal', text: `${text}+00`, iso: `${text.replace(' ', 'T')}Z` }
+  }
+  const text = value.toString()
+  if (value instanceof DuckDBTimestampValue) {
+    return { kind: 'temporal', text, iso: text.replace(/^(\S+) (\d)/, '$1T$2') }
+  }
+  return text
+}
+
+/** The shortest number that reads back as the same 32-bit float. */
+function shortestFloat(value: number): number {
+  if (!Number.isFinite(value)) return value
+  for (let digits = 6; digits <= 9; digits++) {
+    const short = Number(value.toPrecision(digits))
+    if (Math.fround(short) === value) return short
+  }
+  return value
+}
+
+/** JSON of a value; integers and decimals are written digit by digit. */
+export function jsonText(value: SqlValue): string {
+  if (value === null) return 'null'
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value)
+    case 'bigint':
+    case 'boolean':
+      return String(value)
+    case 'number':
+      return Number.isFinite(value) ? numberText(value) : JSON.stringify(String(value))
+    default:
+      return jsonObjectText(value)
+  }
+}
+
+function jsonObjectText(
+  value: Uint8Array | SqlDecimal | SqlTemporal | SqlList | SqlStruct | SqlMap,
+): string {
+  if (value instanceof Uint8Array) return JSON.stringify(blobText(value))
+  switch (value.kind) {
+    case 'decimal':
+      return value.text
+    case 'temporal':
+      return JSON.stringify(value.iso)
+    case 'list':
+      return `[${value.items.map(jsonText).join(',')}]`
+    case 'struct':
+      return jsonMembers(value.entries)
+    case 'map':
+      return jsonMembers(value.entries.map(([key, entry]) => [plainText(key), entry]))
+    default:
+      return value satisfies never
+  }
+}
+
+/** `{"name":value,…}` in the given order. */
+export function jsonMembers(entries: readonly (readonly [string, SqlValue])[]): string {
+  const members = entries.map(([name, entry]) => `${JSON.stringify(name)}:${jsonText(entry)}`)
+  return `{${members.join(',')}}`
+}
+
+/** A value as DuckDB's own shell would print it. */
+export function plainText(value: SqlValue): string {
+  if (value === null) return 'NULL'
+  if (typeof value === 'number') return numberText(value)
+  if (typeof value !== 'object') return String(value)
+  if (value instanceof Uint8Array) return blobText(value)
+  switch (value.kind) {
+    case 'decimal':
+    case 'temporal':
+      return value.text
+    case 'list':
+      return `[${value.items.map(plainText).join(', ')}]`
+    case 'struct':
+      return `{${value.entries.map(([name, entry]) => `'${name}': ${plainText(entry)}`).join(', ')}}`
+    case 'map':
+      return `{${value.entries.map(([key, entry]) => `${plainText(key)}=${plainText(entry)}`).join(', ')}}`
+    default:
+      return value satisfies never
+  }
+}
+
+function numberText(value: number): string {
+  if (Number.isNaN(value)) return 'nan'
+  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
+  return Object.is(value, -0) ? '-0' : String(value)
+}
+
+/** DuckDB's spelling of bytes, which `::BLOB` reads back. */
+function blobText(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) {
+    const isPlain = byte >= 32 && byte < 127 && byte !== 34 && byte !== 39 && byte !== 92
+    text += isPlain
+      ? String.fromCharCode(byte)
+      : `\\x${byte.toString(16).padStart(2, '0').toUpperCase()}`
+  }
+  return text
+}

@@ -76,6 +76,28 @@ describe('certifyStore()', () => {
     expect(failedNames(checks).length).toBeGreaterThan(0)
   })
 
+  test('[IO22] says how a race went wrong: two winners, or a body that nobody won with', async () => {
+    const detail = (checks: readonly StoreCheck[], name: string): string | undefined =>
+      checks.find((check) => check.name === name)?.detail
+    const torn = await certifyStore(
+      new UnsafeFileIO(new MemoryFileIO(), 'check-then-write'),
+      prefix,
+    )
+    expect(detail(torn, 'create-race')).toMatch(/^8 writers were told that they won in round 1/)
+    expect(detail(torn, 'swap-race')).toMatch(/^8 writers were told that they won in round 1/)
+
+    let writes = 0
+    const haunted = new FaultyFileIO(new MemoryFileIO(), {
+      beforeWrite: async (location, _condition, inner) => {
+        // After the six writes of the plain checks, somebody else is always first.
+        if (++writes > 6) await inner.write(location, Buffer.from('rival'))
+      },
+    })
+    expect(detail(await certifyStore(haunted, prefix), 'create-race')).toMatch(
+      /"rival" was stored instead of the body of a writer in doubt/,
+    )
+  })
+
   test('[IO22] a store that says it does not know conditions is refused', async () => {
     const io = new FaultyFileIO(new MemoryFileIO())
     io.inject({

@@ -5,7 +5,7 @@
  * For disks of one machine: network file systems may repeat link(2) behind our back.
  */
 import { constants } from 'node:fs'
-import { type FileHandle, copyFile, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, copyFile, open, readdir, rename, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import {
   type Clock,
@@ -26,9 +26,7 @@ import type {
 } from '../file-io.ts'
 import { checkRange, clipRange } from '../location.ts'
 import {
-  contentId,
   fileFacts,
-  linkNew,
   readExactly,
   removeStaleTemporaries,
   temporaryPrefix,
@@ -36,30 +34,22 @@ import {
   writeTemporary,
 } from './durable-file.ts'
 import { hasCode, toLakeError, withLocation } from './local-errors.ts'
-import { isHiddenName, localPath, pathLocation } from './local-path.ts'
 import {
-  type AppendOutcome,
-  type Head,
-  appendTombstone,
-  appendVersion,
-  coverLeftovers,
-  resolveHead,
-  syncAnchor,
-} from './version-chain.ts'
-
-/** Rounds in which other writers may get in the way before we give up; each round is their progress. */
-const roundsMax = 1000
+  type OpenHead,
+  createObject,
+  deleteObject,
+  etagOf,
+  openHead,
+  replaceObject,
+  swapObject,
+} from './local-object.ts'
+import { isHiddenName, localPath, pathLocation } from './local-path.ts'
 
 export interface LocalFileIOOptions {
   /** Absolute directory; a location outside it is refused. */
   readonly root?: string
   readonly clock?: Clock
   readonly random?: Random
-}
-
-interface OpenHead {
-  readonly head: Head
-  readonly handle: FileHandle
 }
 
 export class LocalFileIO implements FileIO {
@@ -128,7 +118,7 @@ export class LocalFileIO implements FileIO {
       }
     }
     await withLocation(location, () =>
-      this.#withTemporary(path, copy, (temporary) => this.#replace(path, temporary)),
+      this.#withTemporary(path, copy, (temporary) => replaceObject(path, temporary)),
     )
     const info = await this.#stat(path, location)
     if (info !== undefined) return info
@@ -244,119 +234,9 @@ export class LocalFileIO implements FileIO {
     temporary: string,
     condition: WriteCondition | undefined,
   ): Promise<WriteResult> {
-    if (condition === undefined) return this.#replace(path, temporary)
-    if (condition.kind === 'if-absent') return createIfAbsent(path, temporary)
-    return swap(path, temporary, condition.etag)
-  }
-
-  async #replace(path: string, temporary: string): Promise<WriteResult> {
-    const fingerprint = await fingerprintAt(temporary)
-    for (let round = 0; round < roundsMax; round++) {
-      const head = await resolveHead(path)
-      if (head.kind === 'version' || head.kind === 'deleted') {
-        // An unconditional write has no outcome to be unsure of: anything but a win is tried again.
-        if ((await appendVersion(path, head, temporary)) !== 'won') continue
-        return { ok: true, etag: etagText(head.number + 1, fingerprint) }
-      }
-      await refuseDirectory(path)
-      const number = await coverLeftovers(path, temporary)
-      await rename(temporary, path)
-      await syncAnchor(path)
-      return { ok: true, etag: etagText(number, fingerprint) }
-    }
-    throw busy(path)
-  }
-}
-
-async function createIfAbsent(path: string, temporary: string): Promise<WriteResult> {
-  const fingerprint = await fingerprintAt(temporary)
-  for (let round = 0; round < roundsMax; round++) {
-    const head = await resolveHead(path)
-    if (head.kind === 'plain' || head.kind === 'version') return { ok: false, reason: 'exists' }
-    if (head.kind === 'deleted') {
-      const outcome = await appendVersion(path, head, temporary)
-      if (outcome === 'taken') continue
-      return settled(path, outcome, head.number + 1, fingerprint)
-    }
-    await refuseDirectory(path)
-    const number = await coverLeftovers(path, temporary)
-    if (!(await linkNew(temporary, path))) continue
-    await syncAnchor(path)
-    return { ok: true, etag: etagText(number, fingerprint) }
-  }
-  throw busy(path)
-}
-
-async function swap(path: string, temporary: string, etag: string): Promise<WriteResult> {
-  const opened = await openHead(path)
-  if (opened === undefined) return { ok: false, reason: 'changed' }
-  const { head, handle } = opened
-  let previous: { anchorId: string; number: number }
-  try {
-    const { fingerprint } = await fileFacts(handle)
-    if (etagOf(head, fingerprint) !== etag) return { ok: false, reason: 'changed' }
-    // From the same open file as the fingerprint: the anchor's name may by now mean another file.
-    previous = head.kind === 'version' ? head : { anchorId: await contentId(handle), number: 0 }
-  } finally {
-    await handle.close()
-  }
-  const fingerprint = await fingerprintAt(temporary)
-  const outcome = await appendVersion(path, previous, temporary)
-  if (outcome === 'taken') return { ok: false, reason: 'changed' }
-  return settled(path, outcome, previous.number + 1, fingerprint)
-}
-
-function settled(
-  path: string,
-  outcome: AppendOutcome,
-  number: number,
-  fingerprint: string,
-): WriteResult {
-  if (outcome === 'won') return { ok: true, etag: etagText(number, fingerprint) }
-  throw new UnavailableError('the outcome of the conditional write is unknown', {
-    facts: { path, number },
-  })
-}
-
-async function deleteObject(path: string): Promise<void> {
-  for (let round = 0; round < roundsMax; round++) {
-    const head = await resolveHead(path)
-    if (head.kind === 'missing' || head.kind === 'deleted') return
-    if (head.kind === 'version') {
-      if ((await appendTombstone(path, head)) === 'won') return
-      continue
-    }
-    try {
-      await unlink(path)
-      await syncAnchor(path)
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error
-    }
-    return
-  }
-  throw busy(path)
-}
-
-/** Opens the head's file; a version that was pruned meanwhile means that there is a newer one. */
-async function openHead(path: string): Promise<OpenHead | undefined> {
-  for (let round = 0; round < roundsMax; round++) {
-    const head = await resolveHead(path)
-    if (head.kind === 'missing' || head.kind === 'deleted') return undefined
-    try {
-      return { head, handle: await open(head.path, 'r') }
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error
-    }
-  }
-  throw busy(path)
-}
-
-async function fingerprintAt(path: string): Promise<string> {
-  const handle = await open(path, 'r')
-  try {
-    return (await fileFacts(handle)).fingerprint
-  } finally {
-    await handle.close()
+    if (condition === undefined) return replaceObject(path, temporary)
+    if (condition.kind === 'if-absent') return createObject(path, temporary)
+    return swapObject(path, temporary, condition.etag)
   }
 }
 
@@ -383,26 +263,4 @@ async function requireFile(source: string): Promise<void> {
   const found = await withLocation(pathLocation(source), () => stat(source))
   if (found.isFile()) return
   throw new ValidationError('only a file can be uploaded', { facts: { path: source } })
-}
-
-async function refuseDirectory(path: string): Promise<void> {
-  try {
-    if (!(await stat(path)).isDirectory()) return
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return
-    throw error
-  }
-  throw new ValidationError('a directory stands where the object should go', { facts: { path } })
-}
-
-function etagOf(head: Head, fingerprint: string): string {
-  return etagText(head.kind === 'version' ? head.number : 0, fingerprint)
-}
-
-function etagText(number: number, fingerprint: string): string {
-  return `"${number}-${fingerprint}"`
-}
-
-function busy(path: string): UnavailableError {
-  return new UnavailableError('other writers keep changing the object', { facts: { path } })
 }

@@ -13,6 +13,8 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
+  type PutObjectCommandInput,
+  type PutObjectCommandOutput,
 } from '@aws-sdk/client-s3'
 import {
   AccessDeniedError,
@@ -35,14 +37,8 @@ import type {
 } from '../file-io.ts'
 import { checkRange } from '../location.ts'
 import { RequestGate } from './request-gate.ts'
-import {
-  failureOf,
-  isConditionalConflict,
-  isMissingKey,
-  isPreconditionFailed,
-  missingBucket,
-  toLakeError,
-} from './s3-errors.ts'
+import { writeIf, written } from './s3-conditional-write.ts'
+import { failureOf, isMissingKey, missingBucket, toLakeError } from './s3-errors.ts'
 import { type S3Location, s3Object, s3Prefix } from './s3-location.ts'
 import { type S3Clients, type S3Options, makeClients } from './s3-options.ts'
 import { type UploadLimits, defaultUploadLimits, uploadFile } from './s3-upload.ts'
@@ -51,7 +47,6 @@ import { type UploadLimits, defaultUploadLimits, uploadFile } from './s3-upload.
 const deleteKeysMax = 1000
 /** Readings of a body that broke off; the request itself is repeated by the SDK. */
 const bodyAttemptsMax = 4
-const conflictResendsMax = 5
 const waits = { retriesMax: 5, waitMsMin: 50, waitMsMax: 2_000, totalMsMax: 30_000 }
 
 export interface S3Parts {
@@ -120,7 +115,13 @@ export class S3FileIO implements FileIO {
     condition?: WriteCondition,
   ): Promise<WriteResult> {
     const target = s3Object(location)
-    if (condition !== undefined) return this.#writeIf(target, location, body, condition)
+    if (condition !== undefined) {
+      const send = (input: PutObjectCommandInput): Promise<PutObjectCommandOutput> =>
+        this.#gate.run(() => this.#clients.conditional.send(new PutObjectCommand(input)))
+      const pause = (resent: number): Promise<void> =>
+        this.#clock.sleep(backoffMs(waits, resent, this.#random))
+      return writeIf({ target, location, body, condition, send, pause })
+    }
     const command = new PutObjectCommand({ Bucket: target.bucket, Key: target.key, Body: body })
     return this.#attempt('write', target.bucket, location, async () => {
       const output = await this.#gate.run(() => this.#clients.bulk.send(command))
@@ -148,12 +149,7 @@ export class S3FileIO implements FileIO {
       await this.#reading(target, location, async (output) => {
         const file = await open(partial, 'w')
         try {
-          let received = 0
-          for await (const chunk of chunksOf(output)) {
-            await file.writeFile(chunk)
-            received += chunk.length
-          }
-          checkLength(received, output, location)
+          for await (const chunk of chunksOf(output)) await file.writeFile(chunk)
         } finally {
           await file.close()
         }
@@ -212,42 +208,6 @@ export class S3FileIO implements FileIO {
     this.#clients.conditional.destroy()
   }
 
-  async #writeIf(
-    { bucket, key }: S3Location,
-    location: string,
-    body: Uint8Array,
-    condition: WriteCondition,
-  ): Promise<WriteResult> {
-    const command = new PutObjectCommand({
-      Bucket: bucket,
-      Key: key,
-      Body: body,
-      ...(condition.kind === 'if-absent' ? { IfNoneMatch: '*' } : { IfMatch: condition.etag }),
-    })
-    for (let resent = 0; ; resent++) {
-      try {
-        const output = await this.#gate.run(() => this.#clients.conditional.send(command))
-        this.#knownBuckets.add(bucket)
-        return written(output.ETag, location)
-      } catch (error) {
-        const failure = failureOf(error)
-        const lost = lostCondition(failure, condition)
-        if (lost !== undefined && resent === 0) return lost
-        if (lost !== undefined) {
-          // What the first copy did is not known for certain, so the loss may be to ourselves.
-          throw new UnavailableError('the outcome of the conditional write is unknown', {
-            facts: { location, resent },
-            cause: error,
-          })
-        }
-        if (!isConditionalConflict(failure) || resent >= conflictResendsMax) {
-          throw toLakeError(error, { operation: 'write', bucket, location })
-        }
-        await this.#clock.sleep(backoffMs(waits, resent, this.#random))
-      }
-    }
-  }
-
   async #readNothing(location: string, start: number): Promise<Uint8Array> {
     const info = await this.stat(location)
     if (info === undefined) {
@@ -275,7 +235,6 @@ export class S3FileIO implements FileIO {
         const chunks: Uint8Array[] = []
         for await (const chunk of chunksOf(output)) chunks.push(chunk)
         const received = Buffer.concat(chunks)
-        checkLength(received.length, output, location)
         // A store that knows no ranges sends the whole object.
         const isWhole = range !== undefined && output.ContentRange === undefined
         return { body: isWhole ? received.subarray(range.start, range.end) : received, output }
@@ -368,33 +327,8 @@ export class S3FileIO implements FileIO {
   }
 }
 
-function lostCondition(
-  failure: ReturnType<typeof failureOf>,
-  condition: WriteCondition,
-): WriteResult | undefined {
-  if (isPreconditionFailed(failure)) {
-    return { ok: false, reason: condition.kind === 'if-absent' ? 'exists' : 'changed' }
-  }
-  if (condition.kind === 'if-match' && isMissingKey(failure)) {
-    return { ok: false, reason: 'changed' }
-  }
-  return undefined
-}
-
-/** A success without an ETag is an answer that S3 does not give: who knows what sent it. */
-function written(etag: string | undefined, location: string): WriteResult {
-  if (etag !== undefined) return { ok: true, etag }
-  throw new UnavailableError('the store confirmed a write without an etag', { facts: { location } })
-}
-
+/** A body that ends before its content length is an error of Node's, not a short body. */
 function chunksOf(output: GetObjectCommandOutput): AsyncIterable<Uint8Array> {
   if (output.Body === undefined) throw new UnavailableError('the store sent no body')
   return output.Body as AsyncIterable<Uint8Array>
-}
-
-function checkLength(received: number, output: GetObjectCommandOutput, location: string): void {
-  if (output.ContentLength === undefined || output.ContentLength === received) return
-  throw new UnavailableError('the body broke off', {
-    facts: { location, received, expected: output.ContentLength },
-  })
 }

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { setEnvironmentDefault } from '../../../common/index.ts'
 import {
   type BackgroundProcess,
   freePort,
@@ -123,6 +124,8 @@ async function createBucketAt(
   secretAccessKey: string,
   bucket: string,
 ): Promise<void> {
+  // As io does: a warning about later versions of the SDK says nothing about the pinned one.
+  setEnvironmentDefault('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true')
   const client = new S3Client({
     endpoint,
     region: 'us-east-1',

@@ -10,6 +10,7 @@ import {
   UnavailableError,
   ValidationError,
   formatIdentifier,
+  formatNamespace,
 } from '../../common/index.ts'
 import { catalogFolder, encodeName, encodeNamespace } from './object-names.ts'
 import { settleRename } from './rename-intent.ts'
@@ -72,6 +73,24 @@ export class TablePointers {
 
   /** Tables of a namespace that exist, sorted by name. */
   async list(namespace: Namespace): Promise<readonly TableIdentifier[]> {
+    for (let round = 0; round < settlingsMax; round++) {
+      const states = await this.#objects.readMany(await this.#listLocations(namespace))
+      const pending = states.filter((state) => state.payload.intent !== undefined)
+      if (pending.length === 0) {
+        const live = states.filter((state) => !state.payload.dropped)
+        return live
+          .map((state) => state.payload.identifier)
+          .sort((left, right) => (left.name < right.name ? -1 : 1))
+      }
+      // The end of a rename may be a pointer that this listing does not hold: list again.
+      for (const { payload } of pending) await this.settle(payload)
+    }
+    throw new UnavailableError('tables are renamed by others all the time', {
+      facts: { namespace: formatNamespace(namespace) },
+    })
+  }
+
+  async #listLocations(namespace: Namespace): Promise<readonly string[]> {
     const locations: string[] = []
     for await (const { location } of this.#tools.io.list(this.#folderOf(namespace))) {
       if (location.endsWith('.json')) locations.push(location)
@@ -79,13 +98,7 @@ export class TablePointers {
         throw new ValidationError('too many tables to list', { facts: { max: tablesMax } })
       }
     }
-    const live: TableIdentifier[] = []
-    for (const state of await this.#objects.readMany(locations)) {
-      const { identifier, intent } = state.payload
-      const settled = intent === undefined ? state : await this.read(identifier)
-      if (settled !== undefined && !settled.payload.dropped) live.push(identifier)
-    }
-    return live.sort((left, right) => (left.name < right.name ? -1 : 1))
+    return locations
   }
 
   /** Replaces `base` (undefined: there was no pointer); see `SwapObject.swap`. */

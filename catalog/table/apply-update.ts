@@ -17,7 +17,7 @@ import {
 } from '../../common/index.ts'
 import { highestFieldId, indexFields, validateSchema } from '../spec/schema.ts'
 import { mainBranch } from '../spec/table-metadata.ts'
-import type { PartitionSpec, Schema, SortOrder, TableMetadata } from '../spec/types.ts'
+import type { PartitionSpec, Schema, SortOrder, TableMetadata, Transform } from '../spec/types.ts'
 import type { TableUpdate, UpdateAction } from './update.ts'
 
 const handlers: {
@@ -150,7 +150,7 @@ function addSpec(metadata: TableMetadata, { spec }: TableUpdate<'add-spec'>): Ta
     spec.fields.map((field) => field.sourceId),
     'partition',
   )
-  checkPartitionFieldIds(spec)
+  checkPartitionFieldIds(metadata, spec)
   if (findSpec(metadata, spec) !== undefined) return metadata
   const specId = 1 + Math.max(-1, ...metadata.partitionSpecs.map((known) => known.specId))
   return {
@@ -245,13 +245,30 @@ function checkSourceIds(
   }
 }
 
-function checkPartitionFieldIds(spec: PartitionSpec): void {
+/** One id, one meaning, over all specs of the table; only v1 counted by position. */
+function checkPartitionFieldIds(metadata: TableMetadata, spec: PartitionSpec): void {
   const ids = spec.fields.map((field) => field.fieldId)
   if (new Set(ids).size !== ids.length) {
     throw new ValidationError('partition field ids must be unique', {
       facts: { fieldIds: ids.join(',') },
     })
   }
+  if (metadata.formatVersion === 1) return
+  const known = metadata.partitionSpecs.flatMap((one) => one.fields)
+  for (const { fieldId, sourceId, transform } of spec.fields) {
+    const other = known.find((field) => field.fieldId === fieldId)
+    // A field removed in v1's way lives on as void under its id.
+    if (other === undefined || [other.transform, transform].some(isVoid)) continue
+    if (other.sourceId !== sourceId || !isDeepStrictEqual(other.transform, transform)) {
+      throw new ValidationError('a partition field id already means another field', {
+        facts: { fieldId, other: other.name },
+      })
+    }
+  }
+}
+
+function isVoid(transform: Transform): boolean {
+  return transform.kind === 'void'
 }
 
 // ---- Snapshots and refs -------------------------------------------------------------------------

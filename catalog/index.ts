@@ -93,7 +93,9 @@ export type {
 
 // ---- scan: which files a query has to read ---------------------------------------------------
 export type { ComparisonOperator, Expression } from './scan/expression.ts'
+export { planScan } from './scan/plan-scan.ts'
 export type { FileScanTask, ScanPlan, ScanRequest } from './scan/scan.ts'
+export { snapshotAsOf, snapshotByRef } from './scan/snapshot-selection.ts'
 
 // ---- manifests, files and transactions -------------------------------------------------------
 export { dataLocation, metadataLocation, newDataFileLocation } from './files/locations.ts'

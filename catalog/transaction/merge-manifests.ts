@@ -7,6 +7,7 @@
  */
 import type { Random } from '../../common/index.ts'
 import { unknownCount } from '../manifest/manifest-list.ts'
+import { mapLimited } from '../manifest/map-limited.ts'
 import { readManifestEntries, type ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { writeManifest } from '../manifest/write-manifest.ts'
 import { partitionTypes } from '../spec/partition-types.ts'
@@ -95,12 +96,10 @@ async function mergeBin(
   target: MergeTarget,
   index: number,
 ): Promise<ManifestFile> {
-  const entries: ManifestEntry[] = []
-  for (const manifest of bin) {
-    for (const entry of await readManifestEntries(source, metadata, manifest)) {
-      if (entry.status !== 'deleted') entries.push(asExisting(entry))
-    }
-  }
+  const read = await mapLimited(bin, (one) => readManifestEntries(source, metadata, one))
+  const entries = read
+    .flat()
+    .flatMap((entry) => (entry.status === 'deleted' ? [] : asExisting(entry)))
   const spec = partitionSpecById(metadata, bin[0]?.partitionSpecId ?? metadata.defaultSpecId)
   const { body, manifest } = writeManifest({
     location: target.location(index),

@@ -1,0 +1,155 @@
+/**
+ * From a table and a filter to the files that have to be read (spec, "Scan Planning").
+ *
+ * Three sieves, each of which only ever drops what cannot match: manifests by their partition
+ * summaries, entries by their partition tuple, files by their column statistics.
+ */
+import { NotFoundError } from '../../common/index.ts'
+import type { FileIO } from '../../io/index.ts'
+import type { Table } from '../catalog.ts'
+import type { ManifestCache } from '../manifest/manifest-cache.ts'
+import { unknownCount } from '../manifest/manifest-list.ts'
+import { mapLimited } from '../manifest/map-limited.ts'
+import {
+  readManifestEntries,
+  readSnapshotManifests,
+  type ManifestSource,
+} from '../manifest/snapshot-manifests.ts'
+import { partitionTypes } from '../spec/partition-types.ts'
+import {
+  currentSchema,
+  currentSnapshot,
+  partitionSpecById,
+  schemaById,
+  snapshotById,
+} from '../spec/table-metadata.ts'
+import type { ManifestEntry, ManifestFile, Snapshot, TableMetadata } from '../spec/types.ts'
+import { DeleteIndex } from './delete-index.ts'
+import { alwaysTrue, bindFilter, type Predicate } from './predicate.ts'
+import { projectPredicate } from './project-predicate.ts'
+import { fileMightMatch, manifestMightMatch, partitionMightMatch } from './prune.ts'
+import type { FileScanTask, ScanPlan, ScanRequest } from './scan.ts'
+
+/** Plans over the snapshot asked for, or the current one. Throws NotFoundError, CorruptDataError. */
+export async function planScan(
+  io: FileIO,
+  table: Table,
+  request: ScanRequest = {},
+  cache?: ManifestCache,
+): Promise<ScanPlan> {
+  const { metadata } = table
+  const snapshot = snapshotOf(table, request)
+  const schema =
+    request.snapshotId === undefined || snapshot?.schemaId === undefined
+      ? currentSchema(metadata)
+      : schemaById(metadata, snapshot.schemaId)
+  if (snapshot === undefined) return { snapshot, schema, tasks: [], filesTotal: 0 }
+  const source: ManifestSource = cache === undefined ? { io } : { io, cache }
+  const predicate = request.filter === undefined ? alwaysTrue : bindFilter(request.filter, schema)
+  const { tasks, filesTotal } = await planFiles(source, metadata, snapshot, predicate)
+  return { snapshot, schema, tasks, filesTotal }
+}
+
+function snapshotOf(table: Table, request: ScanRequest): Snapshot | undefined {
+  if (request.snapshotId === undefined) return currentSnapshot(table.metadata)
+  const snapshot = snapshotById(table.metadata, request.snapshotId)
+  if (snapshot !== undefined) return snapshot
+  throw new NotFoundError('table has no such snapshot; it may have expired', {
+    facts: { snapshot: request.snapshotId, table: table.metadata.location },
+  })
+}
+
+async function planFiles(
+  source: ManifestSource,
+  metadata: TableMetadata,
+  snapshot: Snapshot,
+  predicate: Predicate,
+): Promise<{ readonly tasks: readonly FileScanTask[]; readonly filesTotal: number }> {
+  const manifests = await readSnapshotManifests(source, snapshot)
+  const dataManifests = manifests.filter((manifest) => manifest.content === 'data')
+  const projections = new Projections(metadata, predicate)
+  const planned = await mapLimited(dataManifests, (manifest) =>
+    planManifest(source, metadata, manifest, predicate, projections),
+  )
+  const kept = planned.flatMap((part) => part.entries)
+  const deletes =
+    kept.length === 0
+      ? []
+      : await readDeletes(
+          source,
+          metadata,
+          manifests.filter((manifest) => manifest.content === 'deletes'),
+        )
+  const index = new DeleteIndex(metadata, deletes)
+  return {
+    tasks: kept.map(({ dataFile, sequenceNumber = 0n }) => ({
+      file: dataFile,
+      sequenceNumber,
+      deletes: index.deletesFor(dataFile, sequenceNumber),
+    })),
+    filesTotal: planned.reduce((sum, part) => sum + part.filesTotal, 0),
+  }
+}
+
+interface PlannedManifest {
+  readonly entries: readonly ManifestEntry[]
+  readonly filesTotal: number
+}
+
+async function planManifest(
+  source: ManifestSource,
+  metadata: TableMetadata,
+  manifest: ManifestFile,
+  predicate: Predicate,
+  projections: Projections,
+): Promise<PlannedManifest> {
+  const { addedFilesCount, existingFilesCount } = manifest
+  const counted = addedFilesCount !== unknownCount && existingFilesCount !== unknownCount
+  const filesTotal = addedFilesCount + existingFilesCount
+  if (counted && filesTotal === 0) return { entries: [], filesTotal }
+  const partitionPredicate = projections.of(manifest.partitionSpecId)
+  if (counted && !manifestMightMatch(manifest, partitionPredicate)) {
+    return { entries: [], filesTotal }
+  }
+  const entries = await readManifestEntries(source, metadata, manifest)
+  const live = entries.filter((entry) => entry.status !== 'deleted')
+  const kept = live.filter(
+    ({ dataFile }) =>
+      partitionMightMatch(dataFile.partition, partitionPredicate) &&
+      fileMightMatch(dataFile, predicate),
+  )
+  return { entries: kept, filesTotal: live.length }
+}
+
+async function readDeletes(
+  source: ManifestSource,
+  metadata: TableMetadata,
+  manifests: readonly ManifestFile[],
+): Promise<readonly ManifestEntry[]> {
+  const read = await mapLimited(manifests, (manifest) =>
+    readManifestEntries(source, metadata, manifest),
+  )
+  return read.flat()
+}
+
+/** The filter projected through each spec, once. */
+class Projections {
+  readonly #metadata: TableMetadata
+  readonly #predicate: Predicate
+  readonly #known = new Map<number, Predicate>()
+
+  constructor(metadata: TableMetadata, predicate: Predicate) {
+    this.#metadata = metadata
+    this.#predicate = predicate
+  }
+
+  of(specId: number): Predicate {
+    const known = this.#known.get(specId)
+    if (known !== undefined) return known
+    const spec = partitionSpecById(this.#metadata, specId)
+    const types = partitionTypes(this.#metadata, spec)
+    const projected = projectPredicate(this.#predicate, spec, types)
+    this.#known.set(specId, projected)
+    return projected
+  }
+}

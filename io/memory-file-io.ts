@@ -4,8 +4,14 @@
  * Every write gets an ETag that no other write of this store ever had. An operation takes effect in
  * one step between its call and its answer, so concurrent callers interleave as they do over HTTP.
  */
-import { readFile, rename, writeFile } from 'node:fs/promises'
-import { type Clock, NotFoundError, ValidationError, systemClock } from '../common/index.ts'
+import { readFile } from 'node:fs/promises'
+import {
+  type Clock,
+  NotFoundError,
+  ValidationError,
+  systemClock,
+  systemRandom,
+} from '../common/index.ts'
 import type {
   ByteRange,
   FileIO,
@@ -14,6 +20,8 @@ import type {
   WriteCondition,
   WriteResult,
 } from './file-io.ts'
+import { toLakeError } from './local/local-errors.ts'
+import { replaceLocalFile } from './local/replace-local-file.ts'
 import { clipRange, parseLocation } from './location.ts'
 
 interface MemoryObject {
@@ -73,7 +81,7 @@ export class MemoryFileIO implements FileIO {
   }
 
   async upload(localPath: string, location: string): Promise<ObjectInfo> {
-    await this.write(location, await readFile(localPath))
+    await this.write(location, await readLocal(localPath))
     const stored = this.#objects.get(location)
     if (stored === undefined) throw notFound(location)
     return infoOf(location, stored)
@@ -81,9 +89,7 @@ export class MemoryFileIO implements FileIO {
 
   async download(location: string, localPath: string): Promise<void> {
     const { body } = await this.#find(location)
-    const partial = `${localPath}.~tmp-${++this.#writes}`
-    await writeFile(partial, body)
-    await rename(partial, localPath)
+    await replaceLocalFile(localPath, systemRandom, (file) => file.append(body))
   }
 
   async delete(locations: readonly string[]): Promise<void> {
@@ -111,6 +117,14 @@ export class MemoryFileIO implements FileIO {
     const object = this.#objects.get(location)
     if (object === undefined) throw notFound(location)
     return object
+  }
+}
+
+async function readLocal(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    throw toLakeError(error, `file://${path}`)
   }
 }
 

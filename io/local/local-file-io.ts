@@ -5,7 +5,7 @@
  * For disks of one machine: network file systems may repeat link(2) behind our back.
  */
 import { constants } from 'node:fs'
-import { type FileHandle, copyFile, open, readdir, rename, stat } from 'node:fs/promises'
+import { type FileHandle, copyFile, open, readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import {
   type Clock,
@@ -44,6 +44,7 @@ import {
   swapObject,
 } from './local-object.ts'
 import { isHiddenName, localPath, pathLocation } from './local-path.ts'
+import { replaceLocalFile } from './replace-local-file.ts'
 
 export interface LocalFileIOOptions {
   /** Absolute directory; a location outside it is refused. */
@@ -129,18 +130,12 @@ export class LocalFileIO implements FileIO {
 
   async download(location: string, target: string): Promise<void> {
     const path = localPath(location, this.#root)
-    await this.#withHead(path, location, async ({ handle }) => {
-      const partial = join(dirname(target), this.#temporaryName())
-      try {
-        await writeTemporary(partial, async (output) => {
-          const input = handle.createReadStream({ start: 0, autoClose: false })
-          for await (const chunk of input) await output.writeFile(chunk as Buffer)
-        })
-        await rename(partial, target)
-      } finally {
-        await unlinkIfPresent(partial)
-      }
-    })
+    await this.#withHead(path, location, ({ handle }) =>
+      replaceLocalFile(target, this.#random, async (file) => {
+        const input = handle.createReadStream({ start: 0, autoClose: false })
+        for await (const chunk of input) await file.append(chunk as Buffer)
+      }),
+    )
   }
 
   async delete(locations: readonly string[]): Promise<void> {

@@ -3,7 +3,7 @@
  */
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -180,7 +180,7 @@ describe('S3FileIO other requests', () => {
     expect(Buffer.from(await io.read(location)).toString()).toBe('hello')
   })
 
-  test('[IO12] download() that fails leaves no file behind', async () => {
+  test('[IO12] download() that fails leaves no file behind, and one that is resumed no doubled bytes', async () => {
     const folder = await mkdtemp(join(tmpdir(), 's3-file-io-'))
     const torn: Answer = (_, response) => {
       response.writeHead(200, { 'content-length': '5', etag: '"e"' }).write('he')
@@ -189,6 +189,9 @@ describe('S3FileIO other requests', () => {
     answers = [torn, torn, torn, torn]
     await expect(io.download(location, join(folder, 'out'))).rejects.toThrow(UnavailableError)
     expect(await readdir(folder)).toEqual([])
+    answers = [torn, content('hello')]
+    await io.download(location, join(folder, 'out'))
+    expect(await readFile(join(folder, 'out'), 'utf8')).toBe('hello')
     await rm(folder, { recursive: true })
   })
 

@@ -4,7 +4,6 @@
  * Plain requests are repeated by the SDK; conditional writes are sent once (s3-options.ts says why)
  * and everything about their answer that is not certain is an error: "outcome unknown".
  */
-import { open, rename, unlink } from 'node:fs/promises'
 import {
   DeleteObjectsCommand,
   GetObjectCommand,
@@ -19,11 +18,11 @@ import {
 import {
   AccessDeniedError,
   type Clock,
+  LakeError,
   type Random,
   UnavailableError,
   ValidationError,
   backoffMs,
-  randomUuid,
   systemClock,
   systemRandom,
 } from '../../common/index.ts'
@@ -35,6 +34,7 @@ import type {
   WriteCondition,
   WriteResult,
 } from '../file-io.ts'
+import { replaceLocalFile } from '../local/replace-local-file.ts'
 import { checkRange } from '../location.ts'
 import { RequestGate } from './request-gate.ts'
 import { writeIf, written } from './s3-conditional-write.ts'
@@ -144,21 +144,12 @@ export class S3FileIO implements FileIO {
 
   async download(location: string, localPath: string): Promise<void> {
     const target = s3Object(location)
-    const partial = `${localPath}.~tmp-${randomUuid(this.#random)}`
-    try {
-      await this.#reading(target, location, async (output) => {
-        const file = await open(partial, 'w')
-        try {
-          for await (const chunk of chunksOf(output)) await file.writeFile(chunk)
-        } finally {
-          await file.close()
-        }
-      })
-      await rename(partial, localPath)
-    } catch (error) {
-      await unlink(partial).catch(() => undefined)
-      throw error
-    }
+    await replaceLocalFile(localPath, this.#random, (file) =>
+      this.#reading(target, location, async (output) => {
+        await file.restart()
+        for await (const chunk of chunksOf(output)) await file.append(chunk)
+      }),
+    )
   }
 
   async delete(locations: readonly string[]): Promise<void> {
@@ -263,7 +254,8 @@ export class S3FileIO implements FileIO {
           try {
             return await use(output)
           } catch (error) {
-            if (tried >= bodyAttemptsMax) throw error
+            // An error of ours came from this machine: asking the store again does not help.
+            if (error instanceof LakeError || tried >= bodyAttemptsMax) throw error
             await this.#clock.sleep(backoffMs(waits, tried, this.#random))
           }
         }

@@ -334,6 +334,7 @@ function testFiles({ io, fresh, scratch }: Context): void {
   test('[IO11] upload() of a missing file names it and stores nothing', async () => {
     const location = fresh()
     const source = join(scratch(), 'no-such-file')
+    await expect(io().upload(source, location)).rejects.toThrow(NotFoundError)
     await expect(io().upload(source, location)).rejects.toThrow(/no-such-file/)
     expect(await io().stat(location)).toBeUndefined()
   })
@@ -345,6 +346,11 @@ function testFiles({ io, fresh, scratch }: Context): void {
     await io().write(location, body)
     await io().download(location, target)
     expect(body.equals(await readFile(target))).toBe(true)
+    const deep = join(scratch(), 'new', 'folder', 'target.bin')
+    await io().download(location, deep)
+    expect(body.equals(await readFile(deep))).toBe(true)
+    // A file stands where a directory is needed: the fault of this machine, and it says where.
+    await expect(io().download(location, join(target, 'x'))).rejects.toThrow(/file:.*target\.bin/)
     const before = await readdir(scratch())
     await expect(io().download(fresh(), join(scratch(), 'none'))).rejects.toThrow(NotFoundError)
     expect(await readdir(scratch())).toEqual(before)

@@ -7,13 +7,19 @@ export type {
 } from './embedded-log/embedded-log.ts'
 export { createEmbeddedSource } from './embedded-log/embedded-source.ts'
 export type { EmbeddedSourceOptions } from './embedded-log/embedded-source.ts'
+export { createEmbeddedAdmin, createEmbeddedProducer } from './embedded-log/embedded-producer.ts'
 export type { KafkaConnectionSettings, KafkaSaslSettings } from './kafka/kafka-connection.ts'
+export { createKafkaAdmin, createKafkaProducer } from './kafka/kafka-producer.ts'
+export type { KafkaProducerOptions } from './kafka/kafka-producer.ts'
 export { createKafkaSource } from './kafka/kafka-source.ts'
 export type { KafkaFetchSettings, KafkaSourceOptions } from './kafka/kafka-source.ts'
 export type { RecordHeader } from './kafka/record-batch-encoder.ts'
 export { recordCodecs } from './kafka/record-compression.ts'
 export type { RecordCodec } from './kafka/record-compression.ts'
+export { createKafkaJsSource } from './kafkajs-source.ts'
+export type { KafkaJsSourceOptions } from './kafkajs-source.ts'
 export { OffsetOutOfRangeError } from './offset-out-of-range-error.ts'
+export type { RecordProducer, RecordToProduce, TopicAdmin, TopicDetails } from './produce.ts'
 export { decodeRecordHeaders } from './record-headers.ts'
 export { partitionKey } from './record-source.ts'
 export type {
@@ -24,3 +30,14 @@ export type {
   TopicDescription,
   TopicPartition,
 } from './record-source.ts'
+export { OffsetConflictError, restoreOffsets } from './checkpoint.ts'
+export type { OffsetMap, StreamOffsets, TopicOffsets } from './offset-map.ts'
+export { LogMismatchError } from './stream-positions.ts'
+export { runStream } from './stream-runner.ts'
+export type {
+  StreamParts,
+  StreamProgress,
+  StreamRunOptions,
+  StreamRunResult,
+} from './stream-run.ts'
+export { firstReadable, sampleColumns } from './json/sample-columns.ts'

@@ -40,6 +40,16 @@ const stringStop = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte < 0x20 || byte === QUOTE || byte === BACKSLASH || byte >= 0x80 ? 1 : 0,
 )
 
+/** By first byte; any other begins a number. */
+const kindNames: Readonly<Record<number, string>> = {
+  [QUOTE]: 'a string',
+  [OPEN_BRACE]: 'an object',
+  [OPEN_BRACKET]: 'an array',
+  0x74: 'a boolean',
+  0x66: 'a boolean',
+  0x6e: 'null',
+}
+
 /** Thrown inside one scan to leave the recursion; never escapes `scan`. */
 const faultSignal = new Error('fault')
 
@@ -47,7 +57,6 @@ export class RowScanner {
   /** Why the last record was not good. */
   fault = ''
   readonly #root: ScanNode
-  readonly #maySkipUnknown: boolean
   #data: Uint8Array = new Uint8Array(0)
   #pos = 0
   #end = 0
@@ -59,10 +68,8 @@ export class RowScanner {
   #quotes: number[] = []
   #newlines: number[] = []
 
-  /** `unknown: 'drop'` is for lenient streams only: unknown keys are then left to the engine. */
-  constructor(root: ScanNode, unknown: 'report' | 'drop' = 'report') {
+  constructor(root: ScanNode) {
     this.#root = root
-    this.#maySkipUnknown = unknown === 'drop'
   }
 
   /**
@@ -373,7 +380,8 @@ export class RowScanner {
     const table = node.fields as FieldTable
     const isNull = this.#byte() === 0x6e
     this.#anything(depth)
-    if (this.#maySkipUnknown || isNull) return
+    // A null says no more than a missing key does.
+    if (isNull) return
     if (table.lowerCaseNames.has(name.toLowerCase())) {
       this.#fail(`field ${path} differs from a column of the table only in upper and lower case`)
     }
@@ -594,24 +602,11 @@ export class RowScanner {
   }
 
   #failKind(expected: string, path: string): never {
+    const found = kindNames[this.#byte()] ?? 'a number'
     const where = path === '' ? '' : `: field ${path}`
-    const byte = this.#byte()
-    const found =
-      byte === QUOTE
-        ? 'a string'
-        : byte === OPEN_BRACE
-          ? 'an object'
-          : byte === OPEN_BRACKET
-            ? 'an array'
-            : byte === 0x74 || byte === 0x66
-              ? 'a boolean'
-              : byte === 0x6e
-                ? 'null'
-                : byte === MINUS || isDigit(byte)
-                  ? 'a number'
-                  : undefined
-    if (found === undefined) this.#failSyntax(this.#pos)
-    return this.#fail(`expected ${expected}, found ${found ?? ''}${where}`)
+    // What is no JSON at all is called so, whatever was expected.
+    this.#anything(1)
+    return this.#fail(`expected ${expected}, found ${found}${where}`)
   }
 
   #failSyntax(at: number): never {

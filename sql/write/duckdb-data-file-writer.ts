@@ -149,7 +149,7 @@ async function copyGroup(
     partition: group.partition,
     recordCount: BigInt(row.count),
     fileSizeInBytes: BigInt(row.file_size_bytes),
-    ...fileMetrics(request.schema, statisticsByColumn(row)),
+    ...fileMetrics(request.schema, request.properties, statisticsByColumn(row)),
     splitOffsets: await splitOffsets(connection, localPath),
   }
 }

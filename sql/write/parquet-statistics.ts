@@ -4,11 +4,13 @@
  */
 import {
   compareValues,
-  encodeValue,
+  lowerBoundFor,
+  type MetricsMode,
+  metricsModes,
   type NestedField,
   type PrimitiveType,
   type Schema,
-  type Type,
+  upperBoundFor,
   type Value,
   valueFromJson,
 } from '../../catalog/index.ts'
@@ -29,8 +31,10 @@ export interface FileMetrics {
 /** `statistics` is keyed by DuckDB's quoted column path, e.g. `"a"."element"."x"`. */
 export function fileMetrics(
   schema: Schema,
+  properties: Readonly<Record<string, string>>,
   statistics: ReadonlyMap<string, ColumnStatistics>,
 ): FileMetrics {
+  const modes = metricsModes(schema, properties)
   const metrics: FileMetrics = {
     columnSizes: new Map(),
     valueCounts: new Map(),
@@ -39,36 +43,38 @@ export function fileMetrics(
     lowerBounds: new Map(),
     upperBounds: new Map(),
   }
-  for (const field of schema.fields) collect(metrics, statistics, field, quote(field.name), true)
+  for (const field of schema.fields) collect(metrics, modes, statistics, field, quote(field.name))
   return metrics
 }
 
 function collect(
   metrics: FileMetrics,
+  modes: ReadonlyMap<number, MetricsMode>,
   statistics: ReadonlyMap<string, ColumnStatistics>,
   field: Pick<NestedField, 'id' | 'type'>,
   path: string,
-  mayHaveBounds: boolean,
 ): void {
   const { type } = field
   switch (type.type) {
     case 'struct':
       for (const child of type.fields) {
-        collect(metrics, statistics, child, `${path}.${quote(child.name)}`, mayHaveBounds)
+        collect(metrics, modes, statistics, child, `${path}.${quote(child.name)}`)
       }
       return
     case 'list': {
       const element = { id: type.elementId, type: type.element }
-      collect(metrics, statistics, element, `${path}."element"`, false)
+      collect(metrics, modes, statistics, element, `${path}."element"`)
       return
     }
     case 'map':
-      collect(metrics, statistics, { id: type.keyId, type: type.key }, `${path}."key"`, false)
-      collect(metrics, statistics, { id: type.valueId, type: type.value }, `${path}."value"`, false)
+      collect(metrics, modes, statistics, { id: type.keyId, type: type.key }, `${path}."key"`)
+      collect(metrics, modes, statistics, { id: type.valueId, type: type.value }, `${path}."value"`)
       return
     default: {
       const column = statistics.get(path)
-      if (column !== undefined) addLeaf(metrics, field.id, type, column, mayHaveBounds)
+      const mode = modes.get(field.id)
+      if (column === undefined || mode === undefined || mode.kind === 'none') return
+      addLeaf(metrics, field.id, type, column, mode)
     }
   }
 }
@@ -78,7 +84,7 @@ function addLeaf(
   id: number,
   type: PrimitiveType,
   column: ColumnStatistics,
-  mayHaveBounds: boolean,
+  mode: MetricsMode,
 ): void {
   const put = (target: Map<number, bigint>, key: string): void => {
     const text = column.get(key)
@@ -87,24 +93,23 @@ function addLeaf(
   put(metrics.columnSizes, 'column_size_bytes')
   put(metrics.valueCounts, 'num_values')
   put(metrics.nullValueCounts, 'null_count')
-  const isFloating = type.type === 'float' || type.type === 'double'
-  if (isFloating) {
-    // JSON has no NaN; a file that holds one came another way and its count is not known here.
+  if (type.type === 'float' || type.type === 'double') {
+    // How many NaNs there are the engine does not say; JSON has none, so this is the rare case.
     if (column.get('has_nan') === 'true') return
     metrics.nanValueCounts.set(id, 0n)
   }
-  const lower = column.get('min')
-  const upper = column.get('max')
-  if (!mayHaveBounds || lower === undefined || upper === undefined) return
-  const lowerValue = statisticValue(type, lower)
-  const upperValue = statisticValue(type, upper)
-  if (compareValues(type, lowerValue, upperValue) > 0) {
-    throw new CorruptDataError('column statistics are out of order', {
-      facts: { id, lower, upper },
-    })
+  const min = column.get('min')
+  const max = column.get('max')
+  if (min === undefined || max === undefined) return
+  const least = statisticValue(type, min)
+  const greatest = statisticValue(type, max)
+  if (compareValues(type, least, greatest) > 0) {
+    throw new CorruptDataError('column statistics are out of order', { facts: { id, min, max } })
   }
-  metrics.lowerBounds.set(id, encodeValue(type, floorZero(lowerValue)))
-  metrics.upperBounds.set(id, encodeValue(type, ceilZero(upperValue)))
+  const lower = lowerBoundFor(type, least, mode)
+  const upper = upperBoundFor(type, greatest, mode)
+  if (lower !== undefined) metrics.lowerBounds.set(id, lower)
+  if (upper !== undefined) metrics.upperBounds.set(id, upper)
 }
 
 /** A value as DuckDB prints it in statistics. */
@@ -135,21 +140,12 @@ function statisticValue(type: PrimitiveType, text: string): Value {
   }
 }
 
-/** DuckDB orders -0.0 and 0.0 as equal, Iceberg does not: widen the bound to hold both. */
-function floorZero(value: Value): Value {
-  return value === 0 ? -0 : value
-}
-
-function ceilZero(value: Value): Value {
-  return value === 0 ? 0 : value
-}
-
 function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
 /** The primitive type of a top-level or nested column that a partition field takes its value from. */
-export function primitiveType(type: Type, column: string): PrimitiveType {
+export function primitiveType(type: NestedField['type'], column: string): PrimitiveType {
   if (type.type === 'struct' || type.type === 'list' || type.type === 'map') {
     throw new UnsupportedError('a nested column cannot be partitioned by', {
       facts: { column, type: type.type },

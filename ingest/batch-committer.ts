@@ -1,0 +1,263 @@
+/**
+ * Turns a sealed micro-batch into data files and commits them with the offsets they reach.
+ *
+ * Order of a commit (docs/spec/exactly-once.md): files are uploaded under new names; dead letters are
+ * committed first, with an offset map of their own (E5); then one append carries the rows of all
+ * partitions and the offsets (E1), and asserts the range of each partition on the base (E3).
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type Catalog,
+  commitAction,
+  currentSchema,
+  type DataFile,
+  type DataFileWriter,
+  defaultPartitionSpec,
+  FastAppend,
+  newDataFileLocation,
+  type RowSpool,
+  type Schema,
+  type SideField,
+  type Table,
+  type WrittenFile,
+} from '../catalog/index.ts'
+import {
+  type Clock,
+  failpoint,
+  type Logger,
+  type Random,
+  randomUuid,
+  type RetryPolicy,
+  stringifyJson,
+} from '../common/index.ts'
+import type { FileIO } from '../io/index.ts'
+import { checkRanges, type OffsetRange } from './checkpoint.ts'
+import { type DeadLetter, deadLetterSideFields, spoolDeadLetters } from './dead-letter.ts'
+import {
+  advanceOffsets,
+  formatOffsetMap,
+  nextOffsetOf,
+  offsetsPropertyKey,
+  offsetsSummaryKey,
+  type StreamOffsets,
+} from './offset-map.ts'
+
+export interface CommitterParts {
+  readonly catalog: Catalog
+  readonly io: FileIO
+  readonly writer: DataFileWriter
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly signal?: AbortSignal
+}
+
+/** Who commits, for the summary: told to a sink that loses against this one. */
+export interface StreamIdentity {
+  readonly stream: string
+  readonly clusterId: string
+  readonly topicIds: ReadonlyMap<string, string>
+  readonly writerId: string
+}
+
+/** Ingest never gives up an ordinary race: it backs off and lets its lag be seen. */
+const ingestRetry: RetryPolicy = {
+  retriesMax: Number.POSITIVE_INFINITY,
+  waitMsMin: 100,
+  waitMsMax: 30_000,
+  totalMsMax: Number.POSITIVE_INFINITY,
+}
+
+const uploadsMax = 4
+
+export interface StagedFiles {
+  readonly files: readonly DataFile[]
+  readonly refused: readonly {
+    readonly spool: number
+    readonly row: number
+    readonly reason: string
+  }[]
+}
+
+export class BatchCommitter {
+  readonly #parts: CommitterParts
+  readonly #identity: StreamIdentity
+
+  constructor(parts: CommitterParts, identity: StreamIdentity) {
+    this.#parts = parts
+    this.#identity = identity
+  }
+
+  /** Types the spools by the table's current schema and uploads the files; commits nothing. */
+  async stage(
+    table: Table,
+    spools: readonly RowSpool[],
+    sideFields: readonly SideField[],
+    directory: string,
+  ): Promise<StagedFiles> {
+    if (spools.length === 0) return { files: [], refused: [] }
+    await mkdir(directory, { recursive: true })
+    const { metadata } = table
+    const written = await this.#parts.writer.write({
+      schema: currentSchema(metadata),
+      spec: defaultPartitionSpec(metadata),
+      spools,
+      directory,
+      sideFields,
+      properties: metadata.properties,
+    })
+    await failpoint('ingest.encoded')
+    const files = await mapBounded(written.files, uploadsMax, (file) => this.#upload(table, file))
+    await failpoint('ingest.uploaded')
+    return { files, refused: written.refused }
+  }
+
+  /**
+   * Appends `files` and moves the stream's offsets. Throws OffsetConflictError when another sink was
+   * first, CommitStateUnknownError when the outcome is not known.
+   */
+  commitRows(
+    table: Table,
+    branch: string,
+    files: readonly DataFile[],
+    ranges: readonly OffsetRange[],
+  ): Promise<Table> {
+    return this.#append(table, branch, files, ranges)
+  }
+
+  /** Commits the letters that `table` does not hold yet; returns the table as it is then. */
+  async commitDeadLetters(
+    table: Table,
+    known: StreamOffsets | undefined,
+    letters: readonly DeadLetter[],
+    directory: string,
+  ): Promise<Table> {
+    // A batch that is tried again after a crash may hold letters that are in the table already (E5).
+    const fresh = letters.filter(
+      (letter) => letter.offset >= (nextOffsetOf(known, letter) ?? letter.offset),
+    )
+    if (fresh.length === 0) return table
+    const { stream } = this.#identity
+    const spool = await spoolDeadLetters(fresh, stream, this.#parts.clock.now(), directory)
+    const staged = await this.stage(table, [spool], deadLetterSideFields, join(directory, 'dlq'))
+    const committed = await this.#append(table, 'main', staged.files, letterRanges(fresh, known))
+    await failpoint('ingest.dead-letters-committed')
+    return committed
+  }
+
+  async #append(
+    table: Table,
+    branch: string,
+    files: readonly DataFile[],
+    ranges: readonly OffsetRange[],
+  ): Promise<Table> {
+    const { catalog, io, clock, random, logger, signal } = this.#parts
+    const { stream } = this.#identity
+    const offsetsOver = (base: Table): string => {
+      const offsets = new Map(checkRanges(base, branch, stream, ranges))
+      const advanced = ranges.map((range) => ({ ...range, nextOffset: range.to }))
+      offsets.set(stream, advanceOffsets(offsets.get(stream), this.#identity, advanced))
+      return formatOffsetMap(offsets)
+    }
+    const commitId = randomUuid(random)
+    const action = new FastAppend(
+      { io, clock, random },
+      {
+        files,
+        branch,
+        check: (base) => void checkRanges(base, branch, stream, ranges),
+        summary: (base) => this.#summary(commitId, offsetsOver(base), ranges),
+        extraUpdates: (base) => [
+          {
+            action: 'set-properties',
+            updates: { [offsetsPropertyKey(branch)]: offsetsOver(base) },
+          },
+        ],
+      },
+    )
+    return commitAction(catalog, table.identifier, action, {
+      clock,
+      random,
+      logger,
+      retry: ingestRetry,
+      ...(signal === undefined ? {} : { signal }),
+    })
+  }
+
+  #summary(
+    commitId: string,
+    offsets: string,
+    ranges: readonly OffsetRange[],
+  ): Readonly<Record<string, string>> {
+    const { stream, clusterId, topicIds, writerId } = this.#identity
+    return {
+      'tidewater.commit-id': commitId,
+      'tidewater.stream': stream,
+      'tidewater.writer': writerId,
+      'tidewater.cluster-id': clusterId,
+      'tidewater.topic-ids': stringifyJson(Object.fromEntries(topicIds)),
+      'tidewater.ranges': stringifyJson(
+        ranges.map(({ topic, partition, from, to }) => ({
+          topic,
+          partition,
+          from: from ?? null,
+          to,
+        })),
+      ),
+      [offsetsSummaryKey]: offsets,
+    }
+  }
+
+  async #upload(table: Table, file: WrittenFile): Promise<DataFile> {
+    const { metadata } = table
+    const schema: Schema = currentSchema(metadata)
+    const spec = defaultPartitionSpec(metadata)
+    const name = `${randomUUID()}.parquet`
+    const location = newDataFileLocation(metadata, spec, schema, file.partition, name)
+    const stored = await this.#parts.io.upload(file.localPath, location)
+    const { localPath: _, ...metrics } = file
+    return {
+      content: 'data',
+      filePath: location,
+      fileFormat: 'PARQUET',
+      specId: spec.specId,
+      ...metrics,
+      fileSizeInBytes: BigInt(stored.sizeBytes),
+    }
+  }
+}
+
+/** Where each partition's letters end; the table's own map says where they began. */
+function letterRanges(
+  letters: readonly DeadLetter[],
+  known: StreamOffsets | undefined,
+): readonly OffsetRange[] {
+  const ranges = new Map<string, OffsetRange>()
+  for (const letter of letters) {
+    const { topic, partition } = letter
+    const key = `${topic}:${partition}`
+    const end = letter.offset + 1n
+    const before = ranges.get(key)
+    if (before !== undefined && before.to >= end) continue
+    ranges.set(key, { topic, partition, from: nextOffsetOf(known, letter), to: end })
+  }
+  return [...ranges.values()]
+}
+
+async function mapBounded<T, R>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = []
+  let next = 0
+  const worker = async (): Promise<void> => {
+    for (let index = next++; index < items.length; index = next++) {
+      results[index] = await work(items[index] as T)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker))
+  return results
+}

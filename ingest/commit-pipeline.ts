@@ -1,0 +1,103 @@
+/**
+ * Sealed batches on their way into the table, while reading goes on: one is typed and uploaded as the
+ * one before it commits.
+ *
+ * E7: batches commit in the order they were sealed, each only after the one before it. The first
+ * failure stops everything behind it; whoever drives the pipeline then begins anew from the table.
+ */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { DataFile, SideField, Table } from '../catalog/index.ts'
+import { UnavailableError } from '../common/index.ts'
+import type { BatchCommitter } from './batch-committer.ts'
+import type { DeadLetter } from './dead-letter.ts'
+import type { MicroBatch } from './micro-batch.ts'
+import { refusedLetters } from './refused-letters.ts'
+
+export interface SealedBatch {
+  readonly batch: MicroBatch
+  /** Holds the batch's spool files; deleted when it is done. */
+  readonly directory: string
+  readonly table: Table
+  readonly sideFields: readonly SideField[]
+}
+
+/** Commits one batch whose files are uploaded: dead letters, then rows and offsets. */
+export type CommitBatch = (
+  sealed: SealedBatch,
+  files: readonly DataFile[],
+  letters: readonly DeadLetter[],
+) => Promise<void>
+
+export class CommitPipeline {
+  readonly #committer: BatchCommitter
+  readonly #commitBatch: CommitBatch
+  #count = 0
+  #sizeBytes = 0
+  #typing: Promise<unknown> = Promise.resolve()
+  #committing: Promise<void> = Promise.resolve()
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(committer: BatchCommitter, commitBatch: CommitBatch) {
+    this.#committer = committer
+    this.#commitBatch = commitBatch
+  }
+
+  /** Batches handed over and not yet done. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Their bytes. */
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  push(sealed: SealedBatch): void {
+    const { batch, directory } = sealed
+    const sizeBytes = batch.sizeBytes
+    this.#count++
+    this.#sizeBytes += sizeBytes
+    const staged = this.#typing.then(() => {
+      this.throwFailure()
+      const outDirectory = join(directory, 'out')
+      return this.#committer.stage(sealed.table, batch.spools, sealed.sideFields, outDirectory)
+    })
+    this.#typing = staged.catch(() => undefined)
+    this.#committing = Promise.all([staged, this.#committing])
+      .then(async ([{ files, refused }]) => {
+        this.throwFailure()
+        const letters = [...batch.deadLetters, ...(await refusedLetters(batch, refused))]
+        await this.#commitBatch(sealed, files, letters)
+      })
+      .catch((error: unknown) => {
+        this.#failure ??= { error }
+      })
+      .finally(async () => {
+        this.#count--
+        this.#sizeBytes -= sizeBytes
+        await rm(directory, { recursive: true, force: true })
+      })
+  }
+
+  /** Resolves when every batch handed over so far is done, well or not. */
+  async settle(): Promise<void> {
+    await this.#typing
+    await this.#committing
+  }
+
+  throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  get hasFailed(): boolean {
+    return this.#failure !== undefined
+  }
+
+  /** Gives up what has not begun to commit; a commit under way is awaited, so that it cannot land later. */
+  async reset(): Promise<void> {
+    if (this.#count > 0) this.#failure ??= { error: new UnavailableError('the batch was given up') }
+    await this.settle()
+    this.#failure = undefined
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Writes a record's place in the log as JSON members, so that each row carries it and the engine may
+ * read rows in any order and in parallel. Digits are written without a string or bigint per record.
+ */
+import { CorruptDataError } from '../../common/index.ts'
+
+export class PlacePrefix {
+  readonly bytes: Buffer = Buffer.allocUnsafe(1024)
+  length = 0
+  readonly #offsetKey: Buffer
+  readonly #timestampKey: Buffer
+  readonly #partitionKey: string
+  readonly #topicKey: string | undefined
+  #constant: Buffer = Buffer.alloc(0)
+  #constantOf = ''
+  #offsets: BigInt64Array = new BigInt64Array(0)
+  #offsetHalves: Int32Array = new Int32Array(0)
+  #timestamps: BigInt64Array = new BigInt64Array(0)
+  #timestampHalves: Int32Array = new Int32Array(0)
+
+  constructor(keys: {
+    readonly offset: string
+    readonly timestamp: string
+    readonly partition: string
+    /** Left out where a stream reads one topic. */
+    readonly topic?: string
+  }) {
+    this.#offsetKey = Buffer.from(`,${JSON.stringify(keys.offset)}:`)
+    this.#timestampKey = Buffer.from(`,${JSON.stringify(keys.timestamp)}:`)
+    this.#partitionKey = JSON.stringify(keys.partition)
+    this.#topicKey = keys.topic === undefined ? undefined : JSON.stringify(keys.topic)
+  }
+
+  /** The partition of the records that follow. */
+  enter(topic: string, partition: number): void {
+    const of = `${topic}:${partition}`
+    if (of === this.#constantOf) return
+    this.#constantOf = of
+    const topicMember =
+      this.#topicKey === undefined ? '' : `${this.#topicKey}:${JSON.stringify(topic)},`
+    this.#constant = Buffer.from(`${topicMember}${this.#partitionKey}:${partition}`)
+  }
+
+  /** Writes the members of record `index` to `bytes`. */
+  write(offsets: BigInt64Array, timestamps: BigInt64Array, index: number): void {
+    if (offsets !== this.#offsets || timestamps !== this.#timestamps) {
+      this.#offsets = offsets
+      this.#timestamps = timestamps
+      this.#offsetHalves = halvesOf(offsets)
+      this.#timestampHalves = halvesOf(timestamps)
+    }
+    const constant = this.#constant
+    this.bytes.set(constant, 0)
+    this.length = constant.length
+    this.#member(this.#offsetKey, this.#offsetHalves, index)
+    this.#member(this.#timestampKey, this.#timestampHalves, index)
+  }
+
+  #member(key: Buffer, halves: Int32Array, index: number): void {
+    const bytes = this.bytes
+    let length = this.length
+    for (let at = 0; at < key.length; at++) bytes[length++] = key[at] as number
+    this.length = length
+    const low = (halves[index * 2] as number) >>> 0
+    const high = halves[index * 2 + 1] as number
+    // Below 2^53 a double is exact; beyond (or negative) the slow way is exact too.
+    if (high >= 0 && high < 0x200000) this.#digits(high * 0x100000000 + low)
+    else this.#text(((BigInt(high) << 32n) | BigInt(low)).toString())
+  }
+
+  #digits(value: number): void {
+    if (value < 1e9) this.#int(value | 0, 0)
+    else {
+      const upper = Math.floor(value / 1e9)
+      if (upper < 1e9) this.#int(upper | 0, 0)
+      else this.#text(String(upper))
+      this.#int((value - upper * 1e9) | 0, 9)
+    }
+  }
+
+  /** `value` below 10^9, padded with zeros to `width` digits. */
+  #int(value: number, width: number): void {
+    let digits = 1
+    for (let bound = 10; digits < 9 && value >= bound; bound *= 10) digits++
+    if (width > digits) digits = width
+    const end = this.length + digits
+    let rest = value
+    for (let at = end - 1; at >= this.length; at--) {
+      const next = (rest / 10) | 0
+      this.bytes[at] = 0x30 + (rest - next * 10)
+      rest = next
+    }
+    this.length = end
+  }
+
+  #text(text: string): void {
+    this.length += this.bytes.write(text, this.length, 'latin1')
+  }
+}
+
+export interface Place {
+  readonly topic: string | undefined
+  readonly partition: number
+  readonly offset: bigint
+  readonly timestamp: bigint
+  /** Bytes of the row up to the record's own members. */
+  readonly length: number
+}
+
+/** Reads back what `write` put at the head of a spooled row. */
+export function parsePlace(
+  row: Buffer,
+  keys: {
+    readonly offset: string
+    readonly timestamp: string
+    readonly partition: string
+    readonly topic?: string
+  },
+): Place {
+  const quoted = (key: string): string => JSON.stringify(key).replace(/[$\\^.*+?()[\]{}|]/g, '\\$&')
+  const topic = keys.topic === undefined ? '()' : `${quoted(keys.topic)}:("(?:[^"\\\\]|\\\\.)*"),`
+  const pattern = new RegExp(
+    `^\\{${topic}${quoted(keys.partition)}:(\\d+),${quoted(keys.offset)}:(-?\\d+),${quoted(keys.timestamp)}:(-?\\d+),?`,
+  )
+  const match = pattern.exec(row.subarray(0, 2048).toString('utf8'))
+  if (match === null) throw new CorruptDataError('a spooled row does not begin with its place')
+  return {
+    topic: match[1] === '' ? undefined : (JSON.parse(match[1] ?? '""') as string),
+    partition: Number(match[2]),
+    offset: BigInt(match[3] ?? 0),
+    timestamp: BigInt(match[4] ?? 0),
+    length: Buffer.byteLength(match[0]),
+  }
+}
+
+function halvesOf(values: BigInt64Array): Int32Array {
+  return new Int32Array(values.buffer, values.byteOffset, values.length * 2)
+}

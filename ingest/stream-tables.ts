@@ -1,0 +1,151 @@
+/**
+ * The tables of one running stream and what follows from their schema: the scanner, the side columns,
+ * the keys put into rows. Loads them, makes them from a sample, grows them, follows foreign changes.
+ */
+import { currentSchema, type SideField, type Table } from '../catalog/index.ts'
+import { ValidationError } from '../common/index.ts'
+import type { StreamSettings } from '../common/settings/index.ts'
+import { restoreOffsets } from './checkpoint.ts'
+import { RowScanner } from './json/row-scanner.ts'
+import { firstReadable, sampleColumns } from './json/sample-columns.ts'
+import { compileScanPlan } from './json/scan-plan.ts'
+import { metadataSideFields, type PlaceKeys, placeKeysFor } from './metadata-columns.ts'
+import type { MicroBatch, WaitingRecord } from './micro-batch.ts'
+import type { StreamOffsets } from './offset-map.ts'
+import type { RecordBatch } from './record-source.ts'
+import type { StreamParts } from './stream-run.ts'
+import {
+  checkDeclared,
+  createStreamTable,
+  declaredFields,
+  ensureDeadLetterTable,
+  findTable,
+  growTable,
+} from './stream-table.ts'
+
+/** A table together with all that its schema decides. */
+export interface TableReader {
+  readonly table: Table
+  readonly scanner: RowScanner
+  readonly sideFields: readonly SideField[]
+  readonly placeKeys: PlaceKeys
+}
+
+export class StreamTables {
+  readonly #settings: StreamSettings
+  readonly #parts: StreamParts
+  #reader: TableReader | undefined
+  #deadLetterTable: Table | undefined
+
+  constructor(settings: StreamSettings, parts: StreamParts) {
+    this.#settings = settings
+    this.#parts = parts
+  }
+
+  /** Undefined until the table exists. */
+  get reader(): TableReader | undefined {
+    return this.#reader
+  }
+
+  /** What the table says of this stream now. */
+  get offsets(): StreamOffsets | undefined {
+    if (this.#reader === undefined) return undefined
+    const { name, output } = this.#settings
+    return restoreOffsets(this.#reader.table, output.branch).get(name)
+  }
+
+  /** How far dead letters are committed; the dead-letter table may be ahead of the table (E5). */
+  get deadLetterOffsets(): StreamOffsets | undefined {
+    if (this.#deadLetterTable === undefined) return undefined
+    return restoreOffsets(this.#deadLetterTable, 'main').get(this.#settings.name)
+  }
+
+  async load(): Promise<void> {
+    const { catalog } = this.#parts
+    const { schema, output, errors } = this.#settings
+    let table = await findTable(catalog, output.table)
+    if (table === undefined && schema.mode === 'declared') {
+      table = await createStreamTable(catalog, this.#settings, declaredFields(schema.fields))
+    }
+    if (table === undefined) this.#reader = undefined
+    else {
+      if (schema.mode === 'declared') checkDeclared(table, schema.fields)
+      this.#use(table)
+    }
+    this.#deadLetterTable = await findTable(catalog, errors.deadLetterTable)
+  }
+
+  async requireDeadLetterTable(): Promise<Table> {
+    const { catalog } = this.#parts
+    this.#deadLetterTable ??= await ensureDeadLetterTable(
+      catalog,
+      this.#settings.errors.deadLetterTable,
+    )
+    return this.#deadLetterTable
+  }
+
+  noteDeadLetterTable(table: Table): void {
+    this.#deadLetterTable = table
+  }
+
+  /** A first look at the records decides the columns, says so, and fixes them in the table. */
+  async createFromSample(sample: readonly RecordBatch[]): Promise<void> {
+    const { schema, name } = this.#settings
+    const { logger, catalog } = this.#parts
+    const records = firstReadable(sample, schema.sampleRecordsMax)
+    if (records.count === 0) {
+      throw new ValidationError(
+        'no schema can be inferred: none of the sampled records is a json object; declare schema.fields',
+        { facts: { stream: name, sampled: sample.reduce((sum, batch) => sum + batch.count, 0) } },
+      )
+    }
+    const { fields, notes } = sampleColumns(records)
+    for (const note of notes) logger.warn('schema.inferred', { note })
+    const table = await createStreamTable(catalog, this.#settings, fields)
+    const columns = currentSchema(table.metadata).fields
+    logger.info('schema.chosen', {
+      sampled: records.count,
+      columns: columns.map((field) => `${field.name}: ${field.type.type}`).join(', '),
+    })
+    this.#use(table)
+  }
+
+  /** Finds a place for the batch's waiting records: new columns, or the dead letters, by policy. */
+  async settleWaiting(batch: MicroBatch): Promise<void> {
+    const { schema, output } = this.#settings
+    const { catalog, clock, random, logger } = this.#parts
+    if (schema.unknownFields === 'add') {
+      const records = batch.waiting.map(valueOf)
+      const { table, grown } = await growTable(catalog, output.table, records, { clock, random })
+      for (const { path, type } of grown.added) {
+        logger.info('schema.added', { column: path, type: type.type })
+      }
+      this.#use(table)
+    }
+    if (this.#reader !== undefined) batch.retryWaiting(this.#reader.scanner)
+  }
+
+  /** The table after a commit of ours: another writer may have changed its schema. */
+  noteCommitted(table: Table): void {
+    const before = this.#reader?.table.metadata
+    // The schema may have grown while that commit was under way: never go back behind it.
+    if (before === undefined || table.metadata.lastUpdatedMs < before.lastUpdatedMs) return
+    if (table.metadata.currentSchemaId !== before.currentSchemaId) this.#use(table)
+    else if (this.#reader !== undefined) this.#reader = { ...this.#reader, table }
+  }
+
+  #use(table: Table): void {
+    const { metadata, input, schema } = this.#settings
+    const current = currentSchema(table.metadata)
+    const placeKeys = placeKeysFor(current, input.topics.length > 1)
+    const sideFields = metadataSideFields(current, metadata, placeKeys)
+    const side = new Set(sideFields.map((field) => field.field))
+    const fields = current.fields.filter((field) => !side.has(field.name))
+    const scanner = new RowScanner(compileScanPlan(fields, schema.coercion))
+    this.#reader = { table, scanner, sideFields, placeKeys }
+  }
+}
+
+function valueOf({ batch, index }: WaitingRecord): Uint8Array {
+  return batch.data.subarray(batch.valueStarts[index], batch.valueEnds[index])
+}

@@ -93,6 +93,16 @@ export type {
 
 // ---- scan: which files a query has to read ---------------------------------------------------
 export type { ComparisonOperator, Expression } from './scan/expression.ts'
+export {
+  type MetadataCell,
+  type MetadataColumn,
+  type MetadataRow,
+  type MetadataTable,
+  type MetadataTableName,
+  isMetadataTableName,
+  metadataTableNames,
+  readMetadataTable,
+} from './scan/metadata-tables.ts'
 export { planScan } from './scan/plan-scan.ts'
 export type { FileScanTask, ScanPlan, ScanRequest } from './scan/scan.ts'
 export { snapshotAsOf, snapshotByRef } from './scan/snapshot-selection.ts'

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { parseLakeSettings, variableSource } from '../../common/settings/index.ts'
+import { checkGuard } from '../../server/guard.ts'
 import { repositoryRoot } from '../support/services/paths.ts'
 
 interface ComposeService {
@@ -123,7 +124,13 @@ describe('docker-compose.yml', () => {
     })
     const root = compose.services['minio']?.environment
     expect([accessKey, secret]).toEqual([root?.['MINIO_ROOT_USER'], root?.['MINIO_ROOT_PASSWORD']])
-    expect(settings.server).toEqual({ host: '0.0.0.0', port: 8181 })
+    const { host: listenHost, port, token } = settings.server
+    expect({ listenHost, port, token }).toEqual({
+      listenHost: '0.0.0.0',
+      port: 8181,
+      token: 'tidewater',
+    })
+    expect(() => checkGuard(settings.server, undefined)).not.toThrow()
   })
 })
 

@@ -10,8 +10,9 @@ import { repositoryRoot } from '../support/services/paths.ts'
 
 const specFolder = join(repositoryRoot, 'docs', 'spec')
 
-/** An id at the start of a line, behind the marks of a list, heading, table or emphasis. */
-const declaration = /^[\s|#>*-]*\[?`?([A-Z]{1,4}\d{1,3})`?\]?(?:\*\*)?(?=[\s.:|)])/gm
+/** An id that opens a list item, a heading, a table row or a bold phrase; in running text it is a word. */
+const declaration =
+  /^\s*(?:[-*+]\s+|\d+[.)]\s+|#+\s+|\|\s*|(?=\*\*))(?:\*\*)?\[?`?([A-Z]{1,4}\d{1,3})`?\]?(?:\*\*)?(?=[.:|)*]|[ \t]+\S)/gm
 
 /** `[C1]` or `[C1, C2]` in a title. */
 const citation = /\[([A-Z]{1,4}\d{1,3}(?:,\s*[A-Z]{1,4}\d{1,3})*)\]/g
@@ -74,8 +75,9 @@ describe('invariants', () => {
 
 describe('the reading of ids', () => {
   it('finds declarations in lists, headings, tables and bold', () => {
-    const text = '- **C1** x\n## IO2: y\n| K3 | z |\nC4. w\n1. `S5` v\ntext C9 in a line\n'
-    expect(declaredIds(text)).toEqual(['C1', 'IO2', 'K3', 'C4'])
+    const text =
+      '- **C1** x\n## IO2: y\n| K3 | z |\n**C4.** w\n1. `S5` v\nS3 is\n## S3\ntext C9 in a line\n'
+    expect(declaredIds(text)).toEqual(['C1', 'IO2', 'K3', 'C4', 'S5'])
   })
 
   it('finds citations in titles, not in code', () => {

@@ -61,7 +61,9 @@ function functionComplaints(targets: readonly string[]): readonly string[] {
   const args = [oxlint, '-c', config, '--format', 'json', ...targets]
   const done = spawnSync(process.execPath, args, { cwd: repositoryRoot, encoding: 'utf8' })
   const report = JSON.parse(done.stdout) as { readonly diagnostics: readonly Diagnostic[] }
-  return report.diagnostics.map(({ filename, message }) => `${filename}: ${message}`)
+  // The body of a describe() is a list of tests, not a function to be held in the head.
+  const found = report.diagnostics.filter(({ filename }) => !filename.endsWith('.test.ts'))
+  return found.map(({ filename, message }) => `${filename}: ${message}`)
 }
 
 function functionComplaintsOf(text: string): readonly string[] {

@@ -176,11 +176,14 @@ describe.skipIf(!requirePart('minio'))('MinIO stood up and certified', () => {
       logPath: join(folder, 'minio.log'),
     }
     const server = await startNativeMinio(options)
-    expect((await fetch(`${server.endpoint}/minio/health/live`)).ok).toBe(true)
-    await expect(
-      startNativeMinio({ ...options, dataDirectory: join(folder, 'second') }),
-    ).rejects.toThrow(/another process listens.*port=/)
-    await server.stop()
+    try {
+      expect((await fetch(`${server.endpoint}/minio/health/live`)).ok).toBe(true)
+      await expect(
+        startNativeMinio({ ...options, dataDirectory: join(folder, 'second') }),
+      ).rejects.toThrow(/another process listens.*port=/)
+    } finally {
+      await server.stop()
+    }
     await server.stop()
     await expect(fetch(server.endpoint)).rejects.toThrow()
     // Node exits at once over arguments that are MinIO's.

@@ -1,11 +1,5 @@
 /** io: objects in S3, a local directory or memory behind one interface, `FileIO`. */
-export {
-  FaultyFileIO,
-  type ArmedFault,
-  type Fault,
-  type FaultyFileIOOptions,
-  type FileIOOperation,
-} from './faulty-file-io.ts'
+export { FaultyFileIO } from './faulty-file-io.ts'
 export type {
   ByteRange,
   FileIO,
@@ -14,15 +8,13 @@ export type {
   WriteCondition,
   WriteResult,
 } from './file-io.ts'
-export { LocalFileIO, type LocalFileIOOptions } from './local/local-file-io.ts'
-export { locationScheme, parseLocation, type Location } from './location.ts'
+export { LocalFileIO } from './local/local-file-io.ts'
+export { locationScheme, parseLocation } from './location.ts'
 export { MemoryFileIO } from './memory-file-io.ts'
 export {
   openBucketAdmin,
   openFileIO,
   openS3FileIO,
-  type FileIOParts,
-  type FileIOSettings,
 } from './open-file-io.ts'
 export type { BucketAdmin } from './s3/s3-bucket-admin.ts'
 export type { S3Options } from './s3/s3-options.ts'

@@ -35,19 +35,22 @@ import { Wakeup } from './wakeup.ts'
 export interface KafkaJsSourceOptions {
   readonly connection: KafkaConnectionSettings
   readonly topics: readonly string[]
-  /** kafkajs consumes in a group only; one of its own is made up when none is given. */
+  /** kafkajs consumes in a group only. */
   readonly consumerGroup: string
   readonly clock?: Clock
   readonly random?: Random
   readonly logger?: Logger
   readonly sessionTimeoutMs?: number
   readonly metadataMs?: number
+  /** Without the group for this long makes a poll throw UnavailableError. */
+  readonly unavailableMs?: number
   readonly partitionBytesMax?: number
   readonly bytesMax?: number
 }
 
 const sessionTimeoutMsDefault = 30_000
 const metadataMsDefault = 30_000
+const unavailableMsDefault = 60_000
 const partitionBytesMaxDefault = 8 << 20
 const bytesMaxDefault = 16 << 20
 const lookMs = 250
@@ -91,16 +94,22 @@ class KafkaJsSource implements RecordSource {
     this.#noteTopics(this.#cluster.describe(await this.#cluster.loadTopics()))
     await registerKafkajsCodecs()
     this.#consumer = new KafkajsConsumer({
-      kafka: createKafkajsClient(connection, this.#logger),
-      topics,
-      group: this.#options.consumerGroup,
-      address: connection.seedBrokers.join(','),
-      clock: this.#clock,
+      group: {
+        kafka: createKafkajsClient(connection, this.#logger),
+        group: this.#options.consumerGroup,
+        topics,
+        address: connection.seedBrokers.join(','),
+        clock: this.#clock,
+        logger: this.#logger,
+        sessionTimeoutMs: this.#options.sessionTimeoutMs ?? sessionTimeoutMsDefault,
+        metadataMs: this.#options.metadataMs ?? metadataMsDefault,
+        unavailableMs: this.#options.unavailableMs ?? unavailableMsDefault,
+      },
+      limits: {
+        partitionBytesMax: this.#options.partitionBytesMax ?? partitionBytesMaxDefault,
+        bytesMax,
+      },
       wakeup: this.#wakeup,
-      sessionTimeoutMs: this.#options.sessionTimeoutMs ?? sessionTimeoutMsDefault,
-      metadataMs: this.#options.metadataMs ?? metadataMsDefault,
-      partitionBytesMax: this.#options.partitionBytesMax ?? partitionBytesMaxDefault,
-      bytesMax,
       queueBytesMax: 2 * bytesMax,
     })
     await this.#consumer.join()

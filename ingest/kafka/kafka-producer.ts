@@ -2,13 +2,20 @@
 import { Partitioners } from 'kafkajs'
 import type { Admin, IHeaders, Kafka, Message, Producer } from 'kafkajs'
 import type { Logger } from '../../common/index.ts'
-import { AlreadyExistsError, silentLogger, systemClock, systemRandom } from '../../common/index.ts'
+import {
+  AlreadyExistsError,
+  NotFoundError,
+  UnavailableError,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '../../common/index.ts'
 import type { RecordProducer, RecordToProduce, TopicAdmin, TopicDetails } from '../produce.ts'
 import { partitionKey } from '../record-source.ts'
 import { KafkaCluster } from './kafka-cluster.ts'
 import { createKafkajsClient } from './kafka-connection.ts'
 import type { KafkaConnectionSettings } from './kafka-connection.ts'
-import { kafkajsError } from './kafka-errors.ts'
+import { kafkajsError, missingTopicError } from './kafka-errors.ts'
 import { kafkajsCompression, registerKafkajsCodecs } from './kafkajs-codecs.ts'
 import type { RecordCodec } from './record-compression.ts'
 
@@ -38,7 +45,8 @@ export async function createKafkaProducer(options: KafkaProducerOptions): Promis
   await wrapped(address, producer.connect())
   return {
     produce: async (topic, records) => {
-      for (const group of groupByBytes(records)) await send(producer, address, topic, group, codec)
+      for (const group of groupByBytes(records))
+        await send(producer, connection, topic, group, codec)
     },
     close: () => producer.disconnect(),
   }
@@ -95,17 +103,30 @@ const noRecords = { earliest: 0n, latest: 0n }
 
 async function send(
   producer: Producer,
-  address: string,
+  connection: KafkaConnectionSettings,
   topic: string,
   records: readonly RecordToProduce[],
   codec: RecordCodec,
 ): Promise<void> {
   const messages = records.map(toMessage)
   const compression = kafkajsCompression[codec]
-  try {
-    await producer.send({ topic, messages, acks: acksAll, compression })
-  } catch (error) {
-    throw kafkajsError(error, `${address} topic ${topic}`)
+  const sent = await wrapped(
+    connection.seedBrokers.join(','),
+    producer.send({ topic, messages, acks: acksAll, compression }),
+  ).catch((error: unknown) => {
+    if (error instanceof NotFoundError) throw missingTopicError(topic, connection.seedBrokers)
+    throw error
+  })
+  // kafkajs leaves out, without a word, what is meant for a partition that it does not know yet.
+  const answered = new Set(sent.map(({ partition }) => partition))
+  for (const { partition } of records) {
+    if (partition === undefined || answered.has(partition)) continue
+    throw new UnavailableError(
+      'records were not sent: their partition is not known to the client',
+      {
+        facts: { topic, partition },
+      },
+    )
   }
 }
 

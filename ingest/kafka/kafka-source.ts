@@ -23,7 +23,7 @@ import type {
 import { partitionKey } from '../record-source.ts'
 import { recreatedTopicError } from '../source-support.ts'
 import { Wakeup } from '../wakeup.ts'
-import { GroupMembership } from './group-membership.ts'
+import { GroupConsumer } from './group-consumer.ts'
 import { KafkaCluster } from './kafka-cluster.ts'
 import { createKafkajsClient } from './kafka-connection.ts'
 import type { KafkaConnectionSettings } from './kafka-connection.ts'
@@ -77,7 +77,7 @@ class KafkaSource implements RecordSource {
   readonly #cluster: KafkaCluster
   readonly #wakeup: Wakeup
   #fetcher: KafkaFetcher | undefined
-  #group: GroupMembership | undefined
+  #group: GroupConsumer | undefined
   #described: readonly TopicDescription[] = []
   #describedAtMs = 0
   /** What the next poll announces. */
@@ -210,14 +210,19 @@ class KafkaSource implements RecordSource {
 
   async #joinGroup(group: string): Promise<void> {
     const { connection, topics, sessionTimeoutMs = sessionTimeoutMsDefault } = this.#options
-    this.#group = new GroupMembership({
+    const settings = {
       kafka: createKafkajsClient(connection, this.#logger),
       group,
       topics,
       address: connection.seedBrokers.join(','),
+      clock: this.#clock,
       logger: this.#logger,
       sessionTimeoutMs,
       metadataMs: this.#options.metadataMs ?? metadataMsDefault,
+      unavailableMs: this.#options.unavailableMs ?? unavailableMsDefault,
+    }
+    // It never fetches: all stays paused, so kafkajs only joins, sends heartbeats, commits offsets.
+    this.#group = new GroupConsumer(settings, {
       onAssigned: (partitions) => {
         this.#fetcher?.assign([])
         this.#assignment = partitions

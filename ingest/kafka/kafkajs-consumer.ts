@@ -2,27 +2,19 @@
  * A kafkajs consumer whose batches are handed over through a bounded queue. kafkajs pushes, our
  * callers pull: a batch is held back in `eachBatch`, with heartbeats, until there is room for it.
  */
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
-import type { Clock } from '../../common/index.ts'
-import { UnavailableError, isRetryable } from '../../common/index.ts'
+import type { EachBatchPayload } from 'kafkajs'
 import type { RecordBatch, TopicPartition } from '../record-source.ts'
 import { partitionKey } from '../record-source.ts'
 import { batchBytes, notAssignedError } from '../source-support.ts'
 import type { Wakeup } from '../wakeup.ts'
-import { kafkajsError } from './kafka-errors.ts'
+import { GroupConsumer } from './group-consumer.ts'
+import type { GroupFetchLimits, GroupSettings } from './group-consumer.ts'
 import { emptyBatch, kafkajsBatches, splitBatch } from './kafkajs-batch.ts'
 
 export interface KafkajsConsumerOptions {
-  readonly kafka: Kafka
-  readonly topics: readonly string[]
-  readonly group: string
-  readonly address: string
-  readonly clock: Clock
+  readonly group: GroupSettings
+  readonly limits: GroupFetchLimits
   readonly wakeup: Wakeup
-  readonly sessionTimeoutMs: number
-  readonly metadataMs: number
-  readonly partitionBytesMax: number
-  readonly bytesMax: number
   /** Batches wait in kafkajs while more than this waits here. */
   readonly queueBytesMax: number
 }
@@ -36,45 +28,37 @@ interface Held {
 }
 
 const roomCheckMs = 20
-const waitMsMax = 250
 
 export class KafkajsConsumer {
   readonly #options: KafkajsConsumerOptions
-  readonly #consumer: Consumer
+  readonly #group: GroupConsumer
   #held = new Map<string, Held>()
   #assignment: readonly TopicPartition[] | undefined
   #failure: Error | undefined
-  #joined = false
   #stopped = false
   #turn = 0
 
   constructor(options: KafkajsConsumerOptions) {
     this.#options = options
-    this.#consumer = options.kafka.consumer({
-      groupId: options.group,
-      sessionTimeout: options.sessionTimeoutMs,
-      heartbeatInterval: Math.min(1_000, Math.floor(options.sessionTimeoutMs / 3)),
-      metadataMaxAge: options.metadataMs,
-      maxBytesPerPartition: options.partitionBytesMax,
-      maxBytes: options.bytesMax,
-      maxWaitTimeInMs: waitMsMax,
-      allowAutoTopicCreation: false,
-      readUncommitted: false,
-      retry: { initialRetryTime: 200, maxRetryTime: 2_000, retries: 8 },
-    })
-    this.#listen()
+    const handlers = {
+      onAssigned: (partitions: readonly TopicPartition[]) => this.#assigned(partitions),
+      onRevoked: () => {
+        this.#held = new Map()
+        this.#assignment = undefined
+      },
+      onFailure: (error: Error) => {
+        this.#failure = error
+        options.wakeup.wake()
+      },
+      eachBatch: (payload: EachBatchPayload) => this.#accept(payload),
+      onFiltered: (partition: TopicPartition, lastOffset: bigint) =>
+        this.#filtered(partition, lastOffset),
+    }
+    this.#group = new GroupConsumer(options.group, handlers, options.limits)
   }
 
-  async join(): Promise<void> {
-    const { address, topics } = this.#options
-    try {
-      await this.#consumer.connect()
-      await this.#consumer.subscribe({ topics: [...topics], fromBeginning: true })
-      await this.#consumer.run({ autoCommit: false, eachBatch: (payload) => this.#accept(payload) })
-    } catch (error) {
-      throw kafkajsError(error, address)
-    }
-    if (!this.#joined && this.#failure !== undefined) throw this.#takeFailure()
+  join(): Promise<void> {
+    return this.#group.join()
   }
 
   /** A new assignment, once. */
@@ -89,25 +73,27 @@ export class KafkajsConsumer {
     held.expected = nextOffset
     held.queue = []
     const { topic, partition: number } = partition
-    this.#consumer.seek({ topic, partition: number, offset: String(nextOffset) })
-    if (!held.paused) this.#consumer.resume([{ topic, partitions: [number] }])
+    this.#group.consumer.seek({ topic, partition: number, offset: String(nextOffset) })
+    if (!held.paused) this.#group.consumer.resume([{ topic, partitions: [number] }])
   }
 
   pause(partition: TopicPartition): void {
     this.#require(partition).paused = true
-    this.#consumer.pause([{ topic: partition.topic, partitions: [partition.partition] }])
+    this.#group.consumer.pause([{ topic: partition.topic, partitions: [partition.partition] }])
   }
 
   resume(partition: TopicPartition): void {
     const held = this.#require(partition)
     held.paused = false
     if (held.expected === undefined) return
-    this.#consumer.resume([{ topic: partition.topic, partitions: [partition.partition] }])
+    this.#group.consumer.resume([{ topic: partition.topic, partitions: [partition.partition] }])
   }
 
   /** What is there, about `bytesMax` of it. */
   take(bytesMax: number): RecordBatch[] {
-    if (this.#failure !== undefined) throw this.#takeFailure()
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined) throw failure
     const all = [...this.#held.values()]
     const batches: RecordBatch[] = []
     let bytes = 0
@@ -129,55 +115,21 @@ export class KafkajsConsumer {
   }
 
   async commitOffsets(nextOffsets: ReadonlyMap<string, bigint>): Promise<void> {
-    if (!this.#joined) return
-    const offsets = [...this.#held.values()].flatMap(({ partition }) => {
-      const offset = nextOffsets.get(partitionKey(partition))
-      return offset === undefined ? [] : [{ ...partition, offset: String(offset) }]
-    })
-    try {
-      if (offsets.length > 0) await this.#consumer.commitOffsets(offsets)
-    } catch (error) {
-      const wrapped = kafkajsError(error, this.#options.address)
-      // A rebalance under way makes the report void; the next one counts.
-      if (!isRetryable(wrapped)) throw wrapped
+    const ours = new Map<TopicPartition, bigint>()
+    for (const [key, { partition }] of this.#held) {
+      const nextOffset = nextOffsets.get(key)
+      if (nextOffset !== undefined) ours.set(partition, nextOffset)
     }
+    await this.#group.commitOffsets(ours)
   }
 
   async leave(): Promise<void> {
     this.#stopped = true
     this.#held = new Map()
-    try {
-      await this.#consumer.disconnect()
-    } catch {
-      // The broker is gone; our session there ends by itself.
-    }
+    await this.#group.leave()
   }
 
-  #listen(): void {
-    const { GROUP_JOIN, REBALANCING, CRASH, START_BATCH_PROCESS } = this.#consumer.events
-    this.#consumer.on(GROUP_JOIN, ({ payload }) => this.#assigned(payload.memberAssignment))
-    this.#consumer.on(REBALANCING, () => this.#revoked())
-    this.#consumer.on(CRASH, ({ payload }) => this.#crashed(payload.error, payload.restart))
-    // What was filtered away as a whole (control records, aborted ones) never gets to eachBatch.
-    this.#consumer.on(START_BATCH_PROCESS, ({ payload }) => {
-      if (payload.batchSize > 0) return
-      const held = this.#held.get(partitionKey(payload))
-      const nextOffset = BigInt(payload.lastOffset) + 1n
-      if (held?.expected === undefined || nextOffset <= held.expected) return
-      held.expected = nextOffset
-      held.queue.push(emptyBatch(held.partition, nextOffset))
-      this.#options.wakeup.wake()
-    })
-  }
-
-  #assigned(assignment: Readonly<Record<string, readonly number[]>>): void {
-    this.#joined = true
-    const partitions: TopicPartition[] = []
-    for (const [topic, numbers] of Object.entries(assignment)) {
-      // Nothing is fetched from the group's own offsets: the caller seeks first.
-      this.#consumer.pause([{ topic, partitions: [...numbers] }])
-      for (const partition of numbers) partitions.push({ topic, partition })
-    }
+  #assigned(partitions: readonly TopicPartition[]): void {
     this.#held = new Map(
       partitions.map((partition) => [
         partitionKey(partition),
@@ -188,20 +140,13 @@ export class KafkajsConsumer {
     this.#options.wakeup.wake()
   }
 
-  #revoked(): void {
-    this.#held = new Map()
-    this.#assignment = undefined
-  }
-
-  #crashed(cause: Error, restarts: boolean): void {
-    this.#joined = false
-    this.#revoked()
-    const error = kafkajsError(cause, this.#options.address)
-    if (restarts && isRetryable(error)) return
-    const { address } = this.#options
-    this.#failure = isRetryable(error)
-      ? new UnavailableError('lost the consumer group', { facts: { address }, cause: error })
-      : error
+  /** What was filtered away as a whole never gets to eachBatch, but the position moves. */
+  #filtered(partition: TopicPartition, lastOffset: bigint): void {
+    const held = this.#held.get(partitionKey(partition))
+    const nextOffset = lastOffset + 1n
+    if (held?.expected === undefined || nextOffset <= held.expected) return
+    held.expected = nextOffset
+    held.queue.push(emptyBatch(held.partition, nextOffset))
     this.#options.wakeup.wake()
   }
 
@@ -214,7 +159,7 @@ export class KafkajsConsumer {
     const batches = kafkajsBatches(held.partition, batch.messages, nextOffset)
     while (this.#queuedBytes() >= this.#options.queueBytesMax && !held.paused) {
       await heartbeat()
-      await this.#options.clock.sleep(roomCheckMs)
+      await this.#options.group.clock.sleep(roomCheckMs)
       if (this.#stopped || !isRunning()) return
     }
     // A seek or a rebalance may have come meanwhile.
@@ -231,12 +176,6 @@ export class KafkajsConsumer {
       if (!paused) for (const batch of queue) bytes += batchBytes(batch)
     }
     return bytes
-  }
-
-  #takeFailure(): Error {
-    const failure = this.#failure ?? new Error('no failure')
-    this.#failure = undefined
-    return failure
   }
 
   #require(partition: TopicPartition): Held {

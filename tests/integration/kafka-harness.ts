@@ -22,6 +22,12 @@ export async function kafkaHarness(
     },
     addPartitions: async (topic, count) => {
       await admin.createPartitions({ topicPartitions: [{ topic, count }] })
+      // The broker answers before it knows the leaders, and kafkajs drops what has no known leader.
+      for (;;) {
+        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+        const led = topics[0]?.partitions.filter(({ leader }) => leader >= 0) ?? []
+        if (led.length === count) return
+      }
     },
     produce: ({ topic, partition }, records) =>
       tools.produce(

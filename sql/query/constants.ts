@@ -127,13 +127,13 @@ async function evaluate(
 
 function toConstant(value: DuckDBValue, type: DuckDBType): Constant | undefined {
   if (value === null) return undefined
-  if (typeof value === 'bigint') return exact(value, 0, wholeDigits(type.typeId))
+  if (typeof value === 'bigint') return exact(value, 0, integerDigits.get(type.typeId) ?? 38)
   if (typeof value === 'string') return { kind: 'string', text: value }
   if (typeof value === 'boolean') return { kind: 'boolean', value }
   if (typeof value === 'number') {
     const isDouble = type.typeId === DuckDBTypeId.DOUBLE || type.typeId === DuckDBTypeId.FLOAT
     if (isDouble) return { kind: 'double', value }
-    return exact(BigInt(value), 0, wholeDigits(type.typeId))
+    return exact(BigInt(value), 0, integerDigits.get(type.typeId) ?? 38)
   }
   if (value instanceof DuckDBDecimalValue) {
     return exact(value.value, value.scale, value.width - value.scale)
@@ -168,25 +168,16 @@ function exact(unscaled: bigint, scale: number, digits: number): Constant {
 }
 
 /** Digits that DuckDB reserves when it compares an integer of this type with a decimal. */
-function wholeDigits(typeId: DuckDBTypeId): number {
-  switch (typeId) {
-    case DuckDBTypeId.TINYINT:
-    case DuckDBTypeId.UTINYINT:
-      return 3
-    case DuckDBTypeId.SMALLINT:
-    case DuckDBTypeId.USMALLINT:
-      return 5
-    case DuckDBTypeId.INTEGER:
-    case DuckDBTypeId.UINTEGER:
-      return 10
-    case DuckDBTypeId.BIGINT:
-      return 19
-    case DuckDBTypeId.UBIGINT:
-      return 20
-    default:
-      return 38
-  }
-}
+const integerDigits: ReadonlyMap<DuckDBTypeId, number> = new Map([
+  [DuckDBTypeId.TINYINT, 3],
+  [DuckDBTypeId.UTINYINT, 3],
+  [DuckDBTypeId.SMALLINT, 5],
+  [DuckDBTypeId.USMALLINT, 5],
+  [DuckDBTypeId.INTEGER, 10],
+  [DuckDBTypeId.UINTEGER, 10],
+  [DuckDBTypeId.BIGINT, 19],
+  [DuckDBTypeId.UBIGINT, 20],
+])
 
 function literalText(node: Node): string {
   return textOf(child(node, 'value'), 'value')

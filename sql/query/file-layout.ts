@@ -104,16 +104,9 @@ function agrees(
 }
 
 function holdsStruct(type: Type): boolean {
-  switch (type.type) {
-    case 'struct':
-      return true
-    case 'list':
-      return holdsStruct(type.element)
-    case 'map':
-      return holdsStruct(type.key) || holdsStruct(type.value)
-    default:
-      return false
-  }
+  if (type.type === 'list') return holdsStruct(type.element)
+  if (type.type === 'map') return holdsStruct(type.key) || holdsStruct(type.value)
+  return type.type === 'struct'
 }
 
 function isNamedAs(node: FileNode, field: { readonly id: number; readonly type: Type }): boolean {

@@ -159,17 +159,9 @@ function same(
   constant: Constant,
 ): Converted | undefined {
   if (constant.kind !== type.type) return undefined
-  switch (constant.kind) {
-    case 'boolean':
-      return { operator, literal: constant.value }
-    case 'string':
-    case 'uuid':
-      return { operator, literal: constant.text }
-    case 'time':
-      return { operator, literal: constant.micros }
-    case 'binary':
-      return { operator, literal: constant.bytes }
-    default:
-      return undefined
-  }
+  if (constant.kind === 'boolean') return { operator, literal: constant.value }
+  if (constant.kind === 'time') return { operator, literal: constant.micros }
+  if (constant.kind === 'binary') return { operator, literal: constant.bytes }
+  if (constant.kind !== 'string' && constant.kind !== 'uuid') return undefined
+  return { operator, literal: constant.text }
 }

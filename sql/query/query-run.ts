@@ -2,7 +2,7 @@
  * One query from its text to its last row, and what must be freed on the way.
  */
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
-import { metadataTableKinds, type Catalog } from '../../catalog/index.ts'
+import type { Catalog } from '../../catalog/index.ts'
 import {
   UnavailableError,
   formatIdentifier,
@@ -14,7 +14,7 @@ import type { Database } from '../database.ts'
 import { bindTables, planTables, type PlannedTable } from './bound-tables.ts'
 import type { FileAccess, OpenFiles } from './file-access.ts'
 import { groupByLayout, namesAreCertain } from './file-layout.ts'
-import { metadataTable } from './metadata-table.ts'
+import { metadataTable, metadataTableKinds } from './metadata-table.ts'
 import { nameResolver } from './name-resolution.ts'
 import { queryError } from './query-error.ts'
 import {

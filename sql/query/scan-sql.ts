@@ -120,67 +120,51 @@ function defaultValue(field: NestedField): string {
 
 /** The type to read a nested column with: the file's names around the schema's leaf types. */
 function fileTypeName(type: Type, node: FileNode): string {
-  switch (type.type) {
-    case 'struct': {
-      const members = type.fields.flatMap((field) => {
-        const member = node.members.find(({ id }) => id === field.id)
-        return member === undefined
-          ? []
-          : [`${quoteIdentifier(member.name)} ${fileTypeName(field.type, member)}`]
-      })
-      if (members.length > 0) return `STRUCT(${members.join(', ')})`
-      // None of the members is wanted, but whether the struct is null still is.
-      const [first] = node.members
-      return first === undefined ? 'VARCHAR' : `STRUCT(${quoteIdentifier(first.name)} VARCHAR)`
-    }
-    case 'list': {
-      const [element] = node.members
-      return `${element === undefined ? duckdbTypeName(type.element) : fileTypeName(type.element, element)}[]`
-    }
-    case 'map': {
-      const [key, value] = node.members
-      const keyType = key === undefined ? duckdbTypeName(type.key) : fileTypeName(type.key, key)
-      const valueType =
-        value === undefined ? duckdbTypeName(type.value) : fileTypeName(type.value, value)
-      return `MAP(${keyType}, ${valueType})`
-    }
-    default:
-      return duckdbTypeName(type)
+  const [first, second] = node.members
+  if (type.type === 'struct') {
+    const members = type.fields.flatMap((field) => {
+      const member = node.members.find(({ id }) => id === field.id)
+      return member === undefined
+        ? []
+        : [`${quoteIdentifier(member.name)} ${fileTypeName(field.type, member)}`]
+    })
+    if (members.length > 0) return `STRUCT(${members.join(', ')})`
+    // None of the members is wanted, but whether the struct is null still is.
+    return first === undefined ? 'VARCHAR' : `STRUCT(${quoteIdentifier(first.name)} VARCHAR)`
   }
+  const memberType = (member: FileNode | undefined, wanted: Type): string =>
+    member === undefined ? duckdbTypeName(wanted) : fileTypeName(wanted, member)
+  if (type.type === 'list') return `${memberType(first, type.element)}[]`
+  if (type.type !== 'map') return duckdbTypeName(type)
+  return `MAP(${memberType(first, type.key)}, ${memberType(second, type.value)})`
 }
 
 /** An expression that turns the file's value into the schema's, member by member. */
 function rebuild(value: string, type: Type, node: FileNode, depth: number): string {
-  const item = `item${depth}`
-  switch (type.type) {
-    case 'struct': {
-      const members = type.fields.map((field) => {
-        const member = node.members.find(({ id }) => id === field.id)
-        const part =
-          member === undefined
-            ? `CAST(NULL AS ${duckdbTypeName(field.type)})`
-            : rebuild(`(${value}).${quoteIdentifier(member.name)}`, field.type, member, depth)
-        return `${quoteIdentifier(field.name)} := ${part}`
-      })
-      return `CASE WHEN (${value}) IS NULL THEN NULL ELSE struct_pack(${members.join(', ')}) END`
-    }
-    case 'list': {
-      const [element] = node.members
-      if (element === undefined) return value
-      const body = rebuild(item, type.element, element, depth + 1)
-      return `list_transform(${value}, lambda ${item}: ${body})`
-    }
-    case 'map': {
-      const [key, entry] = node.members
-      if (key === undefined || entry === undefined) return value
-      const keyBody = rebuild(`${item}.key`, type.key, key, depth + 1)
-      const valueBody = rebuild(`${item}.value`, type.value, entry, depth + 1)
-      const entries = `list_transform(map_entries(${value}), lambda ${item}: struct_pack(k := ${keyBody}, v := ${valueBody}))`
-      return `CASE WHEN (${value}) IS NULL THEN NULL ELSE map_from_entries(${entries}) END`
-    }
-    default:
-      return value
+  if (type.type === 'struct') {
+    const members = type.fields.map((field) => {
+      const member = node.members.find(({ id }) => id === field.id)
+      const part =
+        member === undefined
+          ? `CAST(NULL AS ${duckdbTypeName(field.type)})`
+          : rebuild(`(${value}).${quoteIdentifier(member.name)}`, field.type, member, depth)
+      return `${quoteIdentifier(field.name)} := ${part}`
+    })
+    return `CASE WHEN (${value}) IS NULL THEN NULL ELSE struct_pack(${members.join(', ')}) END`
   }
+  const item = `item${depth}`
+  const [first, second] = node.members
+  if (type.type === 'list' && first !== undefined) {
+    const body = rebuild(item, type.element, first, depth + 1)
+    return `list_transform(${value}, lambda ${item}: ${body})`
+  }
+  if (type.type === 'map' && first !== undefined && second !== undefined) {
+    const key = rebuild(`${item}.key`, type.key, first, depth + 1)
+    const entry = rebuild(`${item}.value`, type.value, second, depth + 1)
+    const entries = `list_transform(map_entries(${value}), lambda ${item}: struct_pack(k := ${key}, v := ${entry}))`
+    return `CASE WHEN (${value}) IS NULL THEN NULL ELSE map_from_entries(${entries}) END`
+  }
+  return value
 }
 
 /** DuckDB's names know no case: two columns that differ only in case cannot both be read. */

@@ -99,15 +99,8 @@ function atTimestamp(table: Table, constant: Constant | undefined): Snapshot | u
 }
 
 function instantOf(constant: Constant | undefined): bigint | undefined {
-  switch (constant?.kind) {
-    case 'timestamp':
-    case 'timestamptz':
-      return constant.micros
-    case 'date':
-      return BigInt(constant.days) * 86_400_000_000n
-    default:
-      return undefined
-  }
+  if (constant?.kind === 'timestamp' || constant?.kind === 'timestamptz') return constant.micros
+  return constant?.kind === 'date' ? BigInt(constant.days) * 86_400_000_000n : undefined
 }
 
 function snapshotOrThrow(table: Table, id: bigint): Snapshot {

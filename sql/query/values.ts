@@ -135,17 +135,10 @@ function shortestFloat(value: number): number {
 /** JSON of a value; integers and decimals are written digit by digit. */
 export function jsonText(value: SqlValue): string {
   if (value === null) return 'null'
-  switch (typeof value) {
-    case 'string':
-      return JSON.stringify(value)
-    case 'bigint':
-    case 'boolean':
-      return String(value)
-    case 'number':
-      return Number.isFinite(value) ? numberText(value) : JSON.stringify(String(value))
-    default:
-      return jsonObjectText(value)
-  }
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'bigint' || typeof value === 'boolean') return String(value)
+  if (typeof value !== 'number') return jsonObjectText(value)
+  return Number.isFinite(value) ? numberText(value) : JSON.stringify(String(value))
 }
 
 function jsonObjectText(

@@ -1,0 +1,61 @@
+/** Completion of keywords, tables and columns at the end of a line. */
+import { currentSchema, type Catalog } from '../../catalog/index.ts'
+import { formatIdentifier } from '../../common/index.ts'
+import { knownTables } from '../query/name-resolution.ts'
+import { quoteIdentifier } from '../sql-text.ts'
+import { dotCommandNames } from './dot-commands.ts'
+
+const keywords =
+  `SELECT FROM WHERE GROUP BY ORDER LIMIT HAVING JOIN LEFT INNER ON USING AS AND OR NOT NULL IN BETWEEN
+  LIKE COUNT SUM AVG MIN MAX DISTINCT WITH UNION ALL DESCRIBE SUMMARIZE EXPLAIN SHOW TABLES USE
+  VERSION TIMESTAMP AT FOR OF CASE WHEN THEN ELSE END CAST DATE INTERVAL`.split(/\s+/)
+
+/** Words that fit what was typed, and the part of the line they replace. */
+export interface Completion {
+  readonly candidates: readonly string[]
+  readonly replaced: string
+}
+
+/** Loads names once for each shell; columns of the tables that the line names. */
+export function completer(catalog: Catalog): (line: string) => Promise<Completion> {
+  let tables: Promise<readonly string[]> | undefined
+  const columns = new Map<string, Promise<readonly string[]>>()
+  const columnsOf = (table: string): Promise<readonly string[]> => {
+    const found = columns.get(table) ?? loadColumns(catalog, table)
+    columns.set(table, found)
+    return found
+  }
+  return async (line) => {
+    const replaced = /[\w."$]*$/.exec(line)?.[0] ?? ''
+    if (line.trimStart().startsWith('.')) {
+      const typed = line.trimStart()
+      return {
+        candidates: dotCommandNames.filter((name) => name.startsWith(typed)),
+        replaced: typed,
+      }
+    }
+    tables ??= knownTables(catalog).then((found) => found.map(formatIdentifier))
+    const known = await tables.catch(() => [])
+    const named = known.filter((table) => line.includes(table))
+    const fields = (await Promise.all(named.map(columnsOf))).flat()
+    const typed = replaced.toLowerCase()
+    const candidates = [...fields, ...known, ...keywords].filter(
+      (word) => typed !== '' && word.toLowerCase().startsWith(typed),
+    )
+    return { candidates: [...new Set(candidates)], replaced }
+  }
+}
+
+async function loadColumns(catalog: Catalog, table: string): Promise<readonly string[]> {
+  const parts = table.split('.')
+  const identifier = { namespace: parts.slice(0, -1), name: parts.at(-1) ?? '' }
+  try {
+    const { metadata } = await catalog.loadTable(identifier)
+    return currentSchema(metadata).fields.map(({ name }) =>
+      /^[a-z_][a-z0-9_]*$/i.test(name) ? name : quoteIdentifier(name),
+    )
+  } catch {
+    // Completion is a convenience: what cannot be loaded is not offered.
+    return []
+  }
+}

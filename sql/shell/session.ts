@@ -1,0 +1,130 @@
+/** What a shell remembers between statements, and running one of them. */
+import { errorMessage, formatNamespace, type Namespace } from '../../common/index.ts'
+import type { QueryEngine } from '../query/query-engine.ts'
+import type { QuerySummary } from '../query/query-result.ts'
+import { visibleText } from './display-text.ts'
+import { writeResult, type OutputMode, type TextSink } from './result-writer.ts'
+
+export interface SessionOptions {
+  readonly engine: QueryEngine
+  /** Results. */
+  readonly output: TextSink
+  /** Errors, timings, prompts. */
+  readonly messages: TextSink
+  readonly mode: OutputMode
+  /** Columns of the terminal at this moment; undefined: not a terminal. */
+  readonly width?: () => number | undefined
+  readonly rowsMax?: number
+  readonly timer?: boolean
+  readonly bail?: boolean
+  readonly defaultNamespace?: Namespace
+}
+
+export interface Session {
+  readonly engine: QueryEngine
+  output: TextSink
+  readonly standardOutput: TextSink
+  readonly messages: TextSink
+  mode: OutputMode
+  rowsMax: number
+  timer: boolean
+  bail: boolean
+  defaultNamespace: Namespace | undefined
+  readonly width: () => number | undefined
+  /** Statements and commands that failed. */
+  failures: number
+  /** Set by `.quit`, and by a failure under `-bail`. */
+  ended: boolean
+}
+
+export function createSession(options: SessionOptions): Session {
+  return {
+    engine: options.engine,
+    output: options.output,
+    standardOutput: options.output,
+    messages: options.messages,
+    mode: options.mode,
+    rowsMax: options.rowsMax ?? 40,
+    timer: options.timer ?? false,
+    bail: options.bail ?? false,
+    defaultNamespace: options.defaultNamespace,
+    width: options.width ?? (() => undefined),
+    failures: 0,
+    ended: false,
+  }
+}
+
+/** Runs one statement and writes its result; what goes wrong is a message and a count. */
+export async function runStatement(
+  session: Session,
+  sql: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  try {
+    const result = await session.engine.query(sql, {
+      ...(session.defaultNamespace === undefined
+        ? {}
+        : { defaultNamespace: session.defaultNamespace }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    if (result.usedNamespace !== undefined) {
+      session.defaultNamespace = result.usedNamespace
+      return
+    }
+    await writeResult(session.output, result, {
+      mode: session.mode,
+      rowsMax: session.rowsMax,
+      widthMax: session.width(),
+    })
+    const summary = result.summary()
+    if (session.mode === 'table') await session.output(footer(summary))
+    if (session.timer) await session.messages(timing(summary))
+  } catch (error) {
+    await reportFailure(session, error)
+  }
+}
+
+export async function reportFailure(session: Session, error: unknown): Promise<void> {
+  session.failures++
+  if (session.bail) session.ended = true
+  // Lines are ours (position marks), anything else in the message may be the table's.
+  const lines = errorMessage(error).split('\n').map(visibleText)
+  await session.messages(`error: ${lines.join('\n')}\n`)
+}
+
+/** `3 rows · web.events@812 2 of 14 files 3.1 MB · 0.045 s`. */
+export function footer(summary: QuerySummary): string {
+  const tables = summary.tables.map(
+    ({ name, snapshotId, filesRead, filesTotal, bytesRead }) =>
+      `${visibleText(name)}@${snapshotId ?? 'empty'} ${filesRead} of ${filesTotal} files ${sizeText(bytesRead)}`,
+  )
+  const parts = [
+    `${summary.rowCount} ${summary.rowCount === 1 ? 'row' : 'rows'}`,
+    ...tables,
+    `${(summary.totalMs / 1000).toFixed(3)} s`,
+  ]
+  return `${parts.join(' · ')}\n`
+}
+
+export function promptOf(session: Session): string {
+  const namespace = session.defaultNamespace
+  return namespace === undefined ? 'tide> ' : `tide ${formatNamespace(namespace)}> `
+}
+
+function timing(summary: QuerySummary): string {
+  const seconds = (ms: number): string => (ms / 1000).toFixed(3)
+  const fetched =
+    summary.bytesFetched > 0 ? `, fetched ${sizeText(BigInt(summary.bytesFetched))}` : ''
+  return `run time: ${seconds(summary.totalMs)} s, of it planning ${seconds(summary.planningMs)} s${fetched}\n`
+}
+
+function sizeText(bytes: bigint): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let value = Number(bytes)
+  let unit = 0
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ''}`
+}

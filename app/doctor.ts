@@ -2,12 +2,19 @@
  * What `tide doctor` looks at: each check says what was seen, and for a fault the way out. Checks run
  * one after the other and none stops the rest.
  */
-import { LakeError, errorMessage, formatDuration, randomUuid } from '../common/index.ts'
+import {
+  LakeError,
+  NotFoundError,
+  errorMessage,
+  formatDuration,
+  randomUuid,
+} from '../common/index.ts'
 import type { InputSettings } from '../common/settings/index.ts'
-import { type RecordSource, partitionKey } from '../ingest/index.ts'
+import type { RecordSource } from '../ingest/index.ts'
 import { locationScheme, openBucketAdmin, parseLocation } from '../io/index.ts'
 import { bootstrapBucket, certifyStore, rolePolicy, storeRoles } from '../minio/index.ts'
 import type { Lake } from './lake.ts'
+import { logBounds } from './log-bounds.ts'
 import { type SourceTools, openSource, withoutGroup } from './open-source.ts'
 
 export interface DoctorCheck {
@@ -61,22 +68,13 @@ export async function* checkInput(
     const opened = await openSource(withoutGroup(input), tools)
     source = opened
     await opened.start()
-    const topics = await opened.describeTopics()
-    for (const { topic, partitionCount } of topics) {
-      const partitions = Array.from({ length: partitionCount }, (_, partition) => ({
-        topic,
-        partition,
-      }))
-      const bounds = await opened.offsetBounds(partitions)
-      const held = partitions.reduce((sum, partition) => {
-        const found = bounds.get(partitionKey(partition))
-        return found === undefined ? sum : sum + (found.latest - found.earliest)
-      }, 0n)
-      const detail = `topic ${topic}: ${partitionCount} partitions, ${held} offsets held`
+    for (const { topic, partitions } of await logBounds(opened)) {
+      const held = partitions.reduce((sum, { latest, earliest }) => sum + (latest - earliest), 0n)
+      const detail = `topic ${topic}: ${partitions.length} partitions, ${held} offsets held`
       yield { name: title, ok: true, detail }
     }
   } catch (error) {
-    yield failed(title, error, inputFix(input))
+    yield failed(title, error, inputFix(input, error))
   } finally {
     await source?.stop().catch(() => undefined)
   }
@@ -181,7 +179,10 @@ function failed(name: string, error: unknown, fix: string): DoctorCheck {
   return { name, ok: false, detail: errorMessage(error), fix }
 }
 
-function inputFix(input: InputSettings): string {
-  if (input.kind === 'embedded') return 'create the topic: tide topic produce TOPIC --create'
-  return `check seed_brokers (${input.seedBrokers.join(', ')}) and the topic names; behind Docker or NAT also the broker's advertised.listeners`
+function inputFix(input: InputSettings, error: unknown): string {
+  if (error instanceof NotFoundError) {
+    return 'create the topic (tide topic create TOPIC --partitions 4) or correct input.*.topics'
+  }
+  if (input.kind === 'embedded') return `check the directory ${input.directory}`
+  return `check seed_brokers (${input.seedBrokers.join(', ')}); behind Docker or NAT also the broker's advertised.listeners`
 }

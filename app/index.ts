@@ -1,9 +1,8 @@
 /**
  * The library: `import { openLake } from 'tidewater'`. The composition root builds the parts of every
- * other folder from settings; nothing below it knows which parts there are.
+ * other folder from settings; nothing below it knows which parts there are. Heavy parts (DuckDB, the
+ * Kafka client, the HTTP server) are loaded by the calls that need them.
  */
-export { openLake, type Lake, type LakeTools } from './lake.ts'
-export { openSource, withoutGroup, type SourceTools } from './open-source.ts'
 export {
   bucketPolicies,
   checkInput,
@@ -11,5 +10,17 @@ export {
   checkNode,
   type DoctorCheck,
 } from './doctor.ts'
+export { openLake, type Lake, type LakeTools } from './lake.ts'
+export { logBounds, type TopicBounds } from './log-bounds.ts'
+export { openProducer, openTopicAdmin, type LogTools } from './open-log.ts'
 export { openServer } from './open-server.ts'
+export { openSource, withoutGroup, type SourceTools } from './open-source.ts'
+export {
+  runLakeStream,
+  type LakeStreamOptions,
+  type StreamProgress,
+  type StreamRunResult,
+} from './run-stream.ts'
 export { requireSafeStore } from './safe-store.ts'
+export { sampleStream, type StreamSample } from './sample-stream.ts'
+export { streamStatus, type PartitionStatus, type StreamStatus } from './stream-status.ts'

@@ -7,11 +7,13 @@ import {
   type Random,
   SettingsError,
   errorMessage,
+  randomUuid,
 } from '../common/index.ts'
 import type { KafkaInputSettings, KafkaTlsSettings } from '../common/settings/index.ts'
 import {
   type KafkaConnectionSettings,
   type RecordSource,
+  createKafkaJsSource,
   createKafkaSource,
 } from '../ingest/index.ts'
 
@@ -25,21 +27,27 @@ export async function openKafkaSource(
   input: KafkaInputSettings,
   tools: KafkaTools,
 ): Promise<RecordSource> {
-  const { consumerGroup, sessionTimeoutMs } = input
-  const options = {
+  const { consumerGroup, sessionTimeoutMs, fetchBytesMax, partitionFetchBytesMax } = input
+  const common = {
     connection: await kafkaConnection(input),
     topics: input.topics,
-    ...(consumerGroup === undefined ? {} : { consumerGroup }),
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
-    fetch: {
-      ...(input.fetchBytesMax === undefined ? {} : { bytesMax: input.fetchBytesMax }),
-      ...(input.partitionFetchBytesMax === undefined
-        ? {}
-        : { partitionBytesMax: input.partitionFetchBytesMax }),
-    },
     ...tools,
   }
-  return createKafkaSource(options)
+  const limits = {
+    ...(fetchBytesMax === undefined ? {} : { bytesMax: fetchBytesMax }),
+    ...(partitionFetchBytesMax === undefined ? {} : { partitionBytesMax: partitionFetchBytesMax }),
+  }
+  if (input.client === 'kafkajs') {
+    // kafkajs consumes in a group only; without one in the settings nobody else may share it.
+    const group = consumerGroup ?? `tidewater-${randomUuid(tools.random)}`
+    return createKafkaJsSource({ ...common, ...limits, consumerGroup: group })
+  }
+  return createKafkaSource({
+    ...common,
+    fetch: limits,
+    ...(consumerGroup === undefined ? {} : { consumerGroup }),
+  })
 }
 
 /** How to reach the brokers of an input; reads the PEM files that it names. */

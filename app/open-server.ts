@@ -1,10 +1,15 @@
 /** The HTTP port over a lake. */
 import type { ServerSettings } from '../common/settings/index.ts'
-import { type Server, createServer } from '../server/index.ts'
+import type { Server } from '../server/index.ts'
 import type { Lake } from './lake.ts'
 
 /** `start` listens. Throws SettingsError for a server that would be open to strangers. */
-export function openServer(lake: Lake, settings: ServerSettings, version: string): Server {
+export async function openServer(
+  lake: Lake,
+  settings: ServerSettings,
+  version: string,
+): Promise<Server> {
+  const { createServer } = await import('../server/index.ts')
   const { token, allowedHosts } = settings
   return createServer({
     catalog: lake.catalog,

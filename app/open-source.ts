@@ -2,8 +2,7 @@
 import type { Clock, Logger, Random } from '../common/index.ts'
 import { silentLogger, systemClock, systemRandom } from '../common/index.ts'
 import type { InputSettings } from '../common/settings/index.ts'
-import { EmbeddedLog, type RecordSource, createEmbeddedSource } from '../ingest/index.ts'
-import { openKafkaSource } from './open-kafka-source.ts'
+import type { RecordSource } from '../ingest/index.ts'
 
 export interface SourceTools {
   readonly clock?: Clock
@@ -17,10 +16,13 @@ export async function openSource(
   tools: SourceTools = {},
 ): Promise<RecordSource> {
   const clock = tools.clock ?? systemClock
+  // Loaded when needed: most commands read no log and should not wait for a Kafka client.
   if (input.kind === 'embedded') {
+    const { EmbeddedLog, createEmbeddedSource } = await import('../ingest/index.ts')
     const log = await EmbeddedLog.open(input.directory, { clock })
     return createEmbeddedSource({ log, topics: input.topics })
   }
+  const { openKafkaSource } = await import('./open-kafka-source.ts')
   return openKafkaSource(input, {
     clock,
     random: tools.random ?? systemRandom,

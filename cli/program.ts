@@ -5,6 +5,7 @@ import { addInit } from './commands/init.ts'
 import { addServe } from './commands/serve.ts'
 import { addStream } from './commands/stream.ts'
 import { addTable } from './commands/table.ts'
+import { addTopic } from './commands/topic.ts'
 import type { CliContext, GlobalOptions } from './context.ts'
 import { exitCodes } from './failure.ts'
 import { packageVersion } from './version.ts'
@@ -42,7 +43,7 @@ export function buildProgram(context: CliContext): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('(tide <command> --help shows the flags)')
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
-  for (const add of [addInit, addDoctor, addServe, addStream, addTable]) {
+  for (const add of [addInit, addDoctor, addServe, addStream, addTopic, addTable]) {
     add(program, context)
   }
   context.bindGlobals(() => program.opts<GlobalOptions>())

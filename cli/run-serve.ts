@@ -10,7 +10,7 @@ export async function runServe(context: CliContext, options: ServeOptions): Prom
   context.addOverrides(overrides(options))
   const lake = await context.openLake()
   await requireSafeStore(lake)
-  const server = openServer(lake, lake.settings.server, packageVersion())
+  const server = await openServer(lake, lake.settings.server, packageVersion())
   const address = await server.start()
   context.onClose(() => server.stop())
   lake.logger.info('server.started', {

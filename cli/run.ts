@@ -18,7 +18,7 @@ export async function main(): Promise<void> {
   const onSignal = (): void => {
     // The second signal of an impatient person ends the process at once.
     if (stop.signal.aborted) process.exit(exitCodes.interrupted)
-    stop.abort(new Error('stopped by a signal'))
+    stop.abort()
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)

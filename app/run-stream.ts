@@ -1,0 +1,40 @@
+/** Runs a stream of settings on a lake: source, engine and ingest put together. */
+import type { StreamSettings } from '../common/settings/index.ts'
+import type { StreamRunOptions, StreamRunResult } from '../ingest/index.ts'
+import type { Lake } from './lake.ts'
+import { openSource } from './open-source.ts'
+import { requireSafeStore } from './safe-store.ts'
+
+export type { StreamProgress, StreamRunOptions, StreamRunResult } from '../ingest/index.ts'
+
+export interface LakeStreamOptions extends StreamRunOptions {
+  /** Spool files go below; default: the system's temporary directory. */
+  readonly workDirectory?: string
+  /** Of the engine that types rows and writes Parquet; default: one per core. */
+  readonly threads?: number
+}
+
+/** Runs until the end that `options` names; throws what stops it earlier. Nothing is lost either way. */
+export async function runLakeStream(
+  lake: Lake,
+  settings: StreamSettings,
+  options: LakeStreamOptions,
+): Promise<StreamRunResult> {
+  await requireSafeStore(lake)
+  const { runStream } = await import('../ingest/index.ts')
+  const { createDataFileWriter, openDatabase } = await import('../sql/index.ts')
+  const { catalog, io, clock, random } = lake
+  const { threads, workDirectory, ...rest } = options
+  const logger = lake.logger.with({ stream: settings.name })
+  const source = await openSource(settings.input, { clock, random, logger })
+  const database = await openDatabase(threads === undefined ? {} : { threads })
+  try {
+    const writer = createDataFileWriter(database)
+    const directory = workDirectory === undefined ? {} : { workDirectory }
+    const parts = { source, catalog, io, writer, clock, random, logger, ...directory }
+    return await runStream(settings, parts, rest)
+  } finally {
+    await source.stop()
+    database.close()
+  }
+}

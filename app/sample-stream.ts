@@ -1,0 +1,105 @@
+/** A look at a stream's records without a trace: no group is joined, nothing is written. */
+import { type Catalog, currentSchema, formatType } from '../catalog/index.ts'
+import { NotFoundError, formatIdentifier } from '../common/index.ts'
+import type { StreamSettings } from '../common/settings/index.ts'
+import type { RecordBatch, RecordSource } from '../ingest/index.ts'
+import type { Lake } from './lake.ts'
+import { type TopicBounds, logBounds } from './log-bounds.ts'
+import { openSource, withoutGroup } from './open-source.ts'
+
+export interface StreamSample {
+  readonly topics: readonly TopicBounds[]
+  readonly recordsSampled: number
+  /** Sampled records that are JSON objects. */
+  readonly recordsReadable: number
+  /** Columns that inference would choose now, or that the table or the settings have. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  readonly columnsFrom: 'table' | 'settings' | 'sample'
+  /** What inference had to decide. */
+  readonly notes: readonly string[]
+}
+
+const pollBytesMax = 4_000_000
+const waitMs = 500
+
+export async function sampleStream(lake: Lake, settings: StreamSettings): Promise<StreamSample> {
+  const { firstReadable, sampleColumns } = await import('../ingest/index.ts')
+  const { clock, logger, random } = lake
+  const source = await openSource(withoutGroup(settings.input), { clock, logger, random })
+  try {
+    await source.start()
+    const topics = await logBounds(source)
+    const { sampleRecordsMax } = settings.schema
+    const batches = await readSome(source, topics, sampleRecordsMax)
+    const readable = firstReadable(batches, sampleRecordsMax)
+    const held = batches.reduce((sum, batch) => sum + batch.count, 0)
+    const inferred = sampleColumns(readable)
+    const known = await knownColumns(lake.catalog, settings)
+    return {
+      topics,
+      recordsSampled: Math.min(sampleRecordsMax, held),
+      recordsReadable: readable.count,
+      columns:
+        known?.columns ??
+        inferred.fields.map(({ name, type }) => ({ name, type: formatType(type) })),
+      columnsFrom: known?.from ?? 'sample',
+      notes: known === undefined ? inferred.notes : [],
+    }
+  } finally {
+    await source.stop()
+  }
+}
+
+async function readSome(
+  source: RecordSource,
+  topics: readonly TopicBounds[],
+  recordsMax: number,
+): Promise<readonly RecordBatch[]> {
+  const batches: RecordBatch[] = []
+  let count = 0
+  // Two polls without records: nothing is there to sample.
+  for (let idle = 0; idle < 2 && count < recordsMax; ) {
+    const result = await source.poll(pollBytesMax, waitMs)
+    if (result.kind === 'assigned') {
+      for (const partition of result.partitions) {
+        const bounds = topics.find(({ topic }) => topic === partition.topic)
+        source.seek(partition, bounds?.partitions[partition.partition]?.earliest ?? 0n)
+      }
+      continue
+    }
+    idle = result.batches.length === 0 ? idle + 1 : 0
+    batches.push(...result.batches)
+    count += result.batches.reduce((sum, batch) => sum + batch.count, 0)
+  }
+  return batches
+}
+
+async function knownColumns(
+  catalog: Catalog,
+  settings: StreamSettings,
+): Promise<
+  { readonly columns: StreamSample['columns']; readonly from: 'table' | 'settings' } | undefined
+> {
+  const { formatDeclaredType } = await import('../common/settings/index.ts')
+  try {
+    const table = await catalog.loadTable(settings.output.table)
+    const columns = currentSchema(table.metadata).fields.map(({ name, type }) => ({
+      name,
+      type: formatType(type),
+    }))
+    return { columns, from: 'table' }
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error
+  }
+  if (!settings.output.autoCreate) {
+    throw new NotFoundError(
+      `table ${formatIdentifier(settings.output.table)} does not exist and auto_create is false`,
+    )
+  }
+  if (settings.schema.mode !== 'declared') return undefined
+  const columns = settings.schema.fields.map(({ name, type }) => ({
+    name,
+    type: formatDeclaredType(type),
+  }))
+  return { columns, from: 'settings' }
+}

@@ -6,12 +6,12 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import {
   planScan,
   type Expression,
+  type ManifestSource,
   type ScanPlan,
   type Schema,
   type Table,
 } from '../../catalog/index.ts'
 import { UnsupportedError, formatIdentifier } from '../../common/index.ts'
-import type { FileIO } from '../../io/index.ts'
 import { columnFinder } from './column-finder.ts'
 import { evaluateConstants } from './constants.ts'
 import { pushdownFilter } from './filter-pushdown.ts'
@@ -53,7 +53,7 @@ export async function bindTables(
 /** Pushes conditions down and plans each scan. `prune: false` reads every file (for comparison). */
 export async function planTables(
   connection: DuckDBConnection,
-  io: FileIO,
+  source: ManifestSource,
   tables: readonly BoundTable[],
   prune: boolean,
 ): Promise<readonly PlannedTable[]> {
@@ -65,10 +65,11 @@ export async function planTables(
       const { snapshot } = bound.readPoint
       // Naming the current snapshot would read it with its own schema, not with the table's.
       const isTravel = bound.reference.timeTravel !== undefined && snapshot !== undefined
-      const plan = await planScan(io, bound.table, {
+      const request = {
         ...(isTravel ? { snapshotId: snapshot.snapshotId } : {}),
         ...(filter === undefined ? {} : { filter }),
-      })
+      }
+      const plan = await planScan(source.io, bound.table, request, source.cache)
       checkReadable(bound.table, plan)
       return { ...bound, plan }
     }),

@@ -2,7 +2,7 @@
  * SQL over the catalog: names are resolved, conditions pushed into the scans, files brought within
  * reach, and DuckDB runs the query over exactly those files (docs/spec/sql.md).
  */
-import type { Catalog } from '../../catalog/index.ts'
+import { ManifestCache, type Catalog } from '../../catalog/index.ts'
 import {
   NotFoundError,
   formatNamespace,
@@ -46,6 +46,7 @@ export async function createQueryEngine(options: QueryEngineOptions): Promise<Qu
     database: options.database,
     clock: options.clock ?? systemClock,
     files: fileAccess(options.cache, options.httpfs !== undefined),
+    manifests: new ManifestCache(),
     nextCatalogName: catalogNames(),
   }
   return {

@@ -2,7 +2,12 @@
  * One query from its text to its last row, and what must be freed on the way.
  */
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
-import type { Catalog } from '../../catalog/index.ts'
+import {
+  metadataTableNames,
+  type Catalog,
+  type ManifestCache,
+  type ManifestSource,
+} from '../../catalog/index.ts'
 import {
   UnavailableError,
   formatIdentifier,
@@ -14,7 +19,7 @@ import type { Database } from '../database.ts'
 import { bindTables, planTables, type PlannedTable } from './bound-tables.ts'
 import type { FileAccess, OpenFiles } from './file-access.ts'
 import { groupByLayout, namesAreCertain } from './file-layout.ts'
-import { metadataTable, metadataTableKinds } from './metadata-table.ts'
+import { metadataTable } from './metadata-table.ts'
 import { nameResolver } from './name-resolution.ts'
 import { queryError } from './query-error.ts'
 import {
@@ -53,6 +58,7 @@ export interface QueryTools {
   readonly database: Database
   readonly clock: Clock
   readonly files: FileAccess
+  readonly manifests: ManifestCache
   readonly nextCatalogName: () => string
 }
 
@@ -91,11 +97,11 @@ export class QueryRun {
     const resolver = nameResolver({
       catalog: this.#tools.catalog,
       defaultNamespace: this.#options.defaultNamespace,
-      metadataKinds: metadataTableKinds,
+      metadataKinds: metadataTableNames,
     })
     const bound = await bindTables(connection, resolver, references.tables)
     const prune = this.#options.prune !== false
-    const planned = await planTables(connection, this.#tools.io, bound, prune)
+    const planned = await planTables(connection, this.#source(), bound, prune)
     const relations: Relation[] = []
     for (const table of planned) {
       relations.push(await this.#relation(table, references.columnNames.has(pathColumn)))
@@ -126,6 +132,10 @@ export class QueryRun {
     }
   }
 
+  #source(): ManifestSource {
+    return { io: this.#tools.io, cache: this.#tools.manifests }
+  }
+
   async #connect(): Promise<DuckDBConnection> {
     const { signal } = this.#options
     signal?.throwIfAborted()
@@ -150,8 +160,8 @@ export class QueryRun {
   async #relation(planned: PlannedTable, withPath: boolean): Promise<Relation> {
     const { reference, plan, table } = planned
     const catalogName = this.#tools.nextCatalogName()
-    if (planned.metadataKind !== undefined || plan === undefined) {
-      const make = await metadataTable(this.#tools.io, planned)
+    if (plan === undefined) {
+      const make = await metadataTable(this.#source(), planned, planned.metadataKind ?? '')
       return { reference, catalogName, make }
     }
     const files = plan.tasks.map((task) => task.file)

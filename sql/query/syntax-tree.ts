@@ -50,10 +50,43 @@ export async function expressionTexts(
   tree.statements[0].node.select_list = marker
   const text = JSON.stringify(tree).replace(
     `"${marker}"`,
-    () => `[${expressions.map((expression) => stringifyJson(expression)).join(',')}]`,
+    () => `[${expressions.map((expression) => stringifyJson(writable(expression))).join(',')}]`,
   )
-  const written = await connection.runAndReadAll('SELECT json_deserialize_sql($1::JSON)', [text])
+  // The parser's 'nowhere' is a number that its own JSON reader refuses.
+  const readable = text.replaceAll(/"query_location":\d{17,}/g, '"query_location":0')
+  const written = await connection.runAndReadAll('SELECT json_deserialize_sql($1::JSON)', [
+    readable,
+  ])
   return String(written.getRows()[0]?.[0])
+}
+
+/**
+ * A double that happens to be whole comes back from JavaScript as an integer, which DuckDB's reader
+ * refuses in its place: doubles travel as a cast of their text.
+ */
+function writable(value: Json): Json {
+  if (Array.isArray(value)) return (value as readonly Json[]).map(writable)
+  if (!isJsonObject(value)) return value
+  const constant = value['class'] === 'CONSTANT' ? value['value'] : undefined
+  if (isJsonObject(constant) && typeof constant['value'] === 'number') {
+    const type = constant['type']
+    const id = isJsonObject(type) ? textOf(type, 'id') : ''
+    if (id === 'DOUBLE' || id === 'FLOAT') return castOfText(value, String(constant['value']), id)
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, writable(item)]))
+}
+
+function castOfText(constant: Node, text: string, id: string): Node {
+  const varchar = { id: 'VARCHAR', type_info: null }
+  return {
+    class: 'CAST',
+    type: 'OPERATOR_CAST',
+    alias: '',
+    query_location: 0,
+    child: { ...constant, alias: '', value: { type: varchar, is_null: false, value: text } },
+    cast_type: { id, type_info: null },
+    try_cast: false,
+  }
 }
 
 /** A node's member that must be a node. */

@@ -67,18 +67,19 @@ async function createJsonLogger(options: LoggerOptions): Promise<Logger> {
     },
     { write: (line: string) => options.print(line.trimEnd()) },
   )
-  const adapt = (target: typeof writer): Logger => ({
-    debug: (event, fields) => target.debug(printable(fields), event),
-    info: (event, fields) => target.info(printable(fields), event),
-    warn: (event, fields) => target.warn(printable(fields), event),
-    error: (event, fields) => target.error(printable(fields), event),
-    with: (fields) => adapt(target.child(printable(fields))),
+  // Bound fields are merged here, because pino's own child would write a key twice.
+  const adapt = (bound: LogFields): Logger => ({
+    debug: (event, fields) => writer.debug(printable({ ...bound, ...fields }), event),
+    info: (event, fields) => writer.info(printable({ ...bound, ...fields }), event),
+    warn: (event, fields) => writer.warn(printable({ ...bound, ...fields }), event),
+    error: (event, fields) => writer.error(printable({ ...bound, ...fields }), event),
+    with: (fields) => adapt({ ...bound, ...fields }),
   })
-  return adapt(writer)
+  return adapt({})
 }
 
 /** pino cannot write bigints; as text every reader keeps all digits. */
-function printable(fields: LogFields = {}): Record<string, unknown> {
+function printable(fields: LogFields): Record<string, unknown> {
   const entries = Object.entries(fields).map(([key, value]) => {
     if (typeof value === 'bigint') return [key, value.toString()]
     if (value instanceof Error) return [key, errorMessage(value)]

@@ -123,11 +123,14 @@ export {
 } from './manifest/snapshot-manifests.ts'
 export type { ActionCommit, TransactionAction } from './transaction/action.ts'
 export { type CommitTools, commitAction } from './transaction/commit-action.ts'
+export type { ColumnPosition, SchemaChange } from './transaction/evolve-schema.ts'
 export {
   FastAppend,
   type FastAppendOptions,
   type FastAppendTools,
 } from './transaction/fast-append.ts'
+export { type PropertyChanges, UpdateProperties } from './transaction/update-properties.ts'
+export { type SchemaChanges, UpdateSchema } from './transaction/update-schema.ts'
 
 // ---- the REST protocol -----------------------------------------------------------------------
 export { RestCatalog, type RestCatalogOptions } from './rest/rest-catalog.ts'

@@ -83,6 +83,8 @@ class CommitRun<Prepared> {
     for (let preparations = 0; ; preparations++) {
       const commit = await this.#action.commit(base, this.#prepared)
       if (commit !== 'stale') {
+        // Nothing is left to do: a rival has done it, or it was there from the start.
+        if (commit.updates.length === 0) return base
         return this.#catalog.commitTable({ identifier: base.identifier, ...commit })
       }
       if (preparations === preparationsMax) {

@@ -9,7 +9,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DataFile, SideField, Table } from '../catalog/index.ts'
 import { UnavailableError } from '../common/index.ts'
-import type { BatchCommitter } from './batch-committer.ts'
+import type { BatchCommitter, StagedFiles } from './batch-committer.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import type { MicroBatch } from './micro-batch.ts'
 import { refusedLetters } from './refused-letters.ts'
@@ -64,20 +64,29 @@ export class CommitPipeline {
       return this.#committer.stage(sealed.table, batch.spools, sealed.sideFields, outDirectory)
     })
     this.#typing = staged.catch(() => undefined)
-    this.#committing = Promise.all([staged, this.#committing])
-      .then(async ([{ files, refused }]) => {
-        this.throwFailure()
-        const letters = [...batch.deadLetters, ...(await refusedLetters(batch, refused))]
-        await this.#commitBatch(sealed, files, letters)
-      })
-      .catch((error: unknown) => {
-        this.#failure ??= { error }
-      })
-      .finally(async () => {
-        this.#count--
-        this.#sizeBytes -= sizeBytes
-        await rm(directory, { recursive: true, force: true })
-      })
+    this.#committing = this.#commitAfter(this.#committing, staged, sealed).finally(() => {
+      this.#count--
+      this.#sizeBytes -= sizeBytes
+    })
+  }
+
+  /** Never rejects: what goes wrong is kept for `throwFailure`. */
+  async #commitAfter(
+    before: Promise<void>,
+    staged: Promise<StagedFiles>,
+    sealed: SealedBatch,
+  ): Promise<void> {
+    const { batch, directory } = sealed
+    try {
+      const [{ files, refused }] = await Promise.all([staged, before])
+      this.throwFailure()
+      const letters = [...batch.deadLetters, ...(await refusedLetters(batch, refused))]
+      await this.#commitBatch(sealed, files, letters)
+    } catch (error) {
+      this.#failure ??= { error }
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
   }
 
   /** Resolves when every batch handed over so far is done, well or not. */

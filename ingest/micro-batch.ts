@@ -14,7 +14,7 @@ import type { OffsetRange } from './checkpoint.ts'
 import type { PlaceKeys } from './metadata-columns.ts'
 import { parsePlace, PlacePrefix } from './json/place-prefix.ts'
 import { type RowScanner, ScanResult } from './json/row-scanner.ts'
-import { SpoolBuffer } from './json/spool-buffer.ts'
+import type { SpoolBuffer } from './json/spool-buffer.ts'
 import { partitionKey, type RecordBatch } from './record-source.ts'
 
 export interface MicroBatchOptions {

@@ -8,7 +8,6 @@
  * exactly. The scanner allocates nothing for a good record.
  */
 import { isUtf8 } from 'node:buffer'
-import { assert } from '../../common/index.ts'
 import { isDate, isTime, isTimestamp, isUuid, isBase64, numberFault } from './scalar-checks.ts'
 import { type FieldTable, NodeKind, type ScanNode } from './scan-plan.ts'
 import type { SpoolBuffer } from './spool-buffer.ts'
@@ -58,6 +57,7 @@ export class RowScanner {
   fault = ''
   readonly #root: ScanNode
   #data: Uint8Array = new Uint8Array(0)
+  #start = 0
   #pos = 0
   #end = 0
   #instance = 0
@@ -85,6 +85,7 @@ export class RowScanner {
     out: SpoolBuffer,
   ): number {
     this.#data = data
+    this.#start = start
     this.#pos = start
     this.#end = end
     this.#sawNonAscii = false
@@ -131,7 +132,6 @@ export class RowScanner {
     const base = out.length - (open + 1)
     let from = open + 1
     if (this.#quotes.length > 0) {
-      assert(this.#newlines.length === 0, 'line ends are folded before quoting')
       for (const at of this.#quotes) {
         out.bytes(this.#data, from, at)
         out.byte(QUOTE)
@@ -139,7 +139,11 @@ export class RowScanner {
       }
     }
     out.bytes(this.#data, from, this.#end)
-    for (const at of this.#newlines) out.overwrite(base + at, 0x20)
+    for (const at of this.#newlines) {
+      if (at < open || at >= this.#end) continue
+      const shift = this.#quotes.filter((quote) => quote <= at).length
+      out.overwrite(base + at + shift, 0x20)
+    }
     out.byte(0x0a)
     out.endRow()
   }
@@ -610,8 +614,8 @@ export class RowScanner {
   }
 
   #failSyntax(at: number): never {
-    const start = this.#end === at ? 'the record ends early' : 'not json'
-    return this.#fail(`${start} (byte ${at})`)
+    const what = this.#end === at ? 'the record ends early' : 'not json'
+    return this.#fail(`${what} (byte ${at - this.#start})`)
   }
 
   #fail(reason: string): never {

@@ -21,13 +21,18 @@ export function numberFault(kind: number, token: string, shape: number): string 
   if (!Number.isFinite(value)) return 'out of the range of double'
   const narrow = kind === NodeKind.float ? Math.fround(value) : value
   if (!Number.isFinite(narrow)) return 'out of the range of float'
-  // Fractions are approximations by nature; an integer is a count or an id and must stay itself.
-  if (shape === 0 && BigInt(narrow) !== BigInt(token)) {
-    return kind === NodeKind.float
-      ? 'integer not exact in a float'
-      : 'integer not exact in a double'
-  }
-  return undefined
+  if (shape !== 0 || isExactInteger(narrow, token)) return undefined
+  return kind === NodeKind.float ? 'integer not exact in a float' : 'integer not exact in a double'
+}
+
+/**
+ * Fractions are approximations by nature; an integer is a count or an id and must stay itself. Beyond
+ * 64 bits it is no id: there the digits that JavaScript prints for a double stand for that double.
+ */
+function isExactInteger(value: number, token: string): boolean {
+  const integer = BigInt(token)
+  if (BigInt(value) === integer) return true
+  return (integer > longMax || integer < longMin) && String(value) === token
 }
 
 /** YYYY-MM-DD of an existing day in years 1 to 9999. */

@@ -185,7 +185,7 @@ describe('data file writer over duckdb', () => {
     const row = fc.record({
       l: fc.bigInt({ min: 10n - 2n ** 63n, max: 2n ** 63n - 1n }),
       i: fc.integer(),
-      s: fc.string({ unit: 'binary', maxLength: 6 }).filter((text) => text.isWellFormed()),
+      s: fc.string({ unit: 'binary', maxLength: 6 }).filter((text) => !/\p{Surrogate}/u.test(text)),
       d: fc.integer({ min: -999_999_999, max: 999_999_999 }),
       ts: fc.integer({ min: -62_000_000_000, max: 200_000_000_000 }),
       u: fc.uuid(),

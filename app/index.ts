@@ -13,6 +13,7 @@ export {
 export { openLake, type Lake, type LakeTools } from './lake.ts'
 export { logBounds, type TopicBounds } from './log-bounds.ts'
 export { openProducer, openTopicAdmin, type LogTools } from './open-log.ts'
+export { openQueryEngine, type LakeQueryEngine } from './open-query-engine.ts'
 export { openServer } from './open-server.ts'
 export { openSource, withoutGroup, type SourceTools } from './open-source.ts'
 export {

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { addDoctor } from './commands/doctor.ts'
 import { addInit } from './commands/init.ts'
 import { addServe } from './commands/serve.ts'
+import { addSql, withDoubleDashes } from './commands/sql.ts'
 import { addStream } from './commands/stream.ts'
 import { addTable } from './commands/table.ts'
 import { addTopic } from './commands/topic.ts'
@@ -17,7 +18,7 @@ export async function parseCommandLine(
 ): Promise<number> {
   const program = buildProgram(context)
   try {
-    await program.parseAsync([...args], { from: 'user' })
+    await program.parseAsync([...withDoubleDashes(args)], { from: 'user' })
     return exitCodes.fine
   } catch (error) {
     // Commander has printed its message already; help and version are no failures.
@@ -43,7 +44,7 @@ export function buildProgram(context: CliContext): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('(tide <command> --help shows the flags)')
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
-  for (const add of [addInit, addDoctor, addServe, addStream, addTopic, addTable]) {
+  for (const add of [addInit, addDoctor, addServe, addSql, addStream, addTopic, addTable]) {
     add(program, context)
   }
   context.bindGlobals(() => program.opts<GlobalOptions>())

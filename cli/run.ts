@@ -33,6 +33,8 @@ export async function main(): Promise<void> {
     directory: process.cwd(),
     signal: stop.signal,
   })
+  // Work that was given up, such as a query, must not hold the process.
+  if (process.exitCode === exitCodes.interrupted) process.exit()
   process.off('SIGINT', onSignal)
   process.off('SIGTERM', onSignal)
 }

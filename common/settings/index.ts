@@ -12,6 +12,7 @@ export {
   type S3Settings,
   type ServerSettings,
   type SettingsInput,
+  type SqlSettings,
 } from './lake-settings.ts'
 export {
   findLakeFile,

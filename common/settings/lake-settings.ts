@@ -10,7 +10,7 @@ import {
   type SettingEntry,
   type SettingOverride,
 } from './resolve.ts'
-import { SettingsProblemsError, type SettingProblem } from './setting-tree.ts'
+import { SettingsProblemsError, type SettingPath, type SettingProblem } from './setting-tree.ts'
 
 export interface S3Settings {
   readonly endpoint?: string
@@ -46,9 +46,18 @@ export interface ServerSettings {
   readonly shareKeys: boolean
 }
 
+export interface SqlSettings {
+  /** `auto`: read S3 by DuckDB's httpfs where it is installed; `off`; or the extension's file. */
+  readonly httpfs: string
+  /** Files of S3 that DuckDB cannot read itself are kept here. */
+  readonly cacheDirectory: string
+  readonly cacheBytesMax: number
+}
+
 export interface LakeSettings {
   readonly catalog: CatalogSettings
   readonly server: ServerSettings
+  readonly sql: SqlSettings
   /** Memory that queries may use, in bytes. */
   readonly memoryBytesMax: number
 }
@@ -91,6 +100,17 @@ export const lakeSchema = field.section({
       token: field.secret().optional(),
       allowed_hosts: field.textList().optional(),
       share_keys: field.flag().prefault('false'),
+    })
+    .prefault({}),
+  sql: field
+    .section({
+      httpfs: field.text().prefault('auto'),
+      cache: field
+        .section({
+          directory: field.text().prefault('~/.cache/tidewater/files'),
+          max_bytes: field.size().prefault('10GB'),
+        })
+        .prefault({}),
     })
     .prefault({}),
   limits: field.section({ memory: field.size().prefault('1GB') }).prefault({}),
@@ -161,13 +181,16 @@ function lakeProblems({ value, problem }: Resolved<LakeValues>): readonly Settin
 }
 
 function lakeSettings({ value, origin }: Resolved<LakeValues>, input: SettingsInput): LakeSettings {
-  const { catalog, server, limits } = value
-  const fromFile = origin(['catalog', 'warehouse']).kind === 'file' && input.file !== undefined
-  const base = fromFile ? dirname(resolve(input.directory, input.file)) : input.directory
+  const { catalog, server, sql, limits } = value
+  // A relative path means one beside the file that says it, or here for flags and environment.
+  const baseOf = (path: SettingPath): string => {
+    if (origin(path).kind !== 'file' || input.file === undefined) return input.directory
+    return dirname(resolve(input.directory, input.file))
+  }
   const warehouse =
     catalog.warehouse === undefined || catalog.uri !== undefined
       ? catalog.warehouse
-      : absoluteLocation(catalog.warehouse, base)
+      : absoluteLocation(catalog.warehouse, baseOf(['catalog', 'warehouse']))
   const endpoint = catalog['s3.endpoint']
   return {
     catalog: {
@@ -190,6 +213,13 @@ function lakeSettings({ value, origin }: Resolved<LakeValues>, input: SettingsIn
       allowedHosts: server.allowed_hosts ?? [],
       shareKeys: server.share_keys,
     },
+    sql: {
+      httpfs: ['auto', 'off'].includes(sql.httpfs)
+        ? sql.httpfs
+        : resolve(baseOf(['sql', 'httpfs']), withHome(sql.httpfs)),
+      cacheDirectory: resolve(baseOf(['sql', 'cache', 'directory']), withHome(sql.cache.directory)),
+      cacheBytesMax: sql.cache.max_bytes,
+    },
     memoryBytesMax: limits.memory,
   }
 }
@@ -202,9 +232,12 @@ export function absoluteLocation(warehouse: string, directory: string): string {
   const scheme = schemeOf(trimmed)
   if (scheme === 's3a' || scheme === 's3n') return trimmed.replace(/^s3[an]:/, 's3:')
   if (scheme !== undefined) return trimmed
-  const home = trimmed.replace(/^~(?=\/|$)/, homedir())
   // A plain string, not a URL: locations are never percent-decoded (io/location.ts).
-  return `file://${resolve(directory, home)}`
+  return `file://${resolve(directory, withHome(trimmed))}`
+}
+
+function withHome(path: string): string {
+  return path.replace(/^~(?=\/|$)/, homedir())
 }
 
 function schemeOf(location: string): string | undefined {

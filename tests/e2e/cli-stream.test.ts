@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { runCli } from './run.ts'
+import { runCli } from '../../cli/index.ts'
 
 let directory = ''
 beforeEach(async () => {

@@ -44,7 +44,7 @@ export async function bindTables(
     const readPoint =
       timeTravel === undefined
         ? currentReadPoint(table.metadata)
-        : await travel(connection, table, timeTravel)
+        : await travel(connection, table, timeTravel, () => restart(connection))
     bound.push({ reference, table, metadataKind, readPoint })
   }
   return bound
@@ -76,6 +76,16 @@ export async function planTables(
   )
 }
 
+/** One transaction, so that now() is the same for the pruning and for the query. */
+export async function beginReading(connection: DuckDBConnection): Promise<void> {
+  await connection.run('BEGIN TRANSACTION READ ONLY')
+}
+
+async function restart(connection: DuckDBConnection): Promise<void> {
+  await connection.run('ROLLBACK')
+  await beginReading(connection)
+}
+
 /** One filter for each table; undefined where nothing can be pushed down. */
 async function filtersOf(
   connection: DuckDBConnection,
@@ -92,7 +102,7 @@ async function filtersOf(
     return pushdownFilter(conditions, finder, reference.side === 'inner')
   })
   const requests = pending.flatMap((filter) => filter.requests)
-  const values = (await evaluateConstants(connection, requests)).values()
+  const values = (await evaluateConstants(connection, requests, () => restart(connection))).values()
   return pending.map((filter) => filter.complete(filter.requests.map(() => values.next().value)))
 }
 

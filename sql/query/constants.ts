@@ -82,38 +82,53 @@ export function isConstant(node: Node, isColumn: (name: string) => boolean): boo
 }
 
 /**
- * Values of the requests, in order; undefined for NULL, for a type we do not push down, and for all
- * of them when one fails (the query itself will then say why).
+ * Values of the requests, in order; undefined for NULL and for a type we do not push down. When an
+ * expression fails (the query itself will then say why) only bare literals have a value.
+ *
+ * A failure ends DuckDB's transaction, so `restart` must begin a new one.
  */
 export async function evaluateConstants(
   connection: DuckDBConnection,
   requests: readonly ConstantRequest[],
+  restart: () => Promise<void>,
 ): Promise<readonly (Constant | undefined)[]> {
-  if (requests.length === 0) return []
   try {
-    const computed = requests.filter((request) => request.castTo === undefined)
-    const select =
-      computed.length === 0
-        ? undefined
-        : await expressionTexts(
-            connection,
-            computed.map((request) => ({ ...request.expression, alias: '' })),
-          )
-    const answers = select === undefined ? [] : await evaluate(connection, select)
-    const casts = requests.filter((request) => request.castTo !== undefined)
-    const castSelect = casts.map(
-      ({ expression, castTo }) => `TRY_CAST(${quoteLiteral(literalText(expression))} AS ${castTo})`,
-    )
-    const castAnswers =
-      casts.length === 0 ? [] : await evaluate(connection, `SELECT ${castSelect.join(', ')}`)
-    const fromComputed = answers.values()
-    const fromCasts = castAnswers.values()
-    return requests.map(
-      (request) => (request.castTo === undefined ? fromComputed : fromCasts).next().value,
-    )
+    return await evaluateAll(connection, requests)
   } catch {
+    await restart()
+  }
+  const isLiteral = (request: ConstantRequest): boolean =>
+    request.castTo !== undefined || textOf(request.expression, 'class') === 'CONSTANT'
+  try {
+    const values = (await evaluateAll(connection, requests.filter(isLiteral))).values()
+    return requests.map((request) => (isLiteral(request) ? values.next().value : undefined))
+  } catch {
+    await restart()
     return requests.map(() => undefined)
   }
+}
+
+async function evaluateAll(
+  connection: DuckDBConnection,
+  requests: readonly ConstantRequest[],
+): Promise<readonly (Constant | undefined)[]> {
+  const computed = requests.filter((request) => request.castTo === undefined)
+  const casts = requests.filter((request) => request.castTo !== undefined)
+  const expressions = computed.map((request) => ({ ...request.expression, alias: '' }))
+  const fromComputed =
+    computed.length === 0
+      ? []
+      : await evaluate(connection, await expressionTexts(connection, expressions))
+  const castTexts = casts.map(
+    ({ expression, castTo }) => `TRY_CAST(${quoteLiteral(literalText(expression))} AS ${castTo})`,
+  )
+  const fromCasts =
+    casts.length === 0 ? [] : await evaluate(connection, `SELECT ${castTexts.join(', ')}`)
+  const computedValues = fromComputed.values()
+  const castValues = fromCasts.values()
+  return requests.map(
+    (request) => (request.castTo === undefined ? computedValues : castValues).next().value,
+  )
 }
 
 async function evaluate(

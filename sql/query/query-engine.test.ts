@@ -271,6 +271,10 @@ describe('errors', () => {
     ['', /no statement/],
     ['-- nothing', /no statement/],
     ['SELECT CAST(carrier AS INT) FROM demo.flights', /Could not convert string 'AA'/],
+    [
+      "SELECT 1 FROM demo.flights WHERE ts > CAST('x' AS TIMESTAMP) AND id > 0",
+      /invalid timestamp field format: "x"/,
+    ],
     ['SELECT 1 FROM demo.flights AT (VERSION => 12345)', /no such snapshot.*snapshot=12345/],
     [
       "SELECT 1 FROM demo.flights AT (VERSION => 'mian')",

@@ -16,7 +16,7 @@ import {
 } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { Database } from '../database.ts'
-import { bindTables, planTables, type PlannedTable } from './bound-tables.ts'
+import { beginReading, bindTables, planTables, type PlannedTable } from './bound-tables.ts'
 import type { FileAccess, OpenFiles } from './file-access.ts'
 import { groupByLayout, namesAreCertain } from './file-layout.ts'
 import { metadataTable } from './metadata-table.ts'
@@ -92,8 +92,7 @@ export class QueryRun {
     const references = findReferences(tree)
     if (references.show !== undefined) return this.#show(references.show)
 
-    // One transaction, so that now() is the same for the pruning and for the query.
-    await connection.run('BEGIN TRANSACTION READ ONLY')
+    await beginReading(connection)
     const resolver = nameResolver({
       catalog: this.#tools.catalog,
       defaultNamespace: this.#options.defaultNamespace,

@@ -37,6 +37,7 @@ export async function travel(
   connection: DuckDBConnection,
   table: Table,
   clause: TimeTravel,
+  restart: () => Promise<void>,
 ): Promise<ReadPoint> {
   if (!isConstant(clause.expression, () => false)) {
     throw new UnsupportedError('time travel needs a constant', {
@@ -45,10 +46,10 @@ export async function travel(
   }
   // A bare string after TIMESTAMP is a time, after VERSION the name of a ref.
   const request = { expression: clause.expression, castTo: undefined }
-  let [constant] = await evaluateConstants(connection, [request])
+  let [constant] = await evaluateConstants(connection, [request], restart)
   if (clause.unit === 'TIMESTAMP' && constant?.kind === 'string') {
     const castTo = 'TIMESTAMP WITH TIME ZONE'
-    ;[constant] = await evaluateConstants(connection, [{ ...request, castTo }])
+    ;[constant] = await evaluateConstants(connection, [{ ...request, castTo }], restart)
   }
   const snapshot =
     clause.unit === 'VERSION' ? atVersion(table, constant) : atTimestamp(table, constant)

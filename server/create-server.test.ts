@@ -284,7 +284,7 @@ describe('errors', () => {
     expect((await call('POST', '/v1/namespaces', '<a/>', xml)).status).toBe(415)
   })
 
-  test('what may be applied is 500, what surely is not is 503', async () => {
+  test('[C21] what may be applied is 500, what surely is not is 503', async () => {
     const failures = [
       [new CommitStateUnknownError('who knows'), 500, 'CommitStateUnknownException'],
       [new UnavailableError('store is down'), 503, 'ServiceUnavailableException'],

@@ -51,7 +51,7 @@ async function makeTables() {
 }
 
 describe('dropTable() with purge', () => {
-  test('deletes what the table reaches and nothing of a table in the same folder', async () => {
+  test('[C22] deletes what the table reaches and nothing of a table in the same folder', async () => {
     const { catalog, append, locations } = await makeTables()
     const location = `${warehouse}/shared`
     const other = { namespace: ['shop'], name: 'other' }
@@ -68,7 +68,7 @@ describe('dropTable() with purge', () => {
     expect((await catalog.loadTable(other)).metadata.snapshots).toHaveLength(1)
   })
 
-  test('leaves files that are not below the table, and everything without purge', async () => {
+  test('[C22] leaves files that are not below the table, and everything without purge', async () => {
     const { catalog, append, locations } = await makeTables()
     const identifier = { namespace: ['shop'], name: 'orders' }
     await catalog.createTable({ identifier, schema })

@@ -180,7 +180,7 @@ function describeTables(
     expect(await catalog.loadTable(table.identifier)).toEqual(table)
   })
 
-  test('createTable() refuses an existing name, a missing namespace and hostile names', async () => {
+  test('[C20] createTable() refuses an existing name, a missing namespace and hostile names', async () => {
     const { catalog } = madeOf()
     const namespace = await freshNamespace()
     await catalog.createTable(request(namespace))
@@ -193,7 +193,7 @@ function describeTables(
     }
   })
 
-  test('createTable() keeps the table below the warehouse', async () => {
+  test('[C19] createTable() keeps the table below the warehouse', async () => {
     const { catalog, warehouse } = madeOf()
     const namespace = await freshNamespace()
     const outside = [
@@ -221,7 +221,7 @@ function describeTables(
     expect(placed.metadata.location).toBe(`${warehouse}/custom/place`)
   })
 
-  test('listTables() names the tables of one namespace, in order, odd names included', async () => {
+  test('[C20] listTables() names the tables of one namespace, in order, odd names included', async () => {
     const { catalog } = madeOf()
     const namespace = await freshNamespace()
     const names = ['b', 'a.b', 'größe', 'with space', 'UPPER', 'ünïcode~']

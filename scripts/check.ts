@@ -36,7 +36,8 @@ const steps: readonly Step[] = [
   {
     name: 'unit and architecture tests',
     tool: 'vitest/vitest.mjs',
-    args: ['run', '--project', 'unit', '--reporter=dot'],
+    // One module graph for all files saves a quarter of the time; `npm test` isolates them.
+    args: ['run', '--project', 'unit', '--no-isolate', '--reporter=dot'],
   },
   {
     name: 'lint',

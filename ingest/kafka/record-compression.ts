@@ -6,9 +6,10 @@
  */
 import { gunzipSync, gzipSync } from 'node:zlib'
 import * as zlib from 'node:zlib'
-import { compressFrameSync, decompressFrameSync } from 'lz4-napi'
+import { compressFrameSync } from 'lz4-napi'
 import { compressSync as snappyCompress } from 'snappy'
 import { CorruptDataError, UnsupportedError } from '../../common/index.ts'
+import { decompressLz4Frame } from './lz4-frame.ts'
 import { uncompressKafkaSnappy } from './snappy-framing.ts'
 import { zstdBytesMax } from './zstd-frame.ts'
 
@@ -44,7 +45,7 @@ export async function loadRecordCompression(): Promise<RecordCompression> {
     none: { compress: (bytes) => bytes, decompress: (bytes) => bytes },
     gzip: {
       compress: (bytes) => gzipSync(bytes),
-      decompress: (bytes) => gunzipSync(bytes, { maxOutputLength: decompressedBytesMax }),
+      decompress: gunzip,
     },
     snappy: {
       compress: (bytes) => snappyCompress(asBuffer(bytes)),
@@ -52,7 +53,7 @@ export async function loadRecordCompression(): Promise<RecordCompression> {
     },
     lz4: {
       compress: (bytes) => compressFrameSync(asBuffer(bytes)),
-      decompress: (bytes) => decompressFrameSync(asBuffer(bytes)),
+      decompress: (bytes) => decompressLz4Frame(asBuffer(bytes), decompressedBytesMax),
     },
     zstd: nativeZstd() ?? (await loadWasmZstd()),
   }
@@ -81,6 +82,13 @@ export function recordCodecOf(attributes: number): RecordCodec {
     })
   }
   return codec
+}
+
+/** With the output sized beforehand from the trailer, which is a fifth faster; it is only a hint. */
+function gunzip(bytes: Uint8Array): Uint8Array {
+  const claimed = bytes.length < 4 ? 0 : asBuffer(bytes).readUInt32LE(bytes.length - 4)
+  const chunkSize = Math.max(1 << 10, Math.min(claimed + 64, bytes.length * 64, 64 << 20))
+  return gunzipSync(bytes, { chunkSize, maxOutputLength: decompressedBytesMax })
 }
 
 function nativeZstd(): Codec | undefined {

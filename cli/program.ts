@@ -1,5 +1,6 @@
 /** The tree of commands. Each command's work is loaded when it runs, so help and version stay quick. */
 import { Command, CommanderError } from 'commander'
+import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addInit } from './commands/init.ts'
 import { addServe } from './commands/serve.ts'
@@ -44,7 +45,7 @@ export function buildProgram(context: CliContext): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('(tide <command> --help shows the flags)')
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
-  for (const add of [addInit, addDoctor, addServe, addSql, addStream, addTopic, addTable]) {
+  for (const add of [addInit, addDemo, addDoctor, addServe, addSql, addStream, addTopic, addTable]) {
     add(program, context)
   }
   context.bindGlobals(() => program.opts<GlobalOptions>())

@@ -1,6 +1,7 @@
 /** `tide doctor`: one line per check, ok or fail, with the fix under a failed one; exit 1 on any. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { createColors } from 'picocolors'
 import {
   type DoctorCheck,
   bucketPolicies,
@@ -114,9 +115,8 @@ async function loaded<T>(
 }
 
 function checkLines({ name, ok, detail, fix }: DoctorCheck, color: boolean): string {
-  const paint = (code: number, text: string): string =>
-    color ? `\u001B[${code}m${text}\u001B[0m` : text
-  const verdict = ok ? paint(32, 'ok  ') : paint(31, 'fail')
+  const paint = createColors(color)
+  const verdict = ok ? paint.green('ok  ') : paint.red('fail')
   const shown = maskUrlCredentials(detail).replaceAll('\n', '\n      ')
   const remedy = fix === undefined ? '' : `      fix: ${fix}\n`
   return `${verdict}  ${name}: ${shown}\n${remedy}`

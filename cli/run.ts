@@ -13,7 +13,7 @@ export interface CliRun {
 }
 
 /** The entry of `bin/tide.ts`: runs on this process and sets its exit code. */
-export async function main(): Promise<void> {
+export async function main(args: readonly string[] = process.argv.slice(2)): Promise<void> {
   const stop = new AbortController()
   const onSignal = (): void => {
     // The second signal of an impatient person ends the process at once.
@@ -27,7 +27,7 @@ export async function main(): Promise<void> {
     process.exit(error.code === 'EPIPE' ? exitCodes.fine : exitCodes.failed)
   })
   process.exitCode = await runCli({
-    args: process.argv.slice(2),
+    args,
     streams: { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
     environment: environmentEntries(),
     directory: process.cwd(),

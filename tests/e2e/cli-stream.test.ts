@@ -1,10 +1,9 @@
 /** From stdin to a table with the commands alone, on the embedded log and a local warehouse. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable, Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { runCli } from '../../cli/index.ts'
+import { exitOf, lineOf, spawnTide, tide as runTide, tideRows } from '../support/tide.ts'
 
 let directory = ''
 beforeEach(async () => {
@@ -13,41 +12,9 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-class TextSink extends Writable {
-  text = ''
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString()
-    done()
-  }
-}
-
-interface Outcome {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-async function tide(
-  line: string,
-  input = '',
-  signal = new AbortController().signal,
-): Promise<Outcome> {
-  const [stdout, stderr] = [new TextSink(), new TextSink()]
-  const stdin = Readable.from(input === '' ? [] : [Buffer.from(input)])
-  const code = await runCli({
-    args: line.split(' '),
-    streams: { stdin, stdout, stderr },
-    environment: { TIDEWATER_LOG_LEVEL: 'warn' },
-    directory,
-    signal,
-  })
-  return { code, stdout: stdout.text, stderr: stderr.text }
-}
-
-async function rows(line: string): Promise<readonly Record<string, unknown>[]> {
-  const { stdout } = await tide(`${line} -o json`)
-  return JSON.parse(stdout) as readonly Record<string, unknown>[]
-}
+const tide = (line: string, input = '', signal = new AbortController().signal) =>
+  runTide(line, { directory, input, signal })
+const rows = (line: string) => tideRows(line, { directory })
 
 const records = `{"id": 1, "name": "a"}\n{"id": 2, "name": "b"}\nnot json\n{"id": 3, "name": "c"}\n`
 
@@ -111,15 +78,28 @@ describe('tide stream run', () => {
     expect(await rows('table list')).toMatchObject([{ table: 'events' }, { table: 'events__dlq' }])
   })
 
-  it('stops in order when the process is told to', async () => {
+  it('commits what was read when it is told to stop, and exits 0', async () => {
     await tide('topic produce events --create', records)
-    const stop = new AbortController()
-    const running = tide('stream run -o json', '', stop.signal)
-    await expect
-      .poll(async () => (await tide('topic ls')).code, { timeout: 5_000, interval: 300 })
-      .toBe(0)
-    stop.abort()
-    expect((await running).code).toBe(0)
+    const config = ['--config', join(directory, 'tidewater.yaml')]
+    const file = join(directory, 'streams/events.yaml')
+    // Only the end of the run can commit: the interval is an hour.
+    const slow = ['--set', 'output.iceberg.commit.interval=1h', '-o', 'json']
+    const sampled = ['--set', 'schema.sample_records=2']
+    const args = [...config, 'stream', 'run', file, ...slow, ...sampled]
+    const child = spawnTide(args, { directory, environment: { TIDEWATER_LOG_FORMAT: 'json' } })
+    let stdout = ''
+    child.stdout?.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString()
+    })
+    await new Promise<void>((resolve) => {
+      child.stderr?.on('data', (chunk: Buffer) => {
+        if (chunk.includes('schema.chosen')) resolve()
+      })
+    })
+    child.kill('SIGTERM')
+    expect(await exitOf(child)).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject([{ records: 4, rows: 3, dead_letters: 1, commits: 1 }])
+    expect(await rows('stream status')).toMatchObject([{ commit_lag: 0, total_records: 3 }])
   })
 
   it('reports a missing topic, a wrong end and a broken file', async () => {
@@ -166,5 +146,54 @@ describe('tide doctor', () => {
     const outcome = await tide('doctor --policies out')
     expect(outcome.code).toBe(2)
     expect(outcome.stderr).toContain('--policies needs a warehouse on s3://')
+  })
+})
+
+describe('tide sql', () => {
+  beforeEach(async () => {
+    await tide('topic produce events --create', records)
+    await tide('stream run --until latest')
+  })
+
+  it('answers -c, -f, stdin and both spellings of its flags', async () => {
+    const sum = 'SELECT count(*) AS n, sum(id) AS s FROM web.events'
+    const run = (args: readonly string[], input?: string) =>
+      runTide(['sql', ...args], { directory, ...(input === undefined ? {} : { input }) })
+    expect((await run(['-json', '-c', sum])).stdout).toBe('[{"n":3,"s":6}]\n')
+    expect((await run(['--csv', '-c', sum])).stdout).toBe('n,s\n3,6\n')
+    expect((await run(['-o', 'jsonl'], `${sum};`)).stdout).toBe('{"n":3,"s":6}\n')
+    await writeFile(join(directory, 'q.sql'), `${sum};\n`)
+    expect((await run(['-markdown', '-f', 'q.sql'])).stdout).toContain('| 3 | 6 |')
+    expect((await run(['-c', sum])).stdout).toContain('1 of 1 files')
+  })
+
+  it('exits 1 on a wrong statement and names the likely table', async () => {
+    const outcome = await runTide(['sql', '-c', 'SELECT * FROM web.evnts'], { directory })
+    expect(outcome.code).toBe(1)
+    expect(outcome.stderr).toContain('did you mean web.events')
+    expect((await tide('sql -f nope.sql')).code).toBe(2)
+  })
+})
+
+describe('tide serve', () => {
+  it('serves the catalog to the same command over REST, until it is told to stop', async () => {
+    await tide('topic produce events --create', records)
+    await tide('stream run --until latest')
+    const config = ['--config', join(directory, 'tidewater.yaml')]
+    const child = spawnTide([...config, 'serve', '--port', '0'], { directory })
+    const address = await lineOf(child, /^http/)
+    const elsewhere = { directory: tmpdir() }
+    const names = await tideRows(`--uri ${address} table list`, elsewhere)
+    expect(names).toMatchObject([{ table: 'events' }, { table: 'events__dlq' }])
+    const args = ['--uri', address, 'sql', '-csv', '-c', 'SELECT count(*) AS n FROM web.events']
+    expect((await runTide(args, elsewhere)).stdout).toBe('n\n3\n')
+    child.kill('SIGTERM')
+    expect(await exitOf(child)).toBe(0)
+  })
+
+  it('refuses to be open to strangers', async () => {
+    const outcome = await tide('serve --host 0.0.0.0 --port 0')
+    expect(outcome.code).toBe(2)
+    expect(outcome.stderr).toContain('needs a token')
   })
 })

@@ -86,11 +86,14 @@ async function runPiped(session: Session, input: Readable): Promise<void> {
 
 async function runInteractive(session: Session, options: ShellOptions): Promise<void> {
   const complete = completer(session.engine.catalog)
+  const history = await loadHistory(options.historyPath)
+  await session.messages('tidewater sql shell; .help for commands, .quit or Ctrl-D to leave\n')
+  // From here on nothing may be awaited before the lines are listened to, or some are lost.
   const terminal = createInterface({
     input: options.input,
     output: options.output,
     terminal: true,
-    history: await loadHistory(options.historyPath),
+    history,
     historySize: historyLinesMax,
     removeHistoryDuplicates: true,
     completer: (line: string, done: (error: Error | null, result: [string[], string]) => void) => {
@@ -101,7 +104,6 @@ async function runInteractive(session: Session, options: ShellOptions): Promise<
     },
   })
   const feeder = scriptFeeder(session)
-  await session.messages('tidewater sql shell; .help for commands, .quit or Ctrl-D to leave\n')
   await readLines(terminal, session, feeder, (line) => saveLine(options.historyPath, line))
   await feeder.end()
 }

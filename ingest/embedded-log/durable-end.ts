@@ -5,7 +5,6 @@
  * the writer publishes the end only after the fsync, in a small file with a checksum, because readers
  * in other processes may meet it half-written.
  */
-import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32c } from '@node-rs/crc32'
@@ -66,20 +65,19 @@ export async function tryReadDurableEnd(handle: FileHandle): Promise<DurableEnd 
   return decodeDurableEnd(bytes.subarray(0, bytesRead))
 }
 
-export async function readDurableEnd(directory: string, clock: Clock): Promise<DurableEnd> {
-  const file = durableFile(directory)
-  const handle = await open(file, 'r')
-  try {
-    for (let attempt = 0; attempt < readAttemptsMax; attempt++) {
-      const end = await tryReadDurableEnd(handle)
-      if (end !== undefined) return end
-      await clock.sleep(2)
-    }
-  } finally {
-    await handle.close()
+/** Through an open file, so that a topic made again under the same name is not taken for the old one. */
+export async function readDurableEnd(
+  handle: FileHandle,
+  directory: string,
+  clock: Clock,
+): Promise<DurableEnd> {
+  for (let attempt = 0; attempt < readAttemptsMax; attempt++) {
+    const end = await tryReadDurableEnd(handle)
+    if (end !== undefined) return end
+    await clock.sleep(2)
   }
   throw new CorruptDataError(
     'the end of an embedded log partition is unreadable; the next append to it repairs that',
-    { facts: { file } },
+    { facts: { file: durableFile(directory) } },
   )
 }

@@ -199,7 +199,12 @@ export class EmbeddedLog {
   }
 
   async offsetBounds(partition: TopicPartition): Promise<OffsetBounds> {
-    return this.openReader(partition).bounds()
+    const reader = this.openReader(partition)
+    try {
+      return await reader.bounds()
+    } finally {
+      await reader.close()
+    }
   }
 
   /** Takes the records below the offset away, as retention does. */

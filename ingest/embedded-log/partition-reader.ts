@@ -1,7 +1,7 @@
 /**
  * Reads one partition of an embedded log, from any process, up to its durable end.
  */
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import type { Clock } from '../../common/index.ts'
 import { CorruptDataError, NotFoundError } from '../../common/index.ts'
@@ -10,7 +10,7 @@ import { RecordSetSlicer } from '../kafka/record-batch-slicer.ts'
 import type { RecordCompression } from '../kafka/record-compression.ts'
 import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
 import type { OffsetBounds, TopicPartition } from '../record-source.ts'
-import { readDurableEnd } from './durable-end.ts'
+import { durableFile, readDurableEnd } from './durable-end.ts'
 import type { DurableEnd } from './durable-end.ts'
 import { hasCode, listSegments, segmentFile } from './log-layout.ts'
 import { SegmentIndex } from './segment-index.ts'
@@ -33,6 +33,7 @@ const chunkBytes = 4 << 20
 
 export class PartitionReader {
   readonly #options: PartitionReaderOptions
+  #durable: FileHandle | undefined
   #segment: OpenSegment | undefined
   /** The offset at which the next chunk begins, when reading on from the last one. */
   #sequential: { readonly offset: bigint; readonly position: number } | undefined
@@ -66,6 +67,7 @@ export class PartitionReader {
       return this.#slicer(bytes, nextOffset)
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error
+      await this.#requireSameTopic()
       // Retention removed the segment between our two looks.
       throw this.#outOfRange(nextOffset, await this.#durableEnd())
     }
@@ -94,6 +96,13 @@ export class PartitionReader {
   }
 
   async close(): Promise<void> {
+    const durable = this.#durable
+    this.#durable = undefined
+    await this.#closeSegment()
+    await durable?.close()
+  }
+
+  async #closeSegment(): Promise<void> {
     const segment = this.#segment
     this.#segment = undefined
     this.#sequential = undefined
@@ -101,16 +110,32 @@ export class PartitionReader {
   }
 
   async #durableEnd(): Promise<DurableEnd> {
+    const { directory, clock } = this.#options
     try {
-      return await readDurableEnd(this.#options.directory, this.#options.clock)
+      this.#durable ??= await open(durableFile(directory), 'r')
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error
-      const { topic, partition, directory } = this.#options
-      throw new NotFoundError('the embedded log has no such topic or partition (any more)', {
-        facts: { topic, partition, directory },
-        cause: error,
-      })
+      throw this.#gone(error)
     }
+    return readDurableEnd(this.#durable, directory, clock)
+  }
+
+  /**
+   * The end is read through the file opened first, segments are opened by name: when the topic was made
+   * again meanwhile, the two belong to different topics.
+   */
+  async #requireSameTopic(): Promise<void> {
+    const mine = await this.#durable?.stat()
+    const named = await stat(durableFile(this.#options.directory)).catch(() => undefined)
+    if (named === undefined || named.ino !== mine?.ino) throw this.#gone(undefined)
+  }
+
+  #gone(cause: unknown): NotFoundError {
+    const { topic, partition, directory } = this.#options
+    return new NotFoundError('the embedded log has no such topic or partition (any more)', {
+      facts: { topic, partition, directory },
+      cause,
+    })
   }
 
   #slicer(bytes: Uint8Array, position: bigint): RecordSetSlicer {
@@ -140,9 +165,15 @@ export class PartitionReader {
 
   async #openSegment(base: bigint): Promise<OpenSegment> {
     if (this.#segment?.base === base) return this.#segment
-    await this.close()
+    await this.#closeSegment()
     const file = segmentFile(this.#options.directory, base)
     const handle = await open(file, 'r')
+    try {
+      await this.#requireSameTopic()
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
     this.#segment = { base, file, handle, index: new SegmentIndex(this.#options) }
     return this.#segment
   }

@@ -33,9 +33,11 @@ export async function registerKafkajsCodecs(): Promise<void> {
 }
 
 function kafkajsCodec(compression: RecordCompression, codec: RecordCodec): KafkajsCodec {
+  // In a `then`, so that damaged bytes reject instead of throwing at kafkajs.
   return {
     compress: (encoder) =>
-      Promise.resolve(Buffer.from(compression.compress(codec, encoder.buffer))),
-    decompress: (bytes) => Promise.resolve(Buffer.from(compression.decompress(codec, bytes))),
+      Promise.resolve().then(() => Buffer.from(compression.compress(codec, encoder.buffer))),
+    decompress: (bytes) =>
+      Promise.resolve().then(() => Buffer.from(compression.decompress(codec, bytes))),
   }
 }

@@ -4,7 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { NotFoundError } from '../../common/index.ts'
+import { NotFoundError, ValidationError } from '../../common/index.ts'
 import { OffsetOutOfRangeError, decodeRecordHeaders, partitionKey } from '../../ingest/index.ts'
 import type { RecordBatch, RecordSource, TopicPartition } from '../../ingest/index.ts'
 
@@ -298,6 +298,25 @@ export function describeRecordSource(
       expect(after[0]?.topicId).not.toBe(before[0]?.topicId)
     })
 
+    it('[R9] fails when its topic is made again while it reads', async () => {
+      const topic = await topicWith(1)
+      await log.produce({ topic, partition: 0 }, numbered(0, 10))
+      await withSource(topic, async (source) => {
+        expect(await readAll(source, 0n)).toHaveLength(10)
+        await log.deleteTopic(topic)
+        await log.createTopic(topic, 1)
+        await log.produce({ topic, partition: 0 }, numbered(0, 20))
+        const error = await failure(source, 0n)
+        // Which of the two depends on when it looks; another offset range shows it too.
+        const kinds = [ValidationError, NotFoundError, OffsetOutOfRangeError]
+        expect(
+          kinds.some((kind) => error instanceof kind),
+          String(error),
+        ).toBe(true)
+        expect(error.message).toContain(`topic=${topic}`)
+      })
+    })
+
     it('names the same cluster each time', async () => {
       const topic = await topicWith(1)
       const first = await withSource(topic, (source) => source.clusterId())
@@ -447,14 +466,19 @@ async function pollUntil(
   }
 }
 
-async function failure(source: RecordSource): Promise<Error> {
-  for (let polls = 0; polls < 200; polls++) {
+/** What polling fails with; a group may be assigned anew before that. */
+async function failure(source: RecordSource, nextOffset?: bigint): Promise<Error> {
+  for (let polls = 0; polls < 300; polls++) {
+    let result: Polled
     try {
-      const result = await source.poll(1 << 20, 100)
-      const count = result.kind === 'records' ? result.batches.length : 0
-      if (count > 0) throw new Error('records came from an offset that is not there')
+      result = await source.poll(1 << 20, 100)
     } catch (error) {
       return error as Error
+    }
+    if (nextOffset === undefined) {
+      expect(result).toEqual({ kind: 'records', batches: [] })
+    } else if (result.kind === 'assigned') {
+      for (const partition of result.partitions) source.seek(partition, nextOffset)
     }
   }
   throw new Error('polling did not fail')

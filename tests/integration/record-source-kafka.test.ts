@@ -117,7 +117,7 @@ describe.skipIf(!present)('record sources on a real Kafka', () => {
         }
       }
 
-      it('[R3] [R4] gives committed transactions only, and reaches the end over their markers', async () => {
+      it('[R3, R4] gives committed transactions only, and reaches the end over their markers', async () => {
         const topic = await topicWith(1)
         const one = (value: string): { value: string; partition: number } => ({
           value,
@@ -186,7 +186,7 @@ describe.skipIf(!present)('record sources on a real Kafka', () => {
         })
       })
 
-      it('[R8] reads across the holes of a compacted topic', async () => {
+      it('[R3] reads across the holes of a compacted topic', async () => {
         const topic = await topicWith(1, {
           'cleanup.policy': 'compact',
           'min.cleanable.dirty.ratio': '0.01',

@@ -7,7 +7,7 @@
 import type { ComparisonOperator, Expression, PrimitiveType } from '../../catalog/index.ts'
 import type { ColumnFinder, FoundColumn } from './column-finder.ts'
 import { isConstant, isStringLiteral, type Constant, type ConstantRequest } from './constants.ts'
-import { convertComparison } from './literal-conversion.ts'
+import { commonConstants, convertComparison } from './literal-conversion.ts'
 import { child, children, textOf, textsOf, type Node } from './syntax-tree.ts'
 import { duckdbTypeName } from './type-name.ts'
 
@@ -106,23 +106,36 @@ function combine(kind: 'and' | 'or', parts: readonly Expression[]): Expression |
 }
 
 function translateBetween(to: Translation, node: Node, negated: boolean): Pending {
-  const input = child(node, 'input')
-  const parts = [
-    compare(to, input, negated ? '<' : '>=', child(node, 'lower')),
-    compare(to, input, negated ? '>' : '<=', child(node, 'upper')),
-  ]
-  return negated ? anyOf(parts) : allOf(parts)
+  const side = columnSide(to, child(node, 'input'))
+  if (side === undefined) return nothing
+  const bounds = request(to, side, [child(node, 'lower'), child(node, 'upper')])
+  return (values) => {
+    const [lower, upper] = bounds(values) ?? []
+    const parts = [
+      compareWith(side, negated ? '<' : '>=', lower),
+      compareWith(side, negated ? '>' : '<=', upper),
+    ].map(
+      (part): Pending =>
+        () =>
+          part,
+    )
+    return (negated ? anyOf(parts) : allOf(parts))(values)
+  }
 }
 
 function compare(to: Translation, left: Node, operator: ComparisonOperator, right: Node): Pending {
   const direct = columnSide(to, left)
-  if (direct !== undefined) return compareColumn(to, direct, operator, right)
-  const swapped = columnSide(to, right)
-  return swapped === undefined ? nothing : compareColumn(to, swapped, mirrored[operator], left)
+  const side = direct ?? columnSide(to, right)
+  if (side === undefined) return nothing
+  const constant = request(to, side, [direct === undefined ? left : right])
+  const wanted = direct === undefined ? mirrored[operator] : operator
+  return (values) => compareWith(side, wanted, constant(values)?.[0])
 }
 
 interface ColumnSide {
   readonly column: FoundColumn
+  /** The type that is compared: the column's own, or date. */
+  readonly type: PrimitiveType
   /** The column is a timestamp, seen as its day. */
   readonly asDate: boolean
 }
@@ -130,7 +143,7 @@ interface ColumnSide {
 function columnSide(to: Translation, node: Node): ColumnSide | undefined {
   if (textOf(node, 'type') === 'COLUMN_REF') {
     const column = to.columns.find(textsOf(node, 'column_names'))
-    return column === undefined ? undefined : { column, asDate: false }
+    return column === undefined ? undefined : { column, type: column.type, asDate: false }
   }
   if (textOf(node, 'type') !== 'OPERATOR_CAST' || node['try_cast'] === true) return undefined
   if (textOf(child(node, 'cast_type'), 'id') !== 'DATE') return undefined
@@ -139,25 +152,18 @@ function columnSide(to: Translation, node: Node): ColumnSide | undefined {
   const column = to.columns.find(textsOf(inner, 'column_names'))
   const type = column?.type.type
   if (column === undefined || (type !== 'timestamp' && type !== 'timestamptz')) return undefined
-  return { column, asDate: true }
+  return { column, type: { type: 'date' }, asDate: true }
 }
 
-function compareColumn(
-  to: Translation,
-  { column, asDate }: ColumnSide,
+function compareWith(
+  { column, type, asDate }: ColumnSide,
   operator: ComparisonOperator,
-  other: Node,
-): Pending {
-  const type: PrimitiveType = asDate ? { type: 'date' } : column.type
-  const constant = request(to, other, type)
-  if (constant === undefined) return nothing
-  return (values) => {
-    const value = values[constant]
-    const converted = value === undefined ? undefined : convertComparison(type, operator, value)
-    if (converted === undefined) return undefined
-    if (asDate) return daysAsInstants(column, converted.operator, Number(converted.literal))
-    return { kind: 'comparison', column: column.path, ...converted }
-  }
+  constant: Constant | undefined,
+): Expression | undefined {
+  const converted = constant === undefined ? undefined : convertComparison(type, operator, constant)
+  if (converted === undefined) return undefined
+  if (asDate) return daysAsInstants(column, converted.operator, Number(converted.literal))
+  return { kind: 'comparison', column: column.path, ...converted }
 }
 
 /** `ts::DATE op day` as a range of `ts`. */
@@ -194,19 +200,16 @@ function translateIn(to: Translation, node: Node): Pending {
   const [input, ...items] = children(node['children'])
   const side = input === undefined ? undefined : columnSide(to, input)
   if (side === undefined || side.asDate || items.length === 0) return nothing
-  // DuckDB gives all items one type; a mixture of literal kinds would be guesswork.
-  if (items.some(isStringLiteral) && !items.every(isStringLiteral)) return nothing
-  const { column } = side
-  const constants = items.map((item) => request(to, item, column.type))
+  const constants = request(to, side, items)
   return (values) => {
     const literals = []
-    for (const constant of constants) {
-      const value = constant === undefined ? undefined : values[constant]
-      const converted = value === undefined ? undefined : convertComparison(column.type, '=', value)
+    for (const constant of constants(values) ?? [undefined]) {
+      const converted =
+        constant === undefined ? undefined : convertComparison(side.type, '=', constant)
       if (converted === undefined) return undefined
       literals.push(converted.literal)
     }
-    return { kind: 'in', column: column.path, literals }
+    return { kind: 'in', column: side.column.path, literals }
   }
 }
 
@@ -248,12 +251,23 @@ function translateBoolean(to: Translation, node: Node, wanted: boolean): Pending
   return () => ({ kind: 'comparison', operator: '=', column: column.path, literal: wanted })
 }
 
-/** The index of the constant among the requests; undefined when `node` is no constant. */
-function request(to: Translation, node: Node, type: PrimitiveType): number | undefined {
-  if (!isConstant(node, (name) => to.columns.mayBeColumn(name))) return undefined
-  const castTo = isStringLiteral(node) ? duckdbTypeName(type) : undefined
-  to.requests.push({ expression: node, castTo })
-  return to.requests.length - 1
+/**
+ * Asks for constants that DuckDB gives one type together with the column; the answer is undefined
+ * unless all of them are known and can be compared one by one.
+ */
+function request(
+  to: Translation,
+  { type }: ColumnSide,
+  nodes: readonly Node[],
+): (values: readonly (Constant | undefined)[]) => readonly Constant[] | undefined {
+  const isKnown = nodes.every((node) => isConstant(node, (name) => to.columns.mayBeColumn(name)))
+  // A bare string takes the type of its neighbours, which need not be the column's.
+  const strings = nodes.filter(isStringLiteral).length
+  if (!isKnown || (strings > 0 && strings < nodes.length)) return () => undefined
+  const first = to.requests.length
+  const castTo = strings > 0 ? duckdbTypeName(type) : undefined
+  for (const expression of nodes) to.requests.push({ expression, castTo })
+  return (values) => commonConstants(type, values.slice(first, first + nodes.length))
 }
 
 function onlyChild(node: Node): Node {

@@ -37,7 +37,7 @@ export function convertComparison(
         type.type === 'int' ? Number(value) : value,
       )
     case 'decimal': {
-      const fraction = decimalFraction(type.precision, type.scale, constant)
+      const fraction = decimalFraction(type.scale, constant)
       const limit = 10n ** BigInt(type.precision)
       return onGrid(operator, fraction, [-limit, limit], (value) => value)
     }
@@ -52,6 +52,42 @@ export function convertComparison(
     default:
       return same(type, operator, constant)
   }
+}
+
+/**
+ * Constants that DuckDB compares with the column in one common type (`BETWEEN`, `IN`, and a single
+ * one as well), each as it is after that; undefined when the common type could change a comparison.
+ */
+export function commonConstants(
+  type: PrimitiveType,
+  given: readonly (Constant | undefined)[],
+): readonly Constant[] | undefined {
+  const constants = given.filter((constant) => constant !== undefined)
+  if (constants.length < given.length) return undefined
+  const whole = wholeDigitsOf(type)
+  if (whole === undefined) return constants
+  const exact = constants.filter((constant) => constant.kind === 'exact')
+  if (exact.length < constants.length) {
+    // One double makes the comparison one of doubles, for the others too.
+    return constants.map((constant) => {
+      const value = floatValue(constant)
+      return { kind: 'double', value: value ?? Number.NaN }
+    })
+  }
+  const scale = Math.max(scaleOf(type), ...exact.map((constant) => constant.scale))
+  const digits = Math.max(whole, ...exact.map((constant) => constant.wholeDigits))
+  // Beyond 38 digits there is no decimal to compare in; whole numbers need none.
+  return scale > 0 && digits + scale > 38 ? undefined : constants
+}
+
+function wholeDigitsOf(type: PrimitiveType): number | undefined {
+  if (type.type === 'int') return 10
+  if (type.type === 'long') return 19
+  return type.type === 'decimal' ? type.precision - type.scale : undefined
+}
+
+function scaleOf(type: PrimitiveType): number {
+  return type.type === 'decimal' ? type.scale : 0
 }
 
 /** A number as a fraction of the column's unit. */
@@ -97,15 +133,8 @@ function numberFraction(constant: Constant): Fraction | undefined {
   return { numerator: BigInt(floor) * 2n + 1n, denominator: 2n }
 }
 
-function decimalFraction(
-  precision: number,
-  scale: number,
-  constant: Constant,
-): Fraction | undefined {
+function decimalFraction(scale: number, constant: Constant): Fraction | undefined {
   if (constant.kind !== 'exact') return undefined
-  // Beyond 38 digits DuckDB would compare in another type.
-  const whole = Math.max(precision - scale, constant.wholeDigits)
-  if (whole + Math.max(scale, constant.scale) > 38) return undefined
   return {
     numerator: constant.numerator * 10n ** BigInt(scale),
     denominator: constant.denominator,

@@ -65,7 +65,7 @@ describe('createQueryEngine()', () => {
 
   it.each([
     ["ts >= TIMESTAMP '2026-01-02 12:00:00'", 1],
-    ["ts BETWEEN TIMESTAMP '2026-01-02' AND '2026-01-02 23:00:00'", 1],
+    ["ts BETWEEN TIMESTAMP '2026-01-02' AND TIMESTAMP '2026-01-02 23:00:00'", 1],
     ["ts::DATE = DATE '2026-01-02'", 1],
     ["ts >= DATE '2026-01-02' AND carrier = 'AA'", 2],
     ['id < 200', 1],

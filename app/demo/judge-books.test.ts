@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest'
+import { type Books, grouped, judgeBooks } from './judge-books.ts'
+
+const content = { rows: 10n, delaySum: '7', distanceSum: '900', hashSum: '12345' }
+
+const whole: Books = {
+  log: [
+    { partition: 0, first: 0n, next: 6n },
+    { partition: 1, first: 0n, next: 4n },
+  ],
+  produced: 10,
+  partitions: [
+    { partition: 0, rows: 6n, known: 6n, distinct: 6n, first: 0n, last: 5n },
+    { partition: 1, rows: 4n, known: 4n, distinct: 4n, first: 0n, last: 3n },
+  ],
+  source: content,
+  table: content,
+  recordsOfSnapshot: 10n,
+  deadLetters: 0n,
+}
+
+function failed(books: Books): readonly string[] {
+  return judgeBooks(books)
+    .filter(({ passed }) => !passed)
+    .map(({ name }) => name)
+}
+
+function withPartition(changes: Partial<Books['partitions'][number]>): Books {
+  return {
+    ...whole,
+    partitions: whole.partitions.map((one) => (one.partition === 1 ? { ...one, ...changes } : one)),
+  }
+}
+
+describe('judgeBooks()', () => {
+  it('finds nothing where table, log and source agree', () => {
+    expect(failed(whole)).toEqual([])
+    expect(judgeBooks(whole).map(({ name }) => name)).toContain('lost 0')
+    expect(failed({ ...whole, produced: undefined })).toEqual([])
+  })
+
+  it('counts a record of the log that no row has as lost', () => {
+    const books = withPartition({ rows: 3n, known: 3n, distinct: 3n })
+    expect(failed({ ...books, recordsOfSnapshot: 9n })).toEqual(['lost 1'])
+    expect(failed({ ...books, recordsOfSnapshot: 10n })).toEqual(['lost 1', 'metadata'])
+  })
+
+  it('counts a second row of one record as duplicated, also where the sum of rows is right', () => {
+    const more = withPartition({ rows: 5n, known: 5n, distinct: 4n })
+    expect(failed({ ...more, recordsOfSnapshot: 11n })).toEqual(['duplicated 1'])
+    const swapped = withPartition({ rows: 4n, known: 4n, distinct: 3n })
+    expect(failed(swapped)).toEqual(['lost 1', 'duplicated 1'])
+  })
+
+  it('refuses rows of offsets that the log does not have', () => {
+    const books = withPartition({ rows: 5n, known: 4n, distinct: 4n, last: 9n })
+    expect(failed({ ...books, recordsOfSnapshot: 11n })).toEqual(['offsets'])
+  })
+
+  it('refuses values that are not those of the source', () => {
+    for (const change of [
+      { delaySum: '8' },
+      { distanceSum: '901' },
+      { hashSum: '1' },
+      { rows: 9n },
+    ]) {
+      expect(failed({ ...whole, table: { ...content, ...change } })).toEqual(['content'])
+    }
+  })
+
+  it('refuses dead letters and a log that is not what was produced', () => {
+    expect(failed({ ...whole, deadLetters: 1n })).toEqual(['metadata'])
+    expect(failed({ ...whole, produced: 11 })).toEqual(['log'])
+  })
+
+  it('does not call an empty run a success', () => {
+    const nothing = { rows: 0n, delaySum: '0', distanceSum: '0', hashSum: '0' }
+    const empty = { log: [], produced: 0, partitions: [], source: nothing, table: nothing }
+    expect(failed({ ...empty, recordsOfSnapshot: 0n, deadLetters: 0n })).toEqual(['lost 0'])
+  })
+})
+
+describe('grouped()', () => {
+  it('sets a comma after every third digit', () => {
+    expect([0, 999, 1000, 1234567, 12.6].map(grouped)).toEqual([
+      '0',
+      '999',
+      '1,000',
+      '1,234,567',
+      '13',
+    ])
+    expect(grouped(-1234n)).toBe('-1,234')
+  })
+})

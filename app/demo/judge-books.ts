@@ -1,0 +1,95 @@
+/** Pure: from the counted books to the demo's verdict. */
+import type { DemoCheck } from './demo-reporter.ts'
+import type { Content, LogRange, PartitionCount } from './lake-books.ts'
+
+export interface Books {
+  readonly log: readonly LogRange[]
+  /** What the producer says it made durable; undefined when only looking back. */
+  readonly produced: number | undefined
+  readonly partitions: readonly PartitionCount[]
+  readonly source: Content
+  readonly table: Content
+  /** `total-records` of the newest snapshot. */
+  readonly recordsOfSnapshot: bigint
+  readonly deadLetters: bigint
+}
+
+export function judgeBooks(books: Books): readonly DemoCheck[] {
+  const { log, partitions, source, table } = books
+  const records = sum(log.map(({ first, next }) => next - first))
+  const rows = sum(partitions.map((one) => one.rows))
+  const distinct = sum(partitions.map((one) => one.distinct))
+  const known = sum(partitions.map((one) => one.known))
+  const lost = records - distinct
+  const duplicated = known - distinct
+  const strangers = rows - known
+  const checks: DemoCheck[] = [
+    {
+      name: `lost ${grouped(lost)}`,
+      passed: lost === 0n && records > 0n,
+      detail: `${grouped(distinct)} of the log's ${grouped(records)} (partition, offset) are in the table`,
+    },
+    {
+      name: `duplicated ${grouped(duplicated)}`,
+      passed: duplicated === 0n,
+      detail: `${grouped(known)} rows have ${grouped(distinct)} different (partition, offset)`,
+    },
+    {
+      name: 'offsets',
+      passed: strangers === 0n,
+      detail:
+        strangers === 0n
+          ? rangesText(partitions)
+          : `${grouped(strangers)} rows are of no record in the log`,
+    },
+    {
+      name: 'content',
+      passed: isSame(source, table),
+      detail: isSame(source, table)
+        ? `every column as in the source file: delays ${grouped(table.delaySum)}, miles ${grouped(table.distanceSum)}, hash ${table.hashSum}`
+        : `table ${contentText(table)}, source file ${contentText(source)}`,
+    },
+    {
+      name: 'metadata',
+      passed: books.recordsOfSnapshot === rows && books.deadLetters === 0n,
+      detail: `the snapshot says ${grouped(books.recordsOfSnapshot)} records, the files hold ${grouped(rows)}; dead letters ${grouped(books.deadLetters)}`,
+    },
+  ]
+  if (books.produced === undefined) return checks
+  const produced: DemoCheck = {
+    name: 'log',
+    passed: BigInt(books.produced) === records,
+    detail: `${grouped(books.produced)} produced, ${grouped(records)} in the log`,
+  }
+  return [...checks, produced]
+}
+
+function rangesText(partitions: readonly PartitionCount[]): string {
+  return partitions
+    .map(({ partition, first, last }) => `${partition}: ${grouped(first)}-${grouped(last)}`)
+    .join('  ')
+}
+
+function isSame(left: Content, right: Content): boolean {
+  return (
+    left.rows === right.rows &&
+    left.delaySum === right.delaySum &&
+    left.distanceSum === right.distanceSum &&
+    left.hashSum === right.hashSum
+  )
+}
+
+function contentText(content: Content): string {
+  const { rows, delaySum, distanceSum, hashSum } = content
+  return `${grouped(rows)} rows, delays ${grouped(delaySum)}, miles ${grouped(distanceSum)}, hash ${hashSum}`
+}
+
+function sum(values: readonly bigint[]): bigint {
+  return values.reduce((total, value) => total + value, 0n)
+}
+
+/** 1234567 as 1,234,567. */
+export function grouped(value: number | bigint | string): string {
+  const text = typeof value === 'number' ? Math.round(value).toString() : value.toString()
+  return text.replace(/\B(?=(\d{3})+$)/g, ',')
+}

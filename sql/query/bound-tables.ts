@@ -107,7 +107,7 @@ async function filtersOf(
 }
 
 /** Wrong rows are worse than none: what this release cannot apply, it refuses. */
-function checkReadable(table: Table, plan: ScanPlan): void {
+export function checkReadable(table: Table, plan: ScanPlan): void {
   const name = formatIdentifier(table.identifier)
   const withDeletes = plan.tasks.find(({ deletes }) => deletes.length > 0)
   if (withDeletes !== undefined) {

@@ -7,6 +7,7 @@
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { NestedField, Schema, TableMetadata, Type } from '../../catalog/index.ts'
+import { UnsupportedError } from '../../common/index.ts'
 import { quoteLiteral } from '../sql-text.ts'
 import { escapeGlob, type FileGroup, type ScanFile } from './scan-sql.ts'
 
@@ -22,9 +23,10 @@ const plainName = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /** Whether every live file is known to name struct members as `schema` does. */
 export function namesAreCertain(metadata: TableMetadata, schema: Schema): boolean {
+  // A table with a name mapping may hold files without field ids.
+  if (metadata.properties['schema.name-mapping.default'] !== undefined) return false
   const wanted = structsOf(schema)
   if (wanted.size === 0) return true
-  if (metadata.properties['schema.name-mapping.default'] !== undefined) return false
   const names = [...wanted.values()].flatMap((struct) => [...struct.values()])
   if (!names.every((name) => plainName.test(name))) return false
   // A schema that was removed may still be the one that a live file was written with.
@@ -44,6 +46,12 @@ export async function groupByLayout(
   const groups = new Map<string, { files: ScanFile[]; layout: ReadonlyMap<number, FileNode> }>()
   for (const file of files) {
     const columns = roots.get(file.path) ?? []
+    if (columns.every(({ id }) => id === undefined)) {
+      throw new UnsupportedError(
+        'a data file has no field ids, and its columns cannot be read by name yet: rewrite it',
+        { facts: { file: file.location } },
+      )
+    }
     const layout = new Map<number, FileNode>()
     for (const field of nested) {
       const column = columns.find(({ id }) => id === field.id)

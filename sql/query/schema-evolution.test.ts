@@ -183,6 +183,16 @@ describe('[Q2] schema evolution', () => {
     ])
   })
 
+  it('[Q5] a file without field ids is refused, not read as NULL', async () => {
+    await lake.create('d.t', ['a int'])
+    const { metadata } = await lake.load('d.t')
+    const nameless = { ...currentSchema(metadata), fields: [] }
+    await lake.append('d.t', 'SELECT 1 AS a', { schema: nameless })
+    const updates = { 'schema.name-mapping.default': '[{"field-id":1,"names":["a"]}]' }
+    await lake.update('d.t', [{ action: 'set-properties', updates }])
+    await expect(rows('SELECT a FROM d.t')).rejects.toThrow(/has no field ids.*file=memory:/)
+  })
+
   it('time travel reads a snapshot with its own schema', async () => {
     await lake.create('d.t', ['a int', 'b string'])
     const before = await lake.append('d.t', "SELECT 1 AS a, 'x' AS b")
@@ -197,7 +207,7 @@ describe('[Q2] schema evolution', () => {
   })
 })
 
-describe('hostile names', () => {
+describe('[Q2] hostile names', () => {
   it('columns, tables and namespaces with any letters are read', async () => {
     const columns = ["a'b", 'c"d', 'select', 'x y', 'é€😀', '$x', 'a.b', ';--', 'per%cent']
     await lake.create(

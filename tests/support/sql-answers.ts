@@ -5,6 +5,7 @@ import {
   allRows,
   createQueryEngine,
   plainText,
+  type HttpfsSettings,
   type QueryEngine,
   type QueryOptions,
   type QuerySummary,
@@ -24,10 +25,15 @@ export interface Answers {
   ask(sql: string, options?: QueryOptions): Promise<Answer>
 }
 
-export async function openAnswers(lake: SqlLake): Promise<Answers> {
+/** With `httpfs` S3 is read directly, without it through a cache in the lake's directory. */
+export async function openAnswers(lake: SqlLake, httpfs?: HttpfsSettings): Promise<Answers> {
   const directory = join(lake.directory, 'cache')
   const cache = new FileCache({ io: lake.io, directory, bytesMax: 2 ** 30 })
-  const engine = await createQueryEngine({ ...lake, cache })
+  const engine = await createQueryEngine({
+    ...lake,
+    cache,
+    ...(httpfs === undefined ? {} : { httpfs }),
+  })
   return {
     engine,
     ask: async (sql, options) => {

@@ -160,9 +160,10 @@ async function writeFiles(write: WriteFiles): Promise<readonly DataFile[]> {
     const files: DataFile[] = []
     for (const group of groups.values()) {
       const path = join(write.directory, `${randomUuid(write.random)}.parquet`)
+      const ids = fieldIds(schema.fields, names)
       const numbers = group.rows.map((index) => index + 1).join(', ')
       await connection.run(
-        `COPY (SELECT * EXCLUDE ("$row") FROM given WHERE "$row" IN (${numbers})) TO '${path}' (FORMAT parquet, FIELD_IDS {${fieldIds(schema.fields, names)}})`,
+        `COPY (SELECT * EXCLUDE ("$row") FROM given WHERE "$row" IN (${numbers})) TO '${path}' (FORMAT parquet${ids === '' ? '' : `, FIELD_IDS {${ids}}`})`,
       )
       const fileName = path.slice(path.lastIndexOf('/') + 1)
       const location = newDataFileLocation(table.metadata, spec, schema, group.partition, fileName)

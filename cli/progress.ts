@@ -64,10 +64,16 @@ class TerminalProgress implements Progress {
   update(fields: ProgressFields): void {
     if (this.#finished) return
     const nowMs = this.#clock.monotonic()
-    this.#line = progressLine(fields).slice(0, Math.max(10, (this.#stream.columns ?? 80) - 1))
+    this.#line = progressLine(fields).slice(0, Math.max(10, this.#width - 1))
     if (nowMs - this.#drawnMs < drawEveryMs) return
     this.#drawnMs = nowMs
     this.#stream.write(clearLine + this.#line)
+  }
+
+  /** A terminal that does not know its width says 0. */
+  get #width(): number {
+    const { columns } = this.#stream
+    return columns === undefined || columns === 0 ? 80 : columns
   }
 
   print(line: string): void {

@@ -75,7 +75,9 @@ function demoReporter(context: CliContext): DemoReporter {
       const text = await formatReport({ columns, rows: cells }, 'table')
       print(context, `\n${text.trimEnd().replaceAll(/^/gm, '  ')}\n`)
     },
-    progress: ({ label, produced, committed, snapshots }) => {
+    progress: (now) => {
+      if (now === undefined) return context.progress.done()
+      const { label, produced, committed, snapshots } = now
       const lag = produced - committed
       context.progress.update({ label, records: committed, lag, commits: snapshots })
     },

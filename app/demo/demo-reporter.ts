@@ -21,6 +21,6 @@ export interface DemoReporter {
   table(columns: readonly string[], rows: readonly (readonly string[])[]): Promise<void>
   /** Text to be copied: a query, a command. */
   code(text: string): void
-  /** Called often; shown only where a person watches. */
-  progress(progress: DemoProgress): void
+  /** Called often; shown only where a person watches. Undefined: there will be no more. */
+  progress(progress: DemoProgress | undefined): void
 }

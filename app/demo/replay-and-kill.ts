@@ -78,6 +78,7 @@ export async function replayAndKill(
     sinks.push(second)
     plan.reporter.fact('restarted', `sink process ${second.pid}`, 'it reads its place in the table')
     await watch.until(second, 'restarted sink', () => !second.isRunning)
+    plan.reporter.progress(undefined)
     return {
       produced: production.produced,
       producedMs: production.elapsedMs,

@@ -80,7 +80,10 @@ export function reportPlaces(
   directory: string,
   from: string,
 ): void {
-  const shown = (path: string): string => relative(from, path) || '.'
+  const shown = (path: string): string => {
+    const near = relative(from, path)
+    return near.startsWith('..') ? path : near || '.'
+  }
   const isSource = tideProgram.endsWith('.ts')
   const program = isSource ? `npx tsx ${quotedWord(shown(tideProgram))}` : 'tide'
   const tide = `${program} --config ${quotedWord(shown(join(directory, 'tidewater.yaml')))}`

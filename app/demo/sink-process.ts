@@ -14,6 +14,7 @@ export const tideProgram = fileURLToPath(
 export class SinkProcess {
   readonly #child: ChildProcess
   readonly #ended: Promise<void>
+  readonly #mayEnd: boolean
   #output = ''
   #isKilled = false
   readonly #killWithUs = (): void => {
@@ -22,6 +23,7 @@ export class SinkProcess {
 
   /** With `untilLatest` it drains the log and ends; without, it runs until it is stopped. */
   constructor(project: DemoProject, untilLatest: boolean) {
+    this.#mayEnd = untilLatest
     const command = ['stream', 'run', project.streamFile, '--work-dir', project.workDirectory]
     const until = untilLatest ? ['--until', 'latest'] : []
     const globals = ['--config', project.lakeFile, '--log-level', 'warn']
@@ -65,13 +67,17 @@ export class SinkProcess {
     await this.#ended
   }
 
-  /** Throws when the process has ended by itself otherwise than with success. */
+  /** Throws when the process has ended by itself, unless it drained the log as it should. */
   throwFailure(): void {
-    if (this.isRunning || this.#isKilled || this.#child.exitCode === 0) return
     const { exitCode, signalCode } = this.#child
-    throw new UnavailableError(`the sink ended by itself: ${this.#output.trim() || 'silently'}`, {
-      facts: { exitCode: exitCode ?? 'none', signal: signalCode ?? 'none' },
-    })
+    if (this.isRunning || this.#isKilled || (this.#mayEnd && exitCode === 0)) return
+    const said = this.#output.trim()
+    throw new UnavailableError(
+      `the sink ended by itself${said === '' ? '' : `, saying: ${said}`}`,
+      {
+        facts: { exitCode: exitCode ?? 'none', signal: signalCode ?? 'none' },
+      },
+    )
   }
 
   /** Throws ValidationError when the process was expected to be killed, but had ended. */

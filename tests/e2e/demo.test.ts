@@ -187,9 +187,8 @@ describe('the demo that cannot go on', () => {
   })
 
   it('ends the replay when its time is over', async () => {
-    const { code, text } = await demo(
-      ...['--dir', join(base, 'short'), '--rate', '10000', '--for', '3s', '--records', '100000'],
-    )
+    const pace = ['--rate', '10000', '--for', '3s', '--records', '100000']
+    const { code, text } = await demo('--dir', join(base, 'short'), ...pace)
     const produced = Number(/produced +([\d,]+) records/.exec(text)?.[1]?.replaceAll(',', ''))
     expect(produced).toBeGreaterThan(10_000)
     expect(produced).toBeLessThan(50_000)

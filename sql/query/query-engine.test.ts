@@ -256,6 +256,16 @@ describe('createQueryEngine()', () => {
     expect(databases).toEqual([])
   })
 
+  it('an error in a file names its location, not our copy of it', async () => {
+    await lake.create('demo.broken', ['a int'])
+    await lake.append('demo.broken', 'SELECT 1 AS a')
+    const [found] = (await ask('SELECT file_path, file_size_in_bytes FROM demo."broken$files"'))
+      .rows
+    const [location = '', size] = found?.split('|') ?? []
+    await lake.io.write(location, new Uint8Array(Number(size)).fill(7))
+    await expect(ask('SELECT * FROM demo.broken')).rejects.toThrow(location)
+  })
+
   it('stops when the signal says so', async () => {
     const abort = new AbortController()
     const long = 'SELECT count(*) FROM range(1000000000000) WHERE range % 7 = 3'

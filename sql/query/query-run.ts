@@ -205,7 +205,7 @@ export class QueryRun {
     const failed = (error: unknown): Error =>
       this.#options.signal?.aborted === true
         ? new UnavailableError('the query was cancelled', { cause: error })
-        : queryError(error, source, this.#sql, withoutCatalogNames)
+        : queryError(error, source, this.#sql, (message) => this.#inUsersTerms(message))
     let result: DuckDBResult
     try {
       result = await connection.stream(source.text)
@@ -228,6 +228,15 @@ export class QueryRun {
       }),
       close: () => this.free(),
     }
+  }
+
+  /** Our catalogs have no names for the user, and files are where the manifest says. */
+  #inUsersTerms(message: string): string {
+    const files = this.#opened.flatMap((opened) => opened.files)
+    return files.reduce(
+      (text, { path, location }) => (text.includes(path) ? text.replaceAll(path, location) : text),
+      withoutCatalogNames(message),
+    )
   }
 
   async *#batches(

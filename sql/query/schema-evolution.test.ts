@@ -149,6 +149,34 @@ describe('[Q2] schema evolution', () => {
     ])
   })
 
+  it('members are matched by id when the schema that a file was written with is gone', async () => {
+    await lake.create('d.t', [`s ${struct('2 x int')}`])
+    await lake.append('d.t', "SELECT {'x': 1} AS s")
+    await evolve('d.t', () => [field(1, `s ${struct('2 y int')}`)])
+    await lake.append('d.t', "SELECT {'y': 2} AS s")
+    await lake.update('d.t', [{ action: 'remove-schemas', schemaIds: [0] }])
+    expect((await lake.load('d.t')).metadata.schemas).toHaveLength(1)
+    expect(await rows('SELECT s.y FROM d.t ORDER BY 1')).toEqual(['1', '2'])
+  })
+
+  it('members are matched by id when the writer spelled their names its own way', async () => {
+    const table = await lake.create(
+      'd.t',
+      [
+        '{"type":"struct","fields":[{"id":2,"name":"a b","required":false,"type":"int"},{"id":3,"name":"c","required":false,"type":"int"}]}',
+      ].map((type) => `s ${type}`),
+    )
+    const { metadata } = table
+    const java = field(1, `s ${struct('2 a_x20b int', '3 c int')}`)
+    const schema: Schema = { ...currentSchema(metadata), fields: [java] }
+    await lake.append('d.t', "SELECT {'a_x20b': 1, 'c': 2} AS s", { schema })
+    await lake.append('d.t', "SELECT {'a b': 3, 'c': 4} AS s")
+    expect(await rows('SELECT s FROM d.t ORDER BY s.c')).toEqual([
+      "{'a b': 1, 'c': 2}",
+      "{'a b': 3, 'c': 4}",
+    ])
+  })
+
   it('structs inside lists and maps evolve by id', async () => {
     const list = (member: string): string =>
       `l {"type":"list","element-id":4,"element-required":false,"element":${struct(member)}}`

@@ -45,7 +45,16 @@ export function buildProgram(context: CliContext): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('(tide <command> --help shows the flags)')
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
-  for (const add of [addInit, addDemo, addDoctor, addServe, addSql, addStream, addTopic, addTable]) {
+  for (const add of [
+    addInit,
+    addDemo,
+    addDoctor,
+    addServe,
+    addSql,
+    addStream,
+    addTopic,
+    addTable,
+  ]) {
     add(program, context)
   }
   context.bindGlobals(() => program.opts<GlobalOptions>())

@@ -242,6 +242,21 @@ describe('tide stream echo and ls', () => {
   })
 })
 
+describe('tide --set', () => {
+  it('sets keys of both documents at once and refuses what neither has', async () => {
+    await project({ 'tidewater.yaml': lakeYaml, 'streams/events.yaml': streamYaml })
+    const both = '--set catalog.warehouse=s3://b/w --set output.iceberg.table=web.other'
+    const { stdout, code } = await tide(`stream echo --origin ${both}`)
+    expect(code).toBe(0)
+    expect(stdout).toContain('warehouse: s3://b/w # flag --set\n')
+    expect(stdout).toContain('table: web.other # flag --set\n')
+    const typo = await tide('stream ls --set output.iceberg.tabel=web.other')
+    expect(typo.code).toBe(2)
+    expect(typo.stderr).toContain('did you mean output.iceberg.table')
+    expect((await tide('table list --set output.iceberg.table=web.other')).code).toBe(0)
+  })
+})
+
 describe('tide table', () => {
   beforeEach(async () => {
     await project({ 'tidewater.yaml': lakeYaml })

@@ -121,6 +121,19 @@ describe('EmbeddedLog', () => {
     expect(await readValues(again)).toEqual(['a', 'b', 'c', 'd', 'e'])
   })
 
+  it('[R9] never reads a segment of a topic that was made again under the same name', async () => {
+    const log = await logWithTopic({ segmentBytesMax: 1 })
+    for (const value of ['a', 'b', 'c']) await log.appendValues(partition, [value])
+    const reader = log.openReader(partition)
+    expect((await reader.read(0n))?.next(1)?.count).toBe(1)
+    await log.deleteTopic('t')
+    await log.createTopic('t', 1)
+    for (const value of ['x', 'y', 'z']) await log.appendValues(partition, [value])
+    await expect(reader.read(1n)).rejects.toThrow(NotFoundError)
+    await reader.close()
+    expect(await readValues(log)).toEqual(['x', 'y', 'z'])
+  })
+
   it('says so when acknowledged records are gone or damaged', async () => {
     const log = await logWithTopic()
     await log.appendValues(partition, ['some value', 'another'])

@@ -66,7 +66,9 @@ async function byDuckdb(codec: string): Promise<number> {
   const { files } = await createDataFileWriter(database).write({
     schema: { schemaId: 0, identifierFieldIds: [], fields },
     spec: { specId: 0, fields: [] },
-    spools: [{ path: source, rowCount: records, sizeBytes: statSync(source).size, rowBytesMax: 512 }],
+    spools: [
+      { path: source, rowCount: records, sizeBytes: statSync(source).size, rowBytesMax: 512 },
+    ],
     directory,
     sideFields: [],
     properties: { 'write.parquet.compression-codec': codec },

@@ -22,8 +22,8 @@ export type JsonObject = { readonly [key: string]: Json }
 /** Parses a document; `where` (a file, a URL) is named in the error. */
 export function parseJson(text: string, where = 'json'): Json {
   try {
-    // Only a run of 16 digits can exceed 2^53, so almost every document takes the native path.
-    if (!/\d{16}/.test(text)) return JSON.parse(text) as Json
+    // Below 9 * 10^15 a double is exact, so almost every document takes the native path.
+    if (!/\d{17}|9\d{15}/.test(text)) return JSON.parse(text) as Json
     return losslessParse(text, undefined, {
       parseNumber: (digits) =>
         /^-?\d+$/.test(digits) && !isSafeNumber(digits) ? BigInt(digits) : Number(digits),

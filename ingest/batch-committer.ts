@@ -5,7 +5,6 @@
  * committed first, with an offset map of their own (E5); then one append carries the rows of all
  * partitions and the offsets (E1), and asserts the range of each partition on the base (E3).
  */
-import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
@@ -16,6 +15,7 @@ import {
   type DataFileWriter,
   defaultPartitionSpec,
   FastAppend,
+  ManifestCache,
   newDataFileLocation,
   type RowSpool,
   type Schema,
@@ -84,6 +84,8 @@ export interface StagedFiles {
 export class BatchCommitter {
   readonly #parts: CommitterParts
   readonly #identity: StreamIdentity
+  /** Lives as long as the stream: the manifests of the last commit are the base of the next. */
+  readonly #cache = new ManifestCache()
 
   constructor(parts: CommitterParts, identity: StreamIdentity) {
     this.#parts = parts
@@ -163,7 +165,7 @@ export class BatchCommitter {
     }
     const commitId = randomUuid(random)
     const action = new FastAppend(
-      { io, clock, random },
+      { io, clock, random, cache: this.#cache },
       {
         files,
         branch,
@@ -214,7 +216,7 @@ export class BatchCommitter {
     const { metadata } = table
     const schema: Schema = currentSchema(metadata)
     const spec = defaultPartitionSpec(metadata)
-    const name = `${randomUUID()}.parquet`
+    const name = `${randomUuid(this.#parts.random)}.parquet`
     const location = newDataFileLocation(metadata, spec, schema, file.partition, name)
     const stored = await this.#parts.io.upload(file.localPath, location)
     const { localPath: _, ...metrics } = file

@@ -4,41 +4,51 @@
  */
 import { CorruptDataError } from '../../common/index.ts'
 
+export interface PlaceKeyNames {
+  readonly offset: string
+  readonly timestamp: string
+  readonly partition: string
+  /** Left out where a stream reads one topic. */
+  readonly topic?: string
+}
+
+/**
+ * The members of the last record stay in `bytes`; only what differs from it is written: as a rule the
+ * offset's digits, and now and then the time.
+ */
 export class PlacePrefix {
-  readonly bytes: Buffer = Buffer.allocUnsafe(1024)
+  readonly bytes: Buffer = Buffer.allocUnsafe(2048)
   length = 0
+  readonly #keys: PlaceKeyNames
   readonly #offsetKey: Buffer
-  readonly #timestampKey: Buffer
-  readonly #partitionKey: string
-  readonly #topicKey: string | undefined
-  #constant: Buffer = Buffer.alloc(0)
-  #constantOf = ''
+  #partitionOf = ''
+  #timestampAt = 0
+  #offsetAt = 0
+  #timestampLow = 0
+  #timestampHigh = 0
+  #isWritten = false
   #offsets: BigInt64Array = new BigInt64Array(0)
   #offsetHalves: Int32Array = new Int32Array(0)
   #timestamps: BigInt64Array = new BigInt64Array(0)
   #timestampHalves: Int32Array = new Int32Array(0)
 
-  constructor(keys: {
-    readonly offset: string
-    readonly timestamp: string
-    readonly partition: string
-    /** Left out where a stream reads one topic. */
-    readonly topic?: string
-  }) {
+  constructor(keys: PlaceKeyNames) {
+    this.#keys = keys
     this.#offsetKey = Buffer.from(`,${JSON.stringify(keys.offset)}:`)
-    this.#timestampKey = Buffer.from(`,${JSON.stringify(keys.timestamp)}:`)
-    this.#partitionKey = JSON.stringify(keys.partition)
-    this.#topicKey = keys.topic === undefined ? undefined : JSON.stringify(keys.topic)
   }
 
   /** The partition of the records that follow. */
   enter(topic: string, partition: number): void {
     const of = `${topic}:${partition}`
-    if (of === this.#constantOf) return
-    this.#constantOf = of
+    if (of === this.#partitionOf) return
+    this.#partitionOf = of
+    const keys = this.#keys
     const topicMember =
-      this.#topicKey === undefined ? '' : `${this.#topicKey}:${JSON.stringify(topic)},`
-    this.#constant = Buffer.from(`${topicMember}${this.#partitionKey}:${partition}`)
+      keys.topic === undefined ? '' : `${JSON.stringify(keys.topic)}:${JSON.stringify(topic)},`
+    const partitionMember = `${JSON.stringify(keys.partition)}:${partition}`
+    const head = `${topicMember}${partitionMember},${JSON.stringify(keys.timestamp)}:`
+    this.#timestampAt = this.bytes.write(head, 0, 'utf8')
+    this.#isWritten = false
   }
 
   /** Writes the members of record `index` to `bytes`. */
@@ -49,23 +59,26 @@ export class PlacePrefix {
       this.#offsetHalves = halvesOf(offsets)
       this.#timestampHalves = halvesOf(timestamps)
     }
-    const constant = this.#constant
-    this.bytes.set(constant, 0)
-    this.length = constant.length
-    this.#member(this.#offsetKey, this.#offsetHalves, index)
-    this.#member(this.#timestampKey, this.#timestampHalves, index)
+    const at = index * 2
+    const low = this.#timestampHalves[at] as number
+    const high = this.#timestampHalves[at + 1] as number
+    if (!this.#isWritten || low !== this.#timestampLow || high !== this.#timestampHigh) {
+      this.#isWritten = true
+      this.#timestampLow = low
+      this.#timestampHigh = high
+      this.length = this.#timestampAt
+      this.#number(low, high)
+      this.bytes.set(this.#offsetKey, this.length)
+      this.#offsetAt = this.length + this.#offsetKey.length
+    }
+    this.length = this.#offsetAt
+    this.#number(this.#offsetHalves[at] as number, this.#offsetHalves[at + 1] as number)
   }
 
-  #member(key: Buffer, halves: Int32Array, index: number): void {
-    const bytes = this.bytes
-    let length = this.length
-    for (let at = 0; at < key.length; at++) bytes[length++] = key[at] as number
-    this.length = length
-    const low = (halves[index * 2] as number) >>> 0
-    const high = halves[index * 2 + 1] as number
+  #number(low: number, high: number): void {
     // Below 2^53 a double is exact; beyond (or negative) the slow way is exact too.
-    if (high >= 0 && high < 0x200000) this.#digits(high * 0x100000000 + low)
-    else this.#text(((BigInt(high) << 32n) | BigInt(low)).toString())
+    if (high >= 0 && high < 0x200000) this.#digits(high * 0x100000000 + (low >>> 0))
+    else this.#text(((BigInt(high) << 32n) | BigInt(low >>> 0)).toString())
   }
 
   #digits(value: number): void {
@@ -80,6 +93,7 @@ export class PlacePrefix {
 
   /** `value` below 10^9, padded with zeros to `width` digits. */
   #int(value: number, width: number): void {
+    const bytes = this.bytes
     let digits = 1
     for (let bound = 10; digits < 9 && value >= bound; bound *= 10) digits++
     if (width > digits) digits = width
@@ -87,7 +101,7 @@ export class PlacePrefix {
     let rest = value
     for (let at = end - 1; at >= this.length; at--) {
       const next = (rest / 10) | 0
-      this.bytes[at] = 0x30 + (rest - next * 10)
+      bytes[at] = 0x30 + (rest - next * 10)
       rest = next
     }
     this.length = end
@@ -108,27 +122,19 @@ export interface Place {
 }
 
 /** Reads back what `write` put at the head of a spooled row. */
-export function parsePlace(
-  row: Buffer,
-  keys: {
-    readonly offset: string
-    readonly timestamp: string
-    readonly partition: string
-    readonly topic?: string
-  },
-): Place {
+export function parsePlace(row: Buffer, keys: PlaceKeyNames): Place {
   const quoted = (key: string): string => JSON.stringify(key).replace(/[$\\^.*+?()[\]{}|]/g, '\\$&')
   const topic = keys.topic === undefined ? '()' : `${quoted(keys.topic)}:("(?:[^"\\\\]|\\\\.)*"),`
   const pattern = new RegExp(
-    `^\\{${topic}${quoted(keys.partition)}:(\\d+),${quoted(keys.offset)}:(-?\\d+),${quoted(keys.timestamp)}:(-?\\d+),?`,
+    `^\\{${topic}${quoted(keys.partition)}:(\\d+),${quoted(keys.timestamp)}:(-?\\d+),${quoted(keys.offset)}:(-?\\d+),?`,
   )
   const match = pattern.exec(row.subarray(0, 2048).toString('utf8'))
   if (match === null) throw new CorruptDataError('a spooled row does not begin with its place')
   return {
     topic: match[1] === '' ? undefined : (JSON.parse(match[1] ?? '""') as string),
     partition: Number(match[2]),
-    offset: BigInt(match[3] ?? 0),
-    timestamp: BigInt(match[4] ?? 0),
+    offset: BigInt(match[4] ?? 0),
+    timestamp: BigInt(match[3] ?? 0),
     length: Buffer.byteLength(match[0]),
   }
 }

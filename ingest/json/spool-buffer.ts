@@ -8,35 +8,57 @@ export class SpoolBuffer {
   rowCount = 0
   rowBytesMax = 0
   #bytes: Buffer
+  #view: DataView
+  #source: Uint8Array = new Uint8Array(0)
+  #sourceView: DataView = new DataView(new ArrayBuffer(0))
   #rowStart = 0
 
   constructor(capacityBytes = 1 << 20) {
     this.#bytes = Buffer.allocUnsafe(capacityBytes)
+    this.#view = viewOf(this.#bytes)
   }
 
-  /** Makes room for `count` more bytes. Must precede `byte` and `bytes`. */
+  /** Makes room for `count` more bytes. Must precede `byte`, `text` and `short`. */
   reserve(count: number): void {
     const needed = this.length + count
     if (needed <= this.#bytes.length) return
     const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2))
     this.#bytes.copy(grown, 0, 0, this.length)
     this.#bytes = grown
+    this.#view = viewOf(grown)
   }
 
   byte(value: number): void {
     this.#bytes[this.length++] = value
   }
 
-  bytes(source: Uint8Array, start: number, end: number): void {
-    if (end - start > 64) {
-      // A native copy costs a view object, about as much as a loop over 64 bytes.
-      this.#bytes.set(source.subarray(start, end), this.length)
-      this.length += end - start
-      return
+  /**
+   * Appends source[start, end), which must be valid UTF-8. Eight bytes at a time as doubles: as fast
+   * as the native copy and without a view object for each record. Read little-endian, valid UTF-8
+   * never has the bits of a NaN (0x7f or 0xff after a byte from 0xf0 up), so no bit can be changed.
+   */
+  text(source: Uint8Array, start: number, end: number): void {
+    if (source !== this.#source) {
+      this.#source = source
+      this.#sourceView = viewOf(source)
+    }
+    const from = this.#sourceView
+    const to = this.#view
+    let length = this.length
+    let pos = start
+    for (; pos + 8 <= end; pos += 8, length += 8) {
+      to.setFloat64(length, from.getFloat64(pos, true), true)
     }
     const target = this.#bytes
+    for (; pos < end; pos++) target[length++] = source[pos] as number
+    this.length = length
+  }
+
+  /** Appends source[0, end), a few bytes. */
+  short(source: Uint8Array, end: number): void {
+    const target = this.#bytes
     let length = this.length
-    for (let pos = start; pos < end; pos++) target[length++] = source[pos] as number
+    for (let pos = 0; pos < end; pos++) target[length++] = source[pos] as number
     this.length = length
   }
 
@@ -62,4 +84,8 @@ export class SpoolBuffer {
     this.rowBytesMax = 0
     this.#rowStart = 0
   }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -94,6 +94,14 @@ describe('createQueryEngine()', () => {
     expect(pruned.rows).toEqual((await ask(sql, { prune: false })).rows)
   })
 
+  it('prunes by literals even when another constant cannot be evaluated', async () => {
+    const { rows, summary } = await ask(
+      "SELECT id FROM demo.flights WHERE ts > CAST('x' AS TIMESTAMP) AND id = 1",
+    )
+    expect(rows).toEqual([])
+    expect(summary.tables[0]).toMatchObject({ filesRead: 0, filesTotal: 3 })
+  })
+
   it('joins tables, each pruned by its own conditions', async () => {
     const { rows, summary } = await ask(`
       SELECT c.name, count(*) FROM demo.flights f JOIN demo.carriers AS c USING (carrier)

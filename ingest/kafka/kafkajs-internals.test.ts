@@ -125,7 +125,7 @@ function fakeBroker(requests: Buffer[], answersMetadata = true): ReturnType<type
         ...supported,
         Buffer.alloc(4),
       ])
-      const metadata = Buffer.from('00' + '00000000' + '01' + '0263' + '00000001' + '01', 'hex')
+      const metadata = Buffer.from('00000000000102630000000101', 'hex')
       if (apiKey !== 18 && !answersMetadata) return
       const body = Buffer.concat([correlation, apiKey === 18 ? versions : metadata])
       const size = Buffer.alloc(4)

@@ -12,9 +12,24 @@ export async function kafkaHarness(
   const tools = await connectKafkaTools(bootstrap)
   const admin = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
+  // The broker answers before it knows the leaders, and kafkajs drops what has no known leader.
+  const waitForLeaders = async (topic: string, count: number): Promise<void> => {
+    for (;;) {
+      const known = await admin.fetchTopicMetadata({ topics: [topic] }).catch(() => undefined)
+      const partitions = known?.topics[0]?.partitions ?? []
+      if (partitions.filter(({ leader }) => leader >= 0).length === count) return
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
   return {
-    createTopic: (topic, partitions) =>
-      tools.createTopic(topic, { partitions, config: { 'max.message.bytes': '20971520' } }),
+    createTopic: async (topic, numPartitions) => {
+      const configEntries = [{ name: 'max.message.bytes', value: '20971520' }]
+      await admin.createTopics({
+        waitForLeaders: false,
+        topics: [{ topic, numPartitions, configEntries }],
+      })
+      await waitForLeaders(topic, numPartitions)
+    },
     deleteTopic: async (topic) => {
       await tools.deleteTopic(topic)
       // The broker answers before the name is free again.
@@ -22,12 +37,7 @@ export async function kafkaHarness(
     },
     addPartitions: async (topic, count) => {
       await admin.createPartitions({ topicPartitions: [{ topic, count }] })
-      // The broker answers before it knows the leaders, and kafkajs drops what has no known leader.
-      for (;;) {
-        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
-        const led = topics[0]?.partitions.filter(({ leader }) => leader >= 0) ?? []
-        if (led.length === count) return
-      }
+      await waitForLeaders(topic, count)
     },
     produce: ({ topic, partition }, records) =>
       tools.produce(

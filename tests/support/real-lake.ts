@@ -17,7 +17,7 @@ import {
   startKafka,
   startMinio,
 } from './services/index.ts'
-import { buildTide, createSinkProject, type SinkProject } from './sink-process.ts'
+import { buildTide, createSinkProject, type SinkProject, type TideBuild } from './sink-process.ts'
 import { type S3Access, tableSummary, type TableReader } from './table-judge.ts'
 
 const bucket = 'lake'
@@ -27,6 +27,7 @@ export interface RealLake {
   readonly kafka: KafkaService
   readonly minio: MinioService
   readonly tools: KafkaTools
+  readonly build: TideBuild
   readonly project: SinkProject
   readonly io: FileIO
   readonly catalog: ObjectStoreCatalog
@@ -86,6 +87,7 @@ export async function startRealLake(kafkaConfig: KafkaOptions['config'] = {}): P
     kafka,
     minio,
     tools,
+    build,
     project,
     io,
     catalog,

@@ -1,8 +1,9 @@
 /**
  * A schema from a bounded sample of JSON records: what each key held, merged over the sample.
  *
- * Only types that keep every sampled value exactly are chosen; a key whose values disagree becomes a
- * string and the others will be dead letters, which `notes` says out loud.
+ * The type chosen keeps the sampled values exactly. Where no type keeps them all (a number here, a text
+ * there), the kind of the most values decides and records with the others will be dead letters: one
+ * bad record in a sample must not make every good one a dead letter. `notes` says so out loud.
  */
 import type { NestedField, Type } from '../../catalog/index.ts'
 import { isJsonObject, type Json } from '../../common/index.ts'
@@ -25,8 +26,17 @@ export interface InferredSchema {
 
 /** Objects with more keys than this are data, not structure: they become a map. */
 const structMembersMax = 200
-/** Deeper structure is kept as text. */
-const inferredDepthMax = 16
+/** Deeper keys are not looked at. */
+const inferredDepthMax = 100
+
+/** Kinds of one family have a type that holds them all; of equally frequent families the first wins. */
+const families: readonly (readonly string[])[] = [
+  ['string', 'date', 'timestamp', 'timestamptz'],
+  ['long', 'double', 'big integer'],
+  ['boolean'],
+  ['object'],
+  ['array'],
+]
 
 export function newShape(): Shape {
   return { kinds: new Map(), members: new Map(), element: undefined }
@@ -58,49 +68,106 @@ export function inferFields(shape: Shape): InferredSchema {
   return { fields: structFields(shape, '', notes, 0), notes }
 }
 
-/** The type of one position, or undefined when nothing but nulls (or empty arrays) was seen. */
+/** The type of one position, or undefined when nothing but nulls was seen. */
 export function inferType(
   shape: Shape,
   path: string,
   notes: string[],
   depth = 0,
 ): Type | undefined {
-  const kinds = [...shape.kinds.keys()].filter((kind) => kind !== 'null')
-  if (kinds.length === 0) return undefined
-  if (depth > inferredDepthMax) return undefined
-  const only = kinds.length === 1 ? kinds[0] : merged(kinds)
-  switch (only) {
-    case 'object': {
-      if (shape.members.size === 0) return undefined
-      if (shape.members.size > structMembersMax) return mapOf(shape, path, notes, depth)
-      return { type: 'struct', fields: structFields(shape, path, notes, depth + 1) }
+  const kinds = prevailingKinds(shape)
+  if (kinds.length === 0 || depth > inferredDepthMax) return undefined
+  // The notes of the parts come after the note of the whole.
+  const partNotes: string[] = []
+  const type = typeOf(kinds, shape, { path, notes: partNotes, depth })
+  const seen = [...shape.kinds].filter(([kind]) => kind !== 'null')
+  if (kinds.length < seen.length) {
+    notes.push(
+      `${path}: ${type.type}, because most of its values are; it holds ${listKinds(seen)}, and records ` +
+        'with the others will be dead letters unless schema.fields says otherwise',
+    )
+  } else if (type.type === 'string' && !kinds.includes('string')) {
+    notes.push(`${path}: string, because it holds ${listKinds(seen)}`)
+  } else if (type.type === 'string' && kinds.length > 1) {
+    notes.push(`${path}: string, because only some of its values are times: ${listKinds(seen)}`)
+  }
+  notes.push(...partNotes)
+  return type
+}
+
+interface Position {
+  readonly path: string
+  readonly notes: string[]
+  readonly depth: number
+}
+
+/** `kinds` are of one family. */
+function typeOf(kinds: readonly string[], shape: Shape, position: Position): Type {
+  const { path, notes } = position
+  const [only] = kinds
+  if (only === 'object') return objectType(shape, position)
+  if (only === 'array') return listType(shape, position)
+  if (kinds.includes('double')) {
+    if (kinds.includes('big integer')) {
+      notes.push(`${path}: double; integers that it cannot hold exactly will be dead letters`)
     }
-    case 'array': {
-      const element =
-        shape.element === undefined
-          ? undefined
-          : inferType(shape.element, `${path}.element`, notes, depth + 1)
-      if (element === undefined) return undefined
-      return { type: 'list', elementId: 0, elementRequired: false, element }
-    }
+    return { type: 'double' }
+  }
+  if (kinds.includes('big integer')) {
+    notes.push(`${path}: decimal(38,0), because it holds integers beyond 64 bits`)
+    return { type: 'decimal', precision: 38, scale: 0 }
+  }
+  switch (kinds.length === 1 ? only : 'string') {
     case 'boolean':
+      return { type: 'boolean' }
     case 'long':
-    case 'double':
+      return { type: 'long' }
     case 'date':
+      return { type: 'date' }
     case 'timestamp':
+      return { type: 'timestamp' }
     case 'timestamptz':
-    case 'string':
-      return { type: only }
-    case 'big integer':
-      notes.push(`${path}: decimal(38,0), because it holds integers beyond 64 bits`)
-      return { type: 'decimal', precision: 38, scale: 0 }
+      return { type: 'timestamptz' }
     default:
-      notes.push(
-        `${path}: string, because it holds ${[...shape.kinds].map(([kind, count]) => `${kind} (${count})`).join(', ')}; ` +
-          'the other kinds will be dead letters unless schema.fields says otherwise',
-      )
       return { type: 'string' }
   }
+}
+
+/** The family that holds the most values; every sampled value outside it will be refused. */
+function prevailingKinds(shape: Shape): readonly string[] {
+  let prevailing: readonly string[] = []
+  let countMax = 0
+  for (const family of families) {
+    const kinds = family.filter((kind) => shape.kinds.has(kind))
+    const count = kinds.reduce((sum, kind) => sum + (shape.kinds.get(kind) ?? 0), 0)
+    if (count <= countMax) continue
+    countMax = count
+    prevailing = kinds
+  }
+  return prevailing
+}
+
+function listKinds(kinds: readonly (readonly [string, number])[]): string {
+  return kinds.map(([kind, count]) => `${kind} (${count})`).join(', ')
+}
+
+function objectType(shape: Shape, { path, notes, depth }: Position): Type {
+  if (shape.members.size > structMembersMax) return mapOf(shape, { path, notes, depth })
+  const fields = structFields(shape, path, notes, depth + 1)
+  if (fields.length > 0) return { type: 'struct', fields }
+  // A struct must have a field. Without a column, every record with this key would be refused.
+  notes.push(`${path}: map of strings, because its objects are empty so far`)
+  return mapOfType({ type: 'string' })
+}
+
+function listType(shape: Shape, { path, notes, depth }: Position): Type {
+  const items = shape.element ?? newShape()
+  let element = inferType(items, `${path}.element`, notes, depth + 1)
+  if (element === undefined) {
+    notes.push(`${path}: list of strings, because its arrays are empty so far`)
+    element = { type: 'string' }
+  }
+  return { type: 'list', elementId: 0, elementRequired: false, element }
 }
 
 function structFields(shape: Shape, path: string, notes: string[], depth: number): NestedField[] {
@@ -123,12 +190,14 @@ function structFields(shape: Shape, path: string, notes: string[], depth: number
   return fields
 }
 
-function mapOf(shape: Shape, path: string, notes: string[], depth: number): Type | undefined {
+function mapOf(shape: Shape, { path, notes, depth }: Position): Type {
   const values = newShape()
   for (const member of shape.members.values()) absorb(values, member)
-  const value = inferType(values, `${path}.value`, notes, depth + 1)
-  if (value === undefined) return undefined
   notes.push(`${path}: map, because it has more than ${structMembersMax} different keys`)
+  return mapOfType(inferType(values, `${path}.value`, notes, depth + 1) ?? { type: 'string' })
+}
+
+function mapOfType(value: Type): Type {
   return { type: 'map', keyId: 0, key: { type: 'string' }, valueId: 0, valueRequired: false, value }
 }
 
@@ -146,15 +215,6 @@ function absorb(into: Shape, from: Shape): void {
     into.element ??= newShape()
     absorb(into.element, from.element)
   }
-}
-
-/** The one kind that holds all of these exactly, if there is one. */
-function merged(kinds: readonly string[]): string | undefined {
-  const all = (...allowed: string[]): boolean => kinds.every((kind) => allowed.includes(kind))
-  if (all('long', 'double')) return 'double'
-  if (all('long', 'big integer')) return 'big integer'
-  if (all('string', 'date', 'timestamp', 'timestamptz')) return 'string'
-  return undefined
 }
 
 function kindOf(value: Json): string {

@@ -95,7 +95,7 @@ export class RowScanner extends JsonCursor {
     const length = this.end - open
     out.reserve(length + prefixLength + 3 + this.#quotes.length)
     out.byte(OPEN_BRACE)
-    out.short(prefix, prefixLength)
+    out.head(prefix, prefixLength)
     if (!isEmpty && prefixLength > 0) out.byte(COMMA)
     const base = out.length - (open + 1)
     let from = open + 1

@@ -11,6 +11,8 @@ export class SpoolBuffer {
   #view: DataView
   #source: Uint8Array = new Uint8Array(0)
   #sourceView: DataView = new DataView(new ArrayBuffer(0))
+  #headSource: Uint8Array = new Uint8Array(0)
+  #headView: DataView = new DataView(new ArrayBuffer(0))
   #rowStart = 0
 
   constructor(capacityBytes = 1 << 20) {
@@ -18,7 +20,7 @@ export class SpoolBuffer {
     this.#view = viewOf(this.#bytes)
   }
 
-  /** Makes room for `count` more bytes. Must precede `byte`, `text` and `short`. */
+  /** Makes room for `count` more bytes. Must precede `byte`, `text` and `head`. */
   reserve(count: number): void {
     const needed = this.length + count
     if (needed <= this.#bytes.length) return
@@ -42,7 +44,19 @@ export class SpoolBuffer {
       this.#source = source
       this.#sourceView = viewOf(source)
     }
-    const from = this.#sourceView
+    this.#copy(source, this.#sourceView, start, end)
+  }
+
+  /** The same for the few bytes in front of each row, whose buffer never changes. */
+  head(source: Uint8Array, end: number): void {
+    if (source !== this.#headSource) {
+      this.#headSource = source
+      this.#headView = viewOf(source)
+    }
+    this.#copy(source, this.#headView, 0, end)
+  }
+
+  #copy(source: Uint8Array, from: DataView, start: number, end: number): void {
     const to = this.#view
     let length = this.length
     let pos = start
@@ -51,14 +65,6 @@ export class SpoolBuffer {
     }
     const target = this.#bytes
     for (; pos < end; pos++) target[length++] = source[pos] as number
-    this.length = length
-  }
-
-  /** Appends source[0, end), a few bytes. */
-  short(source: Uint8Array, end: number): void {
-    const target = this.#bytes
-    let length = this.length
-    for (let pos = 0; pos < end; pos++) target[length++] = source[pos] as number
     this.length = length
   }
 

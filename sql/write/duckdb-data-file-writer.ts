@@ -23,7 +23,14 @@ import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
 import { fieldIds, jsonColumns, selectList } from './column-sql.ts'
 import { type ColumnStatistics, fileMetrics } from './parquet-statistics.ts'
 import { copyOptions } from './parquet-options.ts'
-import { partitionRows, type PartitionedRows, type RowGroup } from './partition-rows.ts'
+import {
+  type PartitionedRows,
+  type PartitionPlan,
+  partitionRows,
+  planPartitions,
+  type RowGroup,
+} from './partition-rows.ts'
+import { bucketMacros } from './partition-sql.ts'
 import { splitRefused } from './refused-rows.ts'
 
 export function createDataFileWriter(database: Database): DataFileWriter {
@@ -32,6 +39,7 @@ export function createDataFileWriter(database: Database): DataFileWriter {
       database.withConnection(async (connection) => {
         // Rows carry their offset; order inside a file means nothing and costs a third of the time.
         await connection.run('SET SESSION preserve_insertion_order = false')
+        for (const macro of bucketMacros) await connection.run(macro)
         return writeDataFiles(connection, request)
       }),
   }
@@ -44,11 +52,12 @@ async function writeDataFiles(
   const sideNames = new Set(request.sideFields.map((side) => side.field))
   const jsonFields = request.schema.fields.filter((field) => !sideNames.has(field.name))
   const read = (spools: readonly RowSpool[]): string => readJson(spools, jsonFields, request)
-  const { spools, refused } = await loadRows(connection, request, read)
+  const plan = planPartitions(request.schema, request.spec)
+  const { spools, refused } = await loadRows(connection, request, plan, read)
   const rowCount = spools.reduce((sum, spool) => sum + spool.rowCount, 0)
   await assertRowCount(connection, rowCount)
   if (rowCount === 0) return { files: [], refused }
-  const partitioned = await partitionRows(connection, request.schema, request.spec)
+  const partitioned = await partitionRows(connection, plan)
   const files: WrittenFile[] = []
   for (const group of partitioned.groups) {
     files.push(await copyGroup(connection, request, partitioned, group))
@@ -66,11 +75,14 @@ async function writeDataFiles(
 async function loadRows(
   connection: DuckDBConnection,
   request: WriteDataFilesRequest,
+  plan: PartitionPlan,
   read: (spools: readonly RowSpool[]) => string,
 ): Promise<{ spools: readonly RowSpool[]; refused: readonly RefusedRow[] }> {
-  const select = selectList(request.schema.fields, request.sideFields).join(', ')
+  const columns = selectList(request.schema.fields, request.sideFields).join(', ')
+  const keys = plan.selectItems.map((item) => `, ${item}`).join('')
   const create = (spools: readonly RowSpool[]): string =>
-    `CREATE OR REPLACE TEMP TABLE batch_rows AS SELECT ${select} FROM ${read(spools)}`
+    `CREATE OR REPLACE TEMP TABLE batch_rows AS
+     SELECT *${keys} FROM (SELECT ${columns} FROM ${read(spools)})`
   try {
     await connection.run(create(request.spools))
     return { spools: request.spools, refused: [] }

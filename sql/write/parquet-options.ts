@@ -25,7 +25,13 @@ export function copyOptions(properties: Readonly<Record<string, string>>): reado
       facts: { property: key, value: name },
     })
   }
-  const options = [`COMPRESSION ${codec}`]
+  const options = [
+    `COMPRESSION ${codec}`,
+    // Iceberg's default; they would be written for every dictionary column.
+    'WRITE_BLOOM_FILTER false',
+    // Above this many distinct values of a row group a dictionary costs more time than it saves bytes.
+    'DICTIONARY_SIZE_LIMIT 10000',
+  ]
   const levelKey = 'write.parquet.compression-level'
   if (codec === 'zstd') {
     const level = Number(properties[levelKey] ?? defaults[levelKey])

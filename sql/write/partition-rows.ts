@@ -18,7 +18,7 @@ import {
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
 import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
 import { primitiveType } from './parquet-statistics.ts'
-import { bucketMacros, transformSql } from './partition-sql.ts'
+import { transformSql } from './partition-sql.ts'
 
 /** A batch that falls into more partitions than this is a mistake of the spec, not a workload. */
 const tuplesMax = 10_000
@@ -37,36 +37,48 @@ export interface PartitionedRows {
 
 interface KeyColumn {
   readonly name: string
-  readonly sql: string
+  /** Undefined where only JavaScript can compute it. */
+  readonly sql: string | undefined
+  /** The source column, quoted. */
+  readonly column: string
+  readonly field: PartitionField
+  readonly sourceType: PrimitiveType
   readonly resultType: PrimitiveType
 }
 
-/** Reads `batch_rows`; makes `batch_partitioned` when there is a spec. */
+/** What a batch is split by: known before the rows are typed, so that they are materialised once. */
+export interface PartitionPlan {
+  readonly keys: readonly KeyColumn[]
+  /** Select items that the table of rows needs beside the schema's columns. */
+  readonly selectItems: readonly string[]
+}
+
+export function planPartitions(schema: Schema, spec: PartitionSpec): PartitionPlan {
+  const keys = spec.fields.map((field, index) => keyColumn(schema, field, index))
+  const selectItems = keys.flatMap((key) =>
+    key.sql === undefined ? [] : [`${key.sql} AS ${key.name}`],
+  )
+  return { keys, selectItems }
+}
+
+/**
+ * Splits `batch_rows`, which holds the columns that `plan` asked for. Where a transform has no SQL the
+ * rows are joined with a table of their distinct values, as `batch_partitioned`.
+ */
 export async function partitionRows(
   connection: DuckDBConnection,
-  schema: Schema,
-  spec: PartitionSpec,
+  plan: PartitionPlan,
 ): Promise<PartitionedRows> {
-  if (spec.fields.length === 0) {
+  const { keys } = plan
+  if (keys.length === 0) {
     const result = await connection.runAndReadAll('SELECT count(*) FROM batch_rows')
     const rowCount = Number(result.getRows()[0]?.[0])
     return { table: 'batch_rows', groups: [{ partition: [], condition: '', rowCount }] }
   }
-  const keys: KeyColumn[] = []
-  const joins: string[] = []
-  for (const macro of bucketMacros)
-    await connection.run(macro.replace('TEMP MACRO', 'OR REPLACE TEMP MACRO'))
-  for (const [index, field] of spec.fields.entries()) {
-    keys.push(await keyColumn(connection, schema, field, index, joins))
-  }
-  const computed = keys.map((key) => `${key.sql} AS ${key.name}`).join(', ')
-  await connection.run(
-    `CREATE OR REPLACE TEMP TABLE batch_partitioned AS
-     SELECT batch_rows.*, ${computed} FROM batch_rows ${joins.join(' ')}`,
-  )
+  const table = await joinTransformed(connection, keys)
   const names = keys.map((key) => key.name).join(', ')
   const result = await connection.runAndReadAll(
-    `SELECT ${names}, count(*) FROM batch_partitioned GROUP BY ${names} ORDER BY ${names}`,
+    `SELECT ${names}, count(*) FROM ${table} GROUP BY ${names} ORDER BY ${names}`,
   )
   const rows = result.getRows()
   if (rows.length > tuplesMax) {
@@ -74,7 +86,29 @@ export async function partitionRows(
       facts: { partitions: rows.length, limit: tuplesMax },
     })
   }
-  return { table: 'batch_partitioned', groups: rows.map((row) => rowGroup(keys, row)) }
+  return { table, groups: rows.map((row) => rowGroup(keys, row)) }
+}
+
+/** The table that holds every key: the rows themselves unless a transform needs JavaScript. */
+async function joinTransformed(
+  connection: DuckDBConnection,
+  keys: readonly KeyColumn[],
+): Promise<string> {
+  const missing = keys.filter((key) => key.sql === undefined)
+  if (missing.length === 0) return 'batch_rows'
+  const joins: string[] = []
+  for (const key of missing) {
+    const map = `map${key.name}`
+    await transformDistinct(connection, map, key)
+    const source = sourceText(key.sourceType, key.column)
+    joins.push(`LEFT JOIN ${map} ON ${map}.source IS NOT DISTINCT FROM ${source}`)
+  }
+  const results = missing.map((key) => `map${key.name}.result AS ${key.name}`).join(', ')
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE batch_partitioned AS
+     SELECT batch_rows.*, ${results} FROM batch_rows ${joins.join(' ')}`,
+  )
+  return 'batch_partitioned'
 }
 
 function rowGroup(keys: readonly KeyColumn[], row: readonly DuckDBValue[]): RowGroup {
@@ -85,39 +119,31 @@ function rowGroup(keys: readonly KeyColumn[], row: readonly DuckDBValue[]): RowG
   }
 }
 
-async function keyColumn(
-  connection: DuckDBConnection,
-  schema: Schema,
-  field: PartitionField,
-  index: number,
-  joins: string[],
-): Promise<KeyColumn> {
+function keyColumn(schema: Schema, field: PartitionField, index: number): KeyColumn {
   const source = sourceColumn(schema, field)
-  const type = primitiveType(source.type, source.name)
-  const resultType = transformResultType(field.transform, type)
-  const name = unusedName(schema, index)
-  const column = `batch_rows.${quoteIdentifier(source.name)}`
-  const sql = transformSql(field.transform, type, column)
-  if (sql !== undefined) {
-    const isWhole = field.transform.kind !== 'identity' && field.transform.kind !== 'truncate'
-    return { name, sql: isWhole ? sql : comparable(resultType, sql), resultType }
+  const sourceType = primitiveType(source.type, source.name)
+  const resultType = transformResultType(field.transform, sourceType)
+  const column = quoteIdentifier(source.name)
+  const sql = transformSql(field.transform, sourceType, column)
+  const isWhole = field.transform.kind !== 'identity' && field.transform.kind !== 'truncate'
+  return {
+    name: unusedName(schema, index),
+    sql: sql === undefined || isWhole ? sql : comparable(resultType, sql),
+    column,
+    field,
+    sourceType,
+    resultType,
   }
-  const map = `batch_map_${index}`
-  await transformDistinct(connection, map, column, type, field)
-  joins.push(`LEFT JOIN ${map} ON ${map}.source IS NOT DISTINCT FROM ${sourceText(type, column)}`)
-  return { name, sql: `${map}.result`, resultType }
 }
 
 /** The catalog's own transform over the distinct values, as a temporary table (source, result). */
 async function transformDistinct(
   connection: DuckDBConnection,
   table: string,
-  column: string,
-  type: PrimitiveType,
-  field: PartitionField,
+  { column, field, sourceType }: KeyColumn,
 ): Promise<void> {
   const distinct = await connection.runAndReadAll(
-    `SELECT DISTINCT ${sourceText(type, column)} FROM batch_rows`,
+    `SELECT DISTINCT ${sourceText(sourceType, column)} FROM batch_rows`,
   )
   const isBucket = field.transform.kind === 'bucket'
   await connection.run(
@@ -125,13 +151,13 @@ async function transformDistinct(
   )
   const appender = await connection.createAppender(table)
   for (const [text] of distinct.getRows()) {
-    const value = typeof text === 'string' ? valueFromJson(type, text) : null
-    const result = applyTransform(field.transform, type, value)
+    const value = typeof text === 'string' ? valueFromJson(sourceType, text) : null
+    const result = applyTransform(field.transform, sourceType, value)
     if (typeof text === 'string') appender.appendVarchar(text)
     else appender.appendNull()
     if (result === null) appender.appendNull()
     else if (isBucket) appender.appendInteger(Number(result))
-    else appender.appendVarchar(partitionText(type, result))
+    else appender.appendVarchar(partitionText(sourceType, result))
     appender.endRow()
   }
   appender.closeSync()

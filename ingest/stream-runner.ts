@@ -142,14 +142,9 @@ class StreamRun {
 
   async run(): Promise<void> {
     try {
-      while (!this.#isStopping) {
-        try {
-          if (await this.#step()) break
-        } catch (error) {
-          await this.#recover(error)
-        }
+      while (!(await this.#round())) {
+        // Another round: more to read, or begun anew from the table.
       }
-      await this.#finish()
     } finally {
       // Files of work in flight must outlive it.
       await this.#pipeline.reset()
@@ -170,7 +165,22 @@ class StreamRun {
     return this.#options.signal?.aborted === true
   }
 
-  /** One round; true when the end is reached. */
+  /** One step, or the end; true when all that was read is committed and nothing more is wanted. */
+  async #round(): Promise<boolean> {
+    const isStopping = this.#isStopping
+    try {
+      if (!isStopping && !(await this.#step())) return false
+      await this.#finish()
+      return true
+    } catch (error) {
+      if (!isStopping) await this.#recover(error)
+      // Whoever was first has taken these partitions over, and commits what is left of them.
+      else if (!(error instanceof OffsetConflictError && this.#isShared)) throw error
+      return isStopping
+    }
+  }
+
+  /** Reads once; true when the end is reached. */
   async #step(): Promise<boolean> {
     this.#pipeline.throwFailure()
     await this.#awaitRoom()
@@ -325,7 +335,7 @@ class StreamRun {
   async #awaitRoom(): Promise<void> {
     const pipeline = this.#pipeline
     const sizeBytes = pipeline.sizeBytes + (this.#batch?.rows.sizeBytes ?? 0)
-    const isFull = pipeline.count > 0 && sizeBytes > this.#settings.memoryBytesMax / 2
+    const isFull = pipeline.count > 0 && sizeBytes > this.#settings.memoryBytesMax
     if (isFull || pipeline.count >= sealedMax) await pipeline.settle()
     pipeline.throwFailure()
   }
@@ -341,19 +351,17 @@ class StreamRun {
   /** Begins anew from the table where that can help; throws what cannot be helped. */
   async #recover(error: unknown): Promise<void> {
     if (this.#isStopping && isAbort(error)) return
-    const { input } = this.#settings
-    const isShared = input.kind === 'kafka' && input.consumerGroup !== undefined
     const hasBegun = this.#positions.assigned.length > 0
     const mayRewind =
       error instanceof CommitStateUnknownError ||
       error instanceof CommitFailedError ||
       (error instanceof UnavailableError && hasBegun) ||
-      (error instanceof OffsetConflictError && isShared)
+      (error instanceof OffsetConflictError && this.#isShared)
     if (!mayRewind || ++this.#rewinds > rewindsMax) throw error
     const { clock, random, logger } = this.#parts
     logger.warn('stream.rewound', { error: errorMessage(error), rewinds: this.#rewinds })
-    await clock.sleep(backoffMs(rewindBackoff, this.#rewinds - 1, random), this.#options.signal)
     try {
+      await clock.sleep(backoffMs(rewindBackoff, this.#rewinds - 1, random), this.#options.signal)
       await this.#assign(this.#positions.assigned)
     } catch (next) {
       await this.#recover(next)
@@ -366,6 +374,11 @@ class StreamRun {
     await this.#seal()
     await this.#pipeline.settle()
     this.#pipeline.throwFailure()
+  }
+
+  get #isShared(): boolean {
+    const { input } = this.#settings
+    return input.kind === 'kafka' && input.consumerGroup !== undefined
   }
 
   get #isAtEndOfLog(): boolean {

@@ -139,7 +139,7 @@ describe('Dockerfile', () => {
     const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map((match) => match[1])
     expect(bases).toHaveLength(2)
     for (const base of bases) expect(base).toMatch(pinnedTag)
-    expect(dockerfile).toMatch(/^RUN npm ci /m)
+    expect(dockerfile).toMatch(/^RUN npm install --no-save /m)
     expect(dockerfile).toMatch(/^USER node$/m)
   })
 

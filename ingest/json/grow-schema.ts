@@ -24,17 +24,18 @@ export function growSchema(schema: Schema, lastColumnId: number, shape: Shape): 
     fields: readonly NestedField[],
     members: ReadonlyMap<string, Shape>,
     path: string,
+    depth: number,
   ): readonly NestedField[] => {
     const names = new Set(fields.map((field) => field.name.toLowerCase()))
     const grown = fields.map((field) => {
       const seen = members.get(field.name)
       if (seen === undefined) return field
-      return { ...field, type: growType(field.type, seen, join(path, field.name)) }
+      return { ...field, type: growType(field.type, seen, join(path, field.name), depth) }
     })
     for (const [name, seen] of members) {
       if (names.has(name.toLowerCase())) continue
       const fieldPath = join(path, name)
-      const inferred = inferType(seen, fieldPath, notes)
+      const inferred = inferType(seen, fieldPath, notes, depth)
       if (inferred === undefined) continue
       names.add(name.toLowerCase())
       // Siblings take their ids before their children, as the spec numbers a new schema.
@@ -45,21 +46,26 @@ export function growSchema(schema: Schema, lastColumnId: number, shape: Shape): 
     return grown
   }
 
-  const growType = (type: Type, seen: Shape, path: string): Type => {
+  const growType = (type: Type, seen: Shape, path: string, depth: number): Type => {
     if (type.type === 'struct')
-      return { ...type, fields: growFields(type.fields, seen.members, path) }
+      return { ...type, fields: growFields(type.fields, seen.members, path, depth + 1) }
     if (type.type === 'list' && seen.element !== undefined) {
-      return { ...type, element: growType(type.element, seen.element, `${path}.element`) }
+      return {
+        ...type,
+        element: growType(type.element, seen.element, `${path}.element`, depth + 1),
+      }
     }
     if (type.type === 'map') {
       let value = type.value
-      for (const member of seen.members.values()) value = growType(value, member, `${path}.value`)
+      for (const member of seen.members.values()) {
+        value = growType(value, member, `${path}.value`, depth + 1)
+      }
       return { ...type, value }
     }
     return type
   }
 
-  const fields = growFields(schema.fields, shape.members, '')
+  const fields = growFields(schema.fields, shape.members, '', 0)
   return { schema: { ...schema, fields }, lastColumnId: lastId, added, notes }
 }
 

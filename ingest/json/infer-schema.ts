@@ -26,8 +26,11 @@ export interface InferredSchema {
 
 /** Objects with more keys than this are data, not structure: they become a map. */
 const structMembersMax = 200
-/** Deeper keys are not looked at. */
-const inferredDepthMax = 100
+/**
+ * Deeper keys get no column, and their records are dead letters: reading lists in lists from Parquet costs
+ * DuckDB about twice the time for each level (seen on 1.5.5), so one record could make a table unreadable.
+ */
+const inferredDepthMax = 16
 
 /** Kinds of one family have a type that holds them all; of equally frequent families the first wins. */
 const families: readonly (readonly string[])[] = [
@@ -68,7 +71,7 @@ export function inferFields(shape: Shape): InferredSchema {
   return { fields: structFields(shape, '', notes, 0), notes }
 }
 
-/** The type of one position, or undefined when nothing but nulls was seen. */
+/** The type of one position, or undefined when nothing but nulls was seen or it lies too deep. */
 export function inferType(
   shape: Shape,
   path: string,
@@ -156,7 +159,7 @@ function objectType(shape: Shape, { path, notes, depth }: Position): Type {
   const fields = structFields(shape, path, notes, depth + 1)
   if (fields.length > 0) return { type: 'struct', fields }
   // A struct must have a field. Without a column, every record with this key would be refused.
-  notes.push(`${path}: map of strings, because its objects are empty so far`)
+  notes.push(`${path}: map of strings, because its objects hold nothing so far`)
   return mapOfType({ type: 'string' })
 }
 
@@ -164,7 +167,7 @@ function listType(shape: Shape, { path, notes, depth }: Position): Type {
   const items = shape.element ?? newShape()
   let element = inferType(items, `${path}.element`, notes, depth + 1)
   if (element === undefined) {
-    notes.push(`${path}: list of strings, because its arrays are empty so far`)
+    notes.push(`${path}: list of strings, because its arrays hold nothing so far`)
     element = { type: 'string' }
   }
   return { type: 'list', elementId: 0, elementRequired: false, element }
@@ -177,7 +180,9 @@ function structFields(shape: Shape, path: string, notes: string[], depth: number
     const childPath = path === '' ? name : `${path}.${name}`
     const type = inferType(child, childPath, notes, depth)
     if (type === undefined) {
-      notes.push(`${childPath}: left out, because it holds nothing but nulls so far`)
+      const why =
+        depth > inferredDepthMax ? 'it lies too deep' : 'it holds nothing but nulls so far'
+      notes.push(`${childPath}: left out, because ${why}`)
       continue
     }
     if (lower.has(name.toLowerCase())) {

@@ -6,7 +6,7 @@ import type { Consumer, EachBatchHandler, Kafka } from 'kafkajs'
 import type { Clock, Logger } from '../../common/index.ts'
 import { UnavailableError, errorMessage, isRetryable } from '../../common/index.ts'
 import type { TopicPartition } from '../record-source.ts'
-import { kafkajsError } from './kafka-errors.ts'
+import { isCoordinatorStarting, kafkajsError } from './kafka-errors.ts'
 
 export interface GroupSettings {
   readonly kafka: Kafka
@@ -66,10 +66,20 @@ export class GroupConsumer {
     return this.#consumer
   }
 
-  /** Resolves when the group has been joined. */
+  /** Resolves when the group has been joined. Waits for a broker that has just been started. */
   async join(): Promise<void> {
+    const { clock, logger, unavailableMs, group } = this.#settings
+    const startedMs = clock.monotonic()
     await this.#run(this.#consumer)
-    if (this.#failure !== undefined) throw this.#failure
+    for (;;) {
+      const failure = this.#failure
+      if (failure === undefined) return
+      const waitedMs = clock.monotonic() - startedMs
+      if (!isCoordinatorStarting(failure) || waitedMs > unavailableMs) throw failure
+      logger.info('kafka.group-starting', { group, error: errorMessage(failure) })
+      await clock.sleep(rejoinWaitMs, this.#stop.signal)
+      this.#failure = await this.#tryRejoin()
+    }
   }
 
   /** Advisory: a rebalance that is just going on makes it void, which is no error. */

@@ -83,6 +83,20 @@ export function kafkajsError(error: unknown, address: string): LakeError {
   )
 }
 
+/**
+ * True for an error of `kafkajsError` when the brokers do answer, but the group's coordinator is not ready:
+ * for some seconds after a broker's first start, and while another takes over.
+ */
+export function isCoordinatorStarting(error: Error): boolean {
+  return coordinatorTypes.has(textField(rootCause(error.cause), 'type'))
+}
+
+const coordinatorTypes: ReadonlySet<string> = new Set([
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+])
+
 const accessTypes: ReadonlySet<string> = new Set([
   'SASL_AUTHENTICATION_FAILED',
   'UNSUPPORTED_SASL_MECHANISM',

@@ -15,7 +15,6 @@ import {
   systemRandom,
 } from '../common/index.ts'
 import { KafkaCluster } from './kafka/kafka-cluster.ts'
-import { createKafkajsClient } from './kafka/kafka-connection.ts'
 import type { KafkaConnectionSettings } from './kafka/kafka-connection.ts'
 import { registerKafkajsCodecs } from './kafka/kafkajs-codecs.ts'
 import { KafkajsConsumer } from './kafka/kafkajs-consumer.ts'
@@ -95,7 +94,7 @@ class KafkaJsSource implements RecordSource {
     await registerKafkajsCodecs()
     this.#consumer = new KafkajsConsumer({
       group: {
-        kafka: createKafkajsClient(connection, this.#logger),
+        connection,
         group: this.#options.consumerGroup,
         topics,
         address: connection.seedBrokers.join(','),

@@ -16,6 +16,7 @@ import { parsePlace, PlacePrefix } from './json/place-prefix.ts'
 import { type RowScanner, ScanResult } from './json/row-scanner.ts'
 import type { SpoolBuffer } from './json/spool-buffer.ts'
 import { partitionKey, type RecordBatch } from './record-source.ts'
+import { retainRecords } from './retained-records.ts'
 
 export interface MicroBatchOptions {
   /** Local directory for spool files, deleted with the batch. */
@@ -138,7 +139,9 @@ export class MicroBatch {
     }
     const result = this.#scan(batch, index, scanner)
     if (result === ScanResult.bad) this.#refuse(batch, index, scanner.fault)
-    else if (result === ScanResult.unknownField) this.waiting.push({ batch, index })
+    else if (result === ScanResult.unknownField) {
+      this.waiting.push({ batch: retainRecords(batch, [index]), index: 0 })
+    }
   }
 
   #scan(batch: RecordBatch, index: number, scanner: RowScanner): number {

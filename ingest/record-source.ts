@@ -74,7 +74,8 @@ export interface RecordSource {
   ): Promise<ReadonlyMap<string, bigint | undefined>>
   /**
    * Up to `bytesMax` of records, waiting at most `waitMs` for the first. Batches alias buffers of the
-   * source that stay valid until garbage collected. At most one call at a time.
+   * source that the next call uses again: keep what `retainRecords` copies, nothing else. At most one
+   * call at a time.
    */
   poll(bytesMax: number, waitMs: number, signal?: AbortSignal): Promise<PollResult>
   seek(partition: TopicPartition, nextOffset: bigint): void

@@ -25,6 +25,7 @@ import { type CommitBatch, CommitPipeline } from './commit-pipeline.ts'
 import { SpoolBuffer } from './json/spool-buffer.ts'
 import { MicroBatch } from './micro-batch.ts'
 import { partitionKey, type RecordBatch, type TopicPartition } from './record-source.ts'
+import { retainRecords } from './retained-records.ts'
 import { openSpoolDirectory } from './spool-directory.ts'
 import { checkIdentity, StreamPositions } from './stream-positions.ts'
 import type {
@@ -215,7 +216,7 @@ class StreamRun {
     this.#positions.advance(records, records.nextOffset)
     if (this.#tables.reader !== undefined) return this.#encode(records, this.#tables.reader)
     if (this.#sample.length === 0) this.#sampleSinceMs = this.#parts.clock.monotonic()
-    this.#sample.push(records)
+    this.#sample.push(retainRecords(records))
   }
 
   async #encode(records: RecordBatch, reader: TableReader): Promise<void> {

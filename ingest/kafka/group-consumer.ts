@@ -6,10 +6,13 @@ import type { Consumer, EachBatchHandler, Kafka } from 'kafkajs'
 import type { Clock, Logger } from '../../common/index.ts'
 import { UnavailableError, errorMessage, isRetryable } from '../../common/index.ts'
 import type { TopicPartition } from '../record-source.ts'
+import { createKafkajsClient } from './kafka-connection.ts'
+import type { KafkaConnectionSettings } from './kafka-connection.ts'
 import { isCoordinatorStarting, kafkajsError } from './kafka-errors.ts'
+import { KafkaSockets } from './kafka-sockets.ts'
 
 export interface GroupSettings {
-  readonly kafka: Kafka
+  readonly connection: KafkaConnectionSettings
   readonly group: string
   readonly topics: readonly string[]
   /** The brokers, for messages. */
@@ -49,6 +52,8 @@ export class GroupConsumer {
   readonly #handlers: GroupHandlers
   readonly #limits: GroupFetchLimits | undefined
   readonly #stop = new AbortController()
+  readonly #sockets = new KafkaSockets()
+  readonly #kafka: Kafka
   #consumer: Consumer
   #joined = false
   #failure: Error | undefined
@@ -58,6 +63,8 @@ export class GroupConsumer {
     this.#settings = settings
     this.#handlers = handlers
     this.#limits = limits
+    const { connection, logger } = settings
+    this.#kafka = createKafkajsClient(connection, logger, {}, this.#sockets.factory)
     this.#consumer = this.#create()
   }
 
@@ -104,11 +111,12 @@ export class GroupConsumer {
     this.#stop.abort()
     await this.#rejoining
     await this.#disconnect(this.#consumer)
+    this.#sockets.destroy()
   }
 
   #create(): Consumer {
-    const { kafka, group, metadataMs, sessionTimeoutMs } = this.#settings
-    const consumer = kafka.consumer({
+    const { group, metadataMs, sessionTimeoutMs } = this.#settings
+    const consumer = this.#kafka.consumer({
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: Math.max(sessionTimeoutMs, 60_000),

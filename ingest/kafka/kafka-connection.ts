@@ -3,7 +3,7 @@
  */
 import type { ConnectionOptions } from 'node:tls'
 import { Kafka, logLevel } from 'kafkajs'
-import type { RetryOptions, SASLOptions, logCreator } from 'kafkajs'
+import type { ISocketFactory, RetryOptions, SASLOptions, logCreator } from 'kafkajs'
 import type { Logger } from '../../common/index.ts'
 import { ValidationError } from '../../common/index.ts'
 
@@ -34,6 +34,7 @@ export function createKafkajsClient(
   settings: KafkaConnectionSettings,
   logger: Logger,
   retry: RetryOptions = {},
+  socketFactory?: ISocketFactory,
 ): Kafka {
   checkSeedBrokers(settings.seedBrokers)
   const sasl = kafkajsSasl(settings)
@@ -47,6 +48,7 @@ export function createKafkajsClient(
     logLevel: logLevel.INFO,
     logCreator: kafkajsLogCreator(logger),
     retry,
+    ...(socketFactory === undefined ? {} : { socketFactory }),
   })
 }
 

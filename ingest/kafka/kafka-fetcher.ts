@@ -18,6 +18,7 @@ import type { KafkaNode } from './kafka-node.ts'
 import { fetchRequest } from './kafka-requests.ts'
 import type { FetchLimits, FetchedPartition } from './kafka-requests.ts'
 import { corruptBatch, offsetAfter, readBatchHeader } from './record-batch-header.ts'
+import { ByteArena } from './byte-arena.ts'
 import { RecordSetSlicer } from './record-batch-slicer.ts'
 import type { RecordCompression } from './record-compression.ts'
 
@@ -59,6 +60,8 @@ export class KafkaFetcher {
   readonly #inFlight = new Set<KafkaNode>()
   #feeds = new Map<string, Feed>()
   #readyBytes = 0
+  /** The records of one poll; void with the next. */
+  readonly #arena = new ByteArena()
   #turn = 0
   #failure: Error | undefined
   #refreshing = false
@@ -119,6 +122,7 @@ export class KafkaFetcher {
   /** Records that are there, about `bytesMax` of them; sends further requests on the way. */
   take(bytesMax: number): RecordBatch[] {
     this.#throwFailure()
+    this.#arena.reset()
     const feeds = [...this.#feeds.values()]
     const batches: RecordBatch[] = []
     let bytes = 0
@@ -166,7 +170,7 @@ export class KafkaFetcher {
     const { compression, verifyChecksums } = this.#options
     const { abortedTransactions, recordSet } = fetched
     const origin = { ...feed.partition, compression, position, verifyChecksums }
-    return new RecordSetSlicer(recordSet, { ...origin, abortedTransactions })
+    return new RecordSetSlicer(recordSet, { ...origin, abortedTransactions, arena: this.#arena })
   }
 
   #dropReady(feed: Feed): void {

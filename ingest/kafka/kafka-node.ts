@@ -7,6 +7,7 @@ import { kafkaDefaults, kafkajsLogCreator, kafkajsSasl } from './kafka-connectio
 import type { KafkaConnectionSettings } from './kafka-connection.ts'
 import { kafkajsError } from './kafka-errors.ts'
 import type { KafkaRequest } from './kafka-requests.ts'
+import { KafkaSockets } from './kafka-sockets.ts'
 import { createKafkajsBroker } from './kafkajs-internals.ts'
 import type { KafkajsBroker } from './kafkajs-internals.ts'
 
@@ -17,6 +18,7 @@ export class KafkaNode {
   readonly #port: number
   readonly #settings: KafkaConnectionSettings
   readonly #logger: Logger
+  readonly #sockets = new KafkaSockets()
   #broker: Promise<KafkajsBroker> | undefined
   #closed = false
 
@@ -61,6 +63,7 @@ export class KafkaNode {
   async close(): Promise<void> {
     this.#closed = true
     if (this.#broker !== undefined) await this.#drop(this.#broker)
+    this.#sockets.destroy()
   }
 
   async #connect(): Promise<KafkajsBroker> {
@@ -74,6 +77,7 @@ export class KafkaNode {
       connectionTimeoutMs: connectionTimeoutMs ?? kafkaDefaults.connectionTimeoutMs,
       requestTimeoutMs: requestTimeoutMs ?? kafkaDefaults.requestTimeoutMs,
       logCreator: kafkajsLogCreator(this.#logger),
+      socketFactory: this.#sockets.factory,
     })
     try {
       await broker.connect()

@@ -25,7 +25,6 @@ import { recreatedTopicError } from '../source-support.ts'
 import { Wakeup } from '../wakeup.ts'
 import { GroupConsumer } from './group-consumer.ts'
 import { KafkaCluster } from './kafka-cluster.ts'
-import { createKafkajsClient } from './kafka-connection.ts'
 import type { KafkaConnectionSettings } from './kafka-connection.ts'
 import { KafkaFetcher } from './kafka-fetcher.ts'
 import { loadRecordCompression } from './record-compression.ts'
@@ -211,7 +210,7 @@ class KafkaSource implements RecordSource {
   async #joinGroup(group: string): Promise<void> {
     const { connection, topics, sessionTimeoutMs = sessionTimeoutMsDefault } = this.#options
     const settings = {
-      kafka: createKafkajsClient(connection, this.#logger),
+      connection,
       group,
       topics,
       address: connection.seedBrokers.join(','),

@@ -6,7 +6,7 @@
  * uses its public interface.
  */
 import { createRequire } from 'node:module'
-import type { SASLOptions, logCreator } from 'kafkajs'
+import type { ISocketFactory, SASLOptions, logCreator } from 'kafkajs'
 
 /** What kafkajs calls a protocol: how a request is written and its answer read. */
 export interface KafkajsProtocol<T> {
@@ -53,6 +53,7 @@ export interface KafkajsBrokerOptions {
   readonly connectionTimeoutMs: number
   readonly requestTimeoutMs: number
   readonly logCreator: logCreator
+  readonly socketFactory?: ISocketFactory
 }
 
 interface Internals {
@@ -61,7 +62,7 @@ interface Internals {
     build(destination: { host: string; port: number }): Promise<KafkajsConnectionPool>
   }
   readonly createLogger: (options: object) => object
-  readonly socketFactory: () => object
+  readonly socketFactory: () => ISocketFactory
 }
 
 const debugLevel = 5
@@ -71,7 +72,7 @@ export async function createKafkajsBroker(options: KafkajsBrokerOptions): Promis
   const logger = createLogger({ level: debugLevel, logCreator: options.logCreator })
   const connectionPool = await connectionPoolBuilder({
     brokers: [`${options.host}:${options.port}`],
-    socketFactory: socketFactory(),
+    socketFactory: options.socketFactory ?? socketFactory(),
     ssl: options.ssl,
     sasl: options.sasl,
     clientId: options.clientId,
@@ -81,6 +82,11 @@ export async function createKafkajsBroker(options: KafkajsBrokerOptions): Promis
     logger,
   }).build({ host: options.host, port: options.port })
   return new Broker({ connectionPool, logger, allowAutoTopicCreation: false })
+}
+
+/** The one that kafkajs uses when it is given none. */
+export function kafkajsSocketFactory(): ISocketFactory {
+  return loadInternals().socketFactory()
 }
 
 function loadInternals(): Internals {

@@ -8,6 +8,7 @@
  */
 import { decompressFrameSync, uncompressSync } from 'lz4-napi'
 import { CorruptDataError } from '../../common/index.ts'
+import type { ByteArena } from './byte-arena.ts'
 
 const frameMagic = 0x184d2204
 const independentBlocks = 0x20
@@ -23,14 +24,17 @@ const blockBytesMaxByCode: Readonly<Record<number, number>> = {
   7: 4 << 20,
 }
 
-export function decompressLz4Frame(frame: Buffer, bytesMax: number): Uint8Array {
+/** Appends the content of `frame` to `out`. */
+export function decompressLz4Frame(frame: Buffer, bytesMax: number, out: ByteArena): void {
   if (frame.length < 7 || frame.readUInt32LE(0) !== frameMagic) throw torn(frame)
   const flags = frame[4] ?? 0
   const blockBytesMax = blockBytesMaxByCode[((frame[5] ?? 0) >>> 4) & 7]
   const simple = (flags & independentBlocks) !== 0 && (flags & dictionaryId) === 0
   // Blocks that refer to earlier ones are legal, but no Kafka client writes them.
-  if (!simple || blockBytesMax === undefined) return decompressFrameSync(frame)
-  const blocks: Uint8Array[] = []
+  if (!simple || blockBytesMax === undefined) {
+    out.append(decompressFrameSync(frame))
+    return
+  }
   const trailer = (flags & blockChecksums) === 0 ? 0 : 4
   let total = 0
   for (let at = 7 + ((flags & contentSize) === 0 ? 0 : 8); ; ) {
@@ -41,8 +45,9 @@ export function decompressLz4Frame(frame: Buffer, bytesMax: number): Uint8Array 
     const end = at + 4 + (stored ? size - storedBit : size)
     if (end > frame.length) throw torn(frame)
     const block = frame.subarray(at + 4, end)
-    blocks.push(stored ? block : uncompressBlock(block, blockBytesMax))
-    total += blocks.at(-1)?.length ?? 0
+    const content = stored ? block : uncompressBlock(block, blockBytesMax)
+    out.append(content)
+    total += content.length
     if (total > bytesMax) {
       throw new CorruptDataError('lz4 frame holds more bytes than a record batch may', {
         facts: { bytesMax },
@@ -50,20 +55,20 @@ export function decompressLz4Frame(frame: Buffer, bytesMax: number): Uint8Array 
     }
     at = end + trailer
   }
-  const [only] = blocks
-  // A stored block is a view of the frame; a decompressed one is its own.
-  const alone = blocks.length === 1 && only !== undefined && only.buffer !== frame.buffer
-  return alone ? only : Buffer.concat(blocks)
 }
 
 /** The package wants the size in front; a frame does not have it, and any bound will do. */
 function uncompressBlock(block: Buffer, bytesMax: number): Buffer {
-  const sized = Buffer.allocUnsafe(4 + block.length)
+  if (scratch.length < 4 + block.length) scratch = Buffer.allocUnsafeSlow(2 * (4 + block.length))
+  const sized = scratch.subarray(0, 4 + block.length)
   // A block cannot grow more than 255-fold, so a small one asks for little.
   sized.writeUInt32LE(Math.min(bytesMax, block.length * 255 + 16), 0)
   block.copy(sized, 4)
   return uncompressSync(sized)
 }
+
+/** Decoding is synchronous, so one buffer serves all. */
+let scratch = Buffer.allocUnsafeSlow(64 << 10)
 
 function torn(frame: Buffer): CorruptDataError {
   return new CorruptDataError('lz4 frame is torn or none', { facts: { bytes: frame.length } })

@@ -9,6 +9,7 @@ import * as zlib from 'node:zlib'
 import { compressFrameSync } from 'lz4-napi'
 import { compressSync as snappyCompress } from 'snappy'
 import { CorruptDataError, UnsupportedError } from '../../common/index.ts'
+import { ByteArena } from './byte-arena.ts'
 import { decompressLz4Frame } from './lz4-frame.ts'
 import { uncompressKafkaSnappy } from './snappy-framing.ts'
 import { zstdBytesMax } from './zstd-frame.ts'
@@ -22,6 +23,8 @@ export interface RecordCompression {
   compress(codec: RecordCodec, bytes: Uint8Array): Uint8Array
   /** Throws CorruptDataError; the result never aliases `bytes` unless the codec is `none`. */
   decompress(codec: RecordCodec, bytes: Uint8Array): Uint8Array
+  /** The same, appended to `out`. What a failure leaves behind is undefined. */
+  decompressInto(codec: RecordCodec, bytes: Uint8Array, out: ByteArena): void
 }
 
 /** One record batch must fit in memory; a forged length must not take the process down. */
@@ -30,6 +33,8 @@ export const decompressedBytesMax = 1 << 30
 interface Codec {
   compress(bytes: Uint8Array): Uint8Array
   decompress(bytes: Uint8Array): Uint8Array
+  /** Where a codec can do better than a buffer of its own. */
+  decompressInto?(bytes: Uint8Array, out: ByteArena): void
 }
 
 interface ZlibWithZstd {
@@ -53,23 +58,37 @@ export async function loadRecordCompression(): Promise<RecordCompression> {
     },
     lz4: {
       compress: (bytes) => compressFrameSync(asBuffer(bytes)),
-      decompress: (bytes) => decompressLz4Frame(asBuffer(bytes), decompressedBytesMax),
+      decompress: (bytes) => {
+        const out = new ByteArena()
+        decompressLz4Frame(asBuffer(bytes), decompressedBytesMax, out)
+        return out.bytes.subarray(0, out.length)
+      },
+      decompressInto: (bytes, out) =>
+        decompressLz4Frame(asBuffer(bytes), decompressedBytesMax, out),
     },
     zstd: nativeZstd() ?? (await loadWasmZstd()),
   }
   return {
     compress: (codec, bytes) => codecs[codec].compress(bytes),
-    decompress: (codec, bytes) => {
-      try {
-        return codecs[codec].decompress(bytes)
-      } catch (error) {
-        if (error instanceof CorruptDataError) throw error
-        throw new CorruptDataError('compressed records do not decompress', {
-          facts: { codec, bytes: bytes.length },
-          cause: error,
-        })
-      }
-    },
+    decompress: (codec, bytes) => orCorrupt(codec, bytes, () => codecs[codec].decompress(bytes)),
+    decompressInto: (codec, bytes, out) =>
+      orCorrupt(codec, bytes, () => {
+        const { decompress, decompressInto } = codecs[codec]
+        if (decompressInto === undefined) out.append(decompress(bytes))
+        else decompressInto(bytes, out)
+      }),
+  }
+}
+
+function orCorrupt<T>(codec: RecordCodec, bytes: Uint8Array, decode: () => T): T {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof CorruptDataError) throw error
+    throw new CorruptDataError('compressed records do not decompress', {
+      facts: { codec, bytes: bytes.length },
+      cause: error,
+    })
   }
 }
 

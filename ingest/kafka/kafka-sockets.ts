@@ -1,0 +1,31 @@
+/**
+ * The sockets of one kafkajs client, so that all of them can be ended. When two of its tasks reconnect
+ * at the same moment, kafkajs opens two sockets and forgets one; that one would keep the process alive
+ * after everything was stopped (seen after a broker's restart).
+ */
+import type { Socket } from 'node:net'
+import type { ISocketFactory } from 'kafkajs'
+import { kafkajsSocketFactory } from './kafkajs-internals.ts'
+
+export class KafkaSockets {
+  readonly #open = new Set<Socket>()
+  readonly #make = kafkajsSocketFactory()
+
+  /** How many are open or being opened. */
+  get count(): number {
+    return this.#open.size
+  }
+
+  /** As kafkajs's own factory, and remembered. */
+  readonly factory: ISocketFactory = (target) => {
+    const socket = this.#make(target)
+    this.#open.add(socket)
+    socket.once('close', () => this.#open.delete(socket))
+    return socket
+  }
+
+  /** For the end, after whoever uses them has said goodbye. */
+  destroy(): void {
+    for (const socket of this.#open) socket.destroy()
+  }
+}

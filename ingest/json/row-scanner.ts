@@ -10,11 +10,10 @@
 import { isUtf8 } from 'node:buffer'
 import { isDate, isTime, isTimestamp, isUuid, isBase64, numberFault } from './scalar-checks.ts'
 import { faultSignal, JsonCursor, jsonBytes, nestingDepthMax } from './json-cursor.ts'
-import { type FieldTable, NodeKind, type ScanNode } from './scan-plan.ts'
+import { type FieldTable, type KeyPattern, NodeKind, type ScanNode } from './scan-plan.ts'
 import type { SpoolBuffer } from './spool-buffer.ts'
 
-const { QUOTE, COMMA, COLON, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET, MINUS } =
-  jsonBytes
+const { QUOTE, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET, MINUS } = jsonBytes
 const { stringStop } = jsonBytes
 const kinds = NodeKind
 const depthMax = nestingDepthMax
@@ -31,6 +30,7 @@ export const ScanResult = {
 export class RowScanner extends JsonCursor {
   readonly #root: ScanNode
   #instance = 0
+  #view: DataView = new DataView(new ArrayBuffer(0))
   #unknown = ''
   /** Positions in the source, in pairs: number tokens that must be quoted for an exact decimal. */
   #quotes: number[] = []
@@ -52,7 +52,10 @@ export class RowScanner extends JsonCursor {
     prefixLength: number,
     out: SpoolBuffer,
   ): number {
-    this.data = data
+    if (data !== this.data) {
+      this.data = data
+      this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength)
+    }
     this.start = start
     this.pos = start
     this.end = end
@@ -176,9 +179,18 @@ export class RowScanner extends JsonCursor {
     else {
       isEmpty = false
       for (;;) {
-        const index = this.#key(table, expected)
-        if (this.data[this.pos] === COLON && (this.data[this.pos + 1] as number) > 0x20) this.pos++
-        else this.colon()
+        let index = expected
+        // Records of one producer keep their key order, so the next field almost always matches.
+        if (
+          expected < table.patterns.length &&
+          this.#isNext(table.patterns[expected] as KeyPattern)
+        ) {
+          this.pos += (table.patterns[expected] as KeyPattern).length
+          if ((this.data[this.pos] as number) <= 0x20) this.skipSpace()
+        } else {
+          index = this.#key(table)
+          this.colon()
+        }
         if (index < 0) this.#unknownField(node, depth)
         else {
           const child = table.nodes[index] as ScanNode
@@ -272,26 +284,21 @@ export class RowScanner extends JsonCursor {
     } while (!this.memberEnd(CLOSE_BRACE))
   }
 
-  /** Index of the field that the key names, or -1. The key's text stays between two marks for later. */
-  #key(table: FieldTable, expected: number): number {
-    const data = this.data
-    const start = this.pos
-    if (this.byte() !== QUOTE) this.failSyntax(start)
-    // Records of one producer keep their key order, so the next field almost always matches.
-    const name = table.names[expected]
-    if (name !== undefined) {
-      const length = name.length
-      const at = start + 1
-      if (at + length < this.end && data[at + length] === QUOTE) {
-        let index = 0
-        while (index < length && data[at + index] === name[index]) index++
-        if (index === length) {
-          this.pos = at + length + 1
-          if (at + length + 1 >= this.end) this.failSyntax(this.end)
-          return expected
-        }
-      }
+  #isNext(pattern: KeyPattern): boolean {
+    const { words, length } = pattern
+    const view = this.#view
+    const at = this.pos
+    if (at + length >= this.end) return false
+    const last = words.length - 1
+    if (view.getInt32(at + length - 4) !== words[last]) return false
+    for (let index = 0; index < last; index++) {
+      if (view.getInt32(at + index * 4) !== words[index]) return false
     }
+    return true
+  }
+
+  /** Index of the field that the key names, or -1; `#lastKey` holds its text. */
+  #key(table: FieldTable): number {
     this.#lastKey = this.keyText()
     return table.indexByName.get(this.#lastKey) ?? -1
   }

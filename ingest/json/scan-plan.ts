@@ -41,13 +41,20 @@ export interface ScanNode {
 
 /** The fields of one struct, searched by key bytes; the next field in order is tried first. */
 export interface FieldTable {
-  readonly names: readonly Uint8Array[]
+  /** `"name":` as it stands in most records, in 32-bit words. */
+  readonly patterns: readonly KeyPattern[]
   readonly nodes: readonly ScanNode[]
   readonly indexByName: ReadonlyMap<string, number>
   readonly lowerCaseNames: ReadonlySet<string>
   readonly requiredCount: number
   /** Instance number in which field i was last seen: a repeat within one instance is a duplicate key. */
   readonly seenIn: Float64Array
+}
+
+export interface KeyPattern {
+  readonly length: number
+  /** Big-endian words from the start; the last one ends with the pattern and may overlap. */
+  readonly words: Int32Array
 }
 
 export type Coercion = 'strict' | 'lenient'
@@ -75,13 +82,25 @@ function fieldTable(fields: readonly NestedField[], path: string, coercion: Coer
     ),
   )
   return {
-    names: fields.map((field) => Buffer.from(JSON.stringify(field.name).slice(1, -1), 'utf8')),
+    patterns: fields.map((field) => keyPattern(field.name)),
     nodes,
     indexByName: new Map(fields.map((field, index) => [field.name, index])),
     lowerCaseNames: new Set(fields.map((field) => field.name.toLowerCase())),
     requiredCount: nodes.filter((node) => node.required).length,
     seenIn: new Float64Array(fields.length),
   }
+}
+
+/** A name too short for a word is left to the slow path. */
+function keyPattern(name: string): KeyPattern {
+  const bytes = Buffer.from(`${JSON.stringify(name)}:`, 'utf8')
+  const { length } = bytes
+  if (length < 4) return { length: Number.MAX_SAFE_INTEGER, words: new Int32Array(0) }
+  const words = new Int32Array(Math.ceil(length / 4))
+  for (let index = 0; index < words.length; index++) {
+    words[index] = bytes.readInt32BE(Math.min(index * 4, length - 4))
+  }
+  return { length, words }
 }
 
 function compileNode(type: Type, required: boolean, path: string, coercion: Coercion): ScanNode {

@@ -79,6 +79,24 @@ describe('a stream', () => {
     await lake.run(lake.settings(stream()))
     const foreign = new FastAppend({ io: lake.io, ...tools }, { files: [] })
     await commitAction(lake.catalog, identifier, foreign, tools)
+    // And its writer threw properties away that it did not know.
+    const updates = [{ action: 'remove-properties', removals: ['tidewater.offsets.main'] } as const]
+    await lake.catalog.commitTable({ identifier, requirements: [], updates })
+    await produce(20, 20)
+    await lake.run(lake.settings(stream()))
+    expect(await ids()).toEqual(numbers(0, 40))
+  })
+
+  it('[E2] finds its offsets in the property when its snapshots have expired', async () => {
+    await produce(0, 20)
+    await lake.run(lake.settings(stream()))
+    const foreign = new FastAppend({ io: lake.io, ...tools }, { files: [] })
+    await commitAction(lake.catalog, identifier, foreign, tools)
+    const { metadata } = await lake.catalog.loadTable(identifier)
+    const ours = metadata.snapshots[0]?.snapshotId
+    if (ours === undefined) throw new Error('no snapshot')
+    const updates = [{ action: 'remove-snapshots', snapshotIds: [ours] } as const]
+    await lake.catalog.commitTable({ identifier, requirements: [], updates })
     await produce(20, 20)
     await lake.run(lake.settings(stream()))
     expect(await ids()).toEqual(numbers(0, 40))

@@ -25,7 +25,7 @@ describe.skipIf(!hasParts)('a stream that is stopped, or whose services stop', (
 
   const produce = async (topic: string, total: number): Promise<void> => {
     let id = counts.get(topic) ?? 0
-    for (const end = id + total; id < end; ) {
+    for (let sent = 0; sent < total; sent += step) {
       const records = Array.from({ length: step }, () => {
         const value = id > 1000 && id % 83 === 0 ? `poison ${id}` : JSON.stringify({ id })
         return { partition: id++ % partitions, value }

@@ -12,7 +12,12 @@ import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { openBucketAdmin } from '../io/index.ts'
 import { connectKafkaTools } from '../tests/support/kafka-tools.ts'
-import { pythonEnvironment, startKafka, startMinio } from '../tests/support/services/index.ts'
+import {
+  pythonEnvironment,
+  runCommand,
+  startKafka,
+  startMinio,
+} from '../tests/support/services/index.ts'
 import { generateRecords } from './generate.ts'
 
 interface Outcome {
@@ -40,6 +45,8 @@ let drained = 0
 const records = Number(values.records)
 const partitions = Number(values.partitions)
 
+// As shipped: compiled by tsc, run by plain Node.
+await runCommand('npx', ['tsc', '-p', 'bench/tsconfig.json'])
 const kafka = values.kafka === undefined ? await startKafka() : undefined
 const minio = values.minio === undefined ? await startMinio() : undefined
 const bootstrap = values.kafka ?? kafka?.bootstrap ?? ''
@@ -112,7 +119,7 @@ async function drain(codec: string, client: string): Promise<Outcome> {
   }
   const child = spawn(
     process.execPath,
-    ['--import', 'tsx', 'bench/drain-sink.ts', JSON.stringify(job)],
+    ['.cache/bench/bench/drain-sink.js', JSON.stringify(job)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   let output = ''

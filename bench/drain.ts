@@ -117,11 +117,9 @@ async function drain(codec: string, client: string): Promise<Outcome> {
     warehouse: 's3://bench/warehouse',
     metadata: values.metadata,
   }
-  const child = spawn(
-    process.execPath,
-    ['.cache/bench/bench/drain-sink.js', JSON.stringify(job)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
+  const child = spawn(process.execPath, ['.cache/bench/bench/drain-sink.js', JSON.stringify(job)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
   const [code] = (await once(child, 'exit')) as [number]

@@ -21,7 +21,6 @@ import {
   offsetsPropertyKey,
   offsetsSummaryKey,
   parseOffsetMap,
-  type StreamOffsets,
 } from './offset-map.ts'
 import type { TopicPartition } from './record-source.ts'
 
@@ -103,10 +102,6 @@ export function newestCommitOf(
     if (snapshot.summary?.['tidewater.stream'] === stream) return snapshot
   }
   return undefined
-}
-
-export function streamOffsets(offsets: OffsetMap, stream: string): StreamOffsets | undefined {
-  return offsets.get(stream)
 }
 
 function newestOffsets(

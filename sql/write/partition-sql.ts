@@ -51,11 +51,6 @@ function asDate(type: PrimitiveType, column: string): string {
   return type.type === 'date' ? column : `CAST(make_timestamp(epoch_us(${column})) AS DATE)`
 }
 
-/** The DuckDB type of the partition value. */
-export function partitionSqlType(field: PartitionField, sourceType: PrimitiveType): string {
-  return duckdbType(transformResultType(field.transform, sourceType))
-}
-
 function truncateSql(width: number, type: PrimitiveType, column: string): string | undefined {
   switch (type.type) {
     case 'int':

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../common/index.ts'
 import { isRunning, startProcess } from '../support/services/background-process.ts'
 import { installOnce } from '../support/services/install.ts'
@@ -94,7 +94,8 @@ describe('startProcess()', () => {
     const service = await startProcess(plan("console.log('ready'); setInterval(() => 0, 1e6)"))
     expect(isRunning(service.pid)).toBe(true)
     await service.stop()
-    expect(isRunning(service.pid)).toBe(false)
+    // Until Node has reaped it, an ended child still has its pid.
+    await vi.waitFor(() => expect(isRunning(service.pid)).toBe(false), 5000)
   })
 
   it('shows the log of a service that ends before it is ready', async () => {

@@ -22,7 +22,10 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'tide-readers-'))
   database = await openDatabase({ threads: 2 })
   const rows = Array.from({ length: rowCount }, (_, id) => row(id))
-  await writeFile(join(directory, 'rows.ndjson'), `${rows.map((r) => JSON.stringify(r)).join('\n')}\n`)
+  await writeFile(
+    join(directory, 'rows.ndjson'),
+    `${rows.map((r) => JSON.stringify(r)).join('\n')}\n`,
+  )
 })
 
 afterAll(async () => {

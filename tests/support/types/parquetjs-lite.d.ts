@@ -10,6 +10,7 @@ declare module 'parquetjs-lite' {
     close(): Promise<void>
   }
   class ParquetSchema {
+    readonly schema: object
     constructor(fields: Readonly<Record<string, object>>)
   }
   class ParquetWriter {

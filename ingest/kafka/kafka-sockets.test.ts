@@ -26,4 +26,12 @@ describe('KafkaSockets', () => {
     await new Promise((resolve) => server.close(resolve))
     expect(sockets.count).toBe(0)
   })
+
+  it('refuses what a task of kafkajs opens after the end, with an error that it understands', async () => {
+    const sockets = new KafkaSockets()
+    sockets.destroy()
+    const target = { host: '127.0.0.1', port: 9, ssl: {}, onConnect: () => undefined }
+    const [error] = await once(sockets.factory(target), 'error').catch((cause: unknown) => [cause])
+    expect(String(error)).toContain('the client was closed')
+  })
 })

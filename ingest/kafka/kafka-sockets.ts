@@ -1,7 +1,7 @@
 /**
  * The sockets of one kafkajs client, so that all of them can be ended. When two of its tasks reconnect
- * at the same moment, kafkajs opens two sockets and forgets one; that one would keep the process alive
- * after everything was stopped (seen after a broker's restart).
+ * at the same moment, kafkajs opens two connections and forgets one; that one, by its socket or by its
+ * timer, would keep the process alive after everything was stopped (seen after a broker's restart).
  */
 import type { Socket } from 'node:net'
 import type { ISocketFactory } from 'kafkajs'
@@ -10,6 +10,7 @@ import { kafkajsSocketFactory } from './kafkajs-internals.ts'
 export class KafkaSockets {
   readonly #open = new Set<Socket>()
   readonly #make = kafkajsSocketFactory()
+  #ended = false
 
   /** How many are open or being opened. */
   get count(): number {
@@ -21,11 +22,20 @@ export class KafkaSockets {
     const socket = this.#make(target)
     this.#open.add(socket)
     socket.once('close', () => this.#open.delete(socket))
+    // kafkajs listens too; this one keeps a late error from ending the process.
+    socket.on('error', () => undefined)
+    if (this.#ended) socket.destroy(endedError())
     return socket
   }
 
-  /** For the end, after whoever uses them has said goodbye. */
+  /** For the end, after whoever uses them has said goodbye; later ones are refused. */
   destroy(): void {
-    for (const socket of this.#open) socket.destroy()
+    this.#ended = true
+    // Only an error makes kafkajs give up a connection, and with it its timer.
+    for (const socket of this.#open) socket.destroy(endedError())
   }
+}
+
+function endedError(): Error {
+  return new Error('the client was closed')
 }

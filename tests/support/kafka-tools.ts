@@ -70,6 +70,7 @@ export interface KafkaTools {
 const sendRecordsMax = 5_000
 const markerPollMs = 20
 const markerPatienceMs = 2_000
+const leaderPatienceMs = 20_000
 
 export async function connectKafkaTools(bootstrap: string): Promise<KafkaTools> {
   const kafka = new Kafka({
@@ -99,7 +100,8 @@ export async function connectKafkaTools(bootstrap: string): Promise<KafkaTools> 
   return {
     kafka,
     createTopic: async (topic, options = {}) => {
-      await admin.createTopics({ waitForLeaders: true, topics: [topicConfig(topic, options)] })
+      await admin.createTopics({ waitForLeaders: false, topics: [topicConfig(topic, options)] })
+      await waitForLeaders(admin, topic, options.partitions ?? 1)
     },
     deleteTopic: async (topic) => {
       await admin.deleteTopics({ topics: [topic] })
@@ -149,6 +151,20 @@ function topicConfig(
     numPartitions: options.partitions ?? 1,
     replicationFactor: 1,
     configEntries: entries.map(([name, value]) => ({ name, value })),
+  }
+}
+
+/** kafkajs's own waiting gives up when a broker has not heard of the new topic yet. */
+async function waitForLeaders(admin: Admin, topic: string, partitions: number): Promise<void> {
+  const startedMs = systemClock.monotonic()
+  for (;;) {
+    const metadata = await admin.fetchTopicMetadata({ topics: [topic] }).catch((error: unknown) => {
+      if (systemClock.monotonic() - startedMs > leaderPatienceMs) throw error
+      return undefined
+    })
+    const found = metadata?.topics[0]?.partitions ?? []
+    if (found.filter(({ leader }) => leader >= 0).length === partitions) return
+    await systemClock.sleep(markerPollMs)
   }
 }
 

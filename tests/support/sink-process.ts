@@ -7,8 +7,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { environmentEntries } from '../../common/index.ts'
+import { environmentEntries, systemClock } from '../../common/index.ts'
 import { repositoryRoot, runCommand } from './services/index.ts'
+
+/** A flush and a commit under load take seconds, not this long. */
+const stoppedWithinMs = 30_000
 
 export interface SinkEnd {
   /** Null when a signal ended it. */
@@ -26,7 +29,7 @@ export interface SinkProcess {
   /** Resolves when stderr holds `pattern`, or when the process has ended. */
   logged(pattern: RegExp): Promise<void>
   kill(): Promise<SinkEnd>
-  /** SIGTERM, and the end of it. */
+  /** SIGTERM, and the end of it; throws when the process lives on. */
   terminate(): Promise<SinkEnd>
 }
 
@@ -152,6 +155,11 @@ function watch(child: ChildProcess): SinkProcess {
         look()
       }),
     kill: () => end('SIGKILL'),
-    terminate: () => end('SIGTERM'),
+    terminate: async () => {
+      const stopped = await Promise.race([end('SIGTERM'), systemClock.sleep(stoppedWithinMs)])
+      if (stopped !== undefined) return stopped
+      const { stdout } = await end('SIGKILL')
+      throw new Error(`it lived on after SIGTERM; it said: ${stdout}\n${stderr}`)
+    },
   }
 }

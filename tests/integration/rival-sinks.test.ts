@@ -61,6 +61,9 @@ output: { iceberg: { table: web.${stream}, commit: { interval: 300ms, max_record
     return [...next.values()].reduce((sum, offset) => sum + Number(offset), 0)
   }
 
+  const recordSum = async (topic: string): Promise<number> =>
+    (await lake.tools.offsets(topic)).reduce((sum, { stableEnd }) => sum + Number(stableEnd), 0)
+
   /** Two at a time; both drain to the end. */
   const startTwo = (stream: string): readonly [SinkProcess, SinkProcess] => {
     const args = ['--until', 'latest']
@@ -82,6 +85,7 @@ output: { iceberg: { table: web.${stream}, commit: { interval: 300ms, max_record
     const second = lake.project.start('later')
     await second.logged(/"partitions":2,"event":"stream.assigned"/)
     await produce('later', recordCount, 4_000)
+    expect(await recordSum('later')).toBe(recordCount + 4_000)
     while ((await nextOffsetSum('later')) < recordCount + 4_000) await systemClock.sleep(200)
     const ends = await Promise.all([first.terminate(), second.terminate()])
     for (const end of ends) expect(end.code, end.stderr).toBe(0)

@@ -85,9 +85,10 @@ export async function connectKafkaTools(bootstrap: string): Promise<KafkaTools> 
   const newProducer = async (transactionalId?: string): Promise<Producer> => {
     const producer = kafka.producer({
       allowAutoTopicCreation: false,
-      ...(transactionalId === undefined
-        ? {}
-        : { transactionalId, idempotent: true, maxInFlightRequests: 1 }),
+      // A request sent again must not double records: tests count on what they produced.
+      idempotent: true,
+      maxInFlightRequests: 1,
+      ...(transactionalId === undefined ? {} : { transactionalId }),
     })
     await producer.connect()
     producers.push(producer)

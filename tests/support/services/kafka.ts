@@ -66,7 +66,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServi
   const port = options.port ?? (await freePort())
   const name = options.detachedAs ?? `kafka-${port}`
   const dataFolder = join(runFolder, `${name}-data-${randomBytes(4).toString('hex')}`)
-  const clusterId = randomBytes(16).toString('base64url')
+  const clusterId = newClusterId()
   const propertiesFile = join(dataFolder, 'server.properties')
   const classPath = join(installed, 'lib', '*')
   await mkdir(dataFolder, { recursive: true })
@@ -122,6 +122,14 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServi
       await broker.stop()
       broker = await start()
     },
+  }
+}
+
+/** As Kafka makes them: one that begins with a dash is read as an option by its own tools. */
+function newClusterId(): string {
+  for (;;) {
+    const id = randomBytes(16).toString('base64url')
+    if (!id.startsWith('-')) return id
   }
 }
 

@@ -22,7 +22,7 @@ import type { RecordCodec } from './record-compression.ts'
 export interface KafkaProducerOptions {
   readonly connection: KafkaConnectionSettings
   readonly codec?: RecordCodec
-  /** The broker drops what a retry sends twice. */
+  /** The broker drops what a retry sends twice; on unless it is turned off. */
   readonly idempotent?: boolean
   readonly logger?: Logger
 }
@@ -34,13 +34,15 @@ const retry = { initialRetryTime: 200, maxRetryTime: 2_000, retries: 6 }
 
 export async function createKafkaProducer(options: KafkaProducerOptions): Promise<RecordProducer> {
   const { connection, codec = 'none', logger = silentLogger } = options
+  // kafkajs sends a request anew to all its partitions when one refuses: seen on topics just made.
+  const isIdempotent = options.idempotent ?? true
   const address = connection.seedBrokers.join(',')
   await registerKafkajsCodecs()
   const producer = createKafkajsClient(connection, logger, retry).producer({
-    idempotent: options.idempotent ?? false,
+    idempotent: isIdempotent,
     allowAutoTopicCreation: false,
     createPartitioner: Partitioners.DefaultPartitioner,
-    ...(options.idempotent === true ? { maxInFlightRequests: 1 } : {}),
+    ...(isIdempotent ? { maxInFlightRequests: 1 } : {}),
   })
   await wrapped(address, producer.connect())
   return {

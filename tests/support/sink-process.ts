@@ -66,7 +66,11 @@ export async function buildTide(): Promise<TideBuild> {
           stdio: ['ignore', 'pipe', 'pipe'],
         }),
       ),
-    remove: () => rm(folder, { recursive: true, force: true }),
+    remove: async () => {
+      // A test that failed may have left some behind.
+      for (const child of running) child.kill('SIGKILL')
+      await rm(folder, { recursive: true, force: true })
+    },
   }
 }
 

@@ -216,7 +216,7 @@ describe('data file writer over duckdb', () => {
         const found = new Map(files.map((file) => [key(file.partition), file.recordCount]))
         expect(found).toEqual(expected)
       }),
-      { numRuns: 15, endOnFailure: true },
+      { numRuns: 8, endOnFailure: true },
     )
   }, 60_000)
 

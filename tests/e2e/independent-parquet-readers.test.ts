@@ -60,8 +60,10 @@ describe('data files read by others', () => {
     const cursor = reader.getCursor()
     const found: { id: number }[] = []
     for (let next = await cursor.next(); next !== null; next = await cursor.next()) {
-      const { name = null, ...rest } = next
-      found.push({ ...rest, name, id: Number(rest['id']) } as unknown as { id: number })
+      // Its plain-encoded doubles come as text.
+      const { name = null, id, price, ...rest } = next
+      const row = { ...rest, name, id: Number(id), price: Number(price) }
+      found.push(row as unknown as { id: number })
     }
     await reader.close()
     expect(found.sort(byId)).toEqual(Array.from({ length: rowCount }, (_, id) => row(id)))

@@ -39,21 +39,29 @@ export interface QueryEngine {
 }
 
 export async function createQueryEngine(options: QueryEngineOptions): Promise<QueryEngine> {
+  const engine = await queryTools(options)
+  return {
+    catalog: options.catalog,
+    query: (sql, queryOptions = {}) => runStatement(engine, sql, queryOptions),
+  }
+}
+
+/** What queries of one engine share. */
+export async function queryTools(options: QueryEngineOptions): Promise<QueryTools> {
   if (options.httpfs !== undefined) await enableHttpfs(options.database, options.httpfs)
-  const engine: QueryTools = {
+  return {
     catalog: options.catalog,
     io: options.io,
     database: options.database,
     clock: options.clock ?? systemClock,
     files: fileAccess(options.cache, options.httpfs !== undefined),
     manifests: new ManifestCache(),
-    nextCatalogName: catalogNames(),
-  }
-  return {
-    catalog: options.catalog,
-    query: (sql, queryOptions = {}) => runStatement(engine, sql, queryOptions),
+    nextCatalogName,
   }
 }
+
+/** Of all engines together, because several may work on one DuckDB instance. */
+const nextCatalogName = catalogNames()
 
 async function runStatement(
   engine: QueryTools,

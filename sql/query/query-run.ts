@@ -5,11 +5,13 @@ import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
 import {
   metadataTableNames,
   type Catalog,
+  type DataFile,
   type ManifestCache,
   type ManifestSource,
 } from '../../catalog/index.ts'
 import {
   UnavailableError,
+  ValidationError,
   formatIdentifier,
   type Clock,
   type Namespace,
@@ -39,7 +41,7 @@ import { pathColumn, scanSelect } from './scan-sql.ts'
 import { showTables } from './show.ts'
 import type { SplicedText } from './spliced-text.ts'
 import { parseQuery } from './syntax-tree.ts'
-import { findReferences, type ShowRequest } from './table-references.ts'
+import { findReferences, type QueryReferences, type ShowRequest } from './table-references.ts'
 import { rewriteTimeTravel } from './time-travel-syntax.ts'
 import { valueReader } from './values.ts'
 
@@ -49,6 +51,18 @@ export interface QueryOptions {
   readonly signal?: AbortSignal
   /** False: no file is pruned. Same rows, more files; for tests and for doubt. */
   readonly prune?: boolean
+  /** Reads only the data files of `table` (`namespace.table`) that this accepts. */
+  readonly keepFile?: (table: string, file: DataFile) => boolean
+}
+
+/** A query ready to run on the connection that it was bound on: every table is a view over its files. */
+export interface BoundQuery {
+  readonly text: string
+  readonly tables: readonly TableSummary[]
+  /** What DuckDB said about `text`, in terms of what the user wrote. */
+  readonly failure: (error: unknown) => Error
+  /** Drops the views and releases the files; not before the rows have been read. */
+  readonly close: () => Promise<void>
 }
 
 /** What every query of an engine uses. */
@@ -69,6 +83,8 @@ export class QueryRun {
   readonly #startedMs: number
   readonly #opened: OpenFiles[] = []
   #connection: DuckDBConnection | undefined
+  /** True: the connection is somebody else's and stays open. */
+  #isLent = false
   #catalogs: readonly string[] = []
   #stopListening: (() => void) | undefined
   #planningMs = 0
@@ -91,8 +107,38 @@ export class QueryRun {
     const tree = await parseQuery(connection, bare, this.#sql)
     const references = findReferences(tree)
     if (references.show !== undefined) return this.#show(references.show)
-
     await beginReading(connection)
+    return this.#execute(connection, await this.#pointed(connection, spelled, references))
+  }
+
+  /**
+   * Plans the query on `connection`, in a read-only transaction that is still open when this returns:
+   * run the text in it, so that now() means the same for the pruning and for the rows.
+   */
+  async bind(connection: DuckDBConnection): Promise<BoundQuery> {
+    this.#connection = connection
+    this.#isLent = true
+    await connection.run('SET SESSION errors_as_json = true')
+    const spelled = rewriteTimeTravel(this.#sql)
+    const references = findReferences(await parseQuery(connection, spelled, this.#sql))
+    if (references.show !== undefined) {
+      throw new ValidationError('expected a query that gives rows, found SHOW or DESCRIBE')
+    }
+    await beginReading(connection)
+    const source = await this.#pointed(connection, spelled, references)
+    return {
+      text: source.text,
+      tables: this.#tables,
+      failure: (error) => this.#failure(error, source),
+      close: () => this.free(),
+    }
+  }
+
+  async #pointed(
+    connection: DuckDBConnection,
+    spelled: SplicedText,
+    references: QueryReferences,
+  ): Promise<SplicedText> {
     const resolver = nameResolver({
       catalog: this.#tools.catalog,
       defaultNamespace: this.#options.defaultNamespace,
@@ -108,17 +154,16 @@ export class QueryRun {
     await this.#createRelations(relations)
     this.#planningMs = this.#tools.clock.monotonic() - this.#startedMs
     const pointed = pointAtRelations(spelled.text, relations)
-    const source: SplicedText = {
+    return {
       text: pointed.text,
       originalPosition: (at) => spelled.originalPosition(pointed.originalPosition(at)),
     }
-    return this.#execute(connection, source)
   }
 
   /** Frees everything: first what reads, then what is read. Idempotent. */
   async free(): Promise<void> {
     this.#stopListening?.()
-    this.#connection?.closeSync()
+    if (!this.#isLent) this.#connection?.closeSync()
     this.#connection = undefined
     const catalogs = this.#catalogs
     this.#catalogs = []
@@ -163,14 +208,18 @@ export class QueryRun {
       const make = await metadataTable(this.#source(), planned, planned.metadataKind ?? '')
       return { reference, catalogName, make }
     }
-    const files = plan.tasks.map((task) => task.file)
+    const name = formatIdentifier(table.identifier)
+    const { keepFile } = this.#options
+    const files = plan.tasks
+      .map((task) => task.file)
+      .filter((file) => keepFile === undefined || keepFile(name, file))
     const opened = await this.#tools.files.open(files)
     this.#opened.push(opened)
     this.#bytesFetched += opened.bytesFetched
     this.#tables = [
       ...this.#tables,
       {
-        name: formatIdentifier(table.identifier),
+        name,
         snapshotId: plan.snapshot?.snapshotId,
         filesRead: files.length,
         filesTotal: plan.filesTotal,
@@ -188,8 +237,8 @@ export class QueryRun {
     return {
       reference,
       catalogName,
-      make: async (connection, name) => {
-        await connection.run(`CREATE VIEW ${name} AS ${select}`)
+      make: async (connection, view) => {
+        await connection.run(`CREATE VIEW ${view} AS ${select}`)
       },
     }
   }
@@ -202,10 +251,7 @@ export class QueryRun {
   }
 
   async #execute(connection: DuckDBConnection, source: SplicedText): Promise<QueryResult> {
-    const failed = (error: unknown): Error =>
-      this.#options.signal?.aborted === true
-        ? new UnavailableError('the query was cancelled', { cause: error })
-        : queryError(error, source, this.#sql, (message) => this.#inUsersTerms(message))
+    const failed = (error: unknown): Error => this.#failure(error, source)
     let result: DuckDBResult
     try {
       result = await connection.stream(source.text)
@@ -228,6 +274,12 @@ export class QueryRun {
       }),
       close: () => this.free(),
     }
+  }
+
+  #failure(error: unknown, source: SplicedText): Error {
+    return this.#options.signal?.aborted === true
+      ? new UnavailableError('the query was cancelled', { cause: error })
+      : queryError(error, source, this.#sql, (message) => this.#inUsersTerms(message))
   }
 
   /** Our catalogs have no names for the user, and files are where the manifest says. */

@@ -39,10 +39,17 @@ export interface ScanSelect {
   readonly rowCount: bigint
   /** Adds the hidden column `"$path"`. */
   readonly withPath: boolean
+  /**
+   * A relation `(path, pos)` of deleted rows: files by the path that DuckDB opens, rows of a file
+   * counted from 0, as position delete files do (spec, "Position Delete Files").
+   */
+  readonly deletedRows?: string
 }
 
 export const pathColumn = '$path'
 const fileColumn = '$file'
+/** DuckDB gives this name itself and takes no other. */
+const rowNumberColumn = 'file_row_number'
 
 /** SQL text of a query that yields the table's columns in schema order. */
 export function scanSelect(scan: ScanSelect): string {
@@ -96,15 +103,27 @@ function groupSelect(scan: ScanSelect, group: FileGroup): string {
     const rebuilt = rebuild(`r.${name}`, field.type, node, 0)
     return `CAST(${rebuilt} AS ${duckdbTypeName(field.type)}) AS ${name}`
   })
-  const from = readParquet(scan, group)
-  if (!scan.withPath) return `SELECT ${columns.join(', ')} FROM ${from} AS r`
+  const from = `${readParquet(scan, group)} AS r${withoutDeleted(scan)}`
+  if (!scan.withPath) return `SELECT ${columns.join(', ')} FROM ${from}`
   const paths = group.files.map(
     ({ path, location }) => `(${quoteLiteral(path)}, ${quoteLiteral(location)})`,
   )
   return (
-    `SELECT ${columns.join(', ')}, p.location AS ${quoteIdentifier(pathColumn)} FROM ${from} AS r ` +
+    `SELECT ${columns.join(', ')}, p.location AS ${quoteIdentifier(pathColumn)} FROM ${from} ` +
     `JOIN (VALUES ${paths.join(', ')}) AS p(path, location) ON r.${quoteIdentifier(fileColumn)} = p.path`
   )
+}
+
+function withoutDeleted({ schema, deletedRows }: ScanSelect): string {
+  if (deletedRows === undefined) return ''
+  if (schema.fields.some(({ name }) => name.toLowerCase() === rowNumberColumn)) {
+    throw new UnsupportedError(
+      'a column has the name that the engine gives to row numbers, so deletes cannot be applied: rename it',
+      { facts: { column: rowNumberColumn } },
+    )
+  }
+  const file = quoteIdentifier(fileColumn)
+  return ` ANTI JOIN ${deletedRows} AS d ON r.${file} = d.path AND r.${rowNumberColumn} = d.pos`
 }
 
 function readParquet(scan: ScanSelect, group: FileGroup): string {
@@ -118,7 +137,10 @@ function readParquet(scan: ScanSelect, group: FileGroup): string {
     `schema = MAP {${columns.join(', ')}}`,
     'hive_partitioning = false',
     `explicit_cardinality = ${scan.rowCount > 0n ? scan.rowCount : 1n}`,
-    ...(scan.withPath ? [`filename = ${quoteLiteral(fileColumn)}`] : []),
+    ...(scan.withPath || scan.deletedRows !== undefined
+      ? [`filename = ${quoteLiteral(fileColumn)}`]
+      : []),
+    ...(scan.deletedRows === undefined ? [] : [`${rowNumberColumn} = true`]),
   ]
   return `read_parquet([${files.join(', ')}], ${options.join(', ')})`
 }

@@ -2,7 +2,6 @@
  * The tables of a query, resolved, filtered and planned: everything that is decided before DuckDB
  * sees the query itself.
  */
-import type { DuckDBConnection } from '@duckdb/node-api'
 import {
   planScan,
   type Expression,
@@ -16,6 +15,7 @@ import { columnFinder } from './column-finder.ts'
 import { evaluateConstants } from './constants.ts'
 import { pushdownFilter } from './filter-pushdown.ts'
 import type { NameResolver } from './name-resolution.ts'
+import type { QuerySession } from './query-session.ts'
 import type { TableReference } from './table-references.ts'
 import { currentReadPoint, travel, type ReadPoint } from './time-travel.ts'
 
@@ -33,7 +33,7 @@ export interface PlannedTable extends BoundTable {
 }
 
 export async function bindTables(
-  connection: DuckDBConnection,
+  session: QuerySession,
   resolver: NameResolver,
   references: readonly TableReference[],
 ): Promise<readonly BoundTable[]> {
@@ -44,7 +44,7 @@ export async function bindTables(
     const readPoint =
       timeTravel === undefined
         ? currentReadPoint(table.metadata)
-        : await travel(connection, table, timeTravel, () => restart(connection))
+        : await travel(session, table, timeTravel)
     bound.push({ reference, table, metadataKind, readPoint })
   }
   return bound
@@ -52,12 +52,12 @@ export async function bindTables(
 
 /** Pushes conditions down and plans each scan. `prune: false` reads every file (for comparison). */
 export async function planTables(
-  connection: DuckDBConnection,
+  session: QuerySession,
   source: ManifestSource,
   tables: readonly BoundTable[],
   prune: boolean,
 ): Promise<readonly PlannedTable[]> {
-  const filters = prune ? await filtersOf(connection, tables) : tables.map(() => undefined)
+  const filters = prune ? await filtersOf(session, tables) : tables.map(() => undefined)
   return Promise.all(
     tables.map(async (bound, index) => {
       if (bound.metadataKind !== undefined) return { ...bound, plan: undefined }
@@ -76,19 +76,9 @@ export async function planTables(
   )
 }
 
-/** One transaction, so that now() is the same for the pruning and for the query. */
-export async function beginReading(connection: DuckDBConnection): Promise<void> {
-  await connection.run('BEGIN TRANSACTION READ ONLY')
-}
-
-async function restart(connection: DuckDBConnection): Promise<void> {
-  await connection.run('ROLLBACK')
-  await beginReading(connection)
-}
-
 /** One filter for each table; undefined where nothing can be pushed down. */
 async function filtersOf(
-  connection: DuckDBConnection,
+  session: QuerySession,
   tables: readonly BoundTable[],
 ): Promise<readonly (Expression | undefined)[]> {
   const schemas = new Map<TableReference, Schema>()
@@ -102,7 +92,7 @@ async function filtersOf(
     return pushdownFilter(conditions, finder, reference.side === 'inner')
   })
   const requests = pending.flatMap((filter) => filter.requests)
-  const values = (await evaluateConstants(connection, requests, () => restart(connection))).values()
+  const values = (await evaluateConstants(session, requests)).values()
   return pending.map((filter) => filter.complete(filter.requests.map(() => values.next().value)))
 }
 

@@ -5,10 +5,9 @@
  * name. For most tables the names in the files are the schema's own; where the table's history says
  * that they may not be, the footers are asked.
  */
-import type { DuckDBConnection } from '@duckdb/node-api'
 import type { NestedField, Schema, TableMetadata, Type } from '../../catalog/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
-import { quoteLiteral } from '../sql-text.ts'
+import type { FooterRow, QuerySession } from './query-session.ts'
 import { escapeGlob, type FileGroup, type ScanFile } from './scan-sql.ts'
 
 /** A field as one file has it. Members: of a struct its fields, of a list its element, of a map key and value. */
@@ -37,12 +36,12 @@ export function namesAreCertain(metadata: TableMetadata, schema: Schema): boolea
 
 /** Groups files by layout; members are read from the footers. */
 export async function groupByLayout(
-  connection: DuckDBConnection,
+  session: Pick<QuerySession, 'footers'>,
   schema: Schema,
   files: readonly ScanFile[],
 ): Promise<readonly FileGroup[]> {
   const nested = schema.fields.filter((field) => holdsStruct(field.type))
-  const roots = await readFooters(connection, files)
+  const roots = await readFooters(session, files)
   const groups = new Map<string, { files: ScanFile[]; layout: ReadonlyMap<number, FileNode> }>()
   for (const file of files) {
     const columns = roots.get(file.path) ?? []
@@ -144,20 +143,13 @@ function isStructNamedAs(node: FileNode, fields: readonly NestedField[]): boolea
   return shared > 0
 }
 
-type SchemaRow = readonly [string, string, bigint | null, bigint | null]
-
 async function readFooters(
-  connection: DuckDBConnection,
+  session: Pick<QuerySession, 'footers'>,
   files: readonly ScanFile[],
 ): Promise<ReadonlyMap<string, readonly FileNode[]>> {
   if (files.length === 0) return new Map()
-  const paths = files.map(({ path }) => quoteLiteral(escapeGlob(path)))
-  const reader = await connection.runAndReadAll(
-    'SELECT file_name, name, num_children, field_id ' +
-      `FROM parquet_schema([${paths.join(', ')}])`,
-  )
-  const byFile = new Map<string, SchemaRow[]>()
-  for (const row of reader.getRows() as unknown as SchemaRow[]) {
+  const byFile = new Map<string, FooterRow[]>()
+  for (const row of await session.footers(files.map(({ path }) => escapeGlob(path)))) {
     const rows = byFile.get(row[0]) ?? []
     rows.push(row)
     byFile.set(row[0], rows)
@@ -166,7 +158,7 @@ async function readFooters(
 }
 
 /** The rows list the schema depth first, each with the number of its children. */
-function readTree(rows: readonly SchemaRow[]): readonly FileNode[] {
+function readTree(rows: readonly FooterRow[]): readonly FileNode[] {
   let next = 0
   const read = (): FileNode => {
     const [, name, count, id] = rows[next++] ?? ['', '', 0n, null]

@@ -6,7 +6,8 @@
  */
 import type { ComparisonOperator, Expression, PrimitiveType } from '../../catalog/index.ts'
 import type { ColumnFinder, FoundColumn } from './column-finder.ts'
-import { isConstant, isStringLiteral, type Constant, type ConstantRequest } from './constants.ts'
+import type { Constant } from './constant-value.ts'
+import { isConstant, isStringLiteral, type ConstantRequest } from './constants.ts'
 import { commonConstants, convertComparison } from './literal-conversion.ts'
 import { child, children, textOf, textsOf, type Node } from './syntax-tree.ts'
 import { duckdbTypeName } from './type-name.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parsePrimitiveType, type ComparisonOperator } from '../../catalog/index.ts'
-import type { Constant } from './constants.ts'
+import type { Constant } from './constant-value.ts'
 import { commonConstants, convertComparison } from './literal-conversion.ts'
 
 function exact(text: string, wholeDigits = 10): Constant {

@@ -6,7 +6,7 @@
  * the answer is undefined and nothing is pushed down.
  */
 import type { ComparisonOperator, PrimitiveType, Value } from '../../catalog/index.ts'
-import type { Constant } from './constants.ts'
+import type { Constant } from './constant-value.ts'
 
 export interface Converted {
   readonly operator: ComparisonOperator

@@ -1,5 +1,4 @@
 /** A table's metadata (`"t$snapshots"`, `"t$files"`, …) as a DuckDB table, filled through JSON. */
-import type { DuckDBConnection } from '@duckdb/node-api'
 import {
   formatTimestamp,
   formatValue,
@@ -13,6 +12,7 @@ import {
 import { stringifyJson } from '../../common/index.ts'
 import { quoteIdentifier } from '../sql-text.ts'
 import type { BoundTable } from './bound-tables.ts'
+import type { Statement } from './query-session.ts'
 import { duckdbTypeName } from './type-name.ts'
 
 /** Rows that one INSERT carries, so that a table of many files does not become one huge text. */
@@ -23,24 +23,25 @@ export async function metadataTable(
   source: ManifestSource,
   bound: BoundTable,
   kind: string,
-): Promise<(connection: DuckDBConnection, name: string) => Promise<void>> {
+): Promise<(name: string) => readonly Statement[]> {
   // Without a time travel clause the current snapshot, which the reader finds itself.
   const isTravel = bound.reference.timeTravel !== undefined
   const snapshotId = isTravel ? bound.readPoint.snapshot?.snapshotId : undefined
   const { columns, rows } = await readMetadataTable(bound.table, kind, source, snapshotId)
-  return async (connection, name) => {
+  return (name) => {
     const definitions = columns.map((column) => `${quoteIdentifier(column.name)} ${typeOf(column)}`)
-    await connection.run(`CREATE TABLE ${name} (${definitions.join(', ')})`)
+    const statements: Statement[] = [{ sql: `CREATE TABLE ${name} (${definitions.join(', ')})` }]
     // Columns travel as c0, c1, …: JSON keys must not depend on hostile names.
     const members = columns.map((column, index) => `c${index} ${typeOf(column)}`)
     const rowType = `STRUCT(${members.join(', ')})[]`
     for (let from = 0; from < rows.length; from += rowsPerInsert) {
       const part = rows.slice(from, from + rowsPerInsert).map((row) => rowJson(columns, row))
-      await connection.run(
-        `INSERT INTO ${name} SELECT unnest(CAST($1::JSON AS ${rowType}), max_depth := 2)`,
-        [stringifyJson(part)],
-      )
+      statements.push({
+        sql: `INSERT INTO ${name} SELECT unnest(CAST($1::JSON AS ${rowType}), max_depth := 2)`,
+        values: [stringifyJson(part)],
+      })
     }
+    return statements
   }
 }
 

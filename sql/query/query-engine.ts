@@ -14,6 +14,8 @@ import type { FileIO } from '../../io/index.ts'
 import type { Database } from '../database.ts'
 import type { FileCache } from '../file-cache.ts'
 import { enableHttpfs, fileAccess, type HttpfsSettings } from './file-access.ts'
+import type { LiveSource } from './live-rows.ts'
+import { openLocalSession } from './local-session.ts'
 import { nearestNames } from './nearest-names.ts'
 import { literalResult, type QueryResult } from './query-result.ts'
 import { QueryRun, type QueryOptions, type QueryTools } from './query-run.ts'
@@ -29,6 +31,7 @@ export interface QueryEngineOptions {
   readonly cache?: FileCache
   /** Read S3 directly. */
   readonly httpfs?: HttpfsSettings
+  readonly live?: LiveSource
   readonly clock?: Clock
 }
 
@@ -40,9 +43,14 @@ export interface QueryEngine {
 
 export async function createQueryEngine(options: QueryEngineOptions): Promise<QueryEngine> {
   const engine = await queryTools(options)
+  return queryEngineOver(engine)
+}
+
+/** The engine over given tools: wherever its sessions run. */
+export function queryEngineOver(tools: QueryTools): QueryEngine {
   return {
-    catalog: options.catalog,
-    query: (sql, queryOptions = {}) => runStatement(engine, sql, queryOptions),
+    catalog: tools.catalog,
+    query: (sql, queryOptions = {}) => runStatement(tools, sql, queryOptions),
   }
 }
 
@@ -52,7 +60,9 @@ export async function queryTools(options: QueryEngineOptions): Promise<QueryTool
   return {
     catalog: options.catalog,
     io: options.io,
+    openSession: () => openLocalSession({ database: options.database }),
     database: options.database,
+    ...(options.live === undefined ? {} : { live: options.live }),
     clock: options.clock ?? systemClock,
     files: fileAccess(options.cache, options.httpfs !== undefined),
     manifests: new ManifestCache(),
@@ -61,7 +71,7 @@ export async function queryTools(options: QueryEngineOptions): Promise<QueryTool
 }
 
 /** Of all engines together, because several may work on one DuckDB instance. */
-const nextCatalogName = catalogNames()
+export const nextCatalogName = catalogNames()
 
 async function runStatement(
   engine: QueryTools,

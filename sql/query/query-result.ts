@@ -1,5 +1,6 @@
 /** What a query gives back: columns at once, rows as they come, and what it cost. */
 import type { Namespace } from '../../common/index.ts'
+import type { LiveState } from './live-rows.ts'
 import type { SqlValue } from './values.ts'
 
 export interface ResultColumn {
@@ -18,6 +19,8 @@ export interface TableSummary {
   readonly filesRead: number
   readonly filesTotal: number
   readonly bytesRead: bigint
+  /** Set when rows were read that no snapshot has yet. */
+  readonly live?: LiveState
 }
 
 export interface QuerySummary {

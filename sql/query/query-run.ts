@@ -1,7 +1,7 @@
 /**
  * One query from its text to its last row, and what must be freed on the way.
  */
-import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
+import type { DuckDBConnection } from '@duckdb/node-api'
 import {
   metadataTableNames,
   type Catalog,
@@ -12,15 +12,18 @@ import {
 import {
   UnavailableError,
   ValidationError,
+  assert,
   formatIdentifier,
   type Clock,
   type Namespace,
 } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { Database } from '../database.ts'
-import { beginReading, bindTables, planTables, type PlannedTable } from './bound-tables.ts'
+import { bindTables, planTables, type PlannedTable } from './bound-tables.ts'
 import type { FileAccess, OpenFiles } from './file-access.ts'
 import { groupByLayout, namesAreCertain } from './file-layout.ts'
+import type { LiveRows, LiveSource } from './live-rows.ts'
+import { openLocalSession } from './local-session.ts'
 import { metadataTable } from './metadata-table.ts'
 import { nameResolver } from './name-resolution.ts'
 import { queryError } from './query-error.ts'
@@ -30,20 +33,19 @@ import {
   type ResultRow,
   type TableSummary,
 } from './query-result.ts'
+import type { OpenSession, QuerySession, SessionRows } from './query-session.ts'
 import {
-  createRelations,
-  dropRelations,
   pointAtRelations,
+  relationDefinitions,
   withoutCatalogNames,
   type Relation,
 } from './query-views.ts'
-import { pathColumn, scanSelect } from './scan-sql.ts'
+import { escapeGlob, pathColumn, scanSelect } from './scan-sql.ts'
 import { showTables } from './show.ts'
 import type { SplicedText } from './spliced-text.ts'
 import { parseQuery } from './syntax-tree.ts'
 import { findReferences, type QueryReferences, type ShowRequest } from './table-references.ts'
 import { rewriteTimeTravel } from './time-travel-syntax.ts'
-import { valueReader } from './values.ts'
 
 export interface QueryOptions {
   /** What a table name without a namespace belongs to. */
@@ -59,8 +61,8 @@ export interface QueryOptions {
 export interface BoundQuery {
   readonly text: string
   readonly tables: readonly TableSummary[]
-  /** What DuckDB said about `text`, in terms of what the user wrote. */
-  readonly failure: (error: unknown) => Error
+  /** What DuckDB said about `text`, run behind `prefixLength` bytes, in terms of what the user wrote. */
+  readonly failure: (error: unknown, prefixLength: number) => Error
   /** Drops the views and releases the files; not before the rows have been read. */
   readonly close: () => Promise<void>
 }
@@ -69,7 +71,11 @@ export interface BoundQuery {
 export interface QueryTools {
   readonly catalog: Catalog
   readonly io: FileIO
-  readonly database: Database
+  readonly openSession: OpenSession
+  /** The instance of this process, where queries run in it. */
+  readonly database?: Database
+  /** Rows that no snapshot has yet. */
+  readonly live?: LiveSource
   readonly clock: Clock
   readonly files: FileAccess
   readonly manifests: ManifestCache
@@ -82,10 +88,8 @@ export class QueryRun {
   readonly #options: QueryOptions
   readonly #startedMs: number
   readonly #opened: OpenFiles[] = []
-  #connection: DuckDBConnection | undefined
-  /** True: the connection is somebody else's and stays open. */
-  #isLent = false
-  #catalogs: readonly string[] = []
+  readonly #live: LiveRows[] = []
+  #session: QuerySession | undefined
   #stopListening: (() => void) | undefined
   #planningMs = 0
   #bytesFetched = 0
@@ -100,15 +104,15 @@ export class QueryRun {
   }
 
   async start(prefix: number): Promise<QueryResult> {
-    const connection = await this.#connect()
+    const session = await this.#connect()
     const spelled = rewriteTimeTravel(this.#sql)
     // DuckDB serializes the query without its EXPLAIN; blanks keep every position as it was.
     const bare = { ...spelled, text: ' '.repeat(prefix) + spelled.text.slice(prefix) }
-    const tree = await parseQuery(connection, bare, this.#sql)
+    const tree = await parseQuery(session, bare, this.#sql)
     const references = findReferences(tree)
     if (references.show !== undefined) return this.#show(references.show)
-    await beginReading(connection)
-    return this.#execute(connection, await this.#pointed(connection, spelled, references))
+    await session.begin()
+    return this.#execute(session, await this.#pointed(session, spelled, references))
   }
 
   /**
@@ -116,26 +120,31 @@ export class QueryRun {
    * run the text in it, so that now() means the same for the pruning and for the rows.
    */
   async bind(connection: DuckDBConnection): Promise<BoundQuery> {
-    this.#connection = connection
-    this.#isLent = true
-    await connection.run('SET SESSION errors_as_json = true')
+    const { database } = this.#tools
+    assert(database !== undefined, 'a query is bound in this process only')
+    const session = await openLocalSession({ database, connection })
+    this.#session = session
     const spelled = rewriteTimeTravel(this.#sql)
-    const references = findReferences(await parseQuery(connection, spelled, this.#sql))
+    const references = findReferences(await parseQuery(session, spelled, this.#sql))
     if (references.show !== undefined) {
       throw new ValidationError('expected a query that gives rows, found SHOW or DESCRIBE')
     }
-    await beginReading(connection)
-    const source = await this.#pointed(connection, spelled, references)
+    await session.begin()
+    const source = await this.#pointed(session, spelled, references)
     return {
       text: source.text,
       tables: this.#tables,
-      failure: (error) => this.#failure(error, source),
+      failure: (error, prefixLength) =>
+        this.#failure(error, {
+          text: ' '.repeat(prefixLength) + source.text,
+          originalPosition: (at) => source.originalPosition(at - prefixLength),
+        }),
       close: () => this.free(),
     }
   }
 
   async #pointed(
-    connection: DuckDBConnection,
+    session: QuerySession,
     spelled: SplicedText,
     references: QueryReferences,
   ): Promise<SplicedText> {
@@ -144,14 +153,15 @@ export class QueryRun {
       defaultNamespace: this.#options.defaultNamespace,
       metadataKinds: metadataTableNames,
     })
-    const bound = await bindTables(connection, resolver, references.tables)
+    const bound = await bindTables(session, resolver, references.tables)
     const prune = this.#options.prune !== false
-    const planned = await planTables(connection, this.#source(), bound, prune)
+    const planned = await planTables(session, this.#source(), bound, prune)
     const relations: Relation[] = []
     for (const table of planned) {
-      relations.push(await this.#relation(table, references.columnNames.has(pathColumn)))
+      this.#options.signal?.throwIfAborted()
+      relations.push(await this.#relation(session, table, references.columnNames.has(pathColumn)))
     }
-    await this.#createRelations(relations)
+    await session.createRelations(relationDefinitions(relations))
     this.#planningMs = this.#tools.clock.monotonic() - this.#startedMs
     const pointed = pointAtRelations(spelled.text, relations)
     return {
@@ -163,16 +173,13 @@ export class QueryRun {
   /** Frees everything: first what reads, then what is read. Idempotent. */
   async free(): Promise<void> {
     this.#stopListening?.()
-    if (!this.#isLent) this.#connection?.closeSync()
-    this.#connection = undefined
-    const catalogs = this.#catalogs
-    this.#catalogs = []
+    const session = this.#session
+    this.#session = undefined
     try {
-      if (catalogs.length > 0) {
-        await this.#tools.database.withConnection((maker) => dropRelations(maker, catalogs))
-      }
+      await session?.close()
     } finally {
-      await Promise.all(this.#opened.splice(0).map((opened) => opened.release()))
+      const held = [...this.#opened.splice(0), ...this.#live.splice(0)]
+      await Promise.all(held.map((each) => each.release()))
     }
   }
 
@@ -180,18 +187,17 @@ export class QueryRun {
     return { io: this.#tools.io, cache: this.#tools.manifests }
   }
 
-  async #connect(): Promise<DuckDBConnection> {
+  async #connect(): Promise<QuerySession> {
     const { signal } = this.#options
     signal?.throwIfAborted()
-    const connection = await this.#tools.database.connect()
-    this.#connection = connection
+    const session = await this.#tools.openSession(signal)
+    this.#session = session
     const interrupt = (): void => {
-      this.#connection?.interrupt()
+      this.#session?.interrupt()
     }
     signal?.addEventListener('abort', interrupt, { once: true })
     this.#stopListening = () => signal?.removeEventListener('abort', interrupt)
-    await connection.run('SET SESSION errors_as_json = true')
-    return connection
+    return session
   }
 
   async #show(request: ShowRequest): Promise<QueryResult> {
@@ -201,7 +207,11 @@ export class QueryRun {
     return literalResult(shown.columns, shown.rows, clock.monotonic() - this.#startedMs)
   }
 
-  async #relation(planned: PlannedTable, withPath: boolean): Promise<Relation> {
+  async #relation(
+    session: QuerySession,
+    planned: PlannedTable,
+    withPath: boolean,
+  ): Promise<Relation> {
     const { reference, plan, table } = planned
     const catalogName = this.#tools.nextCatalogName()
     if (plan === undefined) {
@@ -216,10 +226,12 @@ export class QueryRun {
     const opened = await this.#tools.files.open(files)
     this.#opened.push(opened)
     this.#bytesFetched += opened.bytesFetched
+    const live = await this.#liveRows(planned)
     this.#tables = [
       ...this.#tables,
       {
         name,
+        ...(live === undefined ? {} : { live: live.state }),
         snapshotId: plan.snapshot?.snapshotId,
         filesRead: files.length,
         filesTotal: plan.filesTotal,
@@ -229,41 +241,34 @@ export class QueryRun {
     const { schema } = plan
     const groups = namesAreCertain(table.metadata, schema)
       ? [{ files: opened.files, layout: undefined }]
-      : await this.#tools.database.withConnection((connection) =>
-          groupByLayout(connection, schema, opened.files),
-        )
+      : await groupByLayout(session, schema, opened.files)
     const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0n)
-    const select = scanSelect({ schema, groups, rowCount, withPath })
+    const select = scanSelect({ schema, groups, rowCount, withPath, live: live?.files ?? [] })
     return {
       reference,
       catalogName,
-      make: async (connection, view) => {
-        await connection.run(`CREATE VIEW ${view} AS ${select}`)
-      },
+      make: (view) => [{ sql: `CREATE VIEW ${view} AS ${select}` }],
     }
   }
 
-  async #createRelations(relations: readonly Relation[]): Promise<void> {
-    if (relations.length === 0) return
-    this.#catalogs = relations.map(({ catalogName }) => catalogName)
-    // Another connection: one transaction may write to one attached catalog only.
-    await this.#tools.database.withConnection((maker) => createRelations(maker, relations))
+  /** A past state of a table has no live rows. */
+  async #liveRows({ reference, table }: PlannedTable): Promise<LiveRows | undefined> {
+    if (reference.timeTravel !== undefined) return undefined
+    const live = await this.#tools.live?.(table)
+    if (live !== undefined) this.#live.push(live)
+    return live
   }
 
-  async #execute(connection: DuckDBConnection, source: SplicedText): Promise<QueryResult> {
+  async #execute(session: QuerySession, source: SplicedText): Promise<QueryResult> {
     const failed = (error: unknown): Error => this.#failure(error, source)
-    let result: DuckDBResult
+    let result: SessionRows
     try {
-      result = await connection.stream(source.text)
+      result = await session.stream(source.text, this.#localFiles())
     } catch (error) {
       throw failed(error)
     }
-    const types = result.columnTypes()
     return {
-      columns: result.columnNames().map((name, index) => ({
-        name,
-        type: String(types[index]),
-      })),
+      columns: result.columns,
       batches: this.#batches(result, failed),
       summary: () => ({
         tables: this.#tables,
@@ -282,6 +287,12 @@ export class QueryRun {
       : queryError(error, source, this.#sql, (message) => this.#inUsersTerms(message))
   }
 
+  /** Every local name that the views may open, as the manifest has it and as a pattern. */
+  #localFiles(): readonly string[] {
+    const held = [...this.#opened, ...this.#live].flatMap(({ files }) => files)
+    return [...new Set(held.flatMap(({ path }) => [path, escapeGlob(path)]))]
+  }
+
   /** Our catalogs have no names for the user, and files are where the manifest says. */
   #inUsersTerms(message: string): string {
     const files = this.#opened.flatMap((opened) => opened.files)
@@ -292,20 +303,17 @@ export class QueryRun {
   }
 
   async *#batches(
-    result: DuckDBResult,
+    result: SessionRows,
     failed: (error: unknown) => Error,
   ): AsyncGenerator<readonly ResultRow[]> {
-    const readers = result.columnTypes().map(valueReader)
     try {
       for (;;) {
-        const chunk = await result.fetchChunk().catch((error: unknown) => {
+        const rows = await result.next().catch((error: unknown) => {
           throw failed(error)
         })
-        if (chunk === null || chunk.rowCount === 0) return
-        this.#rowCount += chunk.rowCount
-        yield chunk
-          .getRows()
-          .map((row) => row.map((value, column) => readers[column]?.(value) ?? null))
+        if (rows === undefined) return
+        this.#rowCount += rows.length
+        yield rows
       }
     } finally {
       await this.free()

@@ -3,9 +3,9 @@
  * the very name that the query uses, so that aliases and qualified columns keep their meaning; only
  * the catalog's name is spliced into the query's text.
  */
-import type { DuckDBConnection } from '@duckdb/node-api'
 import { CorruptDataError } from '../../common/index.ts'
 import { quoteIdentifier } from '../sql-text.ts'
+import type { RelationDefinition, Statement } from './query-session.ts'
 import { splice, utf16Position, type Replacement, type SplicedText } from './spliced-text.ts'
 import type { TableReference } from './table-references.ts'
 import { closingParenthesis, readAlias } from './time-travel-syntax.ts'
@@ -16,7 +16,7 @@ export interface Relation {
   readonly reference: TableReference
   readonly catalogName: string
   /** Statements that make the relation `name` (quoted and qualified). */
-  readonly make: (connection: DuckDBConnection, name: string) => Promise<void>
+  readonly make: (name: string) => readonly Statement[]
 }
 
 const catalogPrefix = '__tide_'
@@ -27,27 +27,13 @@ export function catalogNames(): () => string {
   return () => `${catalogPrefix}${++last}`
 }
 
-/** Makes the relations; what was made before a failure is left to `dropRelations`. */
-export async function createRelations(
-  connection: DuckDBConnection,
-  relations: readonly Relation[],
-): Promise<void> {
-  for (const { reference, catalogName, make } of relations) {
-    const catalog = quoteIdentifier(catalogName)
-    await connection.run(`ATTACH ':memory:' AS ${catalog}`)
-    const { schema } = nameParts(reference)
-    await connection.run(`CREATE SCHEMA IF NOT EXISTS ${catalog}.${quoteIdentifier(schema)}`)
-    await make(connection, qualifiedName(reference, catalogName))
-  }
-}
-
-export async function dropRelations(
-  connection: DuckDBConnection,
-  catalogs: readonly string[],
-): Promise<void> {
-  for (const name of catalogs) {
-    await connection.run(`DETACH DATABASE IF EXISTS ${quoteIdentifier(name)}`)
-  }
+/** The relations as a session makes them. */
+export function relationDefinitions(relations: readonly Relation[]): readonly RelationDefinition[] {
+  return relations.map(({ reference, catalogName, make }) => ({
+    catalogName,
+    schemaName: nameParts(reference).schema,
+    statements: make(qualifiedName(reference, catalogName)),
+  }))
 }
 
 /** The query's text with each reference pointing at its relation, time travel clauses taken out. */

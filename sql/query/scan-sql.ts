@@ -16,6 +16,7 @@ import {
 import { UnsupportedError, type Json } from '../../common/index.ts'
 import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
 import type { FileNode } from './file-layout.ts'
+import type { LiveFile } from './live-rows.ts'
 import { duckdbTypeName } from './type-name.ts'
 
 /** A data file as DuckDB can open it. */
@@ -39,6 +40,7 @@ export interface ScanSelect {
   readonly rowCount: bigint
   /** Adds the hidden column `"$path"`. */
   readonly withPath: boolean
+  readonly live?: readonly LiveFile[]
   /**
    * A relation `(path, pos)` of deleted rows: files by the path that DuckDB opens, rows of a file
    * counted from 0, as position delete files do (spec, "Position Delete Files").
@@ -55,11 +57,13 @@ const rowNumberColumn = 'file_row_number'
 export function scanSelect(scan: ScanSelect): string {
   checkNames(scan.schema)
   for (const field of scan.schema.fields) checkListDepth(field)
-  if (scan.groups.every((group) => group.files.length === 0)) return emptySelect(scan)
-  return scan.groups
-    .filter((group) => group.files.length > 0)
-    .map((group) => groupSelect(scan, group))
-    .join('\nUNION ALL\n')
+  const selects = [
+    ...scan.groups
+      .filter((group) => group.files.length > 0)
+      .map((group) => groupSelect(scan, group)),
+    ...(scan.live ?? []).map((file) => liveSelect(scan, file)),
+  ]
+  return selects.length === 0 ? emptySelect(scan) : selects.join('\nUNION ALL\n')
 }
 
 /** DuckDB 1.5.5 doubles its time with each level of a list: 0.1 s at 18, minutes beyond 25. */
@@ -126,12 +130,34 @@ function withoutDeleted({ schema, deletedRows }: ScanSelect): string {
   return ` ANTI JOIN ${deletedRows} AS d ON r.${file} = d.path AND r.${rowNumberColumn} = d.pos`
 }
 
+/** A live file's rows within its cut; its members are named as in the schema. */
+function liveSelect(scan: ScanSelect, file: LiveFile): string {
+  const columns = scan.schema.fields.map(({ name }) => `r.${quoteIdentifier(name)}`)
+  if (scan.withPath) columns.push(`CAST(NULL AS VARCHAR) AS ${quoteIdentifier(pathColumn)}`)
+  const members = [
+    ...scan.schema.fields.map((field) => schemaMember(field, duckdbTypeName(field.type))),
+    ...(file.extraColumns ?? []).map(
+      ({ fieldId, name, type }) =>
+        `${fieldId}: {name: ${quoteLiteral(name)}, type: ${quoteLiteral(type)}, default_value: NULL}`,
+    ),
+  ]
+  const from =
+    `read_parquet([${quoteLiteral(escapeGlob(file.path))}], schema = MAP {${members.join(', ')}}, ` +
+    `hive_partitioning = false, ${rowNumberColumn} = true)`
+  const where = file.where === undefined ? '' : ` WHERE ${file.where}`
+  return `SELECT ${columns.join(', ')} FROM ${from} AS r${where}`
+}
+
+function schemaMember(field: NestedField, type: string): string {
+  return `${field.id}: {name: ${quoteLiteral(field.name)}, type: ${quoteLiteral(type)}, default_value: ${defaultValue(field)}}`
+}
+
 function readParquet(scan: ScanSelect, group: FileGroup): string {
   const files = group.files.map(({ path }) => quoteLiteral(escapeGlob(path)))
   const columns = scan.schema.fields.map((field) => {
     const node = group.layout?.get(field.id)
     const type = node === undefined ? duckdbTypeName(field.type) : fileTypeName(field.type, node)
-    return `${field.id}: {name: ${quoteLiteral(field.name)}, type: ${quoteLiteral(type)}, default_value: ${defaultValue(field)}}`
+    return schemaMember(field, type)
   })
   const options = [
     `schema = MAP {${columns.join(', ')}}`,

@@ -2,7 +2,6 @@
  * DuckDB's own parse of a statement, as JSON (`json_serialize_sql`): what we know of a query's
  * structure comes from the parser that will also run it, never from a grammar of ours.
  */
-import type { DuckDBConnection } from '@duckdb/node-api'
 import {
   CorruptDataError,
   UnsupportedError,
@@ -14,6 +13,7 @@ import {
   type JsonObject,
 } from '../../common/index.ts'
 import { renderPosition } from './query-error.ts'
+import type { QuerySession } from './query-session.ts'
 import { utf16Position, type SplicedText } from './spliced-text.ts'
 
 /** A node of the tree; what kind it is stands in `type` (and `class` for expressions). */
@@ -21,14 +21,11 @@ export type Node = JsonObject
 
 /** The query node of the only statement in `source`. */
 export async function parseQuery(
-  connection: DuckDBConnection,
+  session: QuerySession,
   source: SplicedText,
   original: string,
 ): Promise<Node> {
-  const reader = await connection.runAndReadAll('SELECT json_serialize_sql($1::VARCHAR)', [
-    source.text,
-  ])
-  const answer = parseJson(String(reader.getRows()[0]?.[0]), 'json_serialize_sql')
+  const answer = parseJson(await session.serialize(source.text), 'json_serialize_sql')
   if (!isJsonObject(answer)) throw new CorruptDataError('duckdb gave no parse tree')
   if (answer['error'] === true) throw parseError(answer, source, original)
   const statements = children(answer['statements'])
@@ -40,11 +37,10 @@ export async function parseQuery(
 
 /** The text of expressions, as DuckDB writes them back. */
 export async function expressionTexts(
-  connection: DuckDBConnection,
+  session: QuerySession,
   expressions: readonly Node[],
 ): Promise<string> {
-  const reader = await connection.runAndReadAll("SELECT json_serialize_sql('SELECT 1')")
-  const template = String(reader.getRows()[0]?.[0])
+  const template = await session.serialize('SELECT 1')
   const tree = JSON.parse(template) as { statements: [{ node: { select_list: unknown } }] }
   const marker = '__select_list__'
   tree.statements[0].node.select_list = marker
@@ -54,10 +50,7 @@ export async function expressionTexts(
   )
   // The parser's 'nowhere' is a number that its own JSON reader refuses.
   const readable = text.replaceAll(/"query_location":\d{17,}/g, '"query_location":0')
-  const written = await connection.runAndReadAll('SELECT json_deserialize_sql($1::JSON)', [
-    readable,
-  ])
-  return String(written.getRows()[0]?.[0])
+  return session.deserialize(readable)
 }
 
 /**

@@ -1,5 +1,4 @@
 /** Which snapshot a time travel clause means, and the schema that a snapshot is read with. */
-import type { DuckDBConnection } from '@duckdb/node-api'
 import {
   currentSchema,
   currentSnapshot,
@@ -17,8 +16,10 @@ import {
   ValidationError,
   formatIdentifier,
 } from '../../common/index.ts'
-import { evaluateConstants, isConstant, type Constant } from './constants.ts'
+import type { Constant } from './constant-value.ts'
+import { evaluateConstants, isConstant } from './constants.ts'
 import { nearestNames } from './nearest-names.ts'
+import type { QuerySession } from './query-session.ts'
 import type { TimeTravel } from './table-references.ts'
 
 /** The snapshot to read; undefined for a table (or branch) without one. */
@@ -34,10 +35,9 @@ export function currentReadPoint(metadata: TableMetadata): ReadPoint {
 
 /** Evaluates the clause and finds its snapshot, which is read with its own schema. */
 export async function travel(
-  connection: DuckDBConnection,
+  session: QuerySession,
   table: Table,
   clause: TimeTravel,
-  restart: () => Promise<void>,
 ): Promise<ReadPoint> {
   if (!isConstant(clause.expression, () => false)) {
     throw new UnsupportedError('time travel needs a constant', {
@@ -46,10 +46,10 @@ export async function travel(
   }
   // A bare string after TIMESTAMP is a time, after VERSION the name of a ref.
   const request = { expression: clause.expression, castTo: undefined }
-  let [constant] = await evaluateConstants(connection, [request], restart)
+  let [constant] = await evaluateConstants(session, [request])
   if (clause.unit === 'TIMESTAMP' && constant?.kind === 'string') {
     const castTo = 'TIMESTAMP WITH TIME ZONE'
-    ;[constant] = await evaluateConstants(connection, [{ ...request, castTo }], restart)
+    ;[constant] = await evaluateConstants(session, [{ ...request, castTo }])
   }
   const snapshot =
     clause.unit === 'VERSION' ? atVersion(table, constant) : atTimestamp(table, constant)

@@ -1,0 +1,140 @@
+/** A query's session on a DuckDB instance of this process. */
+import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
+import type { Database } from '../database.ts'
+import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
+import { toConstant, type Constant } from './constant-value.ts'
+import type { ResultRow } from './query-result.ts'
+import type {
+  FooterRow,
+  QuerySession,
+  RelationDefinition,
+  SessionRows,
+  Statement,
+} from './query-session.ts'
+import { valueReader } from './values.ts'
+
+export interface LocalSessionOptions {
+  readonly database: Database
+  /** Somebody else's connection, which stays open; without it the session has its own. */
+  readonly connection?: DuckDBConnection
+  /** Called once between planning and running, with the files that the query may open. */
+  readonly lockDown?: (files: readonly string[]) => Promise<void>
+}
+
+export async function openLocalSession(options: LocalSessionOptions): Promise<LocalSession> {
+  const connection = options.connection ?? (await options.database.connect())
+  await connection.run('SET SESSION errors_as_json = true')
+  return new LocalSession(options, connection)
+}
+
+export class LocalSession implements QuerySession {
+  readonly #options: LocalSessionOptions
+  readonly #connection: DuckDBConnection
+  readonly #catalogs: string[] = []
+  #isClosed = false
+
+  constructor(options: LocalSessionOptions, connection: DuckDBConnection) {
+    this.#options = options
+    this.#connection = connection
+  }
+
+  async serialize(sql: string): Promise<string> {
+    return this.#text({ sql: 'SELECT json_serialize_sql($1::VARCHAR)', values: [sql] })
+  }
+
+  async deserialize(tree: string): Promise<string> {
+    return this.#text({ sql: 'SELECT json_deserialize_sql($1::JSON)', values: [tree] })
+  }
+
+  async constants(select: string): Promise<readonly (Constant | undefined)[]> {
+    const reader = await this.#connection.runAndReadAll(select)
+    const row = reader.getRows()[0] ?? []
+    return row.map((value, index) => toConstant(value, reader.columnType(index)))
+  }
+
+  async begin(): Promise<void> {
+    await this.#connection.run('BEGIN TRANSACTION READ ONLY')
+  }
+
+  async restart(): Promise<void> {
+    await this.#connection.run('ROLLBACK')
+    await this.begin()
+  }
+
+  async footers(paths: readonly string[]): Promise<readonly FooterRow[]> {
+    // Another connection: a file that cannot be read must not end the query's transaction.
+    return this.#options.database.withConnection((connection) => footerRows(connection, paths))
+  }
+
+  async createRelations(relations: readonly RelationDefinition[]): Promise<void> {
+    // Another connection: one transaction may write to one attached catalog only.
+    await this.#options.database.withConnection(async (maker) => {
+      for (const { catalogName, schemaName, statements } of relations) {
+        const catalog = quoteIdentifier(catalogName)
+        await maker.run(`ATTACH ':memory:' AS ${catalog}`)
+        this.#catalogs.push(catalogName)
+        await maker.run(`CREATE SCHEMA IF NOT EXISTS ${catalog}.${quoteIdentifier(schemaName)}`)
+        for (const { sql, values } of statements) {
+          await maker.run(sql, values === undefined ? undefined : [...values])
+        }
+      }
+    })
+  }
+
+  async stream(text: string, files: readonly string[]): Promise<SessionRows> {
+    await this.#options.lockDown?.(files)
+    const result = await this.#connection.stream(text)
+    const types = result.columnTypes()
+    const columns = result.columnNames().map((name, index) => ({
+      name,
+      type: String(types[index]),
+    }))
+    return { columns, next: rowReader(result) }
+  }
+
+  interrupt(): void {
+    if (!this.#isClosed) this.#connection.interrupt()
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (this.#options.connection === undefined) this.#connection.closeSync()
+    const catalogs = this.#catalogs.splice(0)
+    if (catalogs.length === 0) return
+    await this.#options.database.withConnection(async (maker) => {
+      for (const name of catalogs) {
+        await maker.run(`DETACH DATABASE IF EXISTS ${quoteIdentifier(name)}`)
+      }
+    })
+  }
+
+  async #text({ sql, values = [] }: Statement): Promise<string> {
+    const reader = await this.#connection.runAndReadAll(sql, [...values])
+    return String(reader.getRows()[0]?.[0])
+  }
+}
+
+/** The schemas of Parquet files, depth first. */
+export async function footerRows(
+  connection: DuckDBConnection,
+  paths: readonly string[],
+): Promise<readonly FooterRow[]> {
+  const reader = await connection.runAndReadAll(
+    'SELECT file_name, name, num_children, field_id ' +
+      `FROM parquet_schema([${paths.map(quoteLiteral).join(', ')}])`,
+  )
+  return reader.getRows() as unknown as readonly FooterRow[]
+}
+
+/** Values without DuckDB's classes, a chunk at a time. */
+function rowReader(result: DuckDBResult): () => Promise<readonly ResultRow[] | undefined> {
+  const readers = result.columnTypes().map(valueReader)
+  return async () => {
+    const chunk = await result.fetchChunk()
+    if (chunk === null || chunk.rowCount === 0) return undefined
+    return chunk
+      .getRows()
+      .map((row) => row.map((value, column) => readers[column]?.(value) ?? null))
+  }
+}

@@ -21,4 +21,10 @@ export { jsonMembers, jsonText, plainText, type SqlValue } from './query/values.
 export { outputModes, type OutputMode } from './shell/result-writer.ts'
 export { runShell, runStatements, type ScriptOptions, type ShellOptions } from './shell/shell.ts'
 export { streamJson } from './stream-json.ts'
+export {
+  openQueryStage,
+  type LoadedRows,
+  type QueryStage,
+  type StagedFilesRequest,
+} from './write/query-stage.ts'
 export { createDataFileWriter } from './write/duckdb-data-file-writer.ts'

@@ -14,6 +14,7 @@ export const packageOwners: Readonly<Record<string, ProductFolder | 'tests only'
   '@aws-sdk/client-s3': 'io',
   '@duckdb/node-api': 'sql',
   '@foxglove/wasm-zstd': 'ingest',
+  '@huggingface/jinja': 'batch-jobs',
   '@node-rs/crc32': 'ingest',
   'apache-arrow': 'sql',
   avsc: 'catalog',

@@ -1,0 +1,256 @@
+/**
+ * Results of queries as temporary tables, worked on by further SQL and written as data files: what
+ * batch jobs stand on. Rows never pass through JavaScript, and what does not fit into memory spills.
+ *
+ * A query is run in the very transaction that its pruning was done in, so that now() means one time.
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { NestedField, PartitionSpec, Schema, WrittenFile } from '../../catalog/index.ts'
+import { CorruptDataError, ValidationError, errorMessage } from '../../common/index.ts'
+import { duckdbTypeName } from '../query/type-name.ts'
+import { queryTools, type QueryEngineOptions } from '../query/query-engine.ts'
+import type { ResultRow, TableSummary } from '../query/query-result.ts'
+import { type QueryOptions, QueryRun, type QueryTools } from '../query/query-run.ts'
+import { valueReader } from '../query/values.ts'
+import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
+import { fieldIds } from './column-sql.ts'
+import { copyOptions } from './parquet-options.ts'
+import { type ColumnStatistics, fileMetrics } from './parquet-statistics.ts'
+import { partitionRows, planPartitions, type RowGroup } from './partition-rows.ts'
+import { bucketMacros } from './partition-sql.ts'
+import { icebergType } from './query-types.ts'
+
+export interface LoadedRows {
+  readonly rowCount: number
+  /** The tables that were read, each with the snapshot. */
+  readonly tables: readonly TableSummary[]
+}
+
+export interface StagedFilesRequest {
+  /** A SELECT over the temporary tables; columns are matched to the schema by name, missing ones are NULL. */
+  readonly select: string
+  readonly schema: Schema
+  readonly spec: PartitionSpec
+  /** Existing local directory that receives the files; the caller deletes it. */
+  readonly directory: string
+  readonly properties: Readonly<Record<string, string>>
+}
+
+/** Not for two calls at once. */
+export interface QueryStage {
+  /** Runs one query over the catalog's tables and keeps its rows as the temporary table `name`. */
+  load(name: string, sql: string, options?: QueryOptions): Promise<LoadedRows>
+  /** The columns of a temporary table in Iceberg's types, ids 0. Throws for types that it lacks. */
+  columns(name: string): Promise<readonly NestedField[]>
+  /** SQL of our own over the temporary tables. */
+  run(sql: string): Promise<void>
+  rows(sql: string): Promise<readonly ResultRow[]>
+  write(request: StagedFilesRequest): Promise<readonly WrittenFile[]>
+  close(): void
+}
+
+const fileBytesTargetDefault = 512n * 1024n * 1024n
+
+export async function openQueryStage(options: QueryEngineOptions): Promise<QueryStage> {
+  const tools = await queryTools(options)
+  const connection = await options.database.connect()
+  try {
+    for (const macro of bucketMacros) await connection.run(macro)
+  } catch (error) {
+    connection.closeSync()
+    throw error
+  }
+  return {
+    load: (name, sql, queryOptions = {}) => load(tools, connection, name, sql, queryOptions),
+    columns: async (name) => {
+      const result = await connection.run(`SELECT * FROM ${quoteIdentifier(name)} LIMIT 0`)
+      const types = result.columnTypes()
+      return result.columnNames().flatMap((column, index): NestedField[] => {
+        const type = types[index]
+        if (type === undefined) return []
+        return [{ id: 0, name: column, required: false, type: icebergType(type, column) }]
+      })
+    },
+    run: async (sql) => {
+      await connection.run(sql).catch((error: unknown) => {
+        throw engineError(error)
+      })
+    },
+    rows: (sql) => readRows(connection, sql),
+    write: (request) => writeStaged(connection, request),
+    close: () => {
+      connection.closeSync()
+    },
+  }
+}
+
+async function load(
+  tools: QueryTools,
+  connection: DuckDBConnection,
+  name: string,
+  sql: string,
+  options: QueryOptions,
+): Promise<LoadedRows> {
+  const run = new QueryRun(tools, sql, options, tools.clock.monotonic())
+  try {
+    const bound = await run.bind(connection)
+    const create = `CREATE OR REPLACE TEMP TABLE ${quoteIdentifier(name)} AS\n`
+    try {
+      await connection.run(create + bound.text)
+    } catch (error) {
+      // Positions of DuckDB count from the start of our own words.
+      throw bound.failure(error, create.length)
+    }
+    await connection.run('COMMIT')
+    const counted = await connection.runAndReadAll(`SELECT count(*) FROM ${quoteIdentifier(name)}`)
+    return { rowCount: Number(counted.getRows()[0]?.[0]), tables: bound.tables }
+  } catch (error) {
+    await connection.run('ROLLBACK').catch(() => undefined)
+    throw error
+  } finally {
+    await run.free()
+  }
+}
+
+async function readRows(connection: DuckDBConnection, sql: string): Promise<readonly ResultRow[]> {
+  try {
+    const result = await connection.runAndReadAll(sql)
+    const readers = result.columnTypes().map(valueReader)
+    return result
+      .getRows()
+      .map((row) => row.map((value, column) => readers[column]?.(value) ?? null))
+  } catch (error) {
+    throw engineError(error)
+  }
+}
+
+async function writeStaged(
+  connection: DuckDBConnection,
+  request: StagedFilesRequest,
+): Promise<readonly WrittenFile[]> {
+  const plan = planPartitions(request.schema, request.spec)
+  const columns = await selectList(connection, request)
+  const keys = plan.selectItems.map((item) => `, ${item}`).join('')
+  try {
+    await connection.run(
+      `CREATE OR REPLACE TEMP TABLE batch_rows AS
+       SELECT *${keys} FROM (SELECT ${columns.join(', ')} FROM (${request.select}))`,
+    )
+    const { table, groups } = await partitionRows(connection, plan)
+    const files: WrittenFile[] = []
+    for (const group of groups) {
+      if (group.rowCount > 0) files.push(...(await copyGroup(connection, request, table, group)))
+    }
+    return files
+  } catch (error) {
+    throw engineError(error)
+  } finally {
+    await connection.run('DROP TABLE IF EXISTS batch_rows')
+    await connection.run('DROP TABLE IF EXISTS batch_partitioned')
+  }
+}
+
+/** Every column of the schema, cast to its type; DuckDB's casts of numbers refuse what does not fit. */
+async function selectList(
+  connection: DuckDBConnection,
+  { select, schema }: StagedFilesRequest,
+): Promise<readonly string[]> {
+  const result = await connection.run(`SELECT * FROM (${select}) LIMIT 0`)
+  const given = new Set(result.columnNames())
+  return schema.fields.map((field) => {
+    const name = quoteIdentifier(field.name)
+    return `CAST(${given.has(field.name) ? name : 'NULL'} AS ${duckdbTypeName(field.type)}) AS ${name}`
+  })
+}
+
+interface CopiedFile {
+  readonly filename: string
+  readonly count: string
+  readonly file_size_bytes: string
+  readonly column_statistics: readonly {
+    readonly key: string
+    readonly value: readonly { readonly key: string; readonly value: string }[]
+  }[]
+}
+
+/** A directory for each partition tuple; the engine begins a new file where one has grown large. */
+async function copyGroup(
+  connection: DuckDBConnection,
+  request: StagedFilesRequest,
+  table: string,
+  group: RowGroup,
+): Promise<readonly WrittenFile[]> {
+  const { fields } = request.schema
+  const directory = join(request.directory, randomUUID())
+  await mkdir(directory)
+  const columns = fields.map((field) => quoteIdentifier(field.name)).join(', ')
+  const target = request.properties['write.target-file-size-bytes']
+  const options = [
+    'FORMAT parquet',
+    ...copyOptions(request.properties),
+    `FIELD_IDS ${fieldIds(fields)}`,
+    `FILE_SIZE_BYTES ${fileBytes(target)}`,
+    'RETURN_STATS',
+  ]
+  const where = group.condition === '' ? '' : ` WHERE ${group.condition}`
+  const result = await connection.runAndReadAll(
+    `COPY (SELECT ${columns} FROM ${table}${where}) TO ${quoteLiteral(directory)} (${options.join(', ')})`,
+  )
+  const copied = (result.getRowObjectsJson() as unknown as readonly CopiedFile[]).filter(
+    (file) => BigInt(file.count) > 0n,
+  )
+  const written = copied.reduce((sum, file) => sum + Number(file.count), 0)
+  if (written !== group.rowCount) {
+    throw new CorruptDataError('data files hold another number of rows than their partition', {
+      facts: { expected: group.rowCount, written },
+    })
+  }
+  const files: WrittenFile[] = []
+  for (const file of copied) files.push(await writtenFile(connection, request, group, file))
+  return files
+}
+
+async function writtenFile(
+  connection: DuckDBConnection,
+  request: StagedFilesRequest,
+  group: RowGroup,
+  file: CopiedFile,
+): Promise<WrittenFile> {
+  const statistics = new Map<string, ColumnStatistics>(
+    file.column_statistics.map((column) => [
+      column.key,
+      new Map(column.value.map((entry) => [entry.key, entry.value])),
+    ]),
+  )
+  const offsets = await connection.runAndReadAll(
+    `SELECT min(coalesce(dictionary_page_offset, data_page_offset))
+     FROM parquet_metadata(${quoteLiteral(file.filename)}) GROUP BY row_group_id ORDER BY 1`,
+  )
+  return {
+    localPath: file.filename,
+    partition: group.partition,
+    recordCount: BigInt(file.count),
+    fileSizeInBytes: BigInt(file.file_size_bytes),
+    ...fileMetrics(request.schema, request.properties, statistics),
+    splitOffsets: offsets.getRows().map((row) => BigInt(row[0] as bigint)),
+  }
+}
+
+function fileBytes(property: string | undefined): bigint {
+  if (property === undefined) return fileBytesTargetDefault
+  if (/^[1-9]\d{0,17}$/.test(property)) return BigInt(property)
+  throw new ValidationError('the target size of files is a positive number of bytes', {
+    facts: { property: 'write.target-file-size-bytes', value: property },
+  })
+}
+
+/** `errors_as_json` is on for the connection; people want the message. */
+function engineError(error: unknown): Error {
+  const message = errorMessage(error)
+  const text = /"exception_message":("(?:[^"\\]|\\.)*")/.exec(message)?.[1]
+  if (text === undefined) return error instanceof Error ? error : new Error(message)
+  return new ValidationError(`query error: ${JSON.parse(text) as string}`, { cause: error })
+}

@@ -26,9 +26,34 @@ export function projectPredicate(
     const test = projectTest(predicate.test, field.transform, predicate.type)
     const type = partitionTypes[position]
     if (test === undefined || type === undefined) return
-    projected = combine('and', projected, { kind: 'test', fieldId: position, type, test })
+    const own: Predicate = { kind: 'test', fieldId: position, type, test }
+    projected = combine('and', projected, withWrapped(own, predicate.test, field.transform))
   })
   return projected
+}
+
+const leastOf: Readonly<Record<string, Value>> = { int: -(2 ** 31), long: -(2n ** 63n) }
+
+/**
+ * The least ints and longs lie in a partition with a great value when the multiple below them wraps
+ * around (see `truncateValue`): there the order is lost, and a range has to look for them.
+ */
+function withWrapped(
+  own: Predicate & { readonly kind: 'test' },
+  asked: Test,
+  transform: Transform,
+): Predicate {
+  const least = leastOf[own.type.type]
+  if (transform.kind !== 'truncate' || least === undefined) return own
+  if (asked.kind !== 'comparison' || asked.operator === '=') return own
+  const wrapped = applyTransform(transform, own.type, least)
+  if (wrapped === null || wrapped <= least) return own
+  if (asked.operator === '<' || asked.operator === '<=') {
+    const test: Test = { kind: 'comparison', operator: '=', literal: wrapped }
+    return combine('or', own, { ...own, test })
+  }
+  const projected = own.test.kind === 'comparison' ? own.test.literal : undefined
+  return projected !== undefined && projected > asked.literal ? alwaysTrue : own
 }
 
 /** `undefined`: the transform tells nothing about this test. */

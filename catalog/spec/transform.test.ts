@@ -47,6 +47,18 @@ describe('applyTransform()', () => {
     expect(apply('truncate[2]', 'binary', Uint8Array.of(1, 2, 3))).toEqual(Uint8Array.of(1, 2))
   })
 
+  it('[F21] wraps around where the multiple leaves the type, as the writers of Java do', () => {
+    expect(apply('truncate[10]', 'long', -(2n ** 63n))).toBe(2n ** 63n - 2n)
+    expect(apply('truncate[10]', 'long', 7n - 2n ** 63n)).toBe(2n ** 63n - 2n)
+    expect(apply('truncate[10]', 'long', 8n - 2n ** 63n)).toBe(8n - 2n ** 63n)
+    expect(apply('truncate[16]', 'long', -(2n ** 63n))).toBe(-(2n ** 63n))
+    expect(apply('truncate[10]', 'int', -(2 ** 31))).toBe(2 ** 31 - 2)
+    expect(apply('truncate[10]', 'int', 2 ** 31 - 1)).toBe(2 ** 31 - 8)
+    // Decimals have no such bounds.
+    const least = -(2n ** 63n)
+    expect(apply('truncate[10]', 'decimal(38,2)', least)).toBe(-9223372036854775810n)
+  })
+
   it('[F21] floors times before 1970', () => {
     expect(apply('year', 'date', -1)).toBe(-1)
     expect(apply('month', 'date', -1)).toBe(-1)

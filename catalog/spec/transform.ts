@@ -31,7 +31,7 @@ export function applyTransform(
     case 'bucket':
       return bucketOf(sourceType, value, transform.buckets)
     case 'truncate':
-      return truncateValue(value, transform.width)
+      return truncateValue(sourceType, value, transform.width)
     case 'year':
       return civilFromDays(daysOf(sourceType, value)).year - 1970
     case 'month': {
@@ -104,11 +104,16 @@ function bucketOf(type: PrimitiveType, value: Value, buckets: number): number {
   return (hashValue(type, value) & 0x7fffffff) % buckets
 }
 
-function truncateValue(value: Value, width: number): Value {
-  if (typeof value === 'number') return value - (((value % width) + width) % width)
+/**
+ * Just above the least int or long the multiple leaves the type's range. The spec is silent; the
+ * arithmetic of its Java implementation wraps, and writers must agree on the partition of a row.
+ */
+function truncateValue(type: PrimitiveType, value: Value, width: number): Value {
+  if (typeof value === 'number') return (value - (((value % width) + width) % width)) | 0
   if (typeof value === 'bigint') {
     const wide = BigInt(width)
-    return value - (((value % wide) + wide) % wide)
+    const multiple = value - (((value % wide) + wide) % wide)
+    return type.type === 'long' ? BigInt.asIntN(64, multiple) : multiple
   }
   if (typeof value === 'string') return firstCodePoints(value, width)
   return typeof value === 'boolean' ? value : value.slice(0, width)

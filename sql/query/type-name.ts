@@ -1,9 +1,13 @@
-/** DuckDB's name of an Iceberg type, for reading. */
+/** DuckDB's name of an Iceberg type. */
 import { unreachable } from '../../common/index.ts'
 import type { Type } from '../../catalog/index.ts'
 import { quoteIdentifier } from '../sql-text.ts'
 
-export function duckdbTypeName(type: Type): string {
+/** `binaryName` differs where bytes come as text. */
+export function duckdbTypeName(
+  type: Type,
+  binaryName: (type: Type) => string = () => 'BLOB',
+): string {
   switch (type.type) {
     case 'boolean':
       return 'BOOLEAN'
@@ -29,19 +33,19 @@ export function duckdbTypeName(type: Type): string {
       return 'UUID'
     case 'binary':
     case 'fixed':
-      return 'BLOB'
+      return binaryName(type)
     case 'decimal':
       return `DECIMAL(${type.precision},${type.scale})`
     case 'struct': {
       const members = type.fields.map(
-        (field) => `${quoteIdentifier(field.name)} ${duckdbTypeName(field.type)}`,
+        (field) => `${quoteIdentifier(field.name)} ${duckdbTypeName(field.type, binaryName)}`,
       )
       return `STRUCT(${members.join(', ')})`
     }
     case 'list':
-      return `${duckdbTypeName(type.element)}[]`
+      return `${duckdbTypeName(type.element, binaryName)}[]`
     case 'map':
-      return `MAP(${duckdbTypeName(type.key)}, ${duckdbTypeName(type.value)})`
+      return `MAP(${duckdbTypeName(type.key, binaryName)}, ${duckdbTypeName(type.value, binaryName)})`
     default:
       return unreachable(type)
   }

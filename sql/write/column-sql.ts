@@ -4,55 +4,8 @@
  */
 import type { NestedField, SideField, SideSource, Type } from '../../catalog/index.ts'
 import { UnsupportedError, unreachable } from '../../common/index.ts'
+import { duckdbTypeName } from '../query/type-name.ts'
 import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
-
-/** DuckDB's type for a column; `binaryAs` differs between reading JSON (base64 text) and storing. */
-export function duckdbType(type: Type, binaryAs: 'BLOB' | 'VARCHAR' = 'BLOB'): string {
-  switch (type.type) {
-    case 'boolean':
-      return 'BOOLEAN'
-    case 'int':
-      return 'INTEGER'
-    case 'long':
-      return 'BIGINT'
-    case 'float':
-      return 'FLOAT'
-    case 'double':
-      return 'DOUBLE'
-    case 'date':
-      return 'DATE'
-    case 'time':
-      return 'TIME'
-    case 'timestamp':
-      return 'TIMESTAMP'
-    case 'timestamptz':
-      return 'TIMESTAMP WITH TIME ZONE'
-    case 'string':
-      return 'VARCHAR'
-    case 'uuid':
-      return 'UUID'
-    case 'binary':
-      return binaryAs
-    case 'decimal':
-      return `DECIMAL(${type.precision},${type.scale})`
-    case 'fixed':
-      throw new UnsupportedError('duckdb writes no fixed-length binary; use binary', {
-        facts: { type: `fixed[${type.length}]` },
-      })
-    case 'struct': {
-      const members = type.fields.map(
-        (field) => `${quoteIdentifier(field.name)} ${duckdbType(field.type, binaryAs)}`,
-      )
-      return `STRUCT(${members.join(', ')})`
-    }
-    case 'list':
-      return `${duckdbType(type.element, binaryAs)}[]`
-    case 'map':
-      return `MAP(${duckdbType(type.key, binaryAs)}, ${duckdbType(type.value, binaryAs)})`
-    default:
-      return unreachable(type)
-  }
-}
 
 /** The SQL that turns a column as read from JSON into its stored form: base64 text becomes bytes. */
 export function storedExpression(type: Type, sql: string, depth = 0): string {
@@ -89,12 +42,21 @@ export function jsonColumns(
   sideFields: readonly SideField[],
 ): string {
   const entries = fields.map(
-    (field) => `${quoteIdentifier(field.name)}: ${quoteLiteral(duckdbType(field.type, 'VARCHAR'))}`,
+    (field) =>
+      `${quoteIdentifier(field.name)}: ${quoteLiteral(duckdbTypeName(field.type, nameOfBase64))}`,
   )
   for (const [key, type] of sideKeys(sideFields)) {
     entries.push(`${quoteIdentifier(key)}: ${quoteLiteral(type)}`)
   }
   return `{${entries.join(', ')}}`
+}
+
+/** In JSON bytes are base64 text (see `storedExpression`). */
+function nameOfBase64(type: Type): string {
+  if (type.type !== 'fixed') return 'VARCHAR'
+  throw new UnsupportedError('duckdb writes no fixed-length binary; use binary', {
+    facts: { type: `fixed[${type.length}]` },
+  })
 }
 
 /** The select list that yields the schema's columns in order. */

@@ -5,7 +5,7 @@
  */
 import { type PrimitiveType, type Transform } from '../../catalog/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
-import { duckdbType } from './column-sql.ts'
+import { duckdbTypeName } from '../query/type-name.ts'
 
 const microsPerDay = 86_400_000_000n
 const microsPerHour = 3_600_000_000n
@@ -20,7 +20,7 @@ export function transformSql(
     case 'identity':
       return column
     case 'void':
-      return `CAST(NULL AS ${duckdbType(type)})`
+      return `CAST(NULL AS ${duckdbTypeName(type)})`
     case 'year':
     case 'month':
       // date_diff counts boundaries crossed, which floors before 1970 as the spec wants.
@@ -54,7 +54,7 @@ function truncateSql(width: number, type: PrimitiveType, column: string): string
       const bits = type.type === 'int' ? 32n : 64n
       const floored = floorTo(`CAST(${column} AS HUGEINT)`, BigInt(width))
       const wrapped = `if(${floored} < ${-(2n ** (bits - 1n))}, ${floored} + ${2n ** bits}, ${floored})`
-      return `CAST(${wrapped} AS ${duckdbType(type)})`
+      return `CAST(${wrapped} AS ${duckdbTypeName(type)})`
     }
     case 'string':
       return `left(${column}, ${width})`

@@ -131,8 +131,11 @@ export function toLakeError(error: unknown, subject: S3Subject): LakeError {
 }
 
 export function missingBucket(bucket: string, cause?: unknown): NotFoundError {
-  return new NotFoundError('no such bucket: create it (tide init does) or correct the warehouse', {
-    facts: { bucket },
-    cause,
-  })
+  return new NotFoundError(
+    'no such bucket: create it (tide doctor --create-bucket does) or correct the warehouse',
+    {
+      facts: { bucket },
+      cause,
+    },
+  )
 }

@@ -203,7 +203,11 @@ describe('S3FileIO other requests', () => {
   test('[IO16] errors are told apart by what the caller can do', async () => {
     const cases: [Answer, new (message: string) => Error, RegExp][] = [
       [error(404, 'NoSuchKey'), NotFoundError, /no such object/],
-      [error(404, 'NoSuchBucket'), NotFoundError, /no such bucket: create it/],
+      [
+        error(404, 'NoSuchBucket'),
+        NotFoundError,
+        /no such bucket: create it .tide doctor --create-bucket/,
+      ],
       [error(403, 'SignatureDoesNotMatch'), AccessDeniedError, /secret access key is wrong/],
       [error(403, 'RequestTimeTooSkewed'), AccessDeniedError, /clock/],
       [error(301, 'PermanentRedirect'), SettingsError, /s3.region/],

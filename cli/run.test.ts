@@ -1,13 +1,10 @@
 /** The command as a user meets it: arguments in; stdout, stderr, files and an exit code out. */
-import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLake } from '../app/index.ts'
-import { environment } from '../common/index.ts'
 import { parseLakeSettings, variableSource } from '../common/settings/index.ts'
 import { runCli } from './run.ts'
 
@@ -323,28 +320,5 @@ describe('tide table', () => {
     const outcome = await tide('table describe events')
     expect(outcome.code).toBe(2)
     expect(outcome.stderr).toContain('"events" has no namespace: write namespace.table')
-  })
-})
-
-describe('bin/tide.ts', () => {
-  const root = fileURLToPath(new URL('..', import.meta.url))
-  const run = (args: readonly string[]): Promise<Outcome> =>
-    new Promise((resolve) => {
-      const command = ['--import', 'tsx', join(root, 'bin/tide.ts'), ...args]
-      const options = { cwd: root, env: { PATH: environment('PATH') } }
-      execFile(process.execPath, command, options, (error, stdout, stderr) => {
-        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
-      })
-    })
-
-  it('hands exit codes and streams to the shell', async () => {
-    expect(await run(['--version'])).toMatchObject({ code: 0, stderr: '' })
-    const listed = await run(['table', 'list', '--warehouse', join(directory, 'w')])
-    expect(listed).toEqual({ code: 0, stdout: 'no tables\n', stderr: '' })
-    expect((await run(['nonsense'])).code).toBe(2)
-    await project({ 'streams/a.yaml': 'name: [\n' })
-    const linted = await run(['stream', 'lint', join(directory, 'streams')])
-    expect(linted.code).toBe(1)
-    expect(linted.stdout).toContain('a.yaml:')
   })
 })

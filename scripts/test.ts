@@ -1,7 +1,9 @@
 /**
  * `npm test`: unit, end-to-end and simulation tests everywhere; integration and interop tests (real
  * Kafka, MinIO, PyIceberg, DuckDB) where Java, Go and Python are at hand. What is left out is said
- * loudly; with CI=true it is a failure. Arguments go to vitest (`npm test -- tests/integration/x`).
+ * loudly; with CI=true it is a failure.
+ * Random tests look three times as long as in `npm run check` (tests/support/fuzz-effort.ts).
+ * Arguments go to vitest (`npm test -- tests/integration/x`).
  *
  * The last line is `N passed, N failed`, alone, with the counts of vitest's own JSON report.
  */
@@ -9,6 +11,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative, sep } from 'node:path'
+import { environmentEntries } from '../common/index.ts'
 import {
   duckdbExtensions,
   installKafka,
@@ -112,6 +115,7 @@ function runVitest(
   ]
   const child = spawn(process.execPath, args, {
     cwd: repositoryRoot,
+    env: { TIDEWATER_FUZZ: '3', ...environmentEntries() },
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   return new Promise((resolve, reject) => {

@@ -3,6 +3,7 @@ import avro from 'avsc'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Json } from '../../common/index.ts'
+import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
 import { AvroDecoder, AvroEncoder } from './avro-binary.ts'
 import { readAvroFile, writeAvroFile } from './avro-file.ts'
 
@@ -108,7 +109,7 @@ describe('readAvroFile()', () => {
           expect(String(error)).toContain(where)
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 * fuzzEffort },
     )
   })
 
@@ -139,7 +140,7 @@ describe('AvroEncoder and AvroDecoder', () => {
         encoder.long(value)
         expect(new AvroDecoder(encoder.written(), where).long()).toBe(value)
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 * fuzzEffort },
     )
   })
 })

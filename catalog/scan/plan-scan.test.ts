@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { seededRandom, systemClock } from '../../common/index.ts'
 import { MemoryFileIO } from '../../io/index.ts'
+import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
 import type { Table } from '../catalog.ts'
 import { lowerBoundFor, upperBoundFor, type MetricsMode } from '../files/metrics-mode.ts'
 import { ManifestCache } from '../manifest/manifest-cache.ts'
@@ -322,7 +323,7 @@ describe('planScan()', () => {
           }
         },
       ),
-      { numRuns: 120 },
+      { numRuns: 40 * fuzzEffort },
     )
     // The sieve must also hold something back, or the property above would say nothing.
     expect(pruned / total).toBeGreaterThan(0.3)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
 import { NotFoundError, UnavailableError, ValidationError } from '../../common/index.ts'
 import type { FileIO, WriteResult } from '../file-io.ts'
 import { MemoryFileIO } from '../memory-file-io.ts'
@@ -125,10 +126,13 @@ describe('LocalFileIO left-overs', () => {
 })
 
 describe('LocalFileIO version chains', () => {
+  // Enough for the chain to be pruned, which happens beyond 80 numbers.
+  const swaps = 100 * fuzzEffort
+
   test('[IO17] the highest number wins, and only the last 64 stay', async () => {
     let etag = etagOf(await io.write(at('p'), bytes('0'), { kind: 'if-absent' }))
-    for (let n = 1; n <= 200; n++) etag = await swap('p', etag, String(n))
-    expect(await read('p')).toBe('200')
+    for (let n = 1; n <= swaps; n++) etag = await swap('p', etag, String(n))
+    expect(await read('p')).toBe(String(swaps))
     expect(await readFile(join(root, 'p'), 'utf8')).toBe('0')
     expect((await readdir(join(root, 'p.~cas'))).length).toBeLessThanOrEqual(80)
   })
@@ -139,14 +143,14 @@ describe('LocalFileIO version chains', () => {
     const path = join(root, 'p')
     const stale = await resolveHead(path)
     if (stale.kind !== 'version') throw new Error('expected a version')
-    for (let n = 2; n <= 200; n++) etag = await swap('p', etag, String(n))
+    for (let n = 2; n <= swaps; n++) etag = await swap('p', etag, String(n))
     const late = join(root, 'late')
     await writeFile(late, 'late')
-    // Number 2 has been pruned, so the link succeeds; the look afterwards finds number 200.
+    // Number 2 has been pruned, so the link succeeds; the look afterwards finds the last one.
     expect(await appendVersion(path, stale, late)).toBe('unknown')
-    expect(await read('p')).toBe('200')
+    expect(await read('p')).toBe(String(swaps))
     const head = await resolveHead(path)
-    expect(head).toMatchObject({ kind: 'version', number: 200 })
+    expect(head).toMatchObject({ kind: 'version', number: swaps })
   })
 
   test('[IO19] a swap that lands after the object was deleted is unknown and stays invisible', async () => {
@@ -183,7 +187,7 @@ describe('LocalFileIO version chains', () => {
 
   test('[IO10] delete and unconditional write append to a chain, whatever its length', async () => {
     let etag = etagOf(await io.write(at('p'), bytes('0'), { kind: 'if-absent' }))
-    for (let n = 1; n <= 300; n++) {
+    for (let n = 1; n <= swaps; n++) {
       if (n % 3 === 0) {
         await io.delete([at('p')])
         expect(await io.stat(at('p'))).toBeUndefined()
@@ -224,7 +228,7 @@ describe('LocalFileIO against the memory store', () => {
         const memory = stepper(new MemoryFileIO(), 'memory://m/')
         for (const one of commands) expect(await local(one)).toEqual(await memory(one))
       }),
-      { numRuns: 60 },
+      { numRuns: 20 * fuzzEffort },
     )
   })
 
@@ -264,7 +268,7 @@ describe('LocalFileIO against the memory store', () => {
 
 describe('LocalFileIO under concurrent callers', () => {
   test('[IO19] every small concurrent history has an order that explains it', async () => {
-    for (let round = 0; round < 120; round++) {
+    for (let round = 0; round < 40 * fuzzEffort; round++) {
       const history = await runHistory(io, at(`h-${round}`), round)
       expect(isLinearizable(history), JSON.stringify(history)).toBe(true)
     }

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FaultyFileIO, LocalFileIO, MemoryFileIO, openFileIO } from '../../io/index.ts'
+import { fuzzEffort } from '../support/fuzz-effort.ts'
 import { describeFileIO } from './describe-file-io.ts'
 
 describeFileIO('memory', async () => ({ io: new MemoryFileIO(), prefix: 'memory://lake/t/' }))
@@ -12,6 +13,7 @@ describeFileIO('local directory', async () => {
   return {
     io: new LocalFileIO(),
     prefix: `file://${root}/t/`,
+    manyObjects: 370 * fuzzEffort,
     dispose: () => rm(root, { recursive: true, force: true }),
   }
 })

@@ -9,6 +9,7 @@ export {
   parseTimestamp,
 } from './spec/calendar.ts'
 export { parsePartitionBy } from './spec/partition-by.ts'
+export { partitionKey } from './spec/partition-key.ts'
 export { formatPartitionValue, formatValue } from './spec/partition-path.ts'
 export { partitionTypes } from './spec/partition-types.ts'
 export { schemaFromJson, schemaToJson } from './spec/schema-json.ts'
@@ -81,6 +82,8 @@ export {
 
 // ---- files: the seam between ingest and the engine that writes data files -------------------
 export type {
+  DataFileOptions,
+  DataFileSession,
   DataFileWriter,
   RefusedRow,
   RowSpool,
@@ -90,8 +93,16 @@ export type {
   WriteDataFilesResult,
   WrittenFile,
 } from './files/data-file-writer.ts'
+export type {
+  DataFileRewriter,
+  LocalFile,
+  RewriteDataFilesRequest,
+  RewriteDataFilesResult,
+  RewriteInput,
+} from './files/data-file-rewriter.ts'
 
 // ---- scan: which files a query has to read ---------------------------------------------------
+export { onlyReferencedFile } from './scan/delete-index.ts'
 export type { ComparisonOperator, Expression } from './scan/expression.ts'
 export {
   type MetadataCell,
@@ -108,6 +119,13 @@ export type { FileScanTask, ScanPlan, ScanRequest } from './scan/scan.ts'
 export { snapshotAsOf, snapshotByRef } from './scan/snapshot-selection.ts'
 
 // ---- manifests, files and transactions -------------------------------------------------------
+export {
+  deletePathFieldId,
+  deletePosFieldId,
+  positionDeleteFile,
+  positionDeleteSchema,
+  type WrittenPositionDeletes,
+} from './files/position-deletes.ts'
 export { dataLocation, metadataLocation, newDataFileLocation } from './files/locations.ts'
 export {
   type MetricsMode,
@@ -124,11 +142,25 @@ export {
 export type { ActionCommit, TransactionAction } from './transaction/action.ts'
 export { type CommitTools, commitAction } from './transaction/commit-action.ts'
 export type { ColumnPosition, SchemaChange } from './transaction/evolve-schema.ts'
+export { ConflictError } from './transaction/conflict-error.ts'
+export { FastAppend, type FastAppendOptions } from './transaction/fast-append.ts'
 export {
-  FastAppend,
-  type FastAppendOptions,
-  type FastAppendTools,
-} from './transaction/fast-append.ts'
+  type FileChanges,
+  OverwriteFiles,
+  type OverwriteFilesOptions,
+} from './transaction/overwrite-files.ts'
+export { RewriteFiles, type RewriteFilesOptions } from './transaction/rewrite-files.ts'
+export {
+  type PositionDeletes,
+  type RowChanges,
+  RowDelta,
+  type RowDeltaOptions,
+} from './transaction/row-delta.ts'
+export type {
+  SnapshotOptions,
+  SnapshotTools,
+  SummaryEntries,
+} from './transaction/snapshot-producer.ts'
 export { type PropertyChanges, UpdateProperties } from './transaction/update-properties.ts'
 export { type SchemaChanges, UpdateSchema } from './transaction/update-schema.ts'
 

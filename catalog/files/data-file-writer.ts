@@ -34,15 +34,19 @@ export interface SideField {
       }
 }
 
-export interface WriteDataFilesRequest {
+/** What decides how rows become files; the same for all rows of a batch. */
+export interface DataFileOptions {
   readonly schema: Schema
   readonly spec: PartitionSpec
-  readonly spools: readonly RowSpool[]
   /** Existing local directory that receives the files; the caller deletes it. */
   readonly directory: string
   readonly sideFields: readonly SideField[]
   /** Table properties: `write.parquet.*` are honoured. */
   readonly properties: Readonly<Record<string, string>>
+}
+
+export interface WriteDataFilesRequest extends DataFileOptions {
+  readonly spools: readonly RowSpool[]
 }
 
 /** A Parquet file on this machine, with all that its manifest entry needs. */
@@ -62,6 +66,7 @@ export interface WrittenFile {
 
 /** A row that the engine could not turn into the schema's types. */
 export interface RefusedRow {
+  /** Index among the spools, in the order they were added. */
   readonly spool: number
   readonly row: number
   readonly reason: string
@@ -73,6 +78,18 @@ export interface WriteDataFilesResult {
   readonly refused: readonly RefusedRow[]
 }
 
+/** A batch whose spools are typed as they fill, so that little is left to do once it is full. */
+export interface DataFileSession {
+  /** Types all rows, or sets aside those that the engine refuses. One call at a time. */
+  add(spools: readonly RowSpool[]): Promise<void>
+  /** Writes the files of all rows added. The session is over then, however it ended. */
+  finish(): Promise<WriteDataFilesResult>
+  /** Gives up; safe to call at any time, and twice. */
+  close(): void
+}
+
 export interface DataFileWriter {
+  begin(options: DataFileOptions): Promise<DataFileSession>
+  /** All at once. */
   write(request: WriteDataFilesRequest): Promise<WriteDataFilesResult>
 }

@@ -2,8 +2,10 @@
  * Writing a manifest: the file, and its row for the manifest list (spec, "Manifests", "Manifest
  * Lists").
  *
- * ADDED entries carry no sequence numbers: they inherit those of the manifest list, which alone is
- * rewritten when a commit loses a race. EXISTING and DELETED entries carry both (iceberg-facts 15).
+ * ADDED entries inherit their sequence numbers from the manifest list, which alone is rewritten when a
+ * commit loses a race. The one exception is a rewrite, whose files state the data sequence number of the
+ * snapshot it began at, so that later deletes still apply; the file sequence number is inherited even
+ * then. EXISTING and DELETED entries carry both (iceberg-facts 15 and 16).
  */
 import { assert, stringifyJson, ValidationError, type JsonObject } from '../../common/index.ts'
 import { partitionFieldsToJson } from '../spec/partition-spec-json.ts'
@@ -88,7 +90,7 @@ function entryToAvro(entry: ManifestEntry, content: ManifestContent): AvroDatum 
   return [
     statusCodes[entry.status],
     entry.snapshotId ?? null,
-    inherits ? null : (entry.sequenceNumber ?? null),
+    entry.sequenceNumber ?? null,
     inherits ? null : (entry.fileSequenceNumber ?? null),
     dataFileToAvro(entry.dataFile, content),
   ]
@@ -128,14 +130,15 @@ function listEntry(content: ManifestContent, manifestLength: bigint): ManifestFi
   const rows = (some: readonly ManifestEntry[]): bigint =>
     some.reduce((sum, entry) => sum + entry.dataFile.recordCount, 0n)
   const [added, existing, deleted] = [of('added'), of('existing'), of('deleted')]
-  const explicit = existing.flatMap((entry) => entry.sequenceNumber ?? [])
+  // Of live entries only: what is deleted here holds no sequence number alive.
+  const explicit = [...added, ...existing].flatMap((entry) => entry.sequenceNumber ?? [])
   return {
     manifestPath: content.location,
     manifestLength,
     partitionSpecId: spec.specId,
     content: content.content,
     sequenceNumber: unassignedSequenceNumber,
-    // Added entries take the snapshot's number, which is above all others; see manifest-list.ts.
+    // Inherited numbers are the snapshot's, which is above all others; see manifest-list.ts.
     minSequenceNumber: explicit.reduce(
       (least, number) => (least === unassignedSequenceNumber || number < least ? number : least),
       unassignedSequenceNumber,

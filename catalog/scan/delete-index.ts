@@ -5,8 +5,9 @@
  * equality deletes to strictly older data, in the same partition or everywhere when their spec is
  * unpartitioned (iceberg-facts 31 and 32).
  */
+import { deletePathFieldId } from '../files/position-deletes.ts'
+import { partitionKey } from '../spec/partition-key.ts'
 import { partitionTypes } from '../spec/partition-types.ts'
-import { encodeValue } from '../spec/single-value.ts'
 import { partitionSpecById } from '../spec/table-metadata.ts'
 import type {
   DataFile,
@@ -15,9 +16,6 @@ import type {
   PrimitiveType,
   TableMetadata,
 } from '../spec/types.ts'
-
-/** The field ids of a position delete file's two columns. */
-const filePathFieldId = 2147483546
 
 interface DeleteFile {
   readonly file: DataFile
@@ -60,16 +58,11 @@ export class DeleteIndex {
     return this.#spec(specId).fields.every((field) => field.transform.kind === 'void')
   }
 
-  /** Equal partition tuples of one spec have equal keys; NaN equals NaN, -0.0 is not 0.0. */
   #partitionKey(file: DataFile): string {
     const types =
       this.#types.get(file.specId) ?? partitionTypes(this.#metadata, this.#spec(file.specId))
     this.#types.set(file.specId, types)
-    const values = types.map((type, index) => {
-      const value = file.partition[index] ?? null
-      return value === null ? 'null' : Buffer.from(encodeValue(type, value)).toString('hex')
-    })
-    return [file.specId, ...values].join('|')
+    return partitionKey(file.specId, types, file.partition)
   }
 }
 
@@ -78,14 +71,26 @@ function applies(candidate: DeleteFile, file: DataFile, sequenceNumber: bigint):
     return sequenceNumber < candidate.sequenceNumber
   }
   if (sequenceNumber > candidate.sequenceNumber) return false
-  const target = candidate.file.referencedDataFile ?? onlyPathOf(candidate.file)
-  return target === undefined || target === file.filePath
+  const target = candidate.file.referencedDataFile
+  return target === undefined ? mayName(candidate.file, file.filePath) : target === file.filePath
 }
 
-/** The one data file that a position delete file names, when its path bounds say so. */
-function onlyPathOf(file: DataFile): string | undefined {
-  const lower = file.lowerBounds?.get(filePathFieldId)
-  const upper = file.upperBounds?.get(filePathFieldId)
+/** Paths are compared as bytes, and their bounds are never truncated (iceberg-facts 31). */
+function mayName(deletes: DataFile, path: string): boolean {
+  const lower = deletes.lowerBounds?.get(deletePathFieldId)
+  const upper = deletes.upperBounds?.get(deletePathFieldId)
+  const bytes = Buffer.from(path, 'utf8')
+  return (
+    (lower === undefined || Buffer.compare(lower, bytes) <= 0) &&
+    (upper === undefined || Buffer.compare(bytes, upper) <= 0)
+  )
+}
+
+/** The one data file that a position delete file names, when it says so itself or by its path bounds. */
+export function onlyReferencedFile(file: DataFile): string | undefined {
+  if (file.referencedDataFile !== undefined) return file.referencedDataFile
+  const lower = file.lowerBounds?.get(deletePathFieldId)
+  const upper = file.upperBounds?.get(deletePathFieldId)
   if (lower === undefined || upper === undefined || Buffer.compare(lower, upper) !== 0) {
     return undefined
   }

@@ -12,7 +12,8 @@ import { readManifestEntries, type ManifestSource } from '../manifest/snapshot-m
 import { writeManifest } from '../manifest/write-manifest.ts'
 import { partitionTypes } from '../spec/partition-types.ts'
 import { currentSchema, partitionSpecById } from '../spec/table-metadata.ts'
-import type { ManifestEntry, ManifestFile, TableMetadata } from '../spec/types.ts'
+import type { ManifestFile, TableMetadata } from '../spec/types.ts'
+import { asExisting } from './filter-manifests.ts'
 
 export interface MergeTarget {
   /** The snapshot that is being made. */
@@ -113,18 +114,6 @@ async function mergeBin(
   })
   await target.write(manifest.manifestPath, body)
   return manifest
-}
-
-function asExisting(entry: ManifestEntry): ManifestEntry {
-  const { fileSequenceNumber, sequenceNumber } = entry
-  return {
-    ...entry,
-    status: 'existing',
-    // Writers before file sequence numbers existed had both equal.
-    ...(fileSequenceNumber === undefined && sequenceNumber !== undefined
-      ? { fileSequenceNumber: sequenceNumber }
-      : {}),
-  }
 }
 
 function numberOf(text: string | undefined, fallback: number): number {

@@ -1,72 +1,149 @@
 /**
- * The summary of an append (spec, "Snapshots", "Optional Snapshot Summary Fields").
+ * The summary of a snapshot (spec, "Snapshots", "Optional Snapshot Summary Fields").
  *
  * Totals are carried forward from the parent as Java does: a total that the parent does not state is
  * left out, because a guess would be believed (iceberg-facts 34).
  */
 import { ValidationError } from '../../common/index.ts'
 import { partitionPath } from '../spec/partition-path.ts'
-import type { DataFile, PartitionSpec, Schema, Snapshot, Summary } from '../spec/types.ts'
+import { currentSchema } from '../spec/table-metadata.ts'
+import type {
+  DataFile,
+  Snapshot,
+  SnapshotOperation,
+  Summary,
+  TableMetadata,
+} from '../spec/types.ts'
 
-const totals = [
-  'total-records',
-  'total-files-size',
-  'total-data-files',
-  'total-delete-files',
-  'total-position-deletes',
-  'total-equality-deletes',
-] as const
+export interface SnapshotChange {
+  readonly operation: SnapshotOperation
+  /** Data and delete files, told apart by their content. */
+  readonly added: readonly DataFile[]
+  readonly removed: readonly DataFile[]
+  /** Entries of the caller; computed ones cannot be given. */
+  readonly extra: Readonly<Record<string, string>>
+}
+
+interface Counts {
+  readonly dataFiles: bigint
+  readonly records: bigint
+  readonly filesSize: bigint
+  readonly deleteFiles: bigint
+  readonly positionDeleteFiles: bigint
+  readonly positionDeletes: bigint
+  readonly equalityDeleteFiles: bigint
+  readonly equalityDeletes: bigint
+}
+
+/** Each count under the names that the spec has for what came, what went and what there is. */
+const names: {
+  readonly [C in keyof Counts]: {
+    readonly added: string
+    readonly removed: string
+    readonly total?: string
+  }
+} = {
+  dataFiles: {
+    added: 'added-data-files',
+    removed: 'deleted-data-files',
+    total: 'total-data-files',
+  },
+  records: { added: 'added-records', removed: 'deleted-records', total: 'total-records' },
+  filesSize: {
+    added: 'added-files-size',
+    removed: 'removed-files-size',
+    total: 'total-files-size',
+  },
+  deleteFiles: {
+    added: 'added-delete-files',
+    removed: 'removed-delete-files',
+    total: 'total-delete-files',
+  },
+  positionDeleteFiles: {
+    added: 'added-position-delete-files',
+    removed: 'removed-position-delete-files',
+  },
+  positionDeletes: {
+    added: 'added-position-deletes',
+    removed: 'removed-position-deletes',
+    total: 'total-position-deletes',
+  },
+  equalityDeleteFiles: {
+    added: 'added-equality-delete-files',
+    removed: 'removed-equality-delete-files',
+  },
+  equalityDeletes: {
+    added: 'added-equality-deletes',
+    removed: 'removed-equality-deletes',
+    total: 'total-equality-deletes',
+  },
+}
+
+const keys = Object.keys(names) as readonly (keyof Counts)[]
 
 const reserved: ReadonlySet<string> = new Set([
   'operation',
-  'added-data-files',
-  'added-records',
-  'added-files-size',
   'changed-partition-count',
-  ...totals,
+  ...keys.flatMap((key) => Object.values(names[key])),
 ])
 
-export function appendSummary(
-  files: readonly DataFile[],
+export function snapshotSummary(
+  metadata: TableMetadata,
   parent: Snapshot | undefined,
-  partitionCount: number,
-  extra: Readonly<Record<string, string>>,
+  change: SnapshotChange,
 ): Summary {
-  for (const key of Object.keys(extra)) {
+  for (const key of Object.keys(change.extra)) {
     if (reserved.has(key)) {
       throw new ValidationError('this summary entry is computed and cannot be given', {
         facts: { key },
       })
     }
   }
-  const records = sum(files, (file) => file.recordCount)
-  const sizeBytes = sum(files, (file) => file.fileSizeInBytes)
-  const added = {
-    'total-records': records,
-    'total-files-size': sizeBytes,
-    'total-data-files': BigInt(files.length),
+  const added = countsOf(change.added)
+  const removed = countsOf(change.removed)
+  const entries: Record<string, string> = {}
+  for (const key of keys) {
+    const name = names[key]
+    if (added[key] > 0n) entries[name.added] = String(added[key])
+    if (removed[key] > 0n) entries[name.removed] = String(removed[key])
+    const before = name.total === undefined ? undefined : totalOf(parent, name.total)
+    if (name.total === undefined || before === undefined) continue
+    const total = before + added[key] - removed[key]
+    // Below zero the parent's own total was wrong: no total is better than a false one.
+    if (total >= 0n) entries[name.total] = String(total)
   }
   return {
-    ...extra,
-    operation: 'append',
-    ...(files.length === 0
-      ? {}
-      : {
-          'added-data-files': String(files.length),
-          'added-records': String(records),
-          'added-files-size': String(sizeBytes),
-        }),
-    'changed-partition-count': String(partitionCount),
-    ...carriedTotals(parent, added),
+    ...change.extra,
+    operation: change.operation,
+    'changed-partition-count': String(
+      countPartitions(metadata, [...change.added, ...change.removed]),
+    ),
+    ...entries,
+  }
+}
+
+function countsOf(files: readonly DataFile[]): Counts {
+  const of = (content: DataFile['content']): readonly DataFile[] =>
+    files.filter((file) => file.content === content)
+  const data = of('data')
+  const positions = of('position-deletes')
+  const equalities = of('equality-deletes')
+  return {
+    dataFiles: BigInt(data.length),
+    records: sum(data, (file) => file.recordCount),
+    filesSize: sum(files, (file) => file.fileSizeInBytes),
+    deleteFiles: BigInt(positions.length + equalities.length),
+    positionDeleteFiles: BigInt(positions.length),
+    positionDeletes: sum(positions, (file) => file.recordCount),
+    equalityDeleteFiles: BigInt(equalities.length),
+    equalityDeletes: sum(equalities, (file) => file.recordCount),
   }
 }
 
 /** How many partitions the files touch, over all specs. */
-export function countPartitions(
-  files: readonly DataFile[],
-  specs: ReadonlyMap<number, PartitionSpec>,
-  schema: Schema,
-): number {
+function countPartitions(metadata: TableMetadata, files: readonly DataFile[]): number {
+  const specs = new Map(metadata.partitionSpecs.map((spec) => [spec.specId, spec]))
+  const schema = currentSchema(metadata)
   const paths = files.map((file) => {
     const spec = specs.get(file.specId)
     return `${file.specId}:${spec === undefined ? '' : partitionPath(spec, schema, file.partition)}`
@@ -74,17 +151,9 @@ export function countPartitions(
   return new Set(paths).size
 }
 
-function carriedTotals(
-  parent: Snapshot | undefined,
-  added: Readonly<Record<string, bigint>>,
-): Record<string, string> {
-  const carried: Record<string, string> = {}
-  for (const key of totals) {
-    const before = parent === undefined ? '0' : parent.summary?.[key]
-    if (before === undefined || !/^\d+$/.test(before)) continue
-    carried[key] = String(BigInt(before) + (added[key] ?? 0n))
-  }
-  return carried
+function totalOf(parent: Snapshot | undefined, key: string): bigint | undefined {
+  const text = parent === undefined ? '0' : parent.summary?.[key]
+  return text !== undefined && /^\d+$/.test(text) ? BigInt(text) : undefined
 }
 
 function sum(files: readonly DataFile[], of: (file: DataFile) => bigint): bigint {

@@ -1,0 +1,162 @@
+/**
+ * What others did to a branch since the snapshot that a change was planned on, as far as it matters to
+ * that change.
+ *
+ * "Since" goes by sequence number: it grows with every commit, while snapshot ids are random. A rewrite
+ * keeps its rows' old data sequence number, so moved rows do not look like new ones.
+ */
+import type { ManifestSource } from '../manifest/snapshot-manifests.ts'
+import { DeleteIndex } from '../scan/delete-index.ts'
+import type { Expression } from '../scan/expression.ts'
+import { planScan } from '../scan/plan-scan.ts'
+import { snapshotById } from '../spec/table-metadata.ts'
+import type { DataFile, ManifestFile, Snapshot, TableMetadata } from '../spec/types.ts'
+import { ConflictError } from './conflict-error.ts'
+import { type FilePlace, type LiveFile, locateFiles, readLiveFiles } from './live-files.ts'
+import type { SnapshotBase } from './snapshot-producer.ts'
+
+/** Snapshots of a line of history, newest first, as far as expiry left them. */
+export function* ancestorsOf(
+  metadata: TableMetadata,
+  snapshotId: bigint | undefined,
+): Generator<Snapshot> {
+  const seen = new Set<bigint>()
+  for (let id = snapshotId; id !== undefined && !seen.has(id); ) {
+    seen.add(id)
+    const snapshot = snapshotById(metadata, id)
+    if (snapshot === undefined) return
+    yield snapshot
+    id = snapshot.parentSnapshotId
+  }
+}
+
+/**
+ * The sequence number of the snapshot that a change was planned on, 0 for an empty branch. Throws
+ * ConflictError when the branch no longer stands on it: rolled back, replaced, or expired since.
+ */
+export function plannedSequenceNumber(
+  { table, parent }: SnapshotBase,
+  snapshotId: bigint | undefined,
+): bigint {
+  if (snapshotId === undefined) return 0n
+  for (const snapshot of ancestorsOf(table.metadata, parent?.snapshotId)) {
+    if (snapshot.snapshotId === snapshotId) return snapshot.sequenceNumber
+  }
+  throw new ConflictError('the branch no longer stands on the snapshot that was planned on', [], {
+    snapshot: snapshotId,
+    head: parent?.snapshotId,
+  })
+}
+
+/** Throws ConflictError naming the files that are no longer live. */
+export async function requireLive(
+  source: ManifestSource,
+  { table: { metadata }, manifests }: SnapshotBase,
+  files: readonly FilePlace[],
+  content: ManifestFile['content'] = 'data',
+): Promise<readonly LiveFile[]> {
+  const candidates = manifests.filter((manifest) => manifest.content === content)
+  const found = await locateFiles(source, metadata, candidates, files)
+  const live = new Set(found.map(({ entry }) => entry.dataFile.filePath))
+  const missing = files.map((file) => file.filePath).filter((path) => !live.has(path))
+  if (missing.length === 0) return found
+  throw new ConflictError('files were replaced or deleted by another commit; plan again', missing, {
+    table: metadata.location,
+  })
+}
+
+/** Every live delete file of the base. */
+export function readDeletes(
+  source: ManifestSource,
+  { table, manifests }: SnapshotBase,
+): Promise<readonly LiveFile[]> {
+  const candidates = manifests.filter((manifest) => manifest.content === 'deletes')
+  return readLiveFiles(source, table.metadata, candidates)
+}
+
+/** The delete files among `deletes` that apply to one of `files`. */
+export function deletesApplyingTo(
+  metadata: TableMetadata,
+  deletes: readonly LiveFile[],
+  files: readonly LiveFile[],
+): readonly LiveFile[] {
+  if (deletes.length === 0) return []
+  const index = new DeleteIndex(
+    metadata,
+    deletes.map(({ entry }) => entry),
+  )
+  const applying = new Set<DataFile>()
+  for (const { entry } of files) {
+    const { dataFile, sequenceNumber = 0n } = entry
+    for (const file of index.deletesFor(dataFile, sequenceNumber)) applying.add(file)
+  }
+  return deletes.filter(({ entry }) => applying.has(entry.dataFile))
+}
+
+/** The delete files that apply to nothing any more once `removed` is gone. */
+export async function danglingDeletes(
+  source: ManifestSource,
+  { table: { metadata }, manifests }: SnapshotBase,
+  deletes: readonly LiveFile[],
+  removed: readonly LiveFile[],
+): Promise<readonly LiveFile[]> {
+  const candidates = deletesApplyingTo(metadata, deletes, removed)
+  if (candidates.length === 0) return []
+  const newest = candidates.reduce((max, { entry }) => maxOf(max, entry.sequenceNumber ?? 0n), 0n)
+  // Data younger than every candidate is out of reach of them all.
+  const older = manifests.filter(
+    (manifest) => manifest.content === 'data' && manifest.minSequenceNumber <= newest,
+  )
+  const gone = new Set(removed.map(({ entry }) => entry.dataFile.filePath))
+  const live = await readLiveFiles(source, metadata, older)
+  const staying = live.filter(({ entry }) => !gone.has(entry.dataFile.filePath))
+  const needed = new Set(deletesApplyingTo(metadata, candidates, staying))
+  return candidates.filter((candidate) => !needed.has(candidate))
+}
+
+/** Of `files`, those that came to the branch after `sequenceNumber`. */
+export function newerThan(files: readonly LiveFile[], sequenceNumber: bigint): readonly LiveFile[] {
+  return files.filter(({ entry }) => (entry.sequenceNumber ?? 0n) > sequenceNumber)
+}
+
+/** Throws ConflictError when rows that may match `filter` came after `sequenceNumber`. */
+export async function refuseNewRows(
+  source: ManifestSource,
+  { table, parent }: SnapshotBase,
+  filter: Expression | 'anywhere',
+  sequenceNumber: bigint,
+): Promise<void> {
+  if (parent === undefined || parent.sequenceNumber <= sequenceNumber) return
+  const request = {
+    snapshotId: parent.snapshotId,
+    ...(filter === 'anywhere' ? {} : { filter }),
+  }
+  const plan = await planScan(source.io, table, request, source.cache)
+  const added = plan.tasks.filter((task) => task.sequenceNumber > sequenceNumber)
+  if (added.length === 0) return
+  throw new ConflictError(
+    'rows that the change depends on were added by another commit; plan again',
+    added.map((task) => task.file.filePath),
+    { table: table.metadata.location },
+  )
+}
+
+/** Throws ConflictError when deletes of rows in `files` came after `sequenceNumber`. */
+export function refuseNewDeletes(
+  metadata: TableMetadata,
+  deletes: readonly LiveFile[],
+  files: readonly LiveFile[],
+  sequenceNumber: bigint,
+): void {
+  const late = deletesApplyingTo(metadata, newerThan(deletes, sequenceNumber), files)
+  if (late.length === 0) return
+  throw new ConflictError(
+    'rows of the replaced files were deleted by another commit meanwhile; plan again',
+    late.map(({ entry }) => entry.dataFile.filePath),
+    { table: metadata.location },
+  )
+}
+
+function maxOf(left: bigint, right: bigint): bigint {
+  return left > right ? left : right
+}

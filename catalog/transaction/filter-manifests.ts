@@ -1,0 +1,105 @@
+/**
+ * Taking files out of a snapshot (spec, "Manifest Entry Fields", "Sequence Number Inheritance").
+ *
+ * A manifest that holds a file to remove is written anew: what stays is EXISTING with the snapshot id
+ * and both sequence numbers it had, what goes is DELETED under the snapshot that deletes, and entries
+ * that earlier snapshots deleted are not carried on (iceberg-facts 15). All other manifests are kept
+ * as they are. A lost race finds most manifests unchanged, so what was written for one is used again.
+ */
+import type { Random } from '../../common/index.ts'
+import { mapLimited } from '../manifest/map-limited.ts'
+import { readManifestEntries, type ManifestSource } from '../manifest/snapshot-manifests.ts'
+import { writeManifest } from '../manifest/write-manifest.ts'
+import { partitionTypes } from '../spec/partition-types.ts'
+import { currentSchema, partitionSpecById } from '../spec/table-metadata.ts'
+import type { ManifestEntry, ManifestFile, TableMetadata } from '../spec/types.ts'
+import type { LiveFile } from './live-files.ts'
+
+export interface FilterTarget {
+  /** The snapshot that is being made. */
+  readonly snapshotId: bigint
+  readonly random: Random
+  /** A new location for each call. */
+  readonly location: () => string
+  readonly write: (location: string, body: Uint8Array) => Promise<void>
+}
+
+export interface FilteredManifests {
+  /** Manifests of the base that hold none of the removed files. */
+  readonly untouched: readonly ManifestFile[]
+  readonly rewritten: readonly ManifestFile[]
+}
+
+/** One per commit, over all of its attempts. */
+export class ManifestFilter {
+  readonly #source: ManifestSource
+  readonly #target: FilterTarget
+  readonly #written = new Map<string, ManifestFile>()
+
+  constructor(source: ManifestSource, target: FilterTarget) {
+    this.#source = source
+    this.#target = target
+  }
+
+  async filter(
+    metadata: TableMetadata,
+    base: readonly ManifestFile[],
+    removed: readonly LiveFile[],
+  ): Promise<FilteredManifests> {
+    const gone = new Map<ManifestFile, Set<string>>()
+    for (const { manifest, entry } of removed) {
+      const paths = gone.get(manifest)
+      if (paths === undefined) gone.set(manifest, new Set([entry.dataFile.filePath]))
+      else paths.add(entry.dataFile.filePath)
+    }
+    const rewritten = await mapLimited([...gone], ([manifest, paths]) =>
+      this.#without(metadata, manifest, paths),
+    )
+    return { untouched: base.filter((manifest) => !gone.has(manifest)), rewritten }
+  }
+
+  async #without(
+    metadata: TableMetadata,
+    manifest: ManifestFile,
+    paths: ReadonlySet<string>,
+  ): Promise<ManifestFile> {
+    const key = JSON.stringify([manifest.manifestPath, ...[...paths].sort()])
+    const known = this.#written.get(key)
+    if (known !== undefined) return known
+    const entries = await readManifestEntries(this.#source, metadata, manifest)
+    const spec = partitionSpecById(metadata, manifest.partitionSpecId)
+    const { snapshotId, random } = this.#target
+    const { body, manifest: filtered } = writeManifest({
+      location: this.#target.location(),
+      content: manifest.content,
+      schema: currentSchema(metadata),
+      spec,
+      partitionTypes: partitionTypes(metadata, spec),
+      entries: entries
+        .filter((entry) => entry.status !== 'deleted')
+        .map((entry) =>
+          paths.has(entry.dataFile.filePath)
+            ? { ...asExisting(entry), status: 'deleted', snapshotId }
+            : asExisting(entry),
+        ),
+      addedSnapshotId: snapshotId,
+      syncMarker: random.bytes(16),
+    })
+    await this.#target.write(filtered.manifestPath, body)
+    this.#written.set(key, filtered)
+    return filtered
+  }
+}
+
+/** A live entry as a later manifest carries it. */
+export function asExisting(entry: ManifestEntry): ManifestEntry {
+  const { fileSequenceNumber, sequenceNumber } = entry
+  return {
+    ...entry,
+    status: 'existing',
+    // Writers before file sequence numbers existed had both equal.
+    ...(fileSequenceNumber === undefined && sequenceNumber !== undefined
+      ? { fileSequenceNumber: sequenceNumber }
+      : {}),
+  }
+}

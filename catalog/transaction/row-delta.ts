@@ -1,0 +1,161 @@
+/**
+ * Rows out by position deletes and rows in by data files, in one snapshot: merge-on-read changes (spec,
+ * "Row-level Deletes", "Position Delete Files").
+ *
+ * A position delete names a data file and is lost when that file is replaced, so every named file must
+ * still be live when the change lands. Given as a function, the change is prepared again on the newer
+ * table (a compaction moved its rows); given as a value, it fails with ConflictError.
+ */
+import { UnsupportedError, ValidationError } from '../../common/index.ts'
+import type { Table } from '../catalog.ts'
+import { DeleteIndex } from '../scan/delete-index.ts'
+import type { Expression } from '../scan/expression.ts'
+import type { DataFile, TableMetadata } from '../spec/types.ts'
+import type { ActionCommit, TransactionAction } from './action.ts'
+import { ConflictError } from './conflict-error.ts'
+import { plannedSequenceNumber, refuseNewRows, requireLive } from './conflicts.ts'
+import {
+  operationOf,
+  type PreparedSnapshot,
+  type SnapshotBase,
+  type SnapshotOptions,
+  SnapshotProducer,
+  type SnapshotTools,
+} from './snapshot-producer.ts'
+
+export interface PositionDeletes {
+  readonly file: DataFile
+  /** Every data file that it names, live on the branch or added by the same change. */
+  readonly referencedFiles: readonly string[]
+}
+
+export interface RowChanges {
+  /** The head of the branch that the change was computed from; undefined for an empty branch. */
+  readonly baseSnapshotId: bigint | undefined
+  readonly added?: readonly DataFile[]
+  readonly deletes?: readonly PositionDeletes[]
+}
+
+export interface RowDeltaOptions extends SnapshotOptions {
+  /** A function runs again whenever its result is out of date; what it wrote before is its own to delete. */
+  readonly changes: RowChanges | ((table: Table) => Promise<RowChanges>)
+  /**
+   * Rows that may match and were added after `baseSnapshotId` are a conflict: for upserts, whose keys
+   * another writer may have inserted meanwhile.
+   */
+  readonly refuseNewRows?: Expression | 'anywhere'
+}
+
+export interface PreparedRowDelta extends PreparedSnapshot {
+  readonly changes: RowChanges
+}
+
+export class RowDelta implements TransactionAction<PreparedRowDelta> {
+  readonly #producer: SnapshotProducer
+  readonly #options: RowDeltaOptions
+
+  constructor(tools: SnapshotTools, options: RowDeltaOptions) {
+    this.#producer = new SnapshotProducer(tools, options)
+    this.#options = options
+  }
+
+  async prepare(table: Table): Promise<PreparedRowDelta> {
+    const { changes } = this.#options
+    const found = typeof changes === 'function' ? await changes(table) : changes
+    const { added = [], deletes = [] } = found
+    checkContents(added, deletes)
+    const files = [...added, ...deletes.map((one) => one.file)]
+    return { ...(await this.#producer.prepare(table, files)), changes: found }
+  }
+
+  committedIn(base: Table, prepared: PreparedRowDelta): boolean {
+    return this.#producer.committedIn(base, prepared)
+  }
+
+  async commit(base: Table, prepared: PreparedRowDelta): Promise<ActionCommit | 'stale'> {
+    const { added = [], deletes = [] } = prepared.changes
+    const opened = await this.#producer.open(base)
+    try {
+      await this.#checkBase(opened, prepared.changes)
+    } catch (error) {
+      const canRecompute = typeof this.#options.changes === 'function'
+      if (error instanceof ConflictError && canRecompute) return 'stale'
+      throw error
+    }
+    const operation = operationOf({
+      addsData: added.length > 0,
+      removesData: false,
+      addsDeletes: deletes.length > 0,
+    })
+    return this.#producer.commit(opened, prepared, { operation, removed: [] })
+  }
+
+  discard(_prepared: PreparedRowDelta, committed: Table | undefined): Promise<void> {
+    return this.#producer.discard(committed)
+  }
+
+  async #checkBase(base: SnapshotBase, changes: RowChanges): Promise<void> {
+    const { source } = this.#producer
+    const { baseSnapshotId, added = [], deletes = [] } = changes
+    const { metadata } = base.table
+    const since = plannedSequenceNumber(base, baseSnapshotId)
+    const filter = this.#options.refuseNewRows
+    if (filter !== undefined) await refuseNewRows(source, base, filter, since)
+    const own = new Map(added.map((file) => [file.filePath, file]))
+    for (const one of deletes) {
+      for (const path of one.referencedFiles) {
+        const file = own.get(path)
+        if (file !== undefined) checkReaches(metadata, one.file, file)
+      }
+    }
+    const places = deletes.flatMap(({ file: { specId, partition }, referencedFiles }) =>
+      referencedFiles
+        .filter((filePath) => !own.has(filePath))
+        .map((filePath) => ({ filePath, specId, partition })),
+    )
+    const live = await requireLive(source, base, distinct(places))
+    const byPath = new Map(live.map(({ entry }) => [entry.dataFile.filePath, entry.dataFile]))
+    for (const one of deletes) {
+      for (const path of one.referencedFiles) {
+        const file = byPath.get(path)
+        if (file !== undefined) checkReaches(metadata, one.file, file)
+      }
+    }
+  }
+}
+
+function checkContents(added: readonly DataFile[], deletes: readonly PositionDeletes[]): void {
+  const notData = added.find((file) => file.content !== 'data')
+  if (notData !== undefined) {
+    throw new ValidationError('a delete file is given among the data files', {
+      facts: { file: notData.filePath },
+    })
+  }
+  for (const { file, referencedFiles } of deletes) {
+    const facts = { file: file.filePath }
+    if (file.content === 'equality-deletes') {
+      throw new UnsupportedError('equality deletes are not written; give positions', { facts })
+    }
+    if (file.content !== 'position-deletes') {
+      throw new ValidationError('a data file is given among the delete files', { facts })
+    }
+    if (referencedFiles.length === 0) {
+      throw new ValidationError('a position delete file must say which data files it names', {
+        facts,
+      })
+    }
+  }
+}
+
+/** A delete file in another partition, or whose bounds leave the path out, would not be applied. */
+function checkReaches(metadata: TableMetadata, deletes: DataFile, file: DataFile): void {
+  const entry = { status: 'added', sequenceNumber: 0n, dataFile: deletes } as const
+  if (new DeleteIndex(metadata, [entry]).deletesFor(file, 0n).length > 0) return
+  throw new ValidationError('readers would not apply this delete file to a data file it names', {
+    facts: { deletes: deletes.filePath, file: file.filePath },
+  })
+}
+
+function distinct<T extends { readonly filePath: string }>(places: readonly T[]): readonly T[] {
+  return [...new Map(places.map((place) => [place.filePath, place])).values()]
+}

@@ -25,8 +25,26 @@ export {
   formatOrigin,
   formatPath,
   formatProblem,
+  type Origin,
+  type RawMap,
+  type RawValue,
   type SettingProblem,
 } from './setting-tree.ts'
+export { parseModelConfig, type ConfigLayer, type ModelKind } from './model-config.ts'
+export {
+  parseModelDocument,
+  type ModelDocument,
+  type ModelEntry,
+  type SourceEntry,
+} from './model-document.ts'
+export type {
+  BatchSize,
+  ColumnTests,
+  DataTest,
+  IntervalConfig,
+  ModelConfig,
+  SnapshotConfig,
+} from './model-settings.ts'
 export { parseTime } from './start-offset.ts'
 export { parseStreamSettings } from './stream-document.ts'
 export type {

@@ -71,6 +71,15 @@ export function resolveSettings<Schema extends SettingsSchema>(
   request: ResolveRequest,
 ): Resolved<z.output<Schema>> {
   const tree = parseYamlTree(request.text, request.file ?? 'settings', request.variables)
+  return resolveTree(schema, tree, request)
+}
+
+/** The same for what was read already, or was never YAML. */
+export function resolveTree<Schema extends SettingsSchema>(
+  schema: Schema,
+  tree: SettingTree,
+  request: Omit<ResolveRequest, 'text' | 'file'>,
+): Resolved<z.output<Schema>> {
   const layered = new Layers(schema, tree)
   layered.applyEnvironment(request)
   for (const override of request.overrides) layered.applyOverride(override)
@@ -108,7 +117,7 @@ class Layers {
     this.value = tree.value
   }
 
-  applyEnvironment(request: ResolveRequest): void {
+  applyEnvironment(request: Omit<ResolveRequest, 'text' | 'file'>): void {
     for (const leaf of leaves(this.#schema)) {
       const dotted = leaf.path.join('.')
       if (request.notFromEnvironment?.includes(dotted)) continue

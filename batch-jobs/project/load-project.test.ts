@@ -1,0 +1,132 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { formatIdentifier } from '../../common/index.ts'
+import { loadProject } from './load-project.ts'
+import type { Project } from './model.ts'
+
+let directory: string
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'tide-project-'))
+})
+
+afterEach(() => rm(directory, { recursive: true, force: true }))
+
+async function load(files: Readonly<Record<string, string>>): Promise<Project> {
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(dirname(join(directory, file)), { recursive: true })
+    await writeFile(join(directory, file), text)
+  }
+  return loadProject({ directory, namespace: 'models', environment: { NS: 'raw' } })
+}
+
+describe('loadProject()', () => {
+  it('finds models, snapshots and tests, in the order they are built', async () => {
+    const project = await load({
+      'models/marts/daily.sql': "{{ config(alias='per_day') }} SELECT * FROM {{ ref('clean') }}",
+      'models/clean.sql': "SELECT * FROM {{ source('web', 'events') }}",
+      'models/schema.yml': `
+models:
+  - name: clean
+    description: without robots
+    config: { schema: staging, tags: [nightly] }
+    columns:
+      - name: id
+        tests: [unique, not_null]
+      - name: kind
+        data_tests:
+          - accepted_values: { values: [a, b] }
+          - relationships: { arguments: { to: "ref('daily')", field: id } }
+sources:
+  - name: web
+    schema: "\${NS}"
+    tables: [{ name: events, identifier: web_events }]
+`,
+      'snapshots/people.yml': `
+snapshots:
+  - name: people
+    relation: source('crm', 'people')
+    config: { strategy: timestamp, unique_key: id, updated_at: changed_at, hard_deletes: invalidate }
+`,
+      'tests/no_negatives.sql': "SELECT * FROM {{ ref('daily') }} WHERE n < 0",
+    })
+    expect(project.models.map(({ name, table }) => [name, formatIdentifier(table)])).toEqual([
+      ['clean', 'staging.clean'],
+      ['daily', 'models.per_day'],
+      ['people', 'models.people'],
+    ])
+    const [clean, , people] = project.models
+    expect(clean?.sourceTables.map(formatIdentifier)).toEqual(['raw.web_events'])
+    expect(clean?.config).toMatchObject({ description: 'without robots', tags: ['nightly'] })
+    expect(clean?.columns.map(({ tests }) => tests.map(({ kind }) => kind))).toEqual([
+      ['unique', 'not_null'],
+      ['accepted_values', 'relationships'],
+    ])
+    expect(people?.config.snapshot).toEqual({
+      strategy: 'timestamp',
+      uniqueKey: ['id'],
+      updatedAt: 'changed_at',
+      checkCols: 'all',
+      hardDeletes: 'invalidate',
+      metaColumns: 'plain',
+    })
+    expect(project.tests.map(({ name, dependsOn }) => [name, dependsOn])).toEqual([
+      ['no_negatives', ['daily']],
+    ])
+  })
+
+  it('lets the config of the SQL win over that of the YAML', async () => {
+    const project = await load({
+      'models/a.sql': "{{ config(materialized='table', tags=['own']) }} SELECT 1 AS x",
+      'models/a.yml':
+        'models: [{ name: a, config: { materialized: incremental, cron: "0 * * * *" } }]',
+    })
+    expect(project.models[0]?.config).toMatchObject({
+      materialized: 'table',
+      tags: ['own'],
+      cron: '0 * * * *',
+    })
+  })
+
+  it.each([
+    [
+      "{{ config(materialised='table') }} SELECT 1",
+      /models\/m\.sql:1:4 materialised: unknown key.*did you mean "?materialized/,
+    ],
+    ["{{ config(materialized='view') }} SELECT 1", /"view" is not in this release/],
+    [
+      "{{ config(materialized='incremental', event_time='ts') }} SELECT 1",
+      /batch_size: is required.*\n.*begin: is required/,
+    ],
+    ["{{ config(materialized='incremental', lambda=true) }} SELECT 1", /lambda: needs event_time/],
+    ["{{ config(event_time='ts') }} SELECT 1", /event_time: is for materialized: incremental/],
+    ["{{ config(materialized='snapshot') }} SELECT 1", /strategy: is required/],
+    [
+      "{{ config(materialized='snapshot', strategy='check', unique_key='a') }} SELECT 1",
+      /check_cols: is required/,
+    ],
+    ["SELECT * FROM {{ ref('x') }}", /ref\('x'\): that model does not exist/],
+    ["SELECT * FROM {{ ref('m') }}", /in a circle: m -> m/],
+  ])('refuses %s', async (text, message) => {
+    await expect(load({ 'models/m.sql': text })).rejects.toThrow(message)
+  })
+
+  it('refuses two models of one name or one table, and YAML about nothing', async () => {
+    await expect(
+      load({ 'models/a.sql': 'SELECT 1', 'models/b/a.sql': 'SELECT 1' }),
+    ).rejects.toThrow(/two models are named a/)
+    await rm(join(directory, 'models/b'), { recursive: true })
+    await expect(load({ 'models/b.sql': "{{ config(alias='a') }} SELECT 1" })).rejects.toThrow(
+      /write the same table models\.a/,
+    )
+    await expect(
+      load({ 'models/b.sql': 'SELECT 1', 'models/x.yml': 'models: [{ name: bb }]' }),
+    ).rejects.toThrow(/models\/x\.yml:1:\d+: there is no model bb/)
+  })
+
+  it('is empty where there are no folders', async () => {
+    expect((await load({})).models).toEqual([])
+  })
+})

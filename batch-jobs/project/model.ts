@@ -1,0 +1,37 @@
+/** The parts of a project: models, snapshots, singular tests, sources. */
+import type { TableIdentifier } from '../../common/index.ts'
+import type { ColumnTests, ModelConfig } from '../../common/settings/index.ts'
+import type { Template } from './template.ts'
+
+export interface Model {
+  readonly kind: 'model' | 'snapshot'
+  readonly name: string
+  /** Relative to the project, with slashes. */
+  readonly file: string
+  readonly config: ModelConfig
+  readonly template: Template
+  readonly table: TableIdentifier
+  /** Names of the models it reads, sorted. */
+  readonly dependsOn: readonly string[]
+  /** Tables of nobody's model that it reads. */
+  readonly sourceTables: readonly TableIdentifier[]
+  readonly columns: readonly ColumnTests[]
+  /** Of text and config: another one means another definition. */
+  readonly checksum: string
+}
+
+/** A query of `tests/` whose rows are faults. */
+export interface SingularTest {
+  readonly name: string
+  readonly file: string
+  readonly template: Template
+  readonly dependsOn: readonly string[]
+}
+
+export interface Project {
+  readonly directory: string
+  /** In the order in which they can be built. */
+  readonly models: readonly Model[]
+  readonly tests: readonly SingularTest[]
+  sourceTable(source: string, table: string): TableIdentifier
+}

@@ -1,0 +1,188 @@
+/** `models/*.yml` and `snapshots/*.yml`: descriptions, configs and tests beside the SQL, and sources. */
+import { z } from 'zod'
+import { SettingsError } from '../errors.ts'
+import { didYouMean } from '../suggest.ts'
+import * as field from './fields.ts'
+import type { VariableSource } from './interpolate.ts'
+import type { ConfigLayer } from './model-config.ts'
+import type { ColumnTests, DataTest } from './model-settings.ts'
+import { resolveTree } from './resolve.ts'
+import {
+  isRawMap,
+  nearestOrigin,
+  type RawMap,
+  type RawValue,
+  type SettingTree,
+} from './setting-tree.ts'
+import { parseYamlTree } from './yaml-document.ts'
+
+export interface ModelEntry {
+  readonly name: string
+  /** A snapshot without SQL: `ref('model')` or `source('name', 'table')`. */
+  readonly relation: string | undefined
+  readonly config: ConfigLayer
+  readonly columns: readonly ColumnTests[]
+  /** `file:line:col` of the entry. */
+  readonly place: string
+}
+
+export interface SourceEntry {
+  readonly name: string
+  /** Namespace of its tables. */
+  readonly schema: string
+  readonly tables: readonly { readonly name: string; readonly identifier: string }[]
+}
+
+export interface ModelDocument {
+  readonly models: readonly ModelEntry[]
+  readonly snapshots: readonly ModelEntry[]
+  readonly sources: readonly SourceEntry[]
+}
+
+const rawMap = (value: RawValue): RawMap => {
+  if (isRawMap(value)) return value
+  throw new SettingsError('expected keys and values')
+}
+
+const column = field.section({
+  name: field.text(),
+  description: field.text().optional(),
+  data_type: field.text().optional(),
+  meta: field.structured((value) => value).optional(),
+  tests: z.array(field.structured(parseDataTest), { error: 'expected a list of tests' }).optional(),
+  data_tests: z
+    .array(field.structured(parseDataTest), { error: 'expected a list of tests' })
+    .optional(),
+})
+
+const entry = field.section({
+  name: field.text(),
+  description: field.text().optional(),
+  relation: field.text().optional(),
+  config: field.structured(rawMap).optional(),
+  columns: z.array(column, { error: 'expected a list of {name, tests}' }).optional(),
+})
+
+const sourceTable = field.section({
+  name: field.text(),
+  identifier: field.text().optional(),
+  description: field.text().optional(),
+})
+
+const documentSchema = field.section({
+  version: field.text().optional(),
+  models: z.array(entry, { error: 'expected a list of {name, config, columns}' }).optional(),
+  snapshots: z.array(entry, { error: 'expected a list of {name, config, columns}' }).optional(),
+  sources: z
+    .array(
+      field.section({
+        name: field.text(),
+        description: field.text().optional(),
+        schema: field.text().optional(),
+        tables: z.array(sourceTable, { error: 'expected a list of {name}' }).optional(),
+      }),
+      { error: 'expected a list of {name, schema, tables}' },
+    )
+    .optional(),
+})
+
+const laterKeys: Readonly<Record<string, string>> = {
+  'models.columns.constraints': 'constraints are not in this release: use tests',
+  'sources.freshness': 'freshness is not in this release',
+  seeds: 'seeds are not in this release',
+  unit_tests: 'unit tests are not in this release',
+}
+
+/** Throws SettingsProblemsError with every fault. */
+export function parseModelDocument(
+  text: string,
+  file: string,
+  variables: VariableSource,
+): ModelDocument {
+  const tree = parseYamlTree(text, file, variables)
+  const { value } = resolveTree(documentSchema, tree, {
+    variables: () => undefined,
+    overrides: [],
+    laterKeys,
+  })
+  const entries = (section: 'models' | 'snapshots'): readonly ModelEntry[] =>
+    (value[section] ?? []).map((each, index) => modelEntry(each, tree, [section, index]))
+  return {
+    models: entries('models'),
+    snapshots: entries('snapshots'),
+    sources: (value.sources ?? []).map((source) => ({
+      name: source.name,
+      schema: source.schema ?? source.name,
+      tables: (source.tables ?? []).map((table) => ({
+        name: table.name,
+        identifier: table.identifier ?? table.name,
+      })),
+    })),
+  }
+}
+
+function modelEntry(
+  each: z.output<typeof entry>,
+  tree: SettingTree,
+  path: readonly (string | number)[],
+): ModelEntry {
+  const origin = nearestOrigin(tree.valueOrigins, path)
+  const place =
+    origin.kind === 'file'
+      ? `${origin.position.file}:${origin.position.line}:${origin.position.col}`
+      : ''
+  const described = each.description === undefined ? {} : { description: each.description }
+  return {
+    name: each.name,
+    relation: each.relation,
+    config: {
+      values: { ...described, ...each.config },
+      originOf: (key) => nearestOrigin(tree.valueOrigins, [...path, 'config', key]),
+    },
+    columns: (each.columns ?? []).map(({ name, tests, data_tests: dataTests }) => ({
+      column: name,
+      tests: [...(tests ?? []), ...(dataTests ?? [])],
+    })),
+    place,
+  }
+}
+
+const testNames = ['unique', 'not_null', 'accepted_values', 'relationships'] as const
+
+/** `unique`, or `accepted_values: {values: [a, b]}`, with `arguments:` between as newer dbt wants. */
+function parseDataTest(value: RawValue): DataTest {
+  const [name, given] = testParts(value)
+  const known = testNames.find((each) => each === name)
+  if (known === undefined) {
+    throw new SettingsError(
+      `unknown test "${name}"${didYouMean(name, testNames)} (known: ${testNames.join(', ')}; others go to tests/*.sql)`,
+    )
+  }
+  const inner = given['arguments']
+  const options = isRawMap(inner) ? inner : given
+  if (known === 'unique' || known === 'not_null') return { kind: known }
+  if (known === 'accepted_values') {
+    const { values } = options
+    const list = Array.isArray(values) ? (values as readonly RawValue[]) : []
+    const texts = list.filter((each) => typeof each === 'string')
+    if (texts.length === 0 || texts.length !== list.length) {
+      throw new SettingsError('accepted_values needs values: [a, b]')
+    }
+    return { kind: known, values: texts }
+  }
+  const { to, field: column } = options
+  if (typeof to !== 'string' || typeof column !== 'string') {
+    throw new SettingsError("relationships needs to: ref('model') and field: column")
+  }
+  return { kind: known, to, field: column }
+}
+
+function testParts(value: RawValue): readonly [string, RawMap] {
+  if (typeof value === 'string') return [value, {}]
+  const entries = isRawMap(value) ? Object.entries(value) : []
+  const [first] = entries
+  if (first === undefined || entries.length !== 1 || !isRawMap(first[1])) {
+    throw new SettingsError('expected a test, such as unique or accepted_values: {values: [a, b]}')
+  }
+  return [first[0], first[1]]
+}

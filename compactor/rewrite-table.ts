@@ -1,0 +1,261 @@
+/**
+ * Carries out a rewrite: plan, write the groups anew, commit them as `replace`, beside live sinks.
+ *
+ * Invariants (docs/spec/compaction.md): the commit changes no row and no stream's offsets (K6); whoever
+ * else commits goes first: a rewrite that depends on something that has changed is thrown away and
+ * planned again (K7); files of a rewrite that surely did not land are deleted, those of one whose
+ * outcome is unknown never are (K8).
+ */
+import { mkdtemp, mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type Catalog,
+  commitAction,
+  ConflictError,
+  currentSchema,
+  type DataFile,
+  type DataFileRewriter,
+  type Expression,
+  mainBranch,
+  ManifestCache,
+  partitionSpecById,
+  planScan,
+  RewriteFiles,
+  snapshotByRef,
+  type Snapshot,
+  type Table,
+} from '../catalog/index.ts'
+import {
+  type Clock,
+  CommitFailedError,
+  CommitStateUnknownError,
+  errorMessage,
+  formatIdentifier,
+  LakeError,
+  type Logger,
+  type Random,
+  type RetryPolicy,
+  type TableIdentifier,
+} from '../common/index.ts'
+import type { FileIO } from '../io/index.ts'
+import { planRewrite, type RewriteGroup, type RewritePlan } from './plan-rewrite.ts'
+import { fileSizeBytesTarget, type RewriteOptions } from './rewrite-options.ts'
+import { type GroupReport, groupReport, type RewriteReport } from './rewrite-report.ts'
+import { fetchInputs, uploadFiles } from './transfer.ts'
+
+export interface CompactorTools {
+  readonly catalog: Catalog
+  readonly io: FileIO
+  readonly rewriter: DataFileRewriter
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** Inputs and results of a group go below it; made when it is missing. */
+  readonly workDirectory: string
+  readonly signal?: AbortSignal
+}
+
+export interface RewriteRequest {
+  /** Options, from the table's properties where they depend on them. */
+  readonly options: (properties: Readonly<Record<string, string>>) => RewriteOptions
+  /** Default `main`. */
+  readonly branch?: string
+  /** Only files that may hold matching rows. */
+  readonly filter?: Expression
+  /** Only plans. */
+  readonly dryRun?: boolean
+}
+
+/** Plans are made so often before a table that changes under every one of them is left alone. */
+const plansMax = 4
+
+/** A rewrite loses each race to a sink that commits often, so it is given many. */
+const commitRetry: Partial<RetryPolicy> = { retriesMax: 20, waitMsMin: 50, waitMsMax: 2_000 }
+
+/** Throws ConflictError when others changed the same files during each of several plans. */
+export async function rewriteTable(
+  tools: CompactorTools,
+  identifier: TableIdentifier,
+  request: RewriteRequest,
+): Promise<RewriteReport> {
+  const cache = new ManifestCache()
+  const done: GroupReport[] = []
+  for (let plans = 1; ; plans++) {
+    const round = await RewriteRound.begin(tools, identifier, request, cache)
+    if (round === undefined) return { groups: done, skipped: [], filesTotal: 0, isDryRun: false }
+    const { skipped, filesTotal } = round.plan
+    if (request.dryRun === true) {
+      return { groups: round.planned(), skipped, filesTotal, isDryRun: true }
+    }
+    try {
+      await round.run(done)
+      return { groups: done, skipped, filesTotal, isDryRun: false }
+    } catch (error) {
+      const isLost = error instanceof ConflictError || error instanceof CommitFailedError
+      if (!isLost || plans === plansMax) throw error
+      const table = formatIdentifier(identifier)
+      tools.logger.info('compaction.planned-again', { table, reason: errorMessage(error) })
+    }
+  }
+}
+
+interface RewrittenGroup {
+  readonly group: RewriteGroup
+  readonly added: readonly DataFile[]
+  readonly rowsDeleted: bigint
+}
+
+/** One plan and its execution. */
+class RewriteRound {
+  readonly plan: RewritePlan
+  readonly #tools: CompactorTools
+  readonly #request: RewriteRequest
+  readonly #table: Table
+  readonly #snapshot: Snapshot
+  readonly #options: RewriteOptions
+  readonly #cache: ManifestCache
+
+  /** Undefined for a branch without snapshots. */
+  static async begin(
+    tools: CompactorTools,
+    identifier: TableIdentifier,
+    request: RewriteRequest,
+    cache: ManifestCache,
+  ): Promise<RewriteRound | undefined> {
+    const table = await tools.catalog.loadTable(identifier)
+    const { metadata } = table
+    const branch = request.branch ?? mainBranch
+    if (branch === mainBranch && metadata.refs[branch] === undefined) return undefined
+    const snapshot = snapshotByRef(metadata, branch)
+    const scan = {
+      snapshotId: snapshot.snapshotId,
+      ...(request.filter === undefined ? {} : { filter: request.filter }),
+    }
+    const { tasks } = await planScan(tools.io, table, scan, cache)
+    const options = request.options(metadata.properties)
+    const plan = planRewrite(metadata, tasks, options)
+    return new RewriteRound(tools, request, table, snapshot, options, plan, cache)
+  }
+
+  private constructor(
+    tools: CompactorTools,
+    request: RewriteRequest,
+    table: Table,
+    snapshot: Snapshot,
+    options: RewriteOptions,
+    plan: RewritePlan,
+    cache: ManifestCache,
+  ) {
+    this.#tools = tools
+    this.#request = request
+    this.#table = table
+    this.#snapshot = snapshot
+    this.#options = options
+    this.plan = plan
+    this.#cache = cache
+  }
+
+  planned(): readonly GroupReport[] {
+    return this.plan.groups.map((group) => groupReport(this.#table.metadata, group, undefined))
+  }
+
+  /** Adds each group to `done` when it is committed. */
+  async run(done: GroupReport[]): Promise<void> {
+    for (const groups of this.#commits()) {
+      const uploaded = new Set<string>()
+      const rewritten: RewrittenGroup[] = []
+      try {
+        for (const group of groups) rewritten.push(await this.#rewrite(group, uploaded))
+      } catch (error) {
+        await this.#discard(uploaded)
+        throw error
+      }
+      try {
+        await this.#commit(rewritten)
+      } catch (error) {
+        if (isDefinite(error)) await this.#discard(uploaded)
+        throw error
+      }
+      for (const result of rewritten) {
+        done.push(groupReport(this.#table.metadata, result.group, result))
+      }
+    }
+  }
+
+  /** Which groups are committed together. */
+  #commits(): readonly (readonly RewriteGroup[])[] {
+    const { groups } = this.plan
+    const { partialProgressEnabled, partialProgressMaxCommits } = this.#options
+    const commits = partialProgressEnabled ? partialProgressMaxCommits : 1
+    const size = Math.max(1, Math.ceil(groups.length / commits))
+    const parts: (readonly RewriteGroup[])[] = []
+    for (let at = 0; at < groups.length; at += size) parts.push(groups.slice(at, at + size))
+    return parts
+  }
+
+  async #rewrite(group: RewriteGroup, uploaded: Set<string>): Promise<RewrittenGroup> {
+    const { io, random, rewriter, signal, workDirectory } = this.#tools
+    signal?.throwIfAborted()
+    const { metadata } = this.#table
+    const schema = currentSchema(metadata)
+    const spec = partitionSpecById(metadata, group.specId)
+    await mkdir(workDirectory, { recursive: true })
+    const directory = await mkdtemp(join(workDirectory, 'rewrite-'))
+    try {
+      const inputs = await fetchInputs(io, group.tasks, directory)
+      const written = await rewriter.rewrite({
+        metadata,
+        schema,
+        spec,
+        inputs,
+        directory,
+        fileSizeBytesTarget: fileSizeBytesTarget(group.sizeBytes, this.#options),
+      })
+      signal?.throwIfAborted()
+      const place = { metadata, schema, spec }
+      const added = await uploadFiles(io, random, place, written.files, uploaded)
+      return { group, added, rowsDeleted: written.rowsDeleted }
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+  }
+
+  async #commit(rewritten: readonly RewrittenGroup[]): Promise<void> {
+    const { catalog, clock, io, logger, random, signal } = this.#tools
+    const { branch } = this.#request
+    const action = new RewriteFiles(
+      { io, clock, random, cache: this.#cache },
+      {
+        startingSnapshotId: this.#snapshot.snapshotId,
+        removed: rewritten.flatMap(({ group }) => group.tasks.map(({ file }) => file)),
+        added: rewritten.flatMap(({ added }) => added),
+        summary: { 'tidewater.maintenance': 'rewrite-data-files' },
+        ...(branch === undefined ? {} : { branch }),
+      },
+    )
+    await commitAction(catalog, this.#table.identifier, action, {
+      clock,
+      random,
+      logger,
+      retry: commitRetry,
+      ...(signal === undefined ? {} : { signal }),
+    })
+  }
+
+  /** Only where it is sure that no snapshot names the files; the orphan sweep finds the rest. */
+  async #discard(uploaded: ReadonlySet<string>): Promise<void> {
+    if (uploaded.size === 0) return
+    const { io, logger } = this.#tools
+    try {
+      await io.delete([...uploaded])
+    } catch (failure) {
+      const table = formatIdentifier(this.#table.identifier)
+      logger.warn('compaction.cleanup-failed', { table, error: errorMessage(failure) })
+    }
+  }
+}
+
+/** Only errors of ours say whether the commit happened; of a stranger's we know nothing. */
+function isDefinite(error: unknown): boolean {
+  return error instanceof LakeError && !(error instanceof CommitStateUnknownError)
+}

@@ -1,0 +1,137 @@
+/**
+ * DataFileRewriter over DuckDB: files of one partition become fewer or smaller ones, in the table's
+ * current columns, without the rows that position deletes took away.
+ *
+ * Invariants (docs/spec/compaction.md): rows of the inputs = rows written + rows deleted (K4); values
+ * pass through unchanged, nested ones by field id (K5). Rows stream from reader to writer: memory is
+ * bounded by the instance's limit, whatever the files' size.
+ */
+import { join } from 'node:path'
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type {
+  DataFileRewriter,
+  RewriteDataFilesRequest,
+  RewriteDataFilesResult,
+  Schema,
+  Type,
+  WrittenFile,
+} from '../../catalog/index.ts'
+import { assert, CorruptDataError, UnsupportedError } from '../../common/index.ts'
+import type { Database } from '../database.ts'
+import { groupByLayout, namesAreCertain } from '../query/file-layout.ts'
+import { footerRows } from '../query/local-session.ts'
+import { type FileGroup, scanSelect } from '../query/scan-sql.ts'
+import { quoteLiteral } from '../sql-text.ts'
+import { fieldIds } from './column-sql.ts'
+import { copyOptions } from './parquet-options.ts'
+import { deletedRows, loadDeletedRows } from './rewrite-deletes.ts'
+import { copyToFiles } from './rewrite-output.ts'
+
+/** Of values in memory, before encoding; bounds what one thread of the writer holds. */
+const rowGroupBytesMax = 128 << 20
+
+export function createDataFileRewriter(database: Database): DataFileRewriter {
+  return {
+    rewrite: (request) =>
+      database.withConnection(async (connection) => {
+        // Keeping the order would hold back whole row groups in memory.
+        await connection.run('SET SESSION preserve_insertion_order = false')
+        return rewriteDataFiles(connection, request)
+      }),
+  }
+}
+
+async function rewriteDataFiles(
+  connection: DuckDBConnection,
+  request: RewriteDataFilesRequest,
+): Promise<RewriteDataFilesResult> {
+  const { inputs, schema } = request
+  refuseFixed(schema)
+  const deleted = await loadDeletedRows(connection, inputs)
+  const rowsRead = inputs.reduce((sum, { file }) => sum + file.recordCount, 0n)
+  const kept = rowsRead - deleted
+  const groups = await layoutGroups(connection, request)
+  const withDeletes = deleted > 0n
+  const files = kept === 0n ? [] : await writeFiles(connection, request, groups, withDeletes)
+  const written = files.reduce((sum, file) => sum + file.recordCount, 0n)
+  if (written !== kept) {
+    throw new CorruptDataError('a rewrite found another number of rows than the manifests state', {
+      facts: {
+        expected: kept,
+        written,
+        deleted,
+        files: inputs.length,
+        first: inputs[0]?.file.filePath,
+      },
+    })
+  }
+  return { files, rowsRead, rowsDeleted: deleted }
+}
+
+async function writeFiles(
+  connection: DuckDBConnection,
+  request: RewriteDataFilesRequest,
+  groups: readonly FileGroup[],
+  withDeletes: boolean,
+): Promise<readonly WrittenFile[]> {
+  const { directory, fileSizeBytesTarget, inputs, metadata, schema } = request
+  const [first] = inputs
+  assert(first !== undefined, 'a rewrite has inputs')
+  const select = scanSelect({
+    schema,
+    groups,
+    rowCount: inputs.reduce((sum, { file }) => sum + file.recordCount, 0n),
+    withPath: false,
+    ...(withDeletes ? { deletedRows } : {}),
+  })
+  const options = [
+    'FORMAT parquet',
+    ...copyOptions(metadata.properties),
+    `ROW_GROUP_SIZE_BYTES ${rowGroupBytesMax}`,
+    `FIELD_IDS ${fieldIds(schema.fields)}`,
+    'RETURN_STATS',
+    // A size makes COPY write a folder of files.
+    ...(fileSizeBytesTarget === undefined
+      ? []
+      : [`FILE_SIZE_BYTES ${fileSizeBytesTarget}`, `FILENAME_PATTERN 'part-{uuid}'`]),
+  ]
+  const name = fileSizeBytesTarget === undefined ? 'part.parquet' : 'parts'
+  const target = quoteLiteral(join(directory, name))
+  const copy = `COPY (${select}) TO ${target} (${options.join(', ')})`
+  const { properties } = metadata
+  return copyToFiles(connection, copy, { schema, properties, partition: first.file.partition })
+}
+
+async function layoutGroups(
+  connection: DuckDBConnection,
+  { inputs, metadata, schema }: RewriteDataFilesRequest,
+): Promise<readonly FileGroup[]> {
+  const files = inputs.map(({ file, path }) => ({ location: file.filePath, path }))
+  if (namesAreCertain(metadata, schema)) return [{ files, layout: undefined }]
+  const footers = (paths: readonly string[]) => footerRows(connection, paths)
+  return groupByLayout({ footers }, schema, files)
+}
+
+/** DuckDB reads fixed-length binary as BLOB and would write it with another Parquet type. */
+function refuseFixed(schema: Schema): void {
+  const field = schema.fields.find(({ type }) => holdsFixed(type))
+  if (field === undefined) return
+  throw new UnsupportedError('a fixed-length binary column cannot be rewritten by this engine', {
+    facts: { column: field.name },
+  })
+}
+
+function holdsFixed(type: Type): boolean {
+  switch (type.type) {
+    case 'fixed':
+      return true
+    case 'struct':
+      return type.fields.some((field) => holdsFixed(field.type))
+    case 'list':
+      return holdsFixed(type.element)
+    case 'map':
+      return holdsFixed(type.key) || holdsFixed(type.value)
+    default:
+      return false
+  }
+}

@@ -1,27 +1,44 @@
-/** The HTTP port over a lake. */
+/** The HTTP port over a lake: catalog and queries. */
 import type { ServerSettings } from '../common/settings/index.ts'
-import type { Server } from '../server/index.ts'
+import type { Server, ServerOptions } from '../server/index.ts'
+import type { LiveSource } from '../sql/index.ts'
 import type { Lake } from './lake.ts'
+import { openQueryService } from './open-query-service.ts'
 
 /** `start` listens. Throws SettingsError for a server that would be open to strangers. */
 export async function openServer(
   lake: Lake,
   settings: ServerSettings,
   version: string,
+  live?: LiveSource,
 ): Promise<Server> {
   const { createServer } = await import('../server/index.ts')
   const { token, allowedHosts } = settings
-  return createServer({
+  const queries = await openQueryService(lake, live)
+  const closeQueries = async (): Promise<void> => queries?.close()
+  const options: ServerOptions = {
     catalog: lake.catalog,
     host: settings.host,
     port: settings.port,
     ...(token === undefined ? {} : { token }),
     allowedHosts,
     tableConfig: tableConfig(lake, settings.shareKeys),
+    ...(queries === undefined ? {} : { queries }),
     version,
     logger: lake.logger,
     clock: lake.clock,
-  })
+    random: lake.random,
+  }
+  try {
+    const server = createServer(options)
+    return {
+      start: () => server.start(),
+      stop: () => server.stop().finally(closeQueries),
+    }
+  } catch (error) {
+    await closeQueries()
+    throw error
+  }
 }
 
 /** What a client needs beside the table to read its files; keys only where the settings say so. */

@@ -4,7 +4,13 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { openQueryEngine } from '../app/index.ts'
 import { errorMessage } from '../common/index.ts'
-import { type OutputMode, runShell, runStatements } from '../sql/index.ts'
+import {
+  type OutputMode,
+  type QueryEngine,
+  openRemoteEngine,
+  runShell,
+  runStatements,
+} from '../sql/index.ts'
 import type { CliContext } from './context.ts'
 import { SilentFailure, UsageError, exitCodes } from './failure.ts'
 import type { OutputFormat } from './output.ts'
@@ -18,6 +24,8 @@ export interface SqlOptions {
   readonly markdown?: boolean
   readonly line?: boolean
   readonly init?: string
+  readonly server?: string
+  readonly token?: string
   readonly bail?: boolean
 }
 
@@ -33,9 +41,7 @@ const modes: Readonly<Record<OutputFormat, OutputMode>> = {
 export async function runSql(context: CliContext, options: SqlOptions): Promise<void> {
   const mode = modeOf(context, options)
   const script = await scriptOf(context, options)
-  const lake = await context.openLake()
-  const { close, engine } = await openQueryEngine(lake)
-  context.onClose(close)
+  const engine = await openEngine(context, options)
   const { stdin, stdout, stderr } = context.streams
   const common = {
     engine,
@@ -57,6 +63,20 @@ export async function runSql(context: CliContext, options: SqlOptions): Promise<
       : runStatements(common, script),
   )
   if (failures > 0) throw new SilentFailure()
+}
+
+async function openEngine(context: CliContext, options: SqlOptions): Promise<QueryEngine> {
+  const { server: url } = options
+  if (url === undefined) {
+    const { close, engine } = await openQueryEngine(await context.openLake())
+    context.onClose(close)
+    return engine
+  }
+  if (!/^https?:\/\/[^\s/]+/.test(url) || !URL.canParse(url)) {
+    throw new UsageError(`--server ${url}: write http://host:port`)
+  }
+  const token = options.token ?? context.environment('TIDEWATER_SERVER__TOKEN')
+  return openRemoteEngine({ url, ...(token === undefined ? {} : { token }) })
 }
 
 /** Ctrl-C at a script ends it; in the shell it only cancels, and never reaches this signal. */

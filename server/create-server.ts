@@ -1,5 +1,5 @@
 /**
- * One HTTP port: the Iceberg REST catalog, health and metrics.
+ * One HTTP port: the Iceberg REST catalog, queries, health and metrics.
  */
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Catalog } from '../catalog/index.ts'
@@ -8,16 +8,19 @@ import {
   type Json,
   LakeError,
   type Logger,
+  type Random,
   UnavailableError,
   errorMessage,
   silentLogger,
   stringifyJson,
   systemClock,
+  systemRandom,
 } from '../common/index.ts'
 import { registerCatalogRoutes } from './catalog-routes.ts'
-import { type GuardOptions, checkGuard, refusalOf } from './guard.ts'
+import { type GuardOptions, checkGuard, isLoopback, refusalOf } from './guard.ts'
 import { httpError, toHttpError } from './http-error.ts'
 import { parseBody } from './json-body.ts'
+import { type QueryService, registerQueryRoutes } from './query-routes.ts'
 import { type ServerMetrics, createServerMetrics } from './server-metrics.ts'
 
 export interface ServerOptions {
@@ -35,9 +38,12 @@ export interface ServerOptions {
    * `s3.path-style-access`; keys (`s3.secret-access-key`) on loopback only.
    */
   readonly tableConfig?: Readonly<Record<string, string>>
+  /** Answers `POST /query`; without it there is no such route. */
+  readonly queries?: QueryService
   readonly version?: string
   readonly logger?: Logger
   readonly clock?: Clock
+  readonly random?: Random
 }
 
 export interface Server {
@@ -96,7 +102,16 @@ function createApp(options: ServerOptions, guard: GuardOptions): FastifyInstance
     // Answering "I am up" tells nobody anything; probes carry no token.
     if (request.url === '/healthz' || request.url === '/ping') return undefined
     const { host, origin, authorization } = request.headers
-    const refused = refusalOf({ host, origin, authorization }, guard)
+    const fetchSite = request.headers['sec-fetch-site']
+    const refused = refusalOf(
+      {
+        host,
+        origin,
+        authorization,
+        fetchSite: fetchSite === undefined ? undefined : String(fetchSite),
+      },
+      guard,
+    )
     return refused === undefined ? undefined : reply.status(refused.status).send(refused.body)
   })
   app.addHook('onResponse', async (request, reply) => {
@@ -104,6 +119,16 @@ function createApp(options: ServerOptions, guard: GuardOptions): FastifyInstance
     metrics.request(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
   })
   registerHealthRoutes(app, catalog, metrics, options.version ?? 'unknown')
+  if (options.queries !== undefined) {
+    registerQueryRoutes(app, {
+      queries: options.queries,
+      isLoopback: isLoopback(guard.host),
+      clock,
+      metrics,
+      random: options.random ?? systemRandom,
+      logger: options.logger ?? silentLogger,
+    })
+  }
   registerCatalogRoutes(app, {
     catalog,
     clock,

@@ -20,6 +20,8 @@ export interface GuardedRequest {
   readonly host: string | undefined
   readonly origin: string | undefined
   readonly authorization: string | undefined
+  /** What the browser says of the page that asks (fetch metadata). */
+  readonly fetchSite?: string | undefined
 }
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]', '::1']
@@ -60,7 +62,9 @@ export function refusalOf(request: GuardedRequest, options: GuardOptions): HttpE
     return httpError(403, 'ForbiddenException', 'this server answers to its own names only')
   }
   const origin = request.origin === undefined ? host : hostNameOf(request.origin)
-  if (origin === undefined || !names.includes(origin)) {
+  // An image of another page names no origin, but browsers say where it comes from.
+  const isForeign = request.fetchSite === 'cross-site'
+  if (isForeign || origin === undefined || !names.includes(origin)) {
     return httpError(403, 'ForbiddenException', 'requests from other web pages are refused')
   }
   return undefined

@@ -5,6 +5,7 @@ export interface ServerMetrics {
   readonly contentType: string
   text(): Promise<string>
   request(method: string, route: string, status: number, seconds: number): void
+  query(result: 'answered' | 'failed' | 'cancelled', seconds: number): void
   commit(result: 'committed' | 'conflict' | 'unknown' | 'refused', seconds: number): void
 }
 
@@ -35,12 +36,21 @@ export function createServerMetrics(): ServerMetrics {
     help: 'Time to apply a table commit',
     registers,
   })
+  const querySeconds = new Histogram({
+    name: 'tidewater_query_duration_seconds',
+    help: 'Time from a query over HTTP to its last row, by result',
+    labelNames: ['result'] as const,
+    registers,
+  })
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     request: (method, route, status, seconds) => {
       requests.inc({ method, route, status: String(status) })
       requestSeconds.observe({ method, route }, seconds)
+    },
+    query: (result, seconds) => {
+      querySeconds.observe({ result }, seconds)
     },
     commit: (result, seconds) => {
       commits.inc({ result })

@@ -1,4 +1,5 @@
 /** sql: the only importer of DuckDB: the query engine, the shell, writing Parquet. */
+export { type LiveFile, type LiveRows, type LiveSource, type LiveState } from './query/live-rows.ts'
 export { openDatabase, type Database, type DatabaseOptions } from './database.ts'
 export { FileCache, type FileCacheOptions } from './file-cache.ts'
 export { type HttpfsSettings } from './query/file-access.ts'
@@ -17,8 +18,16 @@ export {
 } from './query/query-result.ts'
 export { type QueryOptions } from './query/query-run.ts'
 export { splitStatements } from './query/statements.ts'
+export { wireValue } from './query/wire-values.ts'
+export { layersJson, summaryJson } from './query/wire-summary.ts'
+export { openRemoteEngine, type RemoteEngineOptions } from './remote/remote-engine.ts'
+export {
+  openSandboxedEngine,
+  type SandboxedEngine,
+  type SandboxedEngineOptions,
+} from './sandbox/sandboxed-engine.ts'
 export { jsonMembers, jsonText, plainText, type SqlValue } from './query/values.ts'
-export { outputModes, type OutputMode } from './shell/result-writer.ts'
+export { outputModes, type OutputMode, type TextSink, writeResult } from './shell/result-writer.ts'
 export { runShell, runStatements, type ScriptOptions, type ShellOptions } from './shell/shell.ts'
 export { streamJson } from './stream-json.ts'
 export {
@@ -28,3 +37,4 @@ export {
   type StagedFilesRequest,
 } from './write/query-stage.ts'
 export { createDataFileWriter } from './write/duckdb-data-file-writer.ts'
+export { createDataFileRewriter } from './write/rewrite-data-files.ts'

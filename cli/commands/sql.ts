@@ -3,7 +3,10 @@ import type { Command } from 'commander'
 import type { CliContext } from '../context.ts'
 import type { SqlOptions } from '../run-sql.ts'
 
-const duckdbFlags = 'bail box csv init json jsonlines line markdown readonly table'.split(' ')
+const duckdbFlags = 'bail box csv init json jsonlines line markdown readonly server table'.split(
+  ' ',
+)
+const valueFlags = ['-c', '-f', '--command', '--file', '--server', '--token']
 const globalsWithValue =
   '--config --env-file --log-format --log-level --output -o --set --uri --warehouse'.split(' ')
 
@@ -20,6 +23,8 @@ export function addSql(program: Command, context: CliContext): void {
     .option('--line', 'a line per value')
     .option('--table', 'a box, the default')
     .option('--box', 'the same')
+    .option('--server <url>', 'ask a running server (tide serve) instead of the lake itself')
+    .option('--token <token>', "the server's token (TIDEWATER_SERVER__TOKEN)")
     .option('--init <file>', 'run this script first')
     .option('--bail', 'stop at the first failure')
     .option('--readonly', 'accepted for habit: this shell only reads')
@@ -36,7 +41,7 @@ export function withDoubleDashes(args: readonly string[]): readonly string[] {
   return args.map((arg, index) => {
     const isFlag = index > at && arg.startsWith('-') && duckdbFlags.includes(arg.slice(1))
     // What follows -c and -f is their value, whatever it looks like.
-    const isValue = ['-c', '-f', '--command', '--file'].includes(args[index - 1] ?? '')
+    const isValue = valueFlags.includes(args[index - 1] ?? '')
     return isFlag && !isValue ? `-${arg}` : arg
   })
 }

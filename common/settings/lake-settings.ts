@@ -54,10 +54,36 @@ export interface SqlSettings {
   readonly cacheBytesMax: number
 }
 
+export interface ModelsSettings {
+  /** Where the tables of models go that name no schema of their own. */
+  readonly namespace: string
+  /** What `var('name')` gives, unless the command line says otherwise. */
+  readonly vars: Readonly<Record<string, string>>
+}
+
+/** Queries over HTTP: what they may use, and the walls around them. */
+export interface QuerySettings {
+  readonly sandbox: 'auto' | 'required' | 'process'
+  readonly timeoutMs: number
+  /** Of one query. */
+  readonly memoryBytesMax: number
+  readonly threads: number
+  /** What one query may spill to disk. */
+  readonly tempBytesMax: number
+  readonly rowsMax: number
+  readonly resultBytesMax: number
+  /** Queries at the same time. */
+  readonly concurrency: number
+  /** Queries that may wait for their turn. */
+  readonly queuedMax: number
+}
+
 export interface LakeSettings {
   readonly catalog: CatalogSettings
   readonly server: ServerSettings
   readonly sql: SqlSettings
+  readonly query: QuerySettings
+  readonly models: ModelsSettings
   /** Memory that queries may use, in bytes. */
   readonly memoryBytesMax: number
 }
@@ -113,6 +139,25 @@ export const lakeSchema = field.section({
         .prefault({}),
     })
     .prefault({}),
+  models: field
+    .section({
+      namespace: field.text().prefault('models'),
+      vars: field.textMap().prefault({}),
+    })
+    .prefault({}),
+  query: field
+    .section({
+      sandbox: field.choice(['auto', 'required', 'process']).prefault('auto'),
+      timeout: field.duration().prefault('60s'),
+      memory: field.size().prefault('512MB'),
+      threads: field.integer(1, 256).prefault('2'),
+      max_temp_bytes: field.size().prefault('2GB'),
+      max_rows: field.integer(1, 1_000_000_000).prefault('1000000'),
+      max_result_bytes: field.size().prefault('256MB'),
+      concurrency: field.integer(1, 64).prefault('4'),
+      max_queued: field.integer(0, 10_000).prefault('32'),
+    })
+    .prefault({}),
   limits: field.section({ memory: field.size().prefault('1GB') }).prefault({}),
 })
 
@@ -121,7 +166,6 @@ const laterKeys: Readonly<Record<string, string>> = {
   'catalog.type':
     'not needed: a catalog with uri is a REST catalog, one with only a warehouse is ours',
   'catalog.s3': 'write the keys of Iceberg in full: s3.endpoint, s3.access-key-id, ...',
-  models: 'models are not in this release',
   schema_registry: 'a schema registry is not in this release',
 }
 
@@ -181,7 +225,7 @@ function lakeProblems({ value, problem }: Resolved<LakeValues>): readonly Settin
 }
 
 function lakeSettings({ value, origin }: Resolved<LakeValues>, input: SettingsInput): LakeSettings {
-  const { catalog, server, sql, limits } = value
+  const { catalog, server, sql, query, models, limits } = value
   // A relative path means one beside the file that says it, or here for flags and environment.
   const baseOf = (path: SettingPath): string => {
     if (origin(path).kind !== 'file' || input.file === undefined) return input.directory
@@ -219,6 +263,18 @@ function lakeSettings({ value, origin }: Resolved<LakeValues>, input: SettingsIn
         : resolve(baseOf(['sql', 'httpfs']), withHome(sql.httpfs)),
       cacheDirectory: resolve(baseOf(['sql', 'cache', 'directory']), withHome(sql.cache.directory)),
       cacheBytesMax: sql.cache.max_bytes,
+    },
+    models: { namespace: models.namespace, vars: models.vars },
+    query: {
+      sandbox: query.sandbox,
+      timeoutMs: query.timeout,
+      memoryBytesMax: query.memory,
+      threads: query.threads,
+      tempBytesMax: query.max_temp_bytes,
+      rowsMax: query.max_rows,
+      resultBytesMax: query.max_result_bytes,
+      concurrency: query.concurrency,
+      queuedMax: query.max_queued,
     },
     memoryBytesMax: limits.memory,
   }

@@ -1,5 +1,6 @@
 /** A query's session on a DuckDB instance of this process. */
-import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
+import { StatementType, type DuckDBConnection, type DuckDBResult } from '@duckdb/node-api'
+import { UnsupportedError, ValidationError } from '../../common/index.ts'
 import type { Database } from '../database.ts'
 import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
 import { toConstant, type Constant } from './constant-value.ts'
@@ -17,7 +18,10 @@ export interface LocalSessionOptions {
   readonly database: Database
   /** Somebody else's connection, which stays open; without it the session has its own. */
   readonly connection?: DuckDBConnection
-  /** Called once between planning and running, with the files that the query may open. */
+  /**
+   * Called once between planning and running, with the files that the query may open. What runs
+   * then is one statement that DuckDB itself takes for a query, whatever was asked for.
+   */
   readonly lockDown?: (files: readonly string[]) => Promise<void>
 }
 
@@ -82,14 +86,31 @@ export class LocalSession implements QuerySession {
   }
 
   async stream(text: string, files: readonly string[]): Promise<SessionRows> {
-    await this.#options.lockDown?.(files)
-    const result = await this.#connection.stream(text)
+    const { lockDown } = this.#options
+    const result =
+      lockDown === undefined
+        ? await this.#connection.stream(text)
+        : await lockDown(files).then(() => this.#streamQuery(text))
     const types = result.columnTypes()
     const columns = result.columnNames().map((name, index) => ({
       name,
       type: String(types[index]),
     }))
     return { columns, next: rowReader(result) }
+  }
+
+  /** The second wall behind the parser of the plan: nothing but a query is run. */
+  async #streamQuery(text: string): Promise<DuckDBResult> {
+    const statements = await this.#connection.extractStatements(text)
+    if (statements.count !== 1) throw new ValidationError('expected one statement at a time')
+    const prepared = await statements.prepare(0)
+    const { statementType } = prepared
+    if (statementType !== StatementType.SELECT && statementType !== StatementType.EXPLAIN) {
+      throw new UnsupportedError('only queries are accepted', {
+        facts: { statement: StatementType[statementType] },
+      })
+    }
+    return prepared.stream()
   }
 
   interrupt(): void {
@@ -107,6 +128,13 @@ export class LocalSession implements QuerySession {
         await maker.run(`DETACH DATABASE IF EXISTS ${quoteIdentifier(name)}`)
       }
     })
+  }
+
+  /** For an instance that is closed as a whole: nothing of it needs to be put back. */
+  abandon(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#connection.closeSync()
   }
 
   async #text({ sql, values = [] }: Statement): Promise<string> {

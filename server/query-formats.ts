@@ -1,0 +1,139 @@
+/** Results in the formats that `POST /query` knows, by the names that ClickHouse gives them. */
+import { type Json, type JsonObject, stringifyJson } from '../common/index.ts'
+import {
+  type QueryResult,
+  type ResultRow,
+  type SqlValue,
+  type TextSink,
+  jsonText,
+  layersJson,
+  summaryJson,
+  wireValue,
+  writeResult,
+} from '../sql/index.ts'
+
+export interface FormatOptions {
+  readonly queryId: string
+  /** 64-bit integers as text, for readers whose numbers are doubles. */
+  readonly quote64: boolean
+}
+
+export interface QueryFormat {
+  readonly contentType: string
+  readonly write: (sink: TextSink, result: QueryResult, options: FormatOptions) => Promise<void>
+  /** What stands for an error after rows have been sent; undefined: the answer just breaks off. */
+  readonly failure?: (message: string) => string
+}
+
+const exceptionLine = (message: string): string => `${JSON.stringify({ exception: message })}\n`
+
+export const queryFormats: Readonly<Record<string, QueryFormat>> = {
+  JSON: { contentType: 'application/json; charset=utf-8', write: writeJson },
+  JSONEachRow: {
+    contentType: 'application/x-ndjson; charset=utf-8',
+    write: writeEachRow,
+    failure: exceptionLine,
+  },
+  CSVWithNames: {
+    contentType: 'text/csv; charset=utf-8; header=present',
+    write: (sink, result) => writeResult(sink, result, { mode: 'csv', ...unbounded }),
+  },
+  Markdown: {
+    contentType: 'text/markdown; charset=utf-8',
+    write: (sink, result) => writeResult(sink, result, { mode: 'markdown', ...unbounded }),
+  },
+  /** Every value as it is: what `tide sql --server` reads. */
+  TidewaterRows: {
+    contentType: 'application/x-ndjson; charset=utf-8',
+    write: writeWireRows,
+    failure: exceptionLine,
+  },
+}
+
+const unbounded = { rowsMax: Number.MAX_SAFE_INTEGER, widthMax: undefined }
+
+const formatsByType: Readonly<Record<string, string>> = {
+  'application/json': 'JSON',
+  'application/x-ndjson': 'JSONEachRow',
+  'text/csv': 'CSVWithNames',
+  'text/markdown': 'Markdown',
+}
+
+/** The first type of an Accept header that is a format of ours. */
+export function acceptedFormat(accept: string | undefined): string | undefined {
+  const types = (accept ?? '').split(',').map((type) => (type.split(';')[0] ?? '').trim())
+  return types.map((type) => formatsByType[type.toLowerCase()]).find((name) => name !== undefined)
+}
+
+async function writeJson(
+  sink: TextSink,
+  result: QueryResult,
+  options: FormatOptions,
+): Promise<void> {
+  const meta = result.columns.map(({ name, type }) => ({ name, type }))
+  await sink(`{"meta":${JSON.stringify(meta)},"data":[`)
+  let separator = '\n'
+  for await (const batch of result.batches) {
+    const rows = batch.map((row) => {
+      const text = separator + rowText(result, row, options)
+      separator = ',\n'
+      return text
+    })
+    await sink(rows.join(''))
+  }
+  const summary = result.summary()
+  const tail: JsonObject = {
+    rows: summary.rowCount,
+    statistics: {
+      elapsed: summary.totalMs / 1000,
+      bytes_read: Number(summary.tables.reduce((sum, { bytesRead }) => sum + bytesRead, 0n)),
+    },
+    layers: layersJson(summary.tables),
+    query_id: options.queryId,
+  }
+  await sink(`\n],${stringifyJson(tail).slice(1)}\n`)
+}
+
+async function writeEachRow(
+  sink: TextSink,
+  result: QueryResult,
+  options: FormatOptions,
+): Promise<void> {
+  for await (const batch of result.batches) {
+    await sink(batch.map((row) => `${rowText(result, row, options)}\n`).join(''))
+  }
+}
+
+async function writeWireRows(
+  sink: TextSink,
+  result: QueryResult,
+  { queryId }: FormatOptions,
+): Promise<void> {
+  const columns = result.columns.map(({ name, type }) => ({ name, type }))
+  await sink(`${stringifyJson({ columns, queryId })}\n`)
+  for await (const batch of result.batches) {
+    const lines = batch.map((row) => `${stringifyJson(row.map(wireValue) as Json)}\n`)
+    await sink(lines.join(''))
+  }
+  const summary = summaryJson(result.summary(), result.usedNamespace)
+  await sink(`${stringifyJson({ summary })}\n`)
+}
+
+function rowText(result: QueryResult, row: ResultRow, { quote64 }: FormatOptions): string {
+  const members = result.columns.map(({ name }, index) => {
+    const value = row[index] ?? null
+    return `${JSON.stringify(name)}:${jsonText(quote64 ? quoted(value) : value)}`
+  })
+  return `{${members.join(',')}}`
+}
+
+function quoted(value: SqlValue): SqlValue {
+  if (typeof value === 'bigint') return String(value)
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value
+  if (value.kind === 'list') return { kind: 'list', items: value.items.map(quoted) }
+  if (value.kind === 'struct') {
+    return { kind: 'struct', entries: value.entries.map(([name, item]) => [name, quoted(item)]) }
+  }
+  if (value.kind !== 'map') return value
+  return { kind: 'map', entries: value.entries.map(([key, item]) => [key, quoted(item)]) }
+}

@@ -1,0 +1,65 @@
+/**
+ * The body of a query's answer. The first block is held back: while a query can still fail at once,
+ * no status has been sent, so a failure is an error status and not a broken 200.
+ */
+import { once } from 'node:events'
+import type { FastifyReply } from 'fastify'
+
+/** Smaller results are sent in one piece, with their length. */
+const heldCharactersMax = 64 * 1024
+
+export class QueryResponse {
+  readonly #reply: FastifyReply
+  readonly #headers: () => Readonly<Record<string, string>>
+  #held = ''
+  #hasBegun = false
+
+  /** `headers` are asked for when the answer begins. */
+  constructor(reply: FastifyReply, headers: () => Readonly<Record<string, string>>) {
+    this.#reply = reply
+    this.#headers = headers
+  }
+
+  get hasBegun(): boolean {
+    return this.#hasBegun
+  }
+
+  readonly write = async (text: string): Promise<void> => {
+    if (text === '') return
+    const { raw } = this.#reply
+    if (!this.#hasBegun) {
+      this.#held += text
+      if (this.#held.length < heldCharactersMax) return
+      this.#begin()
+    } else if (raw.write(text)) return
+    if (raw.writableNeedDrain && !raw.destroyed) {
+      // The reader may also go away.
+      await Promise.race([once(raw, 'drain'), once(raw, 'close')])
+    }
+    if (raw.destroyed) throw new Error('the client went away')
+  }
+
+  async end(): Promise<void> {
+    if (this.#hasBegun) this.#reply.raw.end()
+    else await this.#reply.headers(this.#headers()).serializer(asText).send(this.#held)
+  }
+
+  /** After the status has been sent: a last line if the format has one, and no proper end. */
+  breakOff(lastLine: string | undefined): void {
+    const { raw } = this.#reply
+    if (lastLine === undefined) raw.destroy()
+    else raw.write(lastLine, () => raw.destroy())
+  }
+
+  #begin(): void {
+    this.#hasBegun = true
+    this.#reply.hijack()
+    this.#reply.raw.writeHead(200, this.#headers())
+    this.#reply.raw.write(this.#held)
+    this.#held = ''
+  }
+}
+
+function asText(payload: unknown): string {
+  return payload as string
+}

@@ -1,0 +1,179 @@
+/** The query engine of a running server, over `POST /query`: what `tide sql --server` talks to. */
+import { RestCatalog } from '../../catalog/index.ts'
+import {
+  CorruptDataError,
+  UnavailableError,
+  ValidationError,
+  AccessDeniedError,
+  NotFoundError,
+  errorMessage,
+  formatNamespace,
+  isJsonObject,
+  parseJson,
+  type Json,
+  type JsonObject,
+} from '../../common/index.ts'
+import type { QueryEngine } from '../query/query-engine.ts'
+import type { QueryResult, ResultColumn, ResultRow } from '../query/query-result.ts'
+import type { QueryOptions } from '../query/query-run.ts'
+import { readSummary, type WireSummary } from '../query/wire-summary.ts'
+import { readWireValue } from '../query/wire-values.ts'
+
+export interface RemoteEngineOptions {
+  /** `http://127.0.0.1:8181`. */
+  readonly url: string
+  readonly token?: string
+}
+
+/** Rows handed on at a time. */
+const batchRowsMax = 2048
+
+/** Nothing is contacted before the first query. */
+export function openRemoteEngine(options: RemoteEngineOptions): QueryEngine {
+  const { token } = options
+  const uri = options.url.replace(/\/+$/, '')
+  return {
+    catalog: new RestCatalog({ uri, ...(token === undefined ? {} : { token }) }),
+    query: (sql, queryOptions = {}) => query({ ...options, url: uri }, sql, queryOptions),
+  }
+}
+
+async function query(
+  { token, url }: RemoteEngineOptions,
+  sql: string,
+  { defaultNamespace, signal }: QueryOptions,
+): Promise<QueryResult> {
+  const controller = new AbortController()
+  const stop = (): void => controller.abort(signal?.reason)
+  signal?.addEventListener('abort', stop, { once: true })
+  const parameters = new URLSearchParams({ default_format: 'TidewaterRows' })
+  if (defaultNamespace !== undefined) parameters.set('database', formatNamespace(defaultNamespace))
+  const response = await fetch(`${url}/query?${parameters.toString()}`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'text/plain; charset=utf-8',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    body: sql,
+    signal: controller.signal,
+  }).catch((error: unknown) => {
+    throw signal?.aborted === true
+      ? new UnavailableError('the query was cancelled')
+      : unreachable(url, error)
+  })
+  if (!response.ok || response.body === null) throw await refusalOf(response, url)
+  const lines = linesOf(response.body, url)
+  const first = await nextLine(lines, url)
+  const state: { last: WireSummary | undefined } = { last: undefined }
+  const batches = batchesOf(lines, url, state)
+  const isEmpty = columnsOf(first).length === 0
+  // USE has no columns; what it says stands in the summary, which the shell asks for at once.
+  if (isEmpty) for await (const _ of batches) continue
+  return {
+    columns: columnsOf(first),
+    batches,
+    summary: () => {
+      if (state.last !== undefined) return state.last.summary
+      throw new UnavailableError('the summary comes after the rows')
+    },
+    ...(state.last?.usedNamespace === undefined ? {} : { usedNamespace: state.last.usedNamespace }),
+    close: async () => {
+      signal?.removeEventListener('abort', stop)
+      if (state.last === undefined) controller.abort(new Error('closed'))
+    },
+  }
+}
+
+async function* batchesOf(
+  lines: AsyncGenerator<string>,
+  url: string,
+  state: { last: WireSummary | undefined },
+): AsyncGenerator<readonly ResultRow[]> {
+  let batch: ResultRow[] = []
+  for (;;) {
+    const json = await nextLine(lines, url)
+    if (Array.isArray(json)) {
+      batch.push((json as readonly Json[]).map(readWireValue))
+      if (batch.length < batchRowsMax) continue
+      yield batch
+      batch = []
+      continue
+    }
+    if (batch.length > 0) yield batch
+    batch = []
+    const object = isJsonObject(json) ? json : {}
+    if (isJsonObject(object['summary'])) {
+      state.last = readSummary(object['summary'])
+      return
+    }
+    if (typeof object['exception'] === 'string') throw new UnavailableError(object['exception'])
+    throw new CorruptDataError('the server sent a line that is no row', { facts: { url } })
+  }
+}
+
+/** The next line as JSON; an answer that ends without its summary is broken off. */
+async function nextLine(lines: AsyncGenerator<string>, url: string): Promise<Json> {
+  const { done, value } = await lines.next()
+  if (done === true) {
+    throw new UnavailableError('the server broke off its answer', { facts: { url } })
+  }
+  return parseJson(value, url)
+}
+
+async function* linesOf(body: ReadableStream<Uint8Array>, url: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  try {
+    for await (const chunk of body) {
+      const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+      rest = parts.pop() ?? ''
+      yield* parts
+    }
+  } catch (error) {
+    throw unreachable(url, error)
+  }
+}
+
+function columnsOf(json: Json): readonly ResultColumn[] {
+  const columns = isJsonObject(json) ? json['columns'] : undefined
+  if (!Array.isArray(columns)) {
+    throw new CorruptDataError('the server sent no columns: is this a tidewater server?')
+  }
+  return (columns as readonly JsonObject[]).map(({ name, type }) => ({
+    name: String(name),
+    type: String(type),
+  }))
+}
+
+/** The server's own error, of the class that the status stands for. */
+async function refusalOf(response: Response, url: string): Promise<Error> {
+  const text = await response.text()
+  const message = messageOf(text) ?? `${url} answered ${response.status}`
+  if (response.status === 404 && messageOf(text) === 'no such endpoint') {
+    return new NotFoundError('this server answers no queries: is it tide serve of this release?')
+  }
+  if (response.status === 404) return new NotFoundError(message)
+  if (response.status === 401 || response.status === 403) return new AccessDeniedError(message)
+  return response.status < 500 ? new ValidationError(message) : new UnavailableError(message)
+}
+
+function messageOf(text: string): string | undefined {
+  try {
+    const json = parseJson(text, 'answer')
+    const error = isJsonObject(json) ? json['error'] : undefined
+    return isJsonObject(error) && typeof error['message'] === 'string'
+      ? error['message']
+      : undefined
+  } catch {
+    // A proxy's page, perhaps: the status says enough.
+    return undefined
+  }
+}
+
+function unreachable(url: string, error: unknown): Error {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+  return new UnavailableError(`cannot reach the server: ${errorMessage(cause)}`, {
+    facts: { url },
+    cause: error,
+  })
+}

@@ -1,0 +1,61 @@
+/** What parent and child say to each other, over the child's IPC channel (structured clone). */
+import type { Constant } from '../query/constant-value.ts'
+import type { ResultColumn, ResultRow } from '../query/query-result.ts'
+import type { FooterRow, RelationDefinition } from '../query/query-session.ts'
+
+/** What one query may use. */
+export interface QueryLimits {
+  readonly memoryBytesMax: number
+  readonly threads: number
+  readonly tempBytesMax: number
+  readonly rowsMax: number
+  readonly resultBytesMax: number
+}
+
+/** The first message of the parent. */
+export interface ChildSettings {
+  readonly limits: QueryLimits
+  /** The child's own; each query gets a folder in it. */
+  readonly directory: string
+}
+
+/** The calls that a child answers. One query at a time: `open`, the session's calls, `close`. */
+export interface ChildCalls {
+  open(): Promise<void>
+  serialize(sql: string): Promise<string>
+  deserialize(tree: string): Promise<string>
+  constants(select: string): Promise<readonly (Constant | undefined)[]>
+  begin(): Promise<void>
+  restart(): Promise<void>
+  footers(paths: readonly string[]): Promise<readonly FooterRow[]>
+  createRelations(relations: readonly RelationDefinition[]): Promise<void>
+  /** Locks the instance down to `files` and runs the query. */
+  stream(text: string, files: readonly string[]): Promise<readonly ResultColumn[]>
+  next(): Promise<readonly ResultRow[] | undefined>
+  interrupt(): Promise<void>
+  close(): Promise<void>
+}
+
+export type ChildCallName = keyof ChildCalls
+
+export interface CallMessage {
+  readonly id: number
+  readonly call: ChildCallName
+  readonly values: readonly unknown[]
+}
+
+export type ChildMessage = ReadyMessage | ReplyMessage
+
+/** Sent once, when the walls of the child have been tried from inside. */
+export interface ReadyMessage {
+  readonly kind: 'ready'
+  /** The error that a connection to this machine itself meets; undefined: there is a network. */
+  readonly networkRefusal: string | undefined
+}
+
+export interface ReplyMessage {
+  readonly kind: 'reply'
+  readonly id: number
+  readonly value?: unknown
+  readonly error?: { readonly name: string; readonly message: string }
+}

@@ -1,0 +1,201 @@
+/** One child as its parent holds it: started, asked, killed. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdir, rm } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import {
+  CorruptDataError,
+  UnavailableError,
+  UnsupportedError,
+  ValidationError,
+  type Clock,
+} from '../../common/index.ts'
+import { moduleCommand, type Confinement } from './confinement.ts'
+import type {
+  CallMessage,
+  ChildCallName,
+  ChildCalls,
+  ChildMessage,
+  QueryLimits,
+  ReadyMessage,
+  ReplyMessage,
+} from './messages.ts'
+
+export interface SandboxChildOptions {
+  readonly confinement: Confinement
+  readonly limits: QueryLimits
+  /** Made for this child, removed when it has ended. */
+  readonly directory: string
+  readonly clock: Clock
+}
+
+interface PendingCall {
+  readonly resolve: (value: never) => void
+  readonly reject: (error: Error) => void
+}
+
+/** child.ts in a clone, child.js when compiled. */
+const program = fileURLToPath(
+  new URL(`./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+)
+const startTimeoutMs = 30_000
+const saidCharactersMax = 2_000
+/** Rows on their way out and the driver; DuckDB's own memory has its own limit. */
+const heapMegabytes = 512
+
+export class SandboxChild {
+  readonly #process: ChildProcess
+  readonly #pending = new Map<number, PendingCall>()
+  readonly #ended: Promise<void>
+  #lastId = 0
+  #said = ''
+  #ready: ((message: ReadyMessage) => void) | undefined
+  /** Set once nothing more can be asked. */
+  #failure: Error | undefined
+
+  /** Resolves when the child has sealed itself; throws UnavailableError when it does not come up. */
+  static async start(options: SandboxChildOptions): Promise<SandboxChild> {
+    await mkdir(options.directory, { recursive: true, mode: 0o700 })
+    const child = new SandboxChild(options)
+    const waiting = new AbortController()
+    const timeout = options.clock.sleep(startTimeoutMs, waiting.signal).then(
+      () => child.kill(new UnavailableError('the process for queries did not start in time')),
+      () => undefined,
+    )
+    try {
+      const { networkRefusal } = await child.#whenReady({
+        limits: options.limits,
+        directory: options.directory,
+      })
+      if (options.confinement.isNetworkless && networkRefusal === undefined) {
+        throw new UnavailableError('the process for queries has a network although it must not')
+      }
+      return child
+    } catch (error) {
+      child.kill(new UnavailableError('the process for queries did not start'))
+      throw error
+    } finally {
+      waiting.abort(new Error('started'))
+      await timeout
+    }
+  }
+
+  private constructor({ confinement, directory }: SandboxChildOptions) {
+    const nodeOptions = [`--max-old-space-size=${heapMegabytes}`]
+    const command = confinement.confine(moduleCommand(program, nodeOptions))
+    const [file = '', ...values] = command
+    this.#process = spawn(file, values, {
+      cwd: directory,
+      // Nothing of ours: keys and settings of the parent stay with the parent.
+      env: { HOME: directory, PATH: '/usr/bin:/bin', TMPDIR: directory },
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      serialization: 'advanced',
+    })
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#said = (this.#said + text).slice(-saidCharactersMax)
+    })
+    this.#process.on('message', (message: ChildMessage) => this.#receive(message))
+    this.#ended = new Promise<void>((resolve) => {
+      this.#process.once('error', (error) => {
+        this.#fail(new UnavailableError(`cannot start the process for queries: ${error.message}`))
+        resolve()
+      })
+      this.#process.once('close', (code, signal) => {
+        this.#fail(this.#ending(code, signal))
+        resolve()
+      })
+    }).then(() => rm(directory, { recursive: true, force: true }))
+  }
+
+  get isAlive(): boolean {
+    return this.#failure === undefined
+  }
+
+  get isBusy(): boolean {
+    return this.#pending.size > 0
+  }
+
+  get processId(): number | undefined {
+    return this.#process.pid
+  }
+
+  /** Rejects with what the child says, or with why it ended. */
+  call<Name extends ChildCallName>(
+    name: Name,
+    ...values: Parameters<ChildCalls[Name]>
+  ): Promise<Awaited<ReturnType<ChildCalls[Name]>>> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    const id = ++this.#lastId
+    const message: CallMessage = { id, call: name, values }
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject })
+      this.#process.send(message, (error) => {
+        if (error !== null) this.kill(new UnavailableError('the process for queries is gone'))
+      })
+    })
+  }
+
+  /** SIGKILL, at once; what is pending rejects with `reason`. */
+  kill(reason: Error): void {
+    this.#process.kill('SIGKILL')
+    this.#fail(reason)
+  }
+
+  /** Kills it and waits until it is gone with its folder. */
+  async stop(): Promise<void> {
+    this.kill(new UnavailableError('the server is stopping'))
+    await this.#ended
+  }
+
+  async #whenReady(settings: unknown): Promise<ReadyMessage> {
+    return new Promise((resolve, reject) => {
+      this.#ready = resolve
+      this.#pending.set(0, { resolve: () => undefined, reject })
+      this.#process.send(settings as object)
+    })
+  }
+
+  #receive(message: ChildMessage): void {
+    if (message.kind === 'ready') {
+      this.#pending.delete(0)
+      this.#ready?.(message)
+      return
+    }
+    const pending = this.#pending.get(message.id)
+    this.#pending.delete(message.id)
+    if (message.error === undefined) pending?.resolve(message.value as never)
+    else pending?.reject(toError(message.error))
+  }
+
+  #ending(code: number | null, signal: NodeJS.Signals | null): Error {
+    const said = this.#said.trim()
+    return new UnavailableError(
+      'the process that ran the query ended, by a crash of the engine or for lack of memory; only this query is lost',
+      {
+        facts: {
+          exit: code ?? undefined,
+          signal: signal ?? undefined,
+          said: said === '' ? undefined : said.split('\n').at(-1),
+        },
+      },
+    )
+  }
+
+  #fail(reason: Error): void {
+    this.#failure ??= reason
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    for (const { reject } of pending) reject(this.#failure)
+  }
+}
+
+const errorClasses = {
+  CorruptDataError,
+  UnavailableError,
+  UnsupportedError,
+  ValidationError,
+} as const
+
+function toError({ name, message }: NonNullable<ReplyMessage['error']>): Error {
+  const known = Object.entries(errorClasses).find(([className]) => className === name)?.[1]
+  return known === undefined ? new Error(message) : new known(message)
+}

@@ -1,0 +1,216 @@
+/**
+ * The children of a server: some kept warm, never more than a bound, a bounded queue before them.
+ *
+ * A child serves one query at a time. One that was killed, crashed or served its share of queries is
+ * replaced, not repaired.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  UnavailableError,
+  UnsupportedError,
+  errorMessage,
+  type Clock,
+  type Logger,
+} from '../../common/index.ts'
+import { findConfinement, type Confinement } from './confinement.ts'
+import type { QueryLimits } from './messages.ts'
+import { SandboxChild } from './sandbox-child.ts'
+import { SandboxSession } from './sandbox-session.ts'
+
+/**
+ * `auto`: the network wall where the kernel gives one; `required`: no queries without it;
+ * `process`: the same as auto, and whoever set it accepts a child with a network.
+ */
+export type SandboxMode = 'auto' | 'required' | 'process'
+
+export interface SandboxPoolOptions {
+  readonly limits: QueryLimits
+  readonly mode: SandboxMode
+  /** Queries at the same time. */
+  readonly concurrency: number
+  /** Queries that may wait for their turn. */
+  readonly queuedMax: number
+  readonly timeoutMs: number
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+interface Waiter {
+  readonly resolve: (child: SandboxChild) => void
+  readonly reject: (error: unknown) => void
+}
+
+const warmMax = 2
+/** Bounds what may gather in a process over its life. */
+const queriesPerChildMax = 500
+
+export class SandboxPool {
+  readonly #options: SandboxPoolOptions
+  readonly #confinement: Confinement
+  readonly #directory: string
+  readonly #idle: SandboxChild[] = []
+  readonly #children = new Set<SandboxChild>()
+  readonly #served = new Map<SandboxChild, number>()
+  readonly #waiting: Waiter[] = []
+  readonly #starting = new Set<Promise<void>>()
+  #number = 0
+  #isStopped = false
+
+  /** Throws UnavailableError when no child comes up, UnsupportedError when a required wall is missing. */
+  static async start(options: SandboxPoolOptions): Promise<SandboxPool> {
+    const confinement = await findConfinement(options.limits.tempBytesMax)
+    if (options.mode === 'required' && !confinement.isNetworkless) {
+      throw new UnsupportedError(
+        `queries need a process without network, and this machine gives none: ${confinement.reason ?? ''}`,
+        { facts: { 'query.sandbox': options.mode } },
+      )
+    }
+    const directory = await mkdtemp(join(tmpdir(), 'tidewater-query-'))
+    const pool = new SandboxPool(options, confinement, directory)
+    try {
+      await pool.#grow()
+    } catch (error) {
+      await pool.stop()
+      throw error
+    }
+    return pool
+  }
+
+  private constructor(options: SandboxPoolOptions, confinement: Confinement, directory: string) {
+    this.#options = options
+    this.#confinement = confinement
+    this.#directory = directory
+  }
+
+  /** Whether the kernel keeps the network from the children, and if not, why. */
+  get confinement(): Confinement {
+    return this.#confinement
+  }
+
+  /** Throws UnavailableError when too many queries wait already. */
+  async openSession(signal?: AbortSignal): Promise<SandboxSession> {
+    const child = await this.#take(signal)
+    const { clock, timeoutMs } = this.#options
+    const release = (isClean: boolean): void => this.#release(child, isClean)
+    const session = new SandboxSession({ child, clock, timeoutMs, release })
+    try {
+      await session.open()
+    } catch (error) {
+      await session.close()
+      throw error
+    }
+    return session
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    const stopping = new UnavailableError('the server is stopping')
+    for (const { reject } of this.#waiting.splice(0)) reject(stopping)
+    await Promise.allSettled(this.#starting)
+    await Promise.all([...this.#children].map((child) => child.stop()))
+    await rm(this.#directory, { recursive: true, force: true })
+  }
+
+  async #take(signal: AbortSignal | undefined): Promise<SandboxChild> {
+    signal?.throwIfAborted()
+    if (this.#isStopped) throw new UnavailableError('the server is stopping')
+    for (let child = this.#idle.pop(); child !== undefined; child = this.#idle.pop()) {
+      if (child.isAlive) return child
+      this.#children.delete(child)
+    }
+    const { concurrency, queuedMax } = this.#options
+    if (this.#waiting.length >= queuedMax) {
+      throw new UnavailableError('too many queries are waiting already: try again later', {
+        facts: { running: concurrency, waiting: this.#waiting.length },
+      })
+    }
+    const turn = this.#queue(signal)
+    this.#growIfNeeded()
+    return turn
+  }
+
+  #queue(signal: AbortSignal | undefined): Promise<SandboxChild> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        resolve: (child) => {
+          signal?.removeEventListener('abort', leave)
+          resolve(child)
+        },
+        reject: (error) => {
+          signal?.removeEventListener('abort', leave)
+          reject(error as Error)
+        },
+      }
+      const leave = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
+        reject(new UnavailableError('the query was cancelled while it waited'))
+      }
+      signal?.addEventListener('abort', leave, { once: true })
+      this.#waiting.push(waiter)
+    })
+  }
+
+  /** As many starts under way as there are queries waiting, within the bound. */
+  #growIfNeeded(): void {
+    const { concurrency } = this.#options
+    const room = concurrency - this.#children.size - this.#starting.size
+    const missing = Math.min(room, this.#waiting.length - this.#starting.size)
+    for (let count = 0; count < missing; count++) {
+      this.#grow().catch((error: unknown) => {
+        this.#options.logger.error('query.child-not-started', { reason: errorMessage(error) })
+        if (this.#children.size === 0) this.#waiting.shift()?.reject(error)
+      })
+    }
+  }
+
+  #grow(): Promise<void> {
+    const { clock, limits } = this.#options
+    const directory = join(this.#directory, String(++this.#number))
+    const starting = SandboxChild.start({
+      confinement: this.#confinement,
+      limits,
+      directory,
+      clock,
+    }).then((child) => {
+      this.#children.add(child)
+      this.#give(child)
+    })
+    this.#starting.add(starting)
+    const done = (): void => void this.#starting.delete(starting)
+    starting.then(done, done)
+    return starting
+  }
+
+  /** To whoever waits longest, or to the warm ones. */
+  #give(child: SandboxChild): void {
+    const next = this.#waiting.shift()
+    if (next !== undefined) next.resolve(child)
+    else if (this.#idle.length < warmMax && !this.#isStopped) this.#idle.push(child)
+    else this.#discard(child)
+  }
+
+  #release(child: SandboxChild, isClean: boolean): void {
+    const served = (this.#served.get(child) ?? 0) + 1
+    this.#served.set(child, served)
+    if (isClean && child.isAlive && served < queriesPerChildMax) {
+      this.#give(child)
+      return
+    }
+    this.#discard(child)
+    if (this.#isStopped) return
+    this.#growIfNeeded()
+    if (this.#children.size + this.#starting.size > 0) return
+    // The next query shall not wait for a start.
+    this.#grow().catch((error: unknown) => {
+      this.#options.logger.error('query.child-not-started', { reason: errorMessage(error) })
+    })
+  }
+
+  #discard(child: SandboxChild): void {
+    this.#children.delete(child)
+    this.#served.delete(child)
+    void child.stop()
+  }
+}

@@ -1,0 +1,124 @@
+/** A query's session in a locked-down child, within its time. */
+import { UnavailableError, type Clock } from '../../common/index.ts'
+import type { Constant } from '../query/constant-value.ts'
+import type {
+  FooterRow,
+  QuerySession,
+  RelationDefinition,
+  SessionRows,
+} from '../query/query-session.ts'
+import type { ChildCallName, ChildCalls } from './messages.ts'
+import type { SandboxChild } from './sandbox-child.ts'
+
+export interface SandboxSessionOptions {
+  readonly child: SandboxChild
+  readonly clock: Clock
+  readonly timeoutMs: number
+  /** Takes the child back; `isClean`: it can serve the next query. */
+  readonly release: (isClean: boolean) => void
+}
+
+/** What a query that was asked to stop may still take before its process is killed. */
+const interruptGraceMs = 1_000
+
+export class SandboxSession implements QuerySession {
+  readonly #options: SandboxSessionOptions
+  readonly #timer = new AbortController()
+  #cancelled: Error | undefined
+  #isClosed = false
+
+  constructor(options: SandboxSessionOptions) {
+    this.#options = options
+    const { child, timeoutMs } = options
+    this.#after(timeoutMs, () => {
+      const seconds = timeoutMs / 1000
+      child.kill(
+        new UnavailableError(
+          `the query took longer than ${seconds} s and was ended: filter more, or raise query.timeout`,
+        ),
+      )
+    })
+  }
+
+  async open(): Promise<void> {
+    await this.#call('open')
+  }
+
+  serialize(sql: string): Promise<string> {
+    return this.#call('serialize', sql)
+  }
+
+  deserialize(tree: string): Promise<string> {
+    return this.#call('deserialize', tree)
+  }
+
+  constants(select: string): Promise<readonly (Constant | undefined)[]> {
+    return this.#call('constants', select)
+  }
+
+  begin(): Promise<void> {
+    return this.#call('begin')
+  }
+
+  restart(): Promise<void> {
+    return this.#call('restart')
+  }
+
+  footers(paths: readonly string[]): Promise<readonly FooterRow[]> {
+    return this.#call('footers', paths)
+  }
+
+  createRelations(relations: readonly RelationDefinition[]): Promise<void> {
+    return this.#call('createRelations', relations)
+  }
+
+  async stream(text: string, files: readonly string[]): Promise<SessionRows> {
+    const columns = await this.#call('stream', text, files)
+    return { columns, next: () => this.#call('next') }
+  }
+
+  interrupt(): void {
+    if (this.#isClosed || this.#cancelled !== undefined) return
+    const cancelled = new UnavailableError('the query was cancelled')
+    this.#cancelled = cancelled
+    const { child } = this.#options
+    if (!child.isBusy) return
+    child.call('interrupt').catch(() => undefined)
+    this.#after(interruptGraceMs, () => {
+      if (child.isBusy) child.kill(cancelled)
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const { child, release } = this.#options
+    const isIdle = child.isAlive && !child.isBusy
+    if (!isIdle) {
+      this.#timer.abort(new Error('closed'))
+      if (child.isAlive) child.kill(new UnavailableError('the query was given up'))
+      release(false)
+      return
+    }
+    // Cleaning up takes milliseconds that nobody needs to wait for, within the query's own time.
+    void child
+      .call('close')
+      .then(
+        () => release(true),
+        () => release(false),
+      )
+      .finally(() => this.#timer.abort(new Error('closed')))
+  }
+
+  async #call<Name extends ChildCallName>(
+    name: Name,
+    ...values: Parameters<ChildCalls[Name]>
+  ): Promise<Awaited<ReturnType<ChildCalls[Name]>>> {
+    if (this.#cancelled !== undefined) throw this.#cancelled
+    return this.#options.child.call(name, ...values)
+  }
+
+  #after(ms: number, act: () => void): void {
+    this.#options.clock.sleep(ms, this.#timer.signal).then(act, () => undefined)
+  }
+}

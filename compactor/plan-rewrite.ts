@@ -123,20 +123,22 @@ export function deletedRowsOf({ file, deletes }: FileScanTask): bigint {
 
 /**
  * The small files, and of the larger ones those that weigh no more than all that are smaller: so a
- * file must double before it is written again.
+ * file must double before it is written again. Where a file is split or freed of deletes anyway, its
+ * partition is put in order whole, or what is left of that file would be small again.
  */
 function worthMerging(candidates: readonly Candidate[]): readonly Candidate[] {
+  if (candidates.some(({ isSmall, hasManyDeletes }) => !isSmall || hasManyDeletes)) {
+    return candidates
+  }
   const rising = [...candidates].sort((left, right) => compare(sizeOf(left), sizeOf(right)))
   let smaller = 0n
   let end = 0
   for (const [index, candidate] of rising.entries()) {
-    if (candidate.isSmall && (index === 0 || sizeOf(candidate) <= smaller)) end = index + 1
+    if (index === 0 || sizeOf(candidate) <= smaller) end = index + 1
     smaller += sizeOf(candidate)
   }
   const merged = new Set(rising.slice(0, end))
-  return candidates.filter(
-    (candidate) => candidate.isLarge || candidate.hasManyDeletes || merged.has(candidate),
-  )
+  return candidates.filter((candidate) => merged.has(candidate))
 }
 
 /** In the order in which the files came to be, so that what belongs together in time stays so. */

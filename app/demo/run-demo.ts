@@ -10,7 +10,7 @@ import { openDemoProject, removeDemoProject } from './demo-project.ts'
 import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
 import { countDeadLetters, type DemoSession, logRanges } from './demo-session.ts'
 import { openDemoSession, readCommitted, recordsOf } from './demo-session.ts'
-import { findFlightsFile, flightsTotal } from './flights.ts'
+import { findFlights, type Flights, flightsTotal } from './flights.ts'
 import { grouped, judgeBooks } from './judge-books.ts'
 import {
   countPartitions,
@@ -47,18 +47,19 @@ const durationMsMaxDefault = 60_000
 
 /** True when every check passed. What a demo leaves when it cannot be finished is removed. */
 export async function runDemo(options: DemoOptions, tools: DemoTools): Promise<boolean> {
-  const file = findFlightsFile(options.from)
+  const flights = findFlights(options.from)
+  const { file, total } = flights
   if (options.checkOnly === true) {
     const project = await openDemoProject(options.directory)
     return withSession(project, tools.clock, (session) =>
       report(session, options, tools, { file, outcome: undefined }),
     )
   }
-  const records = Math.min(options.records ?? flightsTotal, flightsTotal)
+  const records = Math.min(options.records ?? total, total)
   const project = await createDemoProject(options.directory, records)
   try {
     return await withSession(project, tools.clock, async (session) => {
-      const outcome = await replay(session, options, tools, file, records)
+      const outcome = await replay(session, options, tools, flights, records)
       return report(session, options, tools, { file, outcome })
     })
   } catch (error) {
@@ -86,7 +87,7 @@ async function replay(
   session: DemoSession,
   options: DemoOptions,
   { reporter, signal }: DemoTools,
-  file: string,
+  { file, total }: Flights,
   records: number,
 ): Promise<ReplayOutcome> {
   await session.log.createTopic(demoTopic, demoPartitions)
@@ -94,6 +95,10 @@ async function replay(
   const durationMsMax = options.durationMsMax ?? durationMsMaxDefault
   const pace = recordsPerSecond === undefined ? 'full speed' : `${grouped(recordsPerSecond)}/s`
   reporter.section('Run')
+  if (total < flightsTotal) {
+    const rest = 'all of them: npm install vega-datasets@3.2.1'
+    reporter.fact('input', `every twelfth of ${grouped(flightsTotal)} flights`, rest)
+  }
   reporter.fact(
     'producer',
     `${grouped(records)} US flights into an embedded log`,

@@ -7,7 +7,7 @@ export function addDemo(program: Command, context: CliContext): void {
   program
     .command('demo')
     .description(
-      'replay 3,000,000 flights, kill the sink half-way, prove nothing is lost or doubled',
+      'replay up to 3,000,000 flights, kill the sink half-way, prove nothing is lost or doubled',
     )
     .option('--for <duration>', 'replay no longer than this (default 60s)')
     .option('--rate <records>', 'records per second (default: full speed)')

@@ -1,0 +1,36 @@
+/**
+ * `npm run build`, and so `npm pack`: the compiled package in dist/, made anew, with the demo's input.
+ * vega-datasets is only a development dependency, because most who install Tidewater want no demo of
+ * 13 MB; a twelfth of its flights is small enough to come along.
+ */
+import { spawnSync } from 'node:child_process'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { findFlights, packagedFlights, packagedFlightsName, quoted } from '../app/demo/flights.ts'
+import { openDatabase } from '../sql/index.ts'
+import { repositoryRoot } from '../tests/support/services/index.ts'
+
+const dist = join(repositoryRoot, 'dist')
+
+async function writeDemoInput(): Promise<void> {
+  const { file } = findFlights(repositoryRoot)
+  const target = join(dist, 'app', 'demo', packagedFlightsName)
+  const options = 'FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 19'
+  const database = await openDatabase()
+  try {
+    await database.withConnection((connection) =>
+      connection.run(`COPY (${packagedFlights(file)}) TO ${quoted(target)} (${options})`),
+    )
+  } finally {
+    database.close()
+  }
+}
+
+await rm(dist, { recursive: true, force: true })
+const tsc = join(repositoryRoot, 'node_modules', 'typescript', 'bin', 'tsc')
+const compiled = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
+  cwd: repositoryRoot,
+  stdio: 'inherit',
+})
+if (compiled.status !== 0) process.exit(compiled.status ?? 1)
+await writeDemoInput()

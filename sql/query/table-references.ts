@@ -54,7 +54,7 @@ export interface ShowRequest {
 /** Functions in FROM that read nothing but their arguments. */
 const tableFunctions = new Set(
   `range generate_series unnest repeat repeat_row json_each json_tree duckdb_functions
-  duckdb_keywords duckdb_types duckdb_settings sql_auto_complete test_all_types
+  duckdb_keywords duckdb_types sql_auto_complete test_all_types
   regexp_split_to_table`.split(/\s+/),
 )
 

@@ -126,6 +126,7 @@ export {
   positionDeleteSchema,
   type WrittenPositionDeletes,
 } from './files/position-deletes.ts'
+export { listReachableFiles, type UnreachableFiles } from './files/reachable-files.ts'
 export { dataLocation, metadataLocation, newDataFileLocation } from './files/locations.ts'
 export {
   type MetricsMode,
@@ -143,12 +144,24 @@ export type { ActionCommit, TransactionAction } from './transaction/action.ts'
 export { type CommitTools, commitAction } from './transaction/commit-action.ts'
 export type { ColumnPosition, SchemaChange } from './transaction/evolve-schema.ts'
 export { ConflictError } from './transaction/conflict-error.ts'
+export {
+  expireSnapshots,
+  type ExpireSnapshotsOptions,
+  type ExpiryResult,
+} from './transaction/expire-snapshots.ts'
 export { FastAppend, type FastAppendOptions } from './transaction/fast-append.ts'
 export {
   type FileChanges,
   OverwriteFiles,
   type OverwriteFilesOptions,
 } from './transaction/overwrite-files.ts'
+export {
+  ManageRefs,
+  type ManageRefsOptions,
+  type RefChange,
+  type RefRetention,
+} from './transaction/manage-refs.ts'
+export { type ExpiryOptions, type ExpiryPlan, planExpiry } from './transaction/plan-expiry.ts'
 export { RewriteFiles, type RewriteFilesOptions } from './transaction/rewrite-files.ts'
 export {
   type PositionDeletes,

@@ -4,7 +4,7 @@
  * Three sieves, each of which only ever drops what cannot match: manifests by their partition
  * summaries, entries by their partition tuple, files by their column statistics.
  */
-import { NotFoundError } from '../../common/index.ts'
+import { NotFoundError, ValidationError } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { Table } from '../catalog.ts'
 import type { ManifestCache } from '../manifest/manifest-cache.ts'
@@ -19,16 +19,18 @@ import { partitionTypes } from '../spec/partition-types.ts'
 import {
   currentSchema,
   currentSnapshot,
+  mainBranch,
   partitionSpecById,
   schemaById,
   snapshotById,
 } from '../spec/table-metadata.ts'
-import type { ManifestEntry, ManifestFile, Snapshot, TableMetadata } from '../spec/types.ts'
+import type { ManifestEntry, ManifestFile, Schema, Snapshot, TableMetadata } from '../spec/types.ts'
 import { DeleteIndex } from './delete-index.ts'
 import { alwaysTrue, bindFilter, type Predicate } from './predicate.ts'
 import { projectPredicate } from './project-predicate.ts'
 import { fileMightMatch, manifestMightMatch, partitionMightMatch } from './prune.ts'
 import type { FileScanTask, ScanPlan, ScanRequest } from './scan.ts'
+import { snapshotByRef } from './snapshot-selection.ts'
 
 /** Plans over the snapshot asked for, or the current one. Throws NotFoundError, CorruptDataError. */
 export async function planScan(
@@ -39,10 +41,7 @@ export async function planScan(
 ): Promise<ScanPlan> {
   const { metadata } = table
   const snapshot = snapshotOf(table, request)
-  const schema =
-    request.snapshotId === undefined || snapshot?.schemaId === undefined
-      ? currentSchema(metadata)
-      : schemaById(metadata, snapshot.schemaId)
+  const schema = schemaFor(metadata, request, snapshot)
   if (snapshot === undefined) return { snapshot, schema, tasks: [], filesTotal: 0 }
   const source: ManifestSource = cache === undefined ? { io } : { io, cache }
   const predicate = request.filter === undefined ? alwaysTrue : bindFilter(request.filter, schema)
@@ -50,8 +49,27 @@ export async function planScan(
   return { snapshot, schema, tasks, filesTotal }
 }
 
+function schemaFor(
+  metadata: TableMetadata,
+  { snapshotId, ref }: ScanRequest,
+  snapshot: Snapshot | undefined,
+): Schema {
+  const travels =
+    snapshotId !== undefined || (ref !== undefined && metadata.refs[ref]?.type === 'tag')
+  return travels && snapshot?.schemaId !== undefined
+    ? schemaById(metadata, snapshot.schemaId)
+    : currentSchema(metadata)
+}
+
 function snapshotOf(table: Table, request: ScanRequest): Snapshot | undefined {
-  if (request.snapshotId === undefined) return currentSnapshot(table.metadata)
+  const { ref } = request
+  if (request.snapshotId === undefined) {
+    if (ref === undefined || ref === mainBranch) return currentSnapshot(table.metadata)
+    return snapshotByRef(table.metadata, ref)
+  }
+  if (ref !== undefined) {
+    throw new ValidationError('a scan names a snapshot or a ref, not both', { facts: { ref } })
+  }
   const snapshot = snapshotById(table.metadata, request.snapshotId)
   if (snapshot !== undefined) return snapshot
   throw new NotFoundError('table has no such snapshot; it may have expired', {

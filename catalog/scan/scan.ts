@@ -5,6 +5,8 @@ import type { Expression } from './expression.ts'
 export interface ScanRequest {
   /** Default: the current snapshot of `main`. */
   readonly snapshotId?: bigint
+  /** A branch, read with the current schema as `main` is, or a tag, read with its snapshot's own. */
+  readonly ref?: string
   readonly filter?: Expression
 }
 

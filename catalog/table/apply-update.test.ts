@@ -117,16 +117,14 @@ describe('applyUpdate() on snapshots', () => {
     expect(without.snapshotLog).toEqual([])
   })
 
-  test('applyUpdate() removes refs and statistics together with their snapshot', () => {
+  test('applyUpdate() removes statistics together with their snapshot', () => {
     const three = apply(threeSnapshots(), [
-      { action: 'set-snapshot-ref', refName: 'v1', ref: { snapshotId: 1n, type: 'tag' } },
       { action: 'set-statistics', statistics: { 'snapshot-id': 1n, 'statistics-path': 'a' } },
       { action: 'set-statistics', statistics: { 'snapshot-id': 2n, 'statistics-path': 'b' } },
       { action: 'set-statistics', statistics: { 'snapshot-id': 2n, 'statistics-path': 'c' } },
     ])
     expect(three.unknownFields?.['statistics']).toHaveLength(2)
     const two = applyUpdate(three, { action: 'remove-snapshots', snapshotIds: [1n] })
-    expect(Object.keys(two.refs)).toEqual(['main'])
     expect(two.unknownFields?.['statistics']).toEqual([
       { 'snapshot-id': 2n, 'statistics-path': 'c' },
     ])
@@ -258,6 +256,18 @@ describe('applyUpdates() logs', () => {
   test('[C17] removing an expired entry drops everything before it', () => {
     const next = apply(threeSnapshots(), [{ action: 'remove-snapshots', snapshotIds: [2n] }])
     expect(logOf(next)).toEqual([3n])
+  })
+
+  test('[C23] a snapshot is not removed under a ref, unless the ref goes or moves in the same commit', () => {
+    const tagged = apply(threeSnapshots(), [
+      { action: 'set-snapshot-ref', refName: 'v1', ref: { snapshotId: 1n, type: 'tag' } },
+    ])
+    const remove = { action: 'remove-snapshots', snapshotIds: [1n] } as const
+    expect(() => apply(tagged, [remove])).toThrow(CommitFailedError)
+    expect(() => apply(tagged, [{ ...remove, snapshotIds: [3n] }])).toThrow(/ref=main/)
+    const gone = apply(tagged, [remove, { action: 'remove-snapshot-ref', refName: 'v1' }])
+    expect(Object.keys(gone.refs)).toEqual(['main'])
+    expect(gone.snapshots.map((one) => one.snapshotId)).toEqual([2n, 3n])
   })
 
   test('[C18] times never go back, whatever the clocks of writers say', () => {

@@ -337,17 +337,16 @@ function removeSnapshots(
 ): TableMetadata {
   const removed = new Set(snapshotIds)
   if (!metadata.snapshots.some((known) => removed.has(known.snapshotId))) return metadata
-  let result: TableMetadata = {
+  // Refs stay: one that names a removed snapshot makes the whole commit fail (apply-updates.ts).
+  const without = {
     ...metadata,
     snapshots: metadata.snapshots.filter((known) => !removed.has(known.snapshotId)),
   }
-  for (const [refName, ref] of Object.entries(metadata.refs)) {
-    if (removed.has(ref.snapshotId)) {
-      result = removeSnapshotRef(result, { action: 'remove-snapshot-ref', refName })
-    }
-  }
-  result = dropStatistics(result, 'statistics', removed)
-  return dropStatistics(result, 'partition-statistics', removed)
+  return dropStatistics(
+    dropStatistics(without, 'statistics', removed),
+    'partition-statistics',
+    removed,
+  )
 }
 
 // ---- Properties and statistics ------------------------------------------------------------------

@@ -2,11 +2,11 @@
  * All updates of one commit applied to its base, with the rules that span them.
  *
  * Pure. Keeps: the snapshot log (an entry only when main moves, none for snapshots staged and
- * replaced within the commit, nothing older than an expired entry), the metadata log (cut to
+ * replaced within the commit, nothing older than an expired entry), refs that name snapshots, the metadata log (cut to
  * `write.metadata.previous-versions-max`), times that never go back, and the meaning of -1 (the
  * schema, spec or order added last in this commit). Spec: "Table Metadata Fields".
  */
-import { ValidationError, assert } from '../../common/index.ts'
+import { CommitFailedError, ValidationError, assert } from '../../common/index.ts'
 import type { MetadataLogEntry, SnapshotLogEntry, TableMetadata } from '../spec/types.ts'
 import { applyUpdate, findSchema, findSortOrder, findSpec } from './apply-update.ts'
 import { previousVersionsMax } from './table-properties.ts'
@@ -44,12 +44,27 @@ export function applyUpdates(
     }
   }
   if (metadata === base) return base
+  checkRefs(metadata)
   const snapshotLog = nextSnapshotLog(base, metadata, mainMoves)
   return {
     ...metadata,
     snapshotLog,
     lastUpdatedMs: latest(nowMs, snapshotLog.at(-1)?.timestampMs ?? 0n),
     metadataLog: nextMetadataLog(base, metadata, context.metadataLocation),
+  }
+}
+
+/**
+ * A branch or tag made while an expiry was planned must not lose its snapshot, and is not known to the
+ * expiry, so no requirement can name it: the commit is refused as a lost race, and planned again.
+ */
+function checkRefs({ refs, snapshots }: TableMetadata): void {
+  const known = new Set(snapshots.map((snapshot) => snapshot.snapshotId))
+  for (const [ref, { snapshotId }] of Object.entries(refs)) {
+    if (known.has(snapshotId)) continue
+    throw new CommitFailedError('a branch or tag names a snapshot that the commit removes', {
+      facts: { ref, snapshot: snapshotId },
+    })
   }
 }
 

@@ -1,0 +1,177 @@
+/**
+ * Expiry: takes snapshots out of the metadata, then deletes the files that only they reached.
+ *
+ * The commit comes first and is planned anew on every base; files go only after it is certain, judged
+ * against the table as the commit left it (C24). Streams' offsets live on in the table's properties.
+ */
+import {
+  errorMessage,
+  formatIdentifier,
+  silentLogger,
+  type TableIdentifier,
+} from '../../common/index.ts'
+import type { Catalog, Table } from '../catalog.ts'
+import { listUnreachableFiles, type UnreachableFiles } from '../files/reachable-files.ts'
+import type { Snapshot, TableMetadata } from '../spec/types.ts'
+import { isBelow } from '../stores/location-rules.ts'
+import { applyUpdates } from '../table/apply-updates.ts'
+import type { TableUpdate } from '../table/update.ts'
+import type { ActionCommit, TransactionAction } from './action.ts'
+import { commitAction, type CommitTools } from './commit-action.ts'
+import { refRequirement } from './manage-refs.ts'
+import { type ExpiryOptions, type ExpiryPlan, planExpiry } from './plan-expiry.ts'
+import type { SnapshotTools } from './snapshot-producer.ts'
+
+export interface ExpireSnapshotsOptions extends ExpiryOptions {
+  /** Says what would go; changes nothing. */
+  readonly dryRun?: boolean
+}
+
+export interface ExpiryResult extends ExpiryPlan {
+  /** The table afterwards; of a dry run, as it is. */
+  readonly table: Table
+  /** What went, or would go. Files outside the table's folder are not ours and stay. */
+  readonly unreachable: UnreachableFiles
+}
+
+const deletesPerCall = 500
+
+/** Throws as `commitAction` does; a deletion that fails is logged and left to the orphan sweep. */
+export async function expireSnapshots(
+  catalog: Catalog,
+  identifier: TableIdentifier,
+  tools: CommitTools & SnapshotTools,
+  options: ExpireSnapshotsOptions = {},
+): Promise<ExpiryResult> {
+  const action = new ExpireSnapshots(tools, options)
+  if (options.dryRun === true) {
+    const table = await catalog.loadTable(identifier)
+    const { updates } = await action.commit(table)
+    const after = applyUpdates(table.metadata, updates, { nowMs: tools.clock.now() })
+    const result = await resultOf(tools, action, { ...table, metadata: after })
+    return { ...result, table }
+  }
+  const table = await commitAction(catalog, identifier, action, tools)
+  const result = await resultOf(tools, action, table)
+  await deleteFiles(tools, table, result.unreachable)
+  return result
+}
+
+class ExpireSnapshots implements TransactionAction<undefined> {
+  readonly #tools: SnapshotTools
+  readonly #options: ExpiryOptions
+  /** Over all attempts: one that looked lost may have landed. */
+  readonly #planned = new Map<bigint, Snapshot>()
+  readonly #refs = new Set<string>()
+  #first: Table | undefined
+
+  constructor(tools: SnapshotTools, options: ExpiryOptions) {
+    this.#tools = tools
+    this.#options = options
+  }
+
+  prepare(): Promise<undefined> {
+    return Promise.resolve(undefined)
+  }
+
+  commit(base: Table): Promise<ActionCommit> {
+    const { metadata } = base
+    this.#first ??= base
+    const plan = planExpiry(metadata, BigInt(this.#tools.clock.now()), this.#options)
+    const gone = new Set(plan.snapshotIds)
+    for (const snapshot of metadata.snapshots) {
+      if (gone.has(snapshot.snapshotId)) this.#planned.set(snapshot.snapshotId, snapshot)
+    }
+    for (const ref of plan.refs) this.#refs.add(ref)
+    const updates: TableUpdate[] = plan.refs.map((refName) => ({
+      action: 'remove-snapshot-ref',
+      refName,
+    }))
+    if (plan.snapshotIds.length > 0) {
+      updates.push({ action: 'remove-snapshots', snapshotIds: plan.snapshotIds })
+    }
+    return Promise.resolve({
+      requirements: [
+        { type: 'assert-table-uuid', uuid: metadata.tableUuid },
+        ...Object.keys(metadata.refs).map((ref) => refRequirement(metadata, ref)),
+      ],
+      updates,
+    })
+  }
+
+  /** What of all that was planned is gone from `after`. */
+  outcome(after: Table): {
+    readonly before: Table
+    readonly snapshots: readonly Snapshot[]
+    readonly refs: readonly string[]
+  } {
+    const left = new Set(after.metadata.snapshots.map((snapshot) => snapshot.snapshotId))
+    return {
+      before: this.#first ?? after,
+      snapshots: [...this.#planned.values()].filter(({ snapshotId }) => !left.has(snapshotId)),
+      refs: [...this.#refs].filter((ref) => !Object.hasOwn(after.metadata.refs, ref)),
+    }
+  }
+}
+
+async function resultOf(
+  tools: SnapshotTools,
+  action: ExpireSnapshots,
+  table: Table,
+): Promise<ExpiryResult> {
+  const { before, snapshots, refs } = action.outcome(table)
+  const found = await listUnreachableFiles(
+    tools,
+    { metadata: withSpecsOf(before.metadata, table.metadata), snapshots },
+    table.metadata,
+  )
+  const own = (paths: readonly string[]): readonly string[] =>
+    paths.filter((path) => isBelow(table.metadata.location, path))
+  return {
+    table,
+    snapshotIds: snapshots.map(({ snapshotId }) => snapshotId),
+    refs,
+    unreachable: {
+      files: own(found.files),
+      manifests: own(found.manifests),
+      manifestLists: own(found.manifestLists),
+      statistics: own(found.statistics),
+    },
+  }
+}
+
+/** Reads the manifests of both: specs come and, seldom, go. */
+function withSpecsOf(before: TableMetadata, after: TableMetadata): TableMetadata {
+  const known = new Set(after.partitionSpecs.map((spec) => spec.specId))
+  const schemaIds = new Set(after.schemas.map((schema) => schema.schemaId))
+  return {
+    ...before,
+    currentSchemaId: after.currentSchemaId,
+    schemas: [
+      ...before.schemas.filter((schema) => !schemaIds.has(schema.schemaId)),
+      ...after.schemas,
+    ],
+    partitionSpecs: [
+      ...before.partitionSpecs.filter((spec) => !known.has(spec.specId)),
+      ...after.partitionSpecs,
+    ],
+  }
+}
+
+async function deleteFiles(
+  { io, logger = silentLogger }: CommitTools & SnapshotTools,
+  table: Table,
+  { files, manifests, manifestLists, statistics }: UnreachableFiles,
+): Promise<void> {
+  const paths = [...files, ...statistics, ...manifests, ...manifestLists]
+  try {
+    for (let start = 0; start < paths.length; start += deletesPerCall) {
+      await io.delete(paths.slice(start, start + deletesPerCall))
+    }
+  } catch (error) {
+    logger.warn('expiry.cleanup-failed', {
+      table: formatIdentifier(table.identifier),
+      error: errorMessage(error),
+    })
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Which snapshots and refs have had their time (spec, "Snapshot Retention Policy"). Pure.
+ *
+ * A branch keeps its newest snapshots, by number and by age, and never fewer than one; a tag keeps its
+ * snapshot; refs other than main end by age. Snapshots that no ref reaches go by age.
+ */
+import { ValidationError } from '../../common/index.ts'
+import { mainBranch, snapshotById } from '../spec/table-metadata.ts'
+import type { SnapshotRef, TableMetadata } from '../spec/types.ts'
+import { ancestorsOf } from './conflicts.ts'
+
+export interface ExpiryOptions {
+  /** Snapshots older than this go; default: now less `history.expire.max-snapshot-age-ms` (5 days). */
+  readonly olderThanMs?: bigint
+  /** Kept on each branch at least; default `history.expire.min-snapshots-to-keep` (1). */
+  readonly retainLast?: number
+  /** Exactly these and, without the two above, no others. */
+  readonly snapshotIds?: readonly bigint[]
+  /** The oldest that many at most, so that one run stays bounded. */
+  readonly snapshotsMax?: number
+}
+
+export interface ExpiryPlan {
+  /** Oldest first. */
+  readonly snapshotIds: readonly bigint[]
+  /** Branches and tags that ended by their own age. */
+  readonly refs: readonly string[]
+}
+
+const fiveDaysMs = 432_000_000n
+
+export function planExpiry(
+  metadata: TableMetadata,
+  nowMs: bigint,
+  options: ExpiryOptions = {},
+): ExpiryPlan {
+  if (metadata.properties['gc.enabled']?.toLowerCase() === 'false') {
+    throw new ValidationError('the table property gc.enabled=false forbids expiry', {
+      facts: { table: metadata.location },
+    })
+  }
+  const { snapshotIds, olderThanMs, retainLast, snapshotsMax } = options
+  const byRule = snapshotIds === undefined || olderThanMs !== undefined || retainLast !== undefined
+  const named = checkNamed(metadata, snapshotIds ?? [])
+  const refs = byRule ? endedRefs(metadata, nowMs) : []
+  const kept = byRule ? keptByRule(metadata, new Set(refs), nowMs, options) : undefined
+  const expired = metadata.snapshots
+    .filter(({ snapshotId }) => named.has(snapshotId) || kept?.has(snapshotId) === false)
+    .sort((left, right) => Number(left.sequenceNumber - right.sequenceNumber))
+    .map(({ snapshotId }) => snapshotId)
+  if (snapshotsMax === undefined || expired.length <= snapshotsMax) {
+    return { snapshotIds: expired, refs }
+  }
+  return { snapshotIds: expired.slice(0, snapshotsMax), refs }
+}
+
+/** A snapshot that a ref names stays; one that is gone already is no error. */
+function checkNamed(metadata: TableMetadata, snapshotIds: readonly bigint[]): ReadonlySet<bigint> {
+  for (const [ref, { snapshotId }] of Object.entries(metadata.refs)) {
+    if (!snapshotIds.includes(snapshotId)) continue
+    throw new ValidationError('a branch or tag names this snapshot; move or remove it first', {
+      facts: { ref, snapshot: snapshotId, table: metadata.location },
+    })
+  }
+  return new Set(snapshotIds)
+}
+
+function endedRefs(metadata: TableMetadata, nowMs: bigint): readonly string[] {
+  const fallback = longProperty(metadata, 'history.expire.max-ref-age-ms')
+  return Object.entries(metadata.refs)
+    .filter(([name, ref]) => {
+      const ageMax = ref.maxRefAgeMs ?? fallback
+      if (name === mainBranch || ageMax === undefined) return false
+      const snapshot = snapshotById(metadata, ref.snapshotId)
+      return snapshot !== undefined && nowMs - snapshot.timestampMs > ageMax
+    })
+    .map(([name]) => name)
+}
+
+function keptByRule(
+  metadata: TableMetadata,
+  ended: ReadonlySet<string>,
+  nowMs: bigint,
+  options: ExpiryOptions,
+): ReadonlySet<bigint> {
+  const ageMax = longProperty(metadata, 'history.expire.max-snapshot-age-ms') ?? fiveDaysMs
+  const olderThan = options.olderThanMs ?? nowMs - ageMax
+  const countMin = countOf(metadata, options)
+  const kept = new Set<bigint>()
+  const reached = new Set<bigint>()
+  for (const [name, ref] of Object.entries(metadata.refs)) {
+    if (ended.has(name)) continue
+    if (ref.type === 'branch') keepBranch(metadata, ref, { olderThan, countMin, nowMs, kept })
+    else kept.add(ref.snapshotId)
+    // A tag pins its snapshot, not the way there.
+    if (ref.type === 'tag') reached.add(ref.snapshotId)
+    else for (const one of ancestorsOf(metadata, ref.snapshotId)) reached.add(one.snapshotId)
+  }
+  for (const { snapshotId, timestampMs } of metadata.snapshots) {
+    if (!reached.has(snapshotId) && timestampMs >= olderThan) kept.add(snapshotId)
+  }
+  return kept
+}
+
+interface BranchRule {
+  readonly olderThan: bigint
+  readonly countMin: number
+  readonly nowMs: bigint
+  readonly kept: Set<bigint>
+}
+
+/** The branch's own numbers come before those of the call and the table. */
+function keepBranch(metadata: TableMetadata, ref: SnapshotRef, rule: BranchRule): void {
+  const countMin = ref.minSnapshotsToKeep ?? rule.countMin
+  const olderThan =
+    ref.maxSnapshotAgeMs === undefined ? rule.olderThan : rule.nowMs - ref.maxSnapshotAgeMs
+  let count = 0
+  for (const { snapshotId, timestampMs } of ancestorsOf(metadata, ref.snapshotId)) {
+    if (count >= countMin && timestampMs < olderThan) return
+    rule.kept.add(snapshotId)
+    count++
+  }
+}
+
+function countOf(metadata: TableMetadata, { retainLast }: ExpiryOptions): number {
+  if (retainLast !== undefined && (!Number.isInteger(retainLast) || retainLast < 1)) {
+    throw new ValidationError('at least one snapshot of each branch is kept', {
+      facts: { retainLast },
+    })
+  }
+  const own = longProperty(metadata, 'history.expire.min-snapshots-to-keep') ?? 1n
+  return Math.max(1, retainLast ?? Number(own))
+}
+
+function longProperty({ properties, location }: TableMetadata, key: string): bigint | undefined {
+  const text = properties[key]
+  if (text === undefined) return undefined
+  if (/^\d{1,19}$/.test(text)) return BigInt(text)
+  throw new ValidationError('a table property must be a whole number', {
+    facts: { property: key, found: text, table: location },
+  })
+}

@@ -82,8 +82,6 @@ export {
 
 // ---- files: the seam between ingest and the engine that writes data files -------------------
 export type {
-  DataFileOptions,
-  DataFileSession,
   DataFileWriter,
   RefusedRow,
   RowSpool,
@@ -162,6 +160,7 @@ export {
   type RefRetention,
 } from './transaction/manage-refs.ts'
 export { type ExpiryOptions, type ExpiryPlan, planExpiry } from './transaction/plan-expiry.ts'
+export { PublishBranch, type PublishBranchOptions } from './transaction/publish-branch.ts'
 export { RewriteFiles, type RewriteFilesOptions } from './transaction/rewrite-files.ts'
 export {
   type PositionDeletes,

@@ -21,6 +21,7 @@ import type { Table } from '../catalog.ts'
 import { manifestListLocation, manifestLocation } from '../files/locations.ts'
 import type { ManifestCache } from '../manifest/manifest-cache.ts'
 import { writeManifestList } from '../manifest/manifest-list.ts'
+import { mapLimited } from '../manifest/map-limited.ts'
 import { readSnapshotManifests, type ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { writeManifest } from '../manifest/write-manifest.ts'
 import { partitionTypes } from '../spec/partition-types.ts'
@@ -205,8 +206,10 @@ export class SnapshotProducer {
 
   async discard(committed: Table | undefined): Promise<void> {
     // A first attempt that won left nothing behind, which is the ordinary case.
-    if (committed !== undefined && this.#attempts <= 1 && this.#preparations <= 1) return
-    const kept = committed === undefined ? new Set<string>() : await this.#reachable(committed)
+    const tidy = this.#attempts === 1 && this.#preparations === 1
+    if (tidy && committed !== undefined && this.#isIn(committed)) return
+    const unused = committed === undefined || this.#attempts === 0
+    const kept = unused ? new Set<string>() : await this.#reachable(committed)
     const garbage = [...this.#written].filter((location) => !kept.has(location))
     if (garbage.length > 0) await this.#tools.io.delete(garbage)
   }
@@ -280,17 +283,20 @@ export class SnapshotProducer {
 
   async #reachable(table: Table): Promise<ReadonlySet<string>> {
     const { metadata } = table
-    const ours = metadata.snapshots.filter(
-      ({ manifestList }) => manifestList !== undefined && this.#written.has(manifestList),
-    )
+    const ours = metadata.snapshots.filter(({ snapshotId }) => snapshotId === this.#snapshotId)
+    // Nothing was left to do, or our snapshot has expired already: any other may carry our manifests.
+    const holders = ours.length === 0 ? metadata.snapshots : ours
     const kept = new Set<string>()
-    for (const snapshot of ours) {
+    await mapLimited(holders, async (snapshot) => {
       kept.add(snapshot.manifestList ?? '')
       const manifests = await readSnapshotManifests(this.source, snapshot)
       for (const manifest of manifests) kept.add(manifest.manifestPath)
-    }
-    // Our snapshot may be out of sight already; then nothing can be told apart and all is kept.
-    return ours.length === 0 ? this.#written : kept
+    })
+    return kept
+  }
+
+  #isIn({ metadata }: Table): boolean {
+    return metadata.snapshots.some(({ snapshotId }) => snapshotId === this.#snapshotId)
   }
 
   async #write(location: string, body: Uint8Array): Promise<void> {

@@ -1,0 +1,142 @@
+/**
+ * What a branch did since it left its target: files in, files out, and what its deletes lean on.
+ *
+ * The comparison is with the newest snapshot that both share, or that was published before: a branch may
+ * be published, go on, and be published again.
+ */
+import { UnsupportedError } from '../../common/index.ts'
+import { type ManifestSource, readSnapshotManifests } from '../manifest/snapshot-manifests.ts'
+import type { DataFile, ManifestFile, Snapshot, TableMetadata } from '../spec/types.ts'
+import { ConflictError } from './conflict-error.ts'
+import { ancestorsOf, deletesApplyingTo } from './conflicts.ts'
+import { type LiveFile, readLiveFiles } from './live-files.ts'
+
+/** As Java's cherry-pick has it; names the head of the branch that a snapshot published. */
+export const sourceSnapshotKey = 'source-snapshot-id'
+
+export interface BranchChange {
+  /** Undefined when the branch began on an empty table. */
+  readonly since: Snapshot | undefined
+  /** Data and delete files. */
+  readonly added: readonly DataFile[]
+  readonly removed: readonly DataFile[]
+  /** Data files that the added deletes name and that the branch did not add itself. */
+  readonly needed: readonly DataFile[]
+  /** Paths of the delete files that the branch knew when it was made. */
+  readonly knownDeletes: ReadonlySet<string>
+  /** Every commit kept the rows as they were. */
+  readonly keepsRows: boolean
+}
+
+/** True when `target` holds all that the branch had at `head`. */
+export function isPublished(metadata: TableMetadata, head: bigint, target: Snapshot): boolean {
+  for (const { snapshotId, summary } of ancestorsOf(metadata, target.snapshotId)) {
+    if (snapshotId === head || summary?.[sourceSnapshotKey] === String(head)) return true
+  }
+  return false
+}
+
+/** The newest snapshot of the branch whose state `target` has; undefined for an empty table. */
+export function sharedSnapshot(
+  metadata: TableMetadata,
+  head: bigint,
+  target: Snapshot | undefined,
+): Snapshot | undefined {
+  const shared = new Set<string>()
+  for (const { snapshotId, summary } of ancestorsOf(metadata, target?.snapshotId)) {
+    shared.add(String(snapshotId))
+    const source = summary?.[sourceSnapshotKey]
+    if (source !== undefined) shared.add(source)
+  }
+  for (const snapshot of ancestorsOf(metadata, head)) {
+    if (shared.has(String(snapshot.snapshotId))) return snapshot
+    if (snapshot.parentSnapshotId === undefined) return undefined
+  }
+  throw new ConflictError(
+    'the snapshot at which the branch left its target has expired; make the branch anew',
+    [],
+    { head, table: metadata.location },
+  )
+}
+
+export async function readBranchChange(
+  source: ManifestSource,
+  metadata: TableMetadata,
+  head: Snapshot,
+  target: Snapshot | undefined,
+): Promise<BranchChange> {
+  const since = sharedSnapshot(metadata, head.snapshotId, target)
+  const before = since === undefined ? [] : await readSnapshotManifests(source, since)
+  const after = await readSnapshotManifests(source, head)
+  const left = await readLiveFiles(source, metadata, without(before, after))
+  const right = await readLiveFiles(source, metadata, without(after, before))
+  const added = minus(right, left)
+  const removed = minus(left, right)
+  refuseEqualityDeletes(added)
+  return {
+    since,
+    added: added.map(({ entry }) => entry.dataFile),
+    removed: removed.map(({ entry }) => entry.dataFile),
+    needed: await neededFiles(source, metadata, after, added),
+    knownDeletes: await deletePaths(source, metadata, before),
+    keepsRows: keepsRows(metadata, head, since),
+  }
+}
+
+/** They delete by age, and the files they were aimed at get a new age when they are published. */
+function refuseEqualityDeletes(added: readonly LiveFile[]): void {
+  const found = added.find(({ entry }) => entry.dataFile.content === 'equality-deletes')
+  if (found === undefined) return
+  throw new UnsupportedError(
+    'a branch with equality deletes can only be published while its target stands still; compact it first',
+    { facts: { file: found.entry.dataFile.filePath } },
+  )
+}
+
+async function neededFiles(
+  source: ManifestSource,
+  metadata: TableMetadata,
+  manifests: readonly ManifestFile[],
+  added: readonly LiveFile[],
+): Promise<readonly DataFile[]> {
+  const deletes = added.filter(({ entry }) => entry.dataFile.content !== 'data')
+  if (deletes.length === 0) return []
+  const own = new Set(added.map(({ entry }) => entry.dataFile.filePath))
+  const data = manifests.filter((manifest) => manifest.content === 'data')
+  const live = await readLiveFiles(source, metadata, data)
+  return live
+    .filter(({ entry }) => !own.has(entry.dataFile.filePath))
+    .filter((file) => deletesApplyingTo(metadata, deletes, [file]).length > 0)
+    .map(({ entry }) => entry.dataFile)
+}
+
+async function deletePaths(
+  source: ManifestSource,
+  metadata: TableMetadata,
+  manifests: readonly ManifestFile[],
+): Promise<ReadonlySet<string>> {
+  const deletes = manifests.filter((manifest) => manifest.content === 'deletes')
+  const live = await readLiveFiles(source, metadata, deletes)
+  return new Set(live.map(({ entry }) => entry.dataFile.filePath))
+}
+
+function keepsRows(metadata: TableMetadata, head: Snapshot, since: Snapshot | undefined): boolean {
+  for (const snapshot of ancestorsOf(metadata, head.snapshotId)) {
+    if (snapshot.snapshotId === since?.snapshotId) return true
+    if (snapshot.summary?.operation !== 'replace') return false
+  }
+  return false
+}
+
+function without(
+  manifests: readonly ManifestFile[],
+  others: readonly ManifestFile[],
+): readonly ManifestFile[] {
+  const paths = new Set(others.map((manifest) => manifest.manifestPath))
+  return manifests.filter((manifest) => !paths.has(manifest.manifestPath))
+}
+
+function minus(files: readonly LiveFile[], others: readonly LiveFile[]): readonly LiveFile[] {
+  const paths = new Set(others.map(({ entry }) => entry.dataFile.filePath))
+  return files.filter(({ entry }) => !paths.has(entry.dataFile.filePath))
+}

@@ -1,0 +1,217 @@
+/**
+ * Publishing a branch: what it changed since it left its target is applied to the target as it is now
+ * (shared design, "Publish a replayed branch while the sink went on").
+ *
+ * C25: what was committed on the target meanwhile stays, and publishing twice changes nothing. Files that
+ * the branch took out and the target has replaced since (a compaction), and rows of them that the target
+ * has deleted since, are a ConflictError naming the files: the caller redoes that part on the branch.
+ *
+ * A publishing snapshot has the target's head as its parent, so whoever walks the target's history does
+ * not meet the branch's own snapshots and what they say. A fast-forward, possible while the target has
+ * not moved, puts those snapshots into the target's history.
+ */
+import { NotFoundError } from '../../common/index.ts'
+import type { Table } from '../catalog.ts'
+import type { Snapshot, TableMetadata } from '../spec/types.ts'
+import type { ActionCommit, TransactionAction } from './action.ts'
+import {
+  type BranchChange,
+  isPublished,
+  readBranchChange,
+  sharedSnapshot,
+  sourceSnapshotKey,
+} from './branch-change.ts'
+import { ConflictError } from './conflict-error.ts'
+import { danglingDeletes, deletesApplyingTo, readDeletes, requireLive } from './conflicts.ts'
+import { type LiveFile, locateFiles } from './live-files.ts'
+import { isAncestor, refRequirement } from './manage-refs.ts'
+import {
+  operationOf,
+  type PreparedSnapshot,
+  type SnapshotBase,
+  type SnapshotOptions,
+  SnapshotProducer,
+  type SnapshotTools,
+} from './snapshot-producer.ts'
+
+export interface PublishBranchOptions extends SnapshotOptions {
+  /** The branch whose change is published. */
+  readonly from: string
+  /** Where to; default `main`. */
+  readonly branch?: string
+  /** `never` where the branch's snapshots must stay out of the target's history; default when-possible. */
+  readonly fastForward?: 'when-possible' | 'never'
+}
+
+export interface PreparedPublish {
+  readonly head: Snapshot
+  /** Absent while a fast-forward, or nothing, will do. */
+  readonly apply?: { readonly change: BranchChange; readonly snapshot: PreparedSnapshot }
+}
+
+const nothing: ActionCommit = { requirements: [], updates: [] }
+
+export class PublishBranch implements TransactionAction<PreparedPublish> {
+  readonly #producer: SnapshotProducer
+  readonly #options: PublishBranchOptions
+
+  constructor(tools: SnapshotTools, options: PublishBranchOptions) {
+    const { from, summary } = options
+    this.#options = options
+    this.#producer = new SnapshotProducer(tools, {
+      ...options,
+      summary: (base) => ({
+        ...(typeof summary === 'function' ? summary(base) : summary),
+        [sourceSnapshotKey]: String(this.#headIn(base.metadata).snapshotId),
+        'tidewater.published-branch': from,
+      }),
+    })
+  }
+
+  async prepare(table: Table): Promise<PreparedPublish> {
+    const { metadata } = table
+    const head = this.#headIn(metadata)
+    const target = this.#producer.parentIn(metadata)
+    if (this.#isPublished(metadata, head, target) || this.#canForward(metadata, head, target)) {
+      return { head }
+    }
+    const change = await readBranchChange(this.#producer.source, metadata, head, target)
+    return {
+      head,
+      apply: { change, snapshot: await this.#producer.prepare(table, change.added) },
+    }
+  }
+
+  committedIn(base: Table, { apply }: PreparedPublish): boolean {
+    return apply !== undefined && this.#producer.committedIn(base, apply.snapshot)
+  }
+
+  async commit(base: Table, prepared: PreparedPublish): Promise<ActionCommit | 'stale'> {
+    const { metadata } = base
+    const { apply, head } = prepared
+    if (this.#headIn(metadata).snapshotId !== head.snapshotId) return 'stale'
+    const target = this.#producer.parentIn(metadata)
+    if (this.#isPublished(metadata, head, target)) return nothing
+    if (apply === undefined) {
+      if (!this.#canForward(metadata, head, target)) return 'stale'
+      return this.#forward(base, head)
+    }
+    const since = sharedSnapshot(metadata, head.snapshotId, target)
+    if (since?.snapshotId !== apply.change.since?.snapshotId) return 'stale'
+    return this.#apply(base, apply.change, apply.snapshot)
+  }
+
+  discard(_prepared: PreparedPublish, committed: Table | undefined): Promise<void> {
+    return this.#producer.discard(committed)
+  }
+
+  #headIn({ refs, snapshots, location }: TableMetadata): Snapshot {
+    const { from } = this.#options
+    const ref = Object.hasOwn(refs, from) ? refs[from] : undefined
+    const head = snapshots.find((snapshot) => snapshot.snapshotId === ref?.snapshotId)
+    if (head !== undefined) return head
+    throw new NotFoundError('table has no such branch', {
+      facts: { branch: from, refs: Object.keys(refs).join(','), table: location },
+    })
+  }
+
+  #isPublished(metadata: TableMetadata, head: Snapshot, target: Snapshot | undefined): boolean {
+    return target !== undefined && isPublished(metadata, head.snapshotId, target)
+  }
+
+  #canForward(metadata: TableMetadata, head: Snapshot, target: Snapshot | undefined): boolean {
+    if (this.#options.fastForward === 'never') return false
+    return target === undefined || isAncestor(metadata, target.snapshotId, head.snapshotId)
+  }
+
+  async #forward(base: Table, head: Snapshot): Promise<ActionCommit> {
+    const { check, extraUpdates, from } = this.#options
+    const { branch } = this.#producer
+    const { metadata } = base
+    await check?.(base)
+    const { snapshotId } = head
+    return {
+      requirements: [
+        { type: 'assert-table-uuid', uuid: metadata.tableUuid },
+        refRequirement(metadata, from),
+        refRequirement(metadata, branch),
+      ],
+      updates: [
+        {
+          action: 'set-snapshot-ref',
+          refName: branch,
+          ref: { ...metadata.refs[branch], type: 'branch', snapshotId },
+        },
+        ...(extraUpdates?.(base) ?? []),
+      ],
+    }
+  }
+
+  async #apply(
+    base: Table,
+    change: BranchChange,
+    prepared: PreparedSnapshot,
+  ): Promise<ActionCommit> {
+    const { added, removed } = change
+    if (added.length === 0 && removed.length === 0) return nothing
+    const { source } = this.#producer
+    const opened = await this.#producer.open(base)
+    if (await this.#isThere(opened, change)) return nothing
+    const data = removed.filter((file) => file.content === 'data')
+    const gone = await requireLive(source, opened, [...data, ...change.needed])
+    const taken = pathsOf(data)
+    const out = gone.filter(({ entry }) => taken.has(entry.dataFile.filePath))
+    const deletes = await readDeletes(source, opened)
+    this.#refuseLateDeletes(base.metadata, deletes, out, change)
+    const droppedPaths = pathsOf(removed)
+    const dropped = deletes.filter(({ entry }) => droppedPaths.has(entry.dataFile.filePath))
+    const dangling = await danglingDeletes(source, opened, deletes, out)
+    const commit = await this.#producer.commit(opened, prepared, {
+      operation: change.keepsRows
+        ? 'replace'
+        : operationOf({
+            addsData: added.some((file) => file.content === 'data'),
+            removesData: out.length > 0,
+            addsDeletes: added.some((file) => file.content !== 'data'),
+          }),
+      removed: [...out, ...new Set([...dropped, ...dangling])],
+    })
+    const requirement = refRequirement(base.metadata, this.#options.from)
+    return { ...commit, requirements: [...commit.requirements, requirement] }
+  }
+
+  /** The trace of an earlier publishing may have expired; the files tell. */
+  async #isThere({ table, manifests }: SnapshotBase, change: BranchChange): Promise<boolean> {
+    const { source } = this.#producer
+    const { added, removed } = change
+    const there = await locateFiles(source, table.metadata, manifests, added)
+    if (there.length === 0) return false
+    const left = await locateFiles(source, table.metadata, manifests, removed)
+    if (there.length === added.length && left.length === 0) return true
+    throw new ConflictError(
+      'part of what the branch added is on the target already; make the branch anew',
+      there.map(({ entry }) => entry.dataFile.filePath),
+      { branch: this.#options.from, table: table.metadata.location },
+    )
+  }
+
+  #refuseLateDeletes(
+    metadata: TableMetadata,
+    deletes: readonly LiveFile[],
+    gone: readonly LiveFile[],
+    { knownDeletes }: BranchChange,
+  ): void {
+    const late = deletes.filter(({ entry }) => !knownDeletes.has(entry.dataFile.filePath))
+    const lost = deletesApplyingTo(metadata, late, gone)
+    if (lost.length === 0) return
+    throw new ConflictError(
+      'rows of files that the branch replaced were deleted on the target meanwhile; redo that part',
+      lost.map(({ entry }) => entry.dataFile.filePath),
+      { branch: this.#options.from, table: metadata.location },
+    )
+  }
+}
+
+function pathsOf(files: readonly { readonly filePath: string }[]): ReadonlySet<string> {
+  return new Set(files.map((file) => file.filePath))
+}

@@ -78,12 +78,21 @@ export interface QuerySettings {
   readonly queuedMax: number
 }
 
+export interface MaintenanceSettings {
+  /** Whether a process that runs sinks also looks after the tables. */
+  readonly enabled: boolean
+  readonly intervalMs: number
+  /** More snapshots than this are expired, where the table itself states no age. */
+  readonly snapshotsMax: number
+}
+
 export interface LakeSettings {
   readonly catalog: CatalogSettings
   readonly server: ServerSettings
   readonly sql: SqlSettings
   readonly query: QuerySettings
   readonly models: ModelsSettings
+  readonly maintenance: MaintenanceSettings
   /** Memory that queries may use, in bytes. */
   readonly memoryBytesMax: number
 }
@@ -158,6 +167,13 @@ export const lakeSchema = field.section({
       max_queued: field.integer(0, 10_000).prefault('32'),
     })
     .prefault({}),
+  maintenance: field
+    .section({
+      enabled: field.flag().prefault('true'),
+      interval: field.duration().prefault('60s'),
+      max_snapshots: field.integer(1, 100_000).prefault('500'),
+    })
+    .prefault({}),
   limits: field.section({ memory: field.size().prefault('1GB') }).prefault({}),
 })
 
@@ -225,7 +241,7 @@ function lakeProblems({ value, problem }: Resolved<LakeValues>): readonly Settin
 }
 
 function lakeSettings({ value, origin }: Resolved<LakeValues>, input: SettingsInput): LakeSettings {
-  const { catalog, server, sql, query, models, limits } = value
+  const { catalog, server, sql, query, models, maintenance, limits } = value
   // A relative path means one beside the file that says it, or here for flags and environment.
   const baseOf = (path: SettingPath): string => {
     if (origin(path).kind !== 'file' || input.file === undefined) return input.directory
@@ -275,6 +291,11 @@ function lakeSettings({ value, origin }: Resolved<LakeValues>, input: SettingsIn
       resultBytesMax: query.max_result_bytes,
       concurrency: query.concurrency,
       queuedMax: query.max_queued,
+    },
+    maintenance: {
+      enabled: maintenance.enabled,
+      intervalMs: maintenance.interval,
+      snapshotsMax: maintenance.max_snapshots,
     },
     memoryBytesMax: limits.memory,
   }

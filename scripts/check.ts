@@ -6,13 +6,27 @@
  * `npm test` runs the same unit tests longer, each file by itself, and on a real disk.
  */
 import { spawn } from 'node:child_process'
-import { accessSync, constants, readdirSync, statfsSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
 import { environmentEntries } from '../common/index.ts'
 import { repositoryRoot } from '../tests/support/services/index.ts'
 
 const stepsAtOnce = 2
 const budgetSeconds = 30
+const slowestShown = 8
+
+const reportFolder = mkdtempSync(join(tmpdir(), 'tidewater-check-'))
+const unitReport = join(reportFolder, 'unit.json')
 
 interface Step {
   readonly name: string
@@ -40,7 +54,15 @@ const steps: readonly Step[] = [
     name: 'unit and architecture tests',
     tool: 'vitest/vitest.mjs',
     // One module graph for all files saves a quarter of the time; `npm test` isolates them.
-    args: ['run', '--project', 'unit', '--no-isolate', '--maxWorkers=2', '--reporter=dot'],
+    args: [
+      'run',
+      '--project=unit',
+      '--no-isolate',
+      '--maxWorkers=2',
+      '--reporter=dot',
+      '--reporter=json',
+      `--outputFile.json=${unitReport}`,
+    ],
   },
   {
     name: 'lint',
@@ -87,6 +109,26 @@ function runStep(step: Step): Promise<StepResult> {
   })
 }
 
+/** The part of vitest's JSON report that is read here. */
+interface UnitReport {
+  readonly testResults: readonly {
+    readonly name: string
+    readonly startTime: number
+    readonly endTime: number
+  }[]
+}
+
+/** Whom to ask when the budget is spent. */
+function slowestTestFiles(): readonly string[] {
+  if (!existsSync(unitReport)) return []
+  const { testResults } = JSON.parse(readFileSync(unitReport, 'utf8')) as UnitReport
+  return testResults
+    .map((file) => ({ name: file.name, seconds: (file.endTime - file.startTime) / 1000 }))
+    .sort((left, right) => right.seconds - left.seconds)
+    .slice(0, slowestShown)
+    .map(({ name, seconds }) => `  ${seconds.toFixed(1)} s  ${relative(repositoryRoot, name)}`)
+}
+
 async function main(): Promise<number> {
   const startedMs = performance.now()
   const waiting = [...steps]
@@ -105,8 +147,10 @@ async function main(): Promise<number> {
   const seconds = (performance.now() - startedMs) / 1000
   const late = seconds > budgetSeconds ? ` (over the budget of ${budgetSeconds} s)` : ''
   console.log(`\nchecked in ${seconds.toFixed(1)} s${late}`)
+  if (late !== '') console.log(slowestTestFiles().join('\n'))
   console.log(`check: ${results.length - failures.length} passed, ${failures.length} failed`)
   return failures.length === 0 ? 0 : 1
 }
 
-process.exit(await main())
+const status = await main().finally(() => rmSync(reportFolder, { recursive: true, force: true }))
+process.exit(status)

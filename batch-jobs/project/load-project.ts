@@ -111,7 +111,21 @@ class ProjectLoader {
       models: buildOrder(enabled),
       tests,
       sourceTable: (source, table) => this.#sourceTable(source, table),
+      eventTimeOf: (table) => this.#eventTime(enabled, table),
     }
+  }
+
+  #eventTime(models: readonly Model[], table: TableIdentifier): string | undefined {
+    const name = formatIdentifier(table)
+    const model = models.find((each) => formatIdentifier(each.table) === name)
+    if (model !== undefined) return model.config.intervals?.eventTime
+    const declared = this.#documents
+      .flatMap(({ sources }) => sources)
+      .flatMap((source) =>
+        source.tables.map((each) => ({ ...each, full: `${source.schema}.${each.identifier}` })),
+      )
+    return declared.find(({ full, eventTime }) => full === name && eventTime !== undefined)
+      ?.eventTime
   }
 
   /** A snapshot may be YAML alone: `relation` is what it reads. */

@@ -34,4 +34,6 @@ export interface Project {
   readonly models: readonly Model[]
   readonly tests: readonly SingularTest[]
   sourceTable(source: string, table: string): TableIdentifier
+  /** The column of a table that says when a row happened, where the project says so. */
+  eventTimeOf(table: TableIdentifier): string | undefined
 }

@@ -30,7 +30,12 @@ export interface SourceEntry {
   readonly name: string
   /** Namespace of its tables. */
   readonly schema: string
-  readonly tables: readonly { readonly name: string; readonly identifier: string }[]
+  readonly tables: readonly {
+    readonly name: string
+    readonly identifier: string
+    /** The column that says when a row happened. */
+    readonly eventTime: string | undefined
+  }[]
 }
 
 export interface ModelDocument {
@@ -67,6 +72,7 @@ const sourceTable = field.section({
   name: field.text(),
   identifier: field.text().optional(),
   description: field.text().optional(),
+  config: field.section({ event_time: field.text().optional() }).prefault({}),
 })
 
 const documentSchema = field.section({
@@ -116,6 +122,7 @@ export function parseModelDocument(
       tables: (source.tables ?? []).map((table) => ({
         name: table.name,
         identifier: table.identifier ?? table.name,
+        eventTime: table.config.event_time,
       })),
     })),
   }

@@ -1,0 +1,88 @@
+/** What has become of a model's intervals: each done span with the times that changed in its sources. */
+import type { NestedField, Table } from '../../catalog/index.ts'
+import { formatIdentifier, type TableIdentifier, ValidationError } from '../../common/index.ts'
+import type { Model, Project } from '../project/model.ts'
+import type { JudgedSpan } from './freshness.ts'
+import { type Span, union } from './interval.ts'
+import { type ModelState, type SourceStates, sourceStateOf } from './model-state.ts'
+import { changedTimes, type ChangeSource, eventTimeField } from './source-changes.ts'
+
+/** A table that a model reads and whose rows happened at known times. */
+export interface TimedTable {
+  readonly name: string
+  readonly table: Table
+  readonly field: NestedField
+}
+
+export type LoadTable = (identifier: TableIdentifier) => Promise<Table | undefined>
+
+/**
+ * The tables with event time among those that the model names: the column is the one that the project
+ * declares for the table, else the one named like the model's own event time. Others are lookups, whose
+ * changes reach finished intervals only by lookback or a rebuild, as in dbt.
+ */
+export async function timedTables(
+  project: Project,
+  model: Model,
+  load: LoadTable,
+): Promise<readonly TimedTable[]> {
+  const own = model.config.intervals?.eventTime ?? ''
+  const timed: TimedTable[] = []
+  for (const identifier of upstreamTables(project, model)) {
+    const table = await load(identifier)
+    if (table === undefined) continue
+    const declared = project.eventTimeOf(identifier)
+    const field = eventTimeField(table.metadata, declared ?? own)
+    const name = formatIdentifier(identifier)
+    if (field !== undefined) timed.push({ name, table, field })
+    else if (declared !== undefined) {
+      throw new ValidationError('the event_time of a source is no column of its table', {
+        facts: { table: name, event_time: declared },
+      })
+    }
+  }
+  if (timed.length > 0) return timed
+  throw new ValidationError(
+    `${model.file}: none of its sources has the column ${own}, so nobody could tell which intervals late rows fall into: give a source its event_time (sources: tables: config: event_time)`,
+  )
+}
+
+export function upstreamTables(project: Project, model: Model): readonly TableIdentifier[] {
+  const refs = model.dependsOn.flatMap((name) => {
+    const upstream = project.models.find((each) => each.name === name)
+    return upstream === undefined ? [] : [upstream.table]
+  })
+  return [...refs, ...model.sourceTables]
+}
+
+export function timedStates(timed: readonly TimedTable[]): SourceStates {
+  return new Map(timed.map(({ name, table }) => [name, sourceStateOf(table.metadata)]))
+}
+
+export async function judgeSpans(
+  source: ChangeSource,
+  timed: readonly TimedTable[],
+  state: ModelState | undefined,
+): Promise<readonly JudgedSpan[]> {
+  const judged: JudgedSpan[] = []
+  for (const span of state?.done ?? []) {
+    judged.push({ ...span, changed: await changesFor(source, timed, span.sources) })
+  }
+  return judged
+}
+
+async function changesFor(
+  source: ChangeSource,
+  timed: readonly TimedTable[],
+  since: SourceStates,
+): Promise<readonly Span[] | 'unknown'> {
+  const changed: Span[] = []
+  for (const { name, table, field } of timed) {
+    const before = since.get(name)
+    const times =
+      before === undefined ? 'unknown' : await changedTimes(source, table, before, field)
+    if (times === 'unknown') return 'unknown'
+    changed.push(...times)
+  }
+  return union(changed)
+}

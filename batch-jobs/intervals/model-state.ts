@@ -1,0 +1,179 @@
+/**
+ * What a model's table says of the runs that made it: the last run, what it read, and which intervals
+ * are done, each with the state of the sources it was computed from. It rides in the snapshot summary
+ * and, in the same commit, in a table property keyed by branch, as a stream's offsets do
+ * (docs/spec/batch-jobs.md, B1).
+ */
+import { mainBranch, type Snapshot, snapshotById, type TableMetadata } from '../../catalog/index.ts'
+import {
+  asBigint,
+  CorruptDataError,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  parseJson,
+  stringifyJson,
+} from '../../common/index.ts'
+import { isoTime, type Span } from './interval.ts'
+
+/** A table as it was read. */
+export interface SourceState {
+  readonly tableUuid: string
+  /** Undefined: it had no snapshot yet. */
+  readonly snapshotId: bigint | undefined
+  readonly sequenceNumber: bigint
+  /** How far its streams had come, as the table's property says it. */
+  readonly offsets: string | undefined
+}
+
+/** By `namespace.table`. */
+export type SourceStates = ReadonlyMap<string, SourceState>
+
+export interface DoneSpan extends Span {
+  /** Of the tables with event time that the span was computed from. */
+  readonly sources: SourceStates
+}
+
+export interface ModelState {
+  readonly model: string
+  readonly runId: string
+  readonly startedMs: number
+  /** Of the model's text and config at that run. */
+  readonly checksum: string
+  /** All that the run read. */
+  readonly sources: SourceStates
+  readonly done: readonly DoneSpan[]
+}
+
+export const stateSummaryKey = 'tidewater.model-state'
+export const statePropertyKey = `tidewater.model-state.${mainBranch}`
+
+/** How far back a state is looked for. */
+const ancestorsMax = 10_000
+
+/**
+ * The state that belongs to the rows on `main`: that of the newest ancestor that carries one, so that
+ * a rollback takes the intervals back too; the property only where expiry has left no such ancestor.
+ */
+export function modelStateOf(metadata: TableMetadata): ModelState | undefined {
+  let isCutOff = false
+  let id = metadata.currentSnapshotId
+  for (let walked = 0; id !== undefined && walked < ancestorsMax; walked++) {
+    const snapshot: Snapshot | undefined = snapshotById(metadata, id)
+    if (snapshot === undefined) {
+      isCutOff = true
+      break
+    }
+    const text = snapshot.summary?.[stateSummaryKey]
+    if (text !== undefined) return parseModelState(text, `snapshot ${snapshot.snapshotId}`)
+    id = snapshot.parentSnapshotId
+  }
+  const property = metadata.properties[statePropertyKey]
+  return isCutOff && property !== undefined
+    ? parseModelState(property, `property ${statePropertyKey}`)
+    : undefined
+}
+
+export function formatModelState(state: ModelState): string {
+  return stringifyJson({
+    model: state.model,
+    'run-id': state.runId,
+    started: isoTime(state.startedMs),
+    checksum: state.checksum,
+    sources: sourcesToJson(state.sources),
+    intervals: state.done.map((span) => ({
+      start: isoTime(span.startMs),
+      end: isoTime(span.endMs),
+      sources: sourcesToJson(span.sources),
+    })),
+  })
+}
+
+export function parseModelState(text: string, where: string): ModelState {
+  const json = objectOf(parseJson(text, where), where)
+  const { intervals } = json
+  const list: readonly Json[] = Array.isArray(intervals) ? (intervals as readonly Json[]) : []
+  return {
+    model: String(json['model']),
+    runId: String(json['run-id']),
+    startedMs: timeOf(json['started'], where),
+    checksum: String(json['checksum']),
+    sources: sourcesFromJson(json['sources'], where),
+    done: list.map((each) => {
+      const span = objectOf(each, where)
+      return {
+        startMs: timeOf(span['start'], where),
+        endMs: timeOf(span['end'], where),
+        sources: sourcesFromJson(span['sources'], where),
+      }
+    }),
+  }
+}
+
+export function sourceStateOf(metadata: TableMetadata): SourceState {
+  const { currentSnapshotId, properties } = metadata
+  const snapshot =
+    currentSnapshotId === undefined ? undefined : snapshotById(metadata, currentSnapshotId)
+  return {
+    tableUuid: metadata.tableUuid,
+    snapshotId: currentSnapshotId,
+    sequenceNumber: snapshot?.sequenceNumber ?? 0n,
+    offsets: properties[`tidewater.offsets.${mainBranch}`],
+  }
+}
+
+export function sameSource(left: SourceState | undefined, right: SourceState | undefined): boolean {
+  return left?.tableUuid === right?.tableUuid && left?.snapshotId === right?.snapshotId
+}
+
+export function sameSources(left: SourceStates, right: SourceStates): boolean {
+  return (
+    left.size === right.size &&
+    [...left].every(([name, state]) => sameSource(state, right.get(name)))
+  )
+}
+
+function sourcesToJson(sources: SourceStates): Readonly<Record<string, Json>> {
+  const sorted = [...sources].sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(
+    sorted.map(([name, state]) => [
+      name,
+      {
+        'table-uuid': state.tableUuid,
+        'snapshot-id': state.snapshotId ?? null,
+        'sequence-number': state.sequenceNumber,
+        ...(state.offsets === undefined ? {} : { offsets: state.offsets }),
+      },
+    ]),
+  )
+}
+
+function sourcesFromJson(json: Json | undefined, where: string): SourceStates {
+  return new Map(
+    Object.entries(objectOf(json, where)).map(([name, value]) => {
+      const state = objectOf(value, where)
+      const snapshotId = state['snapshot-id'] ?? null
+      const { offsets } = state
+      return [
+        name,
+        {
+          tableUuid: String(state['table-uuid']),
+          snapshotId: snapshotId === null ? undefined : asBigint(snapshotId, where),
+          sequenceNumber: asBigint(state['sequence-number'], where),
+          offsets: typeof offsets === 'string' ? offsets : undefined,
+        },
+      ]
+    }),
+  )
+}
+
+function timeOf(json: Json | undefined, where: string): number {
+  const ms = typeof json === 'string' ? Date.parse(json) : Number.NaN
+  if (!Number.isNaN(ms)) return ms
+  throw new CorruptDataError('the stored state of a model is not readable', { facts: { where } })
+}
+
+function objectOf(json: Json | undefined, where: string): JsonObject {
+  if (isJsonObject(json)) return json
+  throw new CorruptDataError('the stored state of a model is not readable', { facts: { where } })
+}

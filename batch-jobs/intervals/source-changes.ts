@@ -1,0 +1,149 @@
+/**
+ * When rows came to or went from a table since a run read it: from the column bounds of the files that
+ * later snapshots added and removed. What cannot be told for certain is `unknown`, never nothing.
+ */
+import {
+  currentSchema,
+  type DataFile,
+  decodeValue,
+  type ManifestCache,
+  mainBranch,
+  type NestedField,
+  readManifestEntries,
+  readSnapshotManifests,
+  type Snapshot,
+  snapshotById,
+  type Table,
+  type TableMetadata,
+} from '../../catalog/index.ts'
+import { ValidationError } from '../../common/index.ts'
+import type { FileIO } from '../../io/index.ts'
+import { type Span, union } from './interval.ts'
+import type { SourceState } from './model-state.ts'
+
+export interface ChangeSource {
+  readonly io: FileIO
+  readonly cache?: ManifestCache
+}
+
+/** More snapshots than this between two runs are not looked through one by one. */
+const snapshotsMax = 2_000
+
+/** The column of `name`; undefined when there is none. Throws for a column that is no time. */
+export function eventTimeField(metadata: TableMetadata, name: string): NestedField | undefined {
+  const field = currentSchema(metadata).fields.find((each) => each.name === name)
+  if (field === undefined) return undefined
+  if (['date', 'timestamp', 'timestamptz'].includes(field.type.type)) return field
+  throw new ValidationError('event_time must be a date, timestamp or timestamptz', {
+    facts: { column: name, type: field.type.type, table: metadata.location },
+  })
+}
+
+/** The times of rows of `table` that changed after `since`. */
+export async function changedTimes(
+  source: ChangeSource,
+  { metadata }: Table,
+  since: SourceState,
+  field: NestedField,
+): Promise<readonly Span[] | 'unknown'> {
+  if (metadata.tableUuid !== since.tableUuid) return 'unknown'
+  if (metadata.currentSnapshotId === since.snapshotId) return []
+  const later = snapshotsSince(metadata, since)
+  const files =
+    later === undefined
+      ? await newerFiles(source, metadata, since)
+      : await changedFiles(source, metadata, later)
+  if (files === undefined) return 'unknown'
+  const spans: Span[] = []
+  for (const file of files) {
+    const span = timesOf(file, field)
+    if (span === 'unknown') return 'unknown'
+    if (span !== undefined) spans.push(span)
+  }
+  return union(spans)
+}
+
+/** The times that the rows of a file lie in; undefined when all of them are null. */
+export function timesOf(file: DataFile, field: NestedField): Span | 'unknown' | undefined {
+  const lower = file.lowerBounds?.get(field.id)
+  const upper = file.upperBounds?.get(field.id)
+  if (lower === undefined || upper === undefined) {
+    const isAllNull = file.nullValueCounts?.get(field.id) === file.recordCount
+    return file.recordCount === 0n || isAllNull ? undefined : 'unknown'
+  }
+  return { startMs: toMs(field, lower), endMs: toMs(field, upper) + 1 }
+}
+
+function toMs({ type }: NestedField, bytes: Uint8Array): number {
+  if (type.type === 'date') return Number(decodeValue(type, bytes)) * 86_400_000
+  if (type.type !== 'timestamp' && type.type !== 'timestamptz') return Number.NaN
+  const micros = decodeValue(type, bytes) as bigint
+  const floored = micros >= 0n ? micros / 1_000n : (micros - 999n) / 1_000n
+  return Number(floored)
+}
+
+/** Newest first; undefined when history does not reach back to `since`. */
+function snapshotsSince(
+  metadata: TableMetadata,
+  since: SourceState,
+): readonly Snapshot[] | undefined {
+  const later: Snapshot[] = []
+  let id = metadata.currentSnapshotId
+  while (id !== since.snapshotId) {
+    const snapshot: Snapshot | undefined = id === undefined ? undefined : snapshotById(metadata, id)
+    if (snapshot === undefined || later.length === snapshotsMax) return undefined
+    later.push(snapshot)
+    id = snapshot.parentSnapshotId
+  }
+  return later
+}
+
+async function changedFiles(
+  source: ChangeSource,
+  metadata: TableMetadata,
+  snapshots: readonly Snapshot[],
+): Promise<readonly DataFile[] | undefined> {
+  const files: DataFile[] = []
+  for (const snapshot of snapshots) {
+    // A rewrite moves rows; none comes or goes.
+    if (snapshot.summary?.operation === 'replace') continue
+    for (const manifest of await readSnapshotManifests(source, snapshot)) {
+      if (manifest.addedSnapshotId !== snapshot.snapshotId) continue
+      // Which rows a delete file takes away its bounds do not say.
+      if (manifest.content === 'deletes') return undefined
+      for (const entry of await readManifestEntries(source, metadata, manifest)) {
+        const isOwn = entry.snapshotId === snapshot.snapshotId && entry.status !== 'existing'
+        if (isOwn) files.push(entry.dataFile)
+      }
+    }
+  }
+  return files
+}
+
+/**
+ * Where history was expired: the live files that are younger. Only for tables that streams fill, whose
+ * rows only ever come; elsewhere rows may have gone without a trace.
+ */
+async function newerFiles(
+  source: ChangeSource,
+  metadata: TableMetadata,
+  since: SourceState,
+): Promise<readonly DataFile[] | undefined> {
+  const current = snapshotById(metadata, metadata.currentSnapshotId ?? -1n)
+  const isStream = metadata.properties[`tidewater.offsets.${mainBranch}`] !== undefined
+  const isAhead = (current?.sequenceNumber ?? 0n) > since.sequenceNumber
+  // A snapshot that is still there but no ancestor means that the table was rolled back.
+  const isRolledBack =
+    since.snapshotId !== undefined && snapshotById(metadata, since.snapshotId) !== undefined
+  if (current === undefined || !isStream || !isAhead || isRolledBack) return undefined
+  const files: DataFile[] = []
+  for (const manifest of await readSnapshotManifests(source, current)) {
+    if (manifest.content === 'deletes') return undefined
+    if (manifest.sequenceNumber <= since.sequenceNumber) continue
+    for (const entry of await readManifestEntries(source, metadata, manifest)) {
+      const isNewer = (entry.sequenceNumber ?? 0n) > since.sequenceNumber
+      if (isNewer && entry.status !== 'deleted') files.push(entry.dataFile)
+    }
+  }
+  return files
+}

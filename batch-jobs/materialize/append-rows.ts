@@ -1,0 +1,45 @@
+/**
+ * `materialized: incremental` without event time: each run appends what its query gives. What is new
+ * the query says itself (`{% if is_incremental() %}`), over its own table as pinned; a rival's rows
+ * make the commit fail and the query run again on top of them.
+ */
+import { currentSchema, defaultPartitionSpec } from '../../catalog/index.ts'
+import { commitRun } from './commit-run.ts'
+import { type Attempt, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { renderTemplate } from './render-model.ts'
+import { replaceTable } from './replace-table.ts'
+import { ensureTable } from './target-table.ts'
+
+export async function appendRows(attempt: Attempt): Promise<Outcome> {
+  const { model, stage, tools, rendering, table: pinned, previous, directory, flags } = attempt
+  if (pinned === undefined || flags.fullRefresh) return replaceTable(attempt)
+  const words = { table: model.table, isIncremental: true, span: undefined }
+  const sql = renderTemplate(rendering, model.template, words)
+  const loaded = await stage.load('model_rows', sql)
+  const columns = await stage.columns('model_rows')
+  const options = { config: model.config, isReplaced: false }
+  const table = await ensureTable(tools.catalog, model.table, columns, options, tools)
+  const added = await stage.write({
+    select: 'SELECT * FROM model_rows',
+    schema: currentSchema(table.metadata),
+    spec: defaultPartitionSpec(table.metadata),
+    directory,
+    properties: table.metadata.properties,
+  })
+  const committed = await commitRun(tools, {
+    table,
+    baseSnapshotId: pinned.metadata.currentSnapshotId,
+    previousRunId: previous?.runId,
+    state: stateOf(attempt, await sourcesOf(attempt), []),
+    removed: [],
+    added,
+    computed: [],
+  })
+  return {
+    status: 'success',
+    message: `${loaded.rowCount} rows appended`,
+    rowsAffected: loaded.rowCount,
+    computed: [],
+    snapshotId: committed.metadata.currentSnapshotId,
+  }
+}

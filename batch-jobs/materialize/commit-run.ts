@@ -1,0 +1,170 @@
+/**
+ * The commit of a run: files out, files in, and what the run was, in one snapshot.
+ *
+ * On the base of every attempt it asserts that no other run of the model has committed since this one
+ * was planned (docs/spec/batch-jobs.md, B5): of two runners that race for the same intervals one wins
+ * and the other finds nothing left to do.
+ */
+import {
+  type Catalog,
+  commitAction,
+  currentSchema,
+  type DataFile,
+  defaultPartitionSpec,
+  FastAppend,
+  type ManifestCache,
+  newDataFileLocation,
+  OverwriteFiles,
+  type Table,
+  type WrittenFile,
+} from '../../catalog/index.ts'
+import {
+  type Clock,
+  CommitStateUnknownError,
+  formatIdentifier,
+  LakeError,
+  type Logger,
+  type Random,
+  randomUuid,
+} from '../../common/index.ts'
+import type { FileIO } from '../../io/index.ts'
+import { formatSpan, type Span } from '../intervals/interval.ts'
+import {
+  formatModelState,
+  type ModelState,
+  modelStateOf,
+  statePropertyKey,
+  stateSummaryKey,
+} from '../intervals/model-state.ts'
+
+export interface RunCommitTools {
+  readonly catalog: Catalog
+  readonly io: FileIO
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly cache: ManifestCache
+}
+
+export interface RunCommit {
+  /** With the schema that the files were written by. */
+  readonly table: Table
+  /** The snapshot that the run was planned on, undefined for none. */
+  readonly baseSnapshotId: bigint | undefined
+  /** Of the run before, when planned. */
+  readonly previousRunId: string | undefined
+  readonly state: ModelState
+  readonly removed: readonly DataFile[]
+  readonly added: readonly WrittenFile[]
+  /** What this run computed, for people. */
+  readonly computed: readonly Span[]
+}
+
+/** Another run of the model committed first: plan again on what it left. */
+export class RunConflictError extends LakeError {
+  readonly code = 'run-conflict'
+}
+
+const uploadsMax = 4
+
+export async function commitRun(tools: RunCommitTools, run: RunCommit): Promise<Table> {
+  const { table, removed } = run
+  checkPreviousRun(table, run)
+  const uploaded = await uploadAll(tools, table, run.added)
+  const options = {
+    summary: summaryOf(tools, run),
+    check: (base: Table) => checkPreviousRun(base, run),
+    extraUpdates: () => [
+      {
+        action: 'set-properties' as const,
+        updates: { [statePropertyKey]: formatModelState(run.state) },
+      },
+    ],
+  }
+  const changes = {
+    baseSnapshotId: run.baseSnapshotId,
+    removed,
+    added: uploaded,
+  }
+  try {
+    const { catalog } = tools
+    return removed.length === 0
+      ? await commitAction(
+          catalog,
+          table.identifier,
+          new FastAppend(tools, { ...options, files: uploaded }),
+          tools,
+        )
+      : await commitAction(
+          catalog,
+          table.identifier,
+          new OverwriteFiles(tools, { ...options, changes }),
+          tools,
+        )
+  } catch (error) {
+    // Only a commit that surely failed leaves files that nobody will ever point at.
+    if (error instanceof LakeError && !(error instanceof CommitStateUnknownError)) {
+      await tools.io.delete(uploaded.map((file) => file.filePath)).catch(() => undefined)
+    }
+    throw error
+  }
+}
+
+function checkPreviousRun(base: Table, { state, previousRunId }: RunCommit): void {
+  const found = modelStateOf(base.metadata)?.runId
+  if (found === previousRunId) return
+  throw new RunConflictError(`another run of model ${state.model} committed first`, {
+    facts: {
+      table: formatIdentifier(base.identifier),
+      expected: previousRunId ?? 'none',
+      found: found ?? 'none',
+    },
+  })
+}
+
+function summaryOf(tools: RunCommitTools, run: RunCommit): Readonly<Record<string, string>> {
+  const { state, computed } = run
+  return {
+    'tidewater.commit-id': randomUuid(tools.random),
+    'tidewater.model': state.model,
+    'tidewater.run-id': state.runId,
+    ...(computed.length === 0
+      ? {}
+      : { 'tidewater.intervals': computed.map(formatSpan).join(', ') }),
+    [stateSummaryKey]: formatModelState(state),
+  }
+}
+
+async function uploadAll(
+  tools: RunCommitTools,
+  table: Table,
+  files: readonly WrittenFile[],
+): Promise<readonly DataFile[]> {
+  const uploaded: DataFile[] = []
+  for (let index = 0; index < files.length; index += uploadsMax) {
+    const group = files.slice(index, index + uploadsMax)
+    uploaded.push(...(await Promise.all(group.map((file) => upload(tools, table, file)))))
+  }
+  return uploaded
+}
+
+async function upload(
+  { io, random }: RunCommitTools,
+  { metadata }: Table,
+  file: WrittenFile,
+): Promise<DataFile> {
+  const spec = defaultPartitionSpec(metadata)
+  const name = `${randomUuid(random)}.parquet`
+  const schema = currentSchema(metadata)
+  const location = newDataFileLocation(metadata, spec, schema, file.partition, name)
+  const stored = await io.upload(file.localPath, location)
+  const { localPath: _, ...metrics } = file
+  return {
+    content: 'data',
+    filePath: location,
+    fileFormat: 'PARQUET',
+    specId: spec.specId,
+    ...metrics,
+    fileSizeInBytes: BigInt(stored.sizeBytes),
+  }
+}

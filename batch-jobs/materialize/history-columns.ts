@@ -1,0 +1,76 @@
+/** The columns that a snapshot adds to those of its source, under Tidewater's names or dbt's. */
+import type { NestedField } from '../../catalog/index.ts'
+import { ValidationError } from '../../common/index.ts'
+import type { SnapshotConfig } from '../../common/settings/index.ts'
+
+export interface HistoryColumns {
+  readonly scdId: string
+  readonly updatedAt: string
+  readonly validFrom: string
+  readonly validTo: string
+  readonly isDeleted: string
+  /** The source's own column is the one that says when a row was updated: it is not kept twice. */
+  readonly sharesUpdatedAt: boolean
+  /** SQL type of the times. */
+  readonly timeType: 'TIMESTAMP' | 'TIMESTAMP WITH TIME ZONE'
+  /** The source's columns in order. */
+  readonly attributes: readonly string[]
+}
+
+/** Checks the source's columns against the config. Throws ValidationError naming what does not fit. */
+export function historyColumns(
+  file: string,
+  config: SnapshotConfig,
+  source: readonly NestedField[],
+): HistoryColumns {
+  const prefix = config.metaColumns === 'dbt' ? 'dbt_' : ''
+  const names = {
+    scdId: `${prefix}scd_id`,
+    updatedAt: `${prefix}updated_at`,
+    validFrom: `${prefix}valid_from`,
+    validTo: `${prefix}valid_to`,
+    isDeleted: `${prefix}is_deleted`,
+  }
+  const sharesUpdatedAt = config.updatedAt === names.updatedAt
+  for (const { name } of source) {
+    const isShared = sharesUpdatedAt && name === names.updatedAt
+    if (isShared || !Object.values(names).some((each) => each === name.toLowerCase())) continue
+    throw new ValidationError(
+      `${file}: the source has a column of a name that the snapshot needs itself: write meta_columns: dbt for names with dbt_ in front, or rename it`,
+      { facts: { column: name } },
+    )
+  }
+  const checked = config.checkCols === 'all' ? [] : config.checkCols
+  for (const name of [...config.uniqueKey, ...checked]) requireColumn(file, source, name)
+  return {
+    ...names,
+    sharesUpdatedAt,
+    timeType: timeType(file, config, source),
+    attributes: source.map(({ name }) => name),
+  }
+}
+
+function timeType(
+  file: string,
+  { updatedAt }: SnapshotConfig,
+  source: readonly NestedField[],
+): HistoryColumns['timeType'] {
+  if (updatedAt === undefined) return 'TIMESTAMP WITH TIME ZONE'
+  const { type } = requireColumn(file, source, updatedAt)
+  if (type.type === 'timestamptz') return 'TIMESTAMP WITH TIME ZONE'
+  if (type.type === 'timestamp') return 'TIMESTAMP'
+  throw new ValidationError(
+    `${file}: updated_at must be a timestamp column: cast it in the query`,
+    {
+      facts: { column: updatedAt, found: type.type },
+    },
+  )
+}
+
+function requireColumn(file: string, source: readonly NestedField[], name: string): NestedField {
+  const field = source.find((each) => each.name === name)
+  if (field !== undefined) return field
+  throw new ValidationError(`${file}: the source has no column ${name}`, {
+    facts: { columns: source.map((each) => each.name).join(', ') },
+  })
+}

@@ -1,0 +1,178 @@
+/**
+ * SCD Type 2 as SQL over temporary tables: the history so far and the source's rows in, the history as
+ * it has to be out (docs/spec/batch-jobs.md, B6 to B9; docs/adr/0009).
+ *
+ * A key's history is a list of events in time: it became a row, or it was deleted. Everything stored is
+ * derived from the events in their order (each version ends where the next event begins), so an event
+ * that is learned late takes its place, and the order of learning leaves no trace.
+ */
+import type { SnapshotConfig } from '../../common/settings/index.ts'
+import { sqlTime } from '../intervals/interval.ts'
+import type { HistoryColumns } from './history-columns.ts'
+
+export interface HistoryPlan {
+  readonly config: SnapshotConfig
+  readonly columns: HistoryColumns
+  readonly hasHistory: boolean
+  /** When the source was looked at. */
+  readonly observedMs: number
+}
+
+/** Temporary tables: `source_rows`, `history_rows` (with `"$path"`) in; `next_rows` out. */
+export const historyTables = { source: 'source_rows', history: 'history_rows', next: 'next_rows' }
+
+/** Keys that are null, and keys that stand for several rows; each a list of at most a few examples. */
+export function faultyKeysSql({ config, columns }: HistoryPlan): {
+  readonly nulls: string
+  readonly repeated: string
+} {
+  const required = [
+    ...config.uniqueKey,
+    ...(config.updatedAt === undefined ? [] : [config.updatedAt]),
+  ]
+  const isNull = required.map((name) => `${quote(name)} IS NULL`).join(' OR ')
+  const key = jsonOf(config.uniqueKey)
+  const at = config.updatedAt === undefined ? '' : `, ${quote(config.updatedAt)}`
+  // A version that is given twice is one version; two for one moment contradict each other.
+  const rows =
+    config.strategy === 'timestamp'
+      ? `(SELECT DISTINCT ${columns.attributes.map(quote).join(', ')} FROM ${historyTables.source})`
+      : historyTables.source
+  return {
+    nulls: `SELECT count(*), any_value(${key}) FROM ${historyTables.source} WHERE ${isNull}`,
+    repeated: `SELECT count(*) OVER (), k, n FROM (
+      SELECT ${key} AS k, count(*) AS n FROM ${rows} GROUP BY ${config.uniqueKey.map(quote).join(', ')}${at}
+      HAVING count(*) > 1) ORDER BY k LIMIT 5`,
+  }
+}
+
+/** Statements that make `next_rows`. */
+export function historyStatements(plan: HistoryPlan): readonly string[] {
+  return [eventsSql(plan), latestSql, newVersionsSql(plan), ...deletionsSql(plan), nextSql(plan)]
+}
+
+/**
+ * Events of the stored history, and the source's rows beside them in the same shape: key, attributes as
+ * a struct and as text, time, kind. For the timestamp strategy a source row is an event at once.
+ */
+function eventsSql({ config, columns, hasHistory }: HistoryPlan): string {
+  const { attributes, updatedAt, validFrom, validTo, isDeleted, timeType } = columns
+  const empty = `SELECT *, NULL::VARCHAR AS "$path", NULL::${timeType} AS ${quote(validFrom)},
+    NULL::${timeType} AS ${quote(validTo)}, false AS ${quote(isDeleted)},
+    NULL::VARCHAR AS ${quote(columns.scdId)}${columns.sharesUpdatedAt ? '' : `, NULL::${timeType} AS ${quote(updatedAt)}`}
+    FROM ${historyTables.source} LIMIT 0`
+  const history = hasHistory ? `SELECT * FROM ${historyTables.history}` : empty
+  const own = attributes.map((name) => `${quote(name)} := ${quote(name)}`).join(', ')
+  const observed = config.updatedAt === undefined ? `NULL::${timeType}` : quote(config.updatedAt)
+  return `CREATE OR REPLACE TEMP TABLE all_events AS
+    WITH stored AS (${history}),
+    given AS (SELECT true AS is_source, * FROM ${historyTables.source}),
+    both_rows AS (SELECT false AS is_source, * FROM stored UNION ALL BY NAME SELECT * FROM given),
+    shaped AS (
+      SELECT is_source, struct_pack(${keyStruct(config)}) AS k, struct_pack(${own}) AS attributes,
+        CASE WHEN is_source THEN ${observed} ELSE ${quote(validFrom)} END AS at,
+        CASE WHEN is_source THEN ${observed} ELSE ${quote(updatedAt)} END AS updated_at,
+        coalesce(${quote(isDeleted)}, false) AS was_deleted,
+        CASE WHEN is_source THEN NULL ELSE ${quote(validTo)} END AS valid_to
+      FROM both_rows),
+    ended AS (
+      SELECT k, valid_to AS at FROM shaped WHERE NOT is_source AND NOT was_deleted AND valid_to IS NOT NULL
+      EXCEPT SELECT k, at FROM shaped WHERE NOT is_source)
+    SELECT is_source, k, attributes, to_json(attributes)::VARCHAR AS text, at, updated_at,
+      CASE WHEN was_deleted THEN 'delete' ELSE 'version' END AS kind, was_deleted AS is_kept
+    FROM shaped
+    UNION ALL
+    SELECT false, k, NULL, NULL, at, at, 'delete', false FROM ended`
+}
+
+/** The newest event of each key that was known before this run. */
+const latestSql = `CREATE OR REPLACE TEMP TABLE latest AS
+  SELECT k, max(at) AS at, arg_max(kind, (at, kind)) AS kind, arg_max(attributes, (at, kind)) AS attributes
+  FROM all_events WHERE NOT is_source GROUP BY k`
+
+function newVersionsSql(plan: HistoryPlan): string {
+  const { config, columns } = plan
+  const known =
+    'SELECT is_source, k, attributes, text, at, updated_at, kind, is_kept FROM all_events'
+  if (config.strategy === 'timestamp') {
+    return `CREATE OR REPLACE TEMP TABLE events AS ${known}`
+  }
+  const checked = config.checkCols === 'all' ? columns.attributes : config.checkCols
+  const differs = checked
+    .map((name) => `s.attributes.${quote(name)} IS DISTINCT FROM l.attributes.${quote(name)}`)
+    .join(' OR ')
+  return `CREATE OR REPLACE TEMP TABLE events AS
+    ${known} WHERE NOT is_source
+    UNION ALL
+    SELECT true, s.k, s.attributes, s.text, ${moment(plan, 'l.at')}, ${moment(plan, 'l.at')}, 'version', false
+    FROM all_events s LEFT JOIN latest l ON s.k = l.k
+    WHERE s.is_source AND (l.k IS NULL OR l.kind = 'delete' OR ${differs})`
+}
+
+/** Where deletions count: a key that is gone ends, one that is back begins anew, as of now. */
+function deletionsSql(plan: HistoryPlan): readonly string[] {
+  if (plan.config.hardDeletes === 'ignore') return []
+  const isKept = plan.config.hardDeletes === 'new_record'
+  return [
+    `CREATE OR REPLACE TEMP TABLE ends AS
+      SELECT k, max(at) AS at, arg_max(kind, (at, kind)) AS kind FROM events GROUP BY k`,
+    `INSERT INTO events
+      SELECT true, k, NULL, NULL, ${moment(plan, 'e.at')}, ${moment(plan, 'e.at')}, 'delete', ${isKept}
+      FROM ends e WHERE e.kind = 'version'
+      AND k NOT IN (SELECT k FROM all_events WHERE is_source)`,
+    `INSERT INTO events
+      SELECT true, k, s.attributes, s.text, ${moment(plan, 'e.at')}, s.updated_at, 'version', false
+      FROM ends e JOIN (
+        SELECT k, arg_max(attributes, (coalesce(at, ${observed(plan)}), text)) AS attributes,
+          arg_max(text, (coalesce(at, ${observed(plan)}), text)) AS text,
+          coalesce(max(updated_at), ${observed(plan)}) AS updated_at
+        FROM all_events WHERE is_source GROUP BY k) s USING (k)
+      WHERE e.kind = 'delete'`,
+  ]
+}
+
+/** One version per key and moment (of contradicting ones the greater text), each ending at the next event. */
+function nextSql({ columns }: HistoryPlan): string {
+  const { scdId, updatedAt, validFrom, validTo, isDeleted } = columns
+  const attributes = columns.attributes.map((name) => `attributes.${quote(name)} AS ${quote(name)}`)
+  const shared = columns.sharesUpdatedAt ? [] : [`updated_at AS ${quote(updatedAt)}`]
+  return `CREATE OR REPLACE TEMP TABLE ${historyTables.next} AS
+    WITH single AS (
+      SELECT * FROM events
+      QUALIFY row_number() OVER (PARTITION BY k, at, kind ORDER BY is_kept DESC, text DESC NULLS LAST,
+        updated_at DESC) = 1),
+    ordered AS (
+      SELECT k, coalesce(attributes, lag(attributes) OVER events_of_key) AS attributes, at, updated_at,
+        kind, is_kept, lead(at) OVER events_of_key AS ends
+      FROM single
+      WINDOW events_of_key AS (PARTITION BY k ORDER BY at, kind))
+    SELECT ${attributes.join(', ')},
+      md5(to_json(k)::VARCHAR || '|' || epoch_us(at)::VARCHAR || '|' || kind) AS ${quote(scdId)},
+      ${[...shared, ''].join(', ')}at AS ${quote(validFrom)}, ends AS ${quote(validTo)},
+      kind = 'delete' AS ${quote(isDeleted)}
+    FROM ordered
+    WHERE (kind = 'version' OR is_kept) AND at IS DISTINCT FROM ends`
+}
+
+/** The moment of what was observed: now, yet after all that is known of the key. */
+function moment(plan: HistoryPlan, latest: string): string {
+  return `greatest(${observed(plan)}, ${latest} + INTERVAL 1 MICROSECOND)`
+}
+
+function observed({ columns, observedMs }: HistoryPlan): string {
+  const zone = columns.timeType === 'TIMESTAMP' ? '' : '+00'
+  return `${columns.timeType} '${sqlTime(observedMs)}${zone}'`
+}
+
+function keyStruct({ uniqueKey }: SnapshotConfig): string {
+  return uniqueKey.map((name) => `${quote(name)} := ${quote(name)}`).join(', ')
+}
+
+function jsonOf(names: readonly string[]): string {
+  const members = names.map((name) => `${quote(name)} := ${quote(name)}`)
+  return `to_json(struct_pack(${members.join(', ')}))::VARCHAR`
+}
+
+export function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

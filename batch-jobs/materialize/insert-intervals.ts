@@ -1,0 +1,198 @@
+/**
+ * `materialized: incremental` with event time: whole intervals are deleted and inserted anew in one
+ * commit, so computing one twice leaves what computing it once leaves (docs/spec/batch-jobs.md, B3).
+ *
+ * The model's query is given one or more adjacent intervals at once as `{{ start }}` and `{{ end }}`;
+ * rows outside are cut off, so that a query without those words is only slower, never wrong.
+ */
+import {
+  currentSchema,
+  type DataFile,
+  defaultPartitionSpec,
+  type NestedField,
+  type Table,
+} from '../../catalog/index.ts'
+import { formatIdentifier, NotFoundError, ValidationError } from '../../common/index.ts'
+import type { IntervalConfig } from '../../common/settings/index.ts'
+import type { LoadedRows } from '../../sql/index.ts'
+import { doneAfter, dueSpans } from '../intervals/freshness.ts'
+import { covers, formatSpan, overlaps, type Span, sqlTime } from '../intervals/interval.ts'
+import { judgeSpans, timedStates, timedTables, upstreamTables } from '../intervals/judge.ts'
+import { sameSource, sourceStateOf } from '../intervals/model-state.ts'
+import { eventTimeField, timesOf } from '../intervals/source-changes.ts'
+import { commitRun } from './commit-run.ts'
+import { type Attempt, liveFiles, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { quoted, renderTemplate } from './render-model.ts'
+import { ensureTable } from './target-table.ts'
+
+export async function insertIntervals(attempt: Attempt, config: IntervalConfig): Promise<Outcome> {
+  const { model, stage, tools, pins, previous, rendering, flags, table: pinned } = attempt
+  const timed = await timedTables(rendering.project, model, (each) => pins.load(each))
+  const judged = await judgeSpans(tools, timed, flags.fullRefresh ? undefined : previous)
+  const due = dueSpans({
+    config,
+    judged,
+    nowMs: attempt.startedMs,
+    isAnyChanged: await isAnyChanged(attempt),
+    fullRefresh: flags.fullRefresh,
+    ...(flags.window === undefined ? {} : { window: flags.window }),
+  })
+  if (due.length === 0) return nothingDue(attempt)
+
+  const loaded = await loadSpans(attempt, config, due)
+  const columns = await stage.columns('span_0')
+  checkEventTime(model.file, config, columns)
+  const isReplaced = flags.fullRefresh && flags.window === undefined
+  const options = { config: model.config, isReplaced }
+  const table = await ensureTable(tools.catalog, model.table, columns, options, tools)
+  const live = await liveFiles(attempt)
+  const { removed, selectKept } =
+    isReplaced || pinned === undefined
+      ? { removed: live, selectKept: undefined }
+      : await keepOthers(attempt, pinned, config, due, live)
+  const selects = due.map((_, index) => `SELECT * FROM span_${index}`)
+  const added = await stage.write({
+    select: [...selects, ...(selectKept ?? [])].join(' UNION ALL BY NAME '),
+    schema: currentSchema(table.metadata),
+    spec: defaultPartitionSpec(table.metadata),
+    directory: attempt.directory,
+    properties: table.metadata.properties,
+  })
+  const done = doneAfter(config.batchSize, judged, due, timedStates(timed))
+  const committed = await commitRun(tools, {
+    table,
+    baseSnapshotId: pinned?.metadata.currentSnapshotId,
+    previousRunId: previous?.runId,
+    state: stateOf(attempt, await sourcesOf(attempt), done),
+    removed,
+    added,
+    computed: due,
+  })
+  const rowsAffected = loaded.reduce((sum, { rowCount }) => sum + rowCount, 0)
+  return {
+    status: 'success',
+    message: `${rowsAffected} rows of ${due.map(formatSpan).join(', ')}${changedText(attempt)}`,
+    rowsAffected,
+    computed: due,
+    snapshotId: committed.metadata.currentSnapshotId,
+  }
+}
+
+/** The condition for the event time to lie in the span, for any type of time. */
+export function timeCondition(column: string, { startMs, endMs }: Span): string {
+  const name = `"${column.replaceAll('"', '""')}"`
+  const conditions = [
+    ...(startMs === Number.NEGATIVE_INFINITY ? [] : [`${name} >= '${sqlTime(startMs)}'`]),
+    ...(endMs === Number.POSITIVE_INFINITY ? [] : [`${name} < '${sqlTime(endMs)}'`]),
+  ]
+  return conditions.length === 0 ? `${name} IS NOT NULL` : conditions.join(' AND ')
+}
+
+async function loadSpans(
+  attempt: Attempt,
+  { eventTime }: IntervalConfig,
+  due: readonly Span[],
+): Promise<readonly LoadedRows[]> {
+  const { model, stage, rendering, table, flags } = attempt
+  const isIncremental = table !== undefined && !flags.fullRefresh
+  const loaded: LoadedRows[] = []
+  for (const [index, span] of due.entries()) {
+    const words = { table: model.table, isIncremental, span }
+    const sql = renderTemplate(rendering, model.template, words)
+    const name = `"${eventTime.replaceAll('"', '""')}"`
+    const inSpan = `${name} IS NULL OR (${timeCondition(eventTime, span)})`
+    loaded.push(
+      await stage.load(`span_${index}`, `SELECT * FROM (${sql}\n) AS model_rows WHERE ${inSpan}`),
+    )
+    const nulls = await stage.rows(`SELECT count(*) FROM span_${index} WHERE ${name} IS NULL`)
+    const count = Number(nulls[0]?.[0] ?? 0)
+    if (count > 0) {
+      throw new ValidationError(
+        `${model.file}: rows without ${eventTime} belong to no interval: filter them out or give them a time`,
+        { facts: { rows: count } },
+      )
+    }
+  }
+  return loaded
+}
+
+/**
+ * The files that hold rows of the due intervals go; their other rows are written again. In a table that
+ * is partitioned by the interval's unit there are none of those.
+ */
+async function keepOthers(
+  { stage, model }: Attempt,
+  { metadata }: Table,
+  { eventTime }: IntervalConfig,
+  due: readonly Span[],
+  live: readonly DataFile[],
+): Promise<{ readonly removed: readonly DataFile[]; readonly selectKept: readonly string[] }> {
+  const field = eventTimeField(metadata, eventTime)
+  if (field === undefined) {
+    throw new NotFoundError('the table of the model has no column of its event time', {
+      facts: { table: formatIdentifier(model.table), column: eventTime },
+    })
+  }
+  const removed: DataFile[] = []
+  const partial = new Set<string>()
+  for (const file of live) {
+    const times = timesOf(file, field)
+    if (times === undefined) continue
+    if (times !== 'unknown' && !overlaps(due, times)) continue
+    removed.push(file)
+    if (times === 'unknown' || !covers(due, times)) partial.add(file.filePath)
+  }
+  if (partial.size === 0) return { removed, selectKept: [] }
+  const own = formatIdentifier(model.table)
+  const name = `"${eventTime.replaceAll('"', '""')}"`
+  const isDue = due.map((span) => `(${timeCondition(eventTime, span)})`).join(' OR ')
+  await stage.load(
+    'kept',
+    `SELECT * FROM ${quoted(model.table)} WHERE ${name} IS NULL OR NOT (${isDue})`,
+    { keepFile: (table, file) => table !== own || partial.has(file.filePath) },
+  )
+  return { removed, selectKept: ['SELECT * FROM kept'] }
+}
+
+function checkEventTime(
+  file: string,
+  { eventTime, batchSize }: IntervalConfig,
+  columns: readonly NestedField[],
+): void {
+  const type = columns.find(({ name }) => name === eventTime)?.type.type
+  if (type === 'date' && batchSize !== 'hour') return
+  if (type === 'timestamp' || type === 'timestamptz') return
+  throw new ValidationError(
+    `${file}: event_time must name a ${batchSize === 'hour' ? 'timestamp' : 'date or timestamp'} column of the query`,
+    { facts: { event_time: eventTime, found: type ?? 'no such column' } },
+  )
+}
+
+/** Whether any table that the model names, or was seen to read, is in another state than it was then. */
+async function isAnyChanged({ pins, previous, rendering, model }: Attempt): Promise<boolean> {
+  if (previous === undefined) return true
+  for (const identifier of upstreamTables(rendering.project, model)) {
+    const table = await pins.load(identifier)
+    const state = table === undefined ? undefined : sourceStateOf(table.metadata)
+    if (!sameSource(previous.sources.get(formatIdentifier(identifier)), state)) return true
+  }
+  return false
+}
+
+function nothingDue(attempt: Attempt): Outcome {
+  const message = attempt.isRetry
+    ? 'another run has done what was due'
+    : 'every interval is done and nothing it was computed from has changed'
+  return {
+    status: 'skipped',
+    message: message + changedText(attempt),
+    rowsAffected: 0,
+    computed: [],
+    snapshotId: attempt.table?.metadata.currentSnapshotId,
+  }
+}
+
+function changedText({ previous, model, flags }: Attempt): string {
+  if (previous === undefined || flags.fullRefresh || previous.checksum === model.checksum) return ''
+  return '; the model has changed since earlier intervals were computed (--full-refresh computes all)'
+}

@@ -1,0 +1,101 @@
+/** A model's SQL for one run: its template with the words of dbt filled in. */
+import {
+  didYouMean,
+  formatIdentifier,
+  NotFoundError,
+  type TableIdentifier,
+  ValidationError,
+} from '../../common/index.ts'
+import { type Span, sqlTime } from '../intervals/interval.ts'
+import type { CallArguments, TemplateWord } from '../project/jinja.ts'
+import type { Project } from '../project/model.ts'
+import type { Template } from '../project/template.ts'
+
+export interface Rendering {
+  readonly project: Project
+  readonly vars: Readonly<Record<string, string>>
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly runId: string
+}
+
+export interface ModelWords {
+  /** Undefined for singular tests. */
+  readonly table: TableIdentifier | undefined
+  readonly isIncremental: boolean
+  /** `{{ start }}` and `{{ end }}`. */
+  readonly span: Span | undefined
+}
+
+/** Later than any event: the end of the span that is still open. */
+const farFuture = '9999-12-31 00:00:00'
+const farPast = '0001-01-01 00:00:00'
+
+export function renderTemplate(
+  rendering: Rendering,
+  template: Template,
+  words: ModelWords,
+): string {
+  const { project, vars, environment, runId } = rendering
+  const where = template.file
+  if (words.span === undefined && (template.words.has('start') || template.words.has('end'))) {
+    throw new ValidationError(
+      `${where}: start and end need an incremental model with event_time, batch_size and begin`,
+    )
+  }
+  const given: Record<string, TemplateWord> = {
+    config: () => '',
+    ref: (call) => quoted(refTable(project, textOf(call, 0))),
+    source: (call) => quoted(project.sourceTable(textOf(call, 0), textOf(call, 1))),
+    var: (call) => valueOf(call, 'variable', vars, where),
+    env_var: (call) => valueOf(call, 'environment variable', environment, where),
+    is_incremental: () => words.isIncremental,
+    run_id: runId,
+    this: words.table === undefined ? '' : quoted(words.table),
+    start: words.span === undefined ? '' : timeOf(words.span.startMs),
+    end: words.span === undefined ? '' : timeOf(words.span.endMs),
+  }
+  // A trailing semicolon would end the query that this one is put into.
+  return template
+    .render(given)
+    .replace(/[\s;]+$/, '')
+    .replace(/^\s+/, '')
+}
+
+export function quoted({ namespace, name }: TableIdentifier): string {
+  return [namespace.join('.'), name].map((part) => `"${part.replaceAll('"', '""')}"`).join('.')
+}
+
+function timeOf(ms: number): string {
+  if (ms === Number.POSITIVE_INFINITY) return farFuture
+  return ms === Number.NEGATIVE_INFINITY ? farPast : sqlTime(ms)
+}
+
+function refTable(project: Project, name: string): TableIdentifier {
+  const model = project.models.find((each) => each.name === name)
+  if (model !== undefined) return model.table
+  throw new NotFoundError(`there is no model ${name}`)
+}
+
+function textOf({ positional }: CallArguments, index: number): string {
+  return String(positional[index])
+}
+
+function valueOf(
+  { positional, named }: CallArguments,
+  what: string,
+  values: Readonly<Record<string, string | undefined>>,
+  where: string,
+): string {
+  const [name, fallback = named.get('default')] = positional
+  const value = values[String(name)] ?? fallback
+  if (value !== undefined && value !== null) return String(value)
+  const hint = what === 'variable' ? didYouMean(String(name), Object.keys(values)) : ''
+  throw new ValidationError(
+    `${where}: ${what} ${String(name)} is not set and has no default${hint}`,
+  )
+}
+
+/** For messages. */
+export function tableName(table: TableIdentifier): string {
+  return formatIdentifier(table)
+}

@@ -1,0 +1,51 @@
+/** `materialized: table`: every run replaces all rows in one commit. Also the full refresh of others. */
+import { defaultPartitionSpec, currentSchema } from '../../catalog/index.ts'
+import { sameSources } from '../intervals/model-state.ts'
+import { commitRun } from './commit-run.ts'
+import { type Attempt, liveFiles, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { renderTemplate } from './render-model.ts'
+import { ensureTable } from './target-table.ts'
+
+export async function replaceTable(attempt: Attempt): Promise<Outcome> {
+  const { model, stage, tools, rendering, table: pinned, previous, directory } = attempt
+  const words = { table: model.table, isIncremental: false, span: undefined }
+  const sql = renderTemplate(rendering, model.template, words)
+  const loaded = await stage.load('model_rows', sql)
+  const sources = await sourcesOf(attempt)
+  if (attempt.isRetry && previous !== undefined && sameSources(previous.sources, sources)) {
+    return { ...nothing, message: 'another run has just built it from the same sources' }
+  }
+  const columns = await stage.columns('model_rows')
+  const options = { config: model.config, isReplaced: true }
+  const table = await ensureTable(tools.catalog, model.table, columns, options, tools)
+  const added = await stage.write({
+    select: 'SELECT * FROM model_rows',
+    schema: currentSchema(table.metadata),
+    spec: defaultPartitionSpec(table.metadata),
+    directory,
+    properties: table.metadata.properties,
+  })
+  const committed = await commitRun(tools, {
+    table,
+    baseSnapshotId: pinned?.metadata.currentSnapshotId,
+    previousRunId: previous?.runId,
+    state: stateOf(attempt, sources, []),
+    removed: await liveFiles(attempt),
+    added,
+    computed: [],
+  })
+  return {
+    status: 'success',
+    message: `${loaded.rowCount} rows`,
+    rowsAffected: loaded.rowCount,
+    computed: [],
+    snapshotId: committed.metadata.currentSnapshotId,
+  }
+}
+
+const nothing = {
+  status: 'skipped',
+  rowsAffected: 0,
+  computed: [],
+  snapshotId: undefined,
+} as const

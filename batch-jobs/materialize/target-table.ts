@@ -1,0 +1,184 @@
+/** The table of a model: made when it is missing, grown when its query gives new columns. */
+import {
+  assignFreshIds,
+  type Catalog,
+  type CommitTools,
+  commitAction,
+  currentSchema,
+  formatType,
+  type NestedField,
+  parsePartitionBy,
+  type SchemaChange,
+  type Table,
+  type Type,
+  UpdateSchema,
+} from '../../catalog/index.ts'
+import {
+  AlreadyExistsError,
+  formatIdentifier,
+  NotFoundError,
+  type TableIdentifier,
+  ValidationError,
+} from '../../common/index.ts'
+import type { ModelConfig } from '../../common/settings/index.ts'
+
+export interface TargetOptions {
+  readonly config: ModelConfig
+  /** True: the rows are replaced, so columns may go and change their types. */
+  readonly isReplaced: boolean
+}
+
+/** The table with every column of `columns`; rivals that create or grow it at once are welcome. */
+export async function ensureTable(
+  catalog: Catalog,
+  identifier: TableIdentifier,
+  columns: readonly NestedField[],
+  options: TargetOptions,
+  tools: CommitTools,
+): Promise<Table> {
+  checkColumns(identifier, columns)
+  const found = await loadIfThere(catalog, identifier)
+  if (found === undefined) return createTable(catalog, identifier, columns, options.config)
+  const changes = planSchema(found, columns, options)
+  if (changes.length === 0) return found
+  const action = new UpdateSchema((schema) => {
+    const table = {
+      ...found,
+      metadata: { ...found.metadata, schemas: [schema], currentSchemaId: schema.schemaId },
+    }
+    return planSchema(table, columns, options)
+  })
+  return commitAction(catalog, identifier, action, tools)
+}
+
+async function createTable(
+  catalog: Catalog,
+  identifier: TableIdentifier,
+  columns: readonly NestedField[],
+  config: ModelConfig,
+): Promise<Table> {
+  const { schema } = assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields: columns })
+  const partitionSpec = parsePartitionBy(
+    config.partitionBy.map((term) => term.text),
+    schema,
+  )
+  for (let depth = 1; depth <= identifier.namespace.length; depth++) {
+    await catalog.createNamespace(identifier.namespace.slice(0, depth)).catch(unlessItExists)
+  }
+  const { properties } = config
+  const created = await catalog
+    .createTable({ identifier, schema, partitionSpec, properties })
+    .catch(unlessItExists)
+  return created ?? catalog.loadTable(identifier)
+}
+
+/** What has to change so that rows of `columns` fit. Throws ValidationError for what cannot. */
+export function planSchema(
+  table: Table,
+  columns: readonly NestedField[],
+  { config, isReplaced }: TargetOptions,
+): readonly SchemaChange[] {
+  const schema = currentSchema(table.metadata)
+  const name = formatIdentifier(table.identifier)
+  const changes: SchemaChange[] = []
+  for (const column of columns) {
+    const known = schema.fields.find((field) => field.name === column.name)
+    if (known === undefined) changes.push(...addition(column, config, isReplaced, name))
+    else if (!holds(known.type, column.type)) {
+      changes.push(...retyping(column, known, isReplaced, name))
+    }
+  }
+  if (!isReplaced) return changes
+  const given = new Set(columns.map((column) => column.name))
+  for (const field of schema.fields) {
+    if (!given.has(field.name)) changes.push({ kind: 'drop-column', path: [field.name] })
+  }
+  return changes
+}
+
+function addition(
+  column: NestedField,
+  { onSchemaChange }: ModelConfig,
+  isReplaced: boolean,
+  table: string,
+): readonly SchemaChange[] {
+  const add: SchemaChange = { kind: 'add-column', parent: [], name: column.name, type: column.type }
+  if (isReplaced || onSchemaChange === 'append_new_columns') return [add]
+  if (onSchemaChange === 'ignore') return []
+  throw new ValidationError(
+    'the query has a new column, and on_schema_change is fail: use append_new_columns, or --full-refresh',
+    { facts: { table, column: column.name } },
+  )
+}
+
+function retyping(
+  column: NestedField,
+  known: NestedField,
+  isReplaced: boolean,
+  table: string,
+): readonly SchemaChange[] {
+  const path = [column.name]
+  if (isReplaced) {
+    const { name, type } = column
+    return [
+      { kind: 'drop-column', path },
+      { kind: 'add-column', parent: [], name, type },
+    ]
+  }
+  if (holds(column.type, known.type)) return [{ kind: 'widen-column', path, type: column.type }]
+  throw new ValidationError(
+    'a column of the query has another type than in the table: cast it, or rebuild the table with --full-refresh',
+    {
+      facts: {
+        table,
+        column: column.name,
+        found: formatType(column.type),
+        expected: formatType(known.type),
+      },
+    },
+  )
+}
+
+/** Whether every value of `narrow` is a value of `wide` (spec, "Schema Evolution"). */
+function holds(wide: Type, narrow: Type): boolean {
+  if (formatType(wide) === formatType(narrow)) return true
+  if (wide.type === 'long') return narrow.type === 'int'
+  if (wide.type === 'double') return narrow.type === 'float'
+  return (
+    wide.type === 'decimal' &&
+    narrow.type === 'decimal' &&
+    wide.scale === narrow.scale &&
+    wide.precision >= narrow.precision
+  )
+}
+
+/** Names that only differ in case are one to SQL. */
+function checkColumns(identifier: TableIdentifier, columns: readonly NestedField[]): void {
+  const seen = new Set<string>()
+  for (const { name } of columns) {
+    const key = name.toLowerCase()
+    if (seen.has(key)) {
+      throw new ValidationError('two columns of the query have one name: give each an alias', {
+        facts: { table: formatIdentifier(identifier), column: name },
+      })
+    }
+    seen.add(key)
+  }
+}
+
+async function loadIfThere(
+  catalog: Catalog,
+  identifier: TableIdentifier,
+): Promise<Table | undefined> {
+  try {
+    return await catalog.loadTable(identifier)
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined
+    throw error
+  }
+}
+
+function unlessItExists(error: unknown): undefined {
+  if (error instanceof AlreadyExistsError) return undefined
+  throw error
+}

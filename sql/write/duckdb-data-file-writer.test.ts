@@ -200,7 +200,7 @@ describe('data file writer over duckdb', () => {
       u: fc.uuid(),
     })
     await fc.assert(
-      fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 8 }), async (rows) => {
+      fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 12 }), async (rows) => {
         const { files } = await write(
           schema,
           rows.map((value) => {
@@ -225,7 +225,7 @@ describe('data file writer over duckdb', () => {
         const found = new Map(files.map((file) => [key(file.partition), file.recordCount]))
         expect(found).toEqual(expected)
       }),
-      { numRuns: 3 * fuzzEffort, endOnFailure: true },
+      { numRuns: 2 * fuzzEffort, endOnFailure: true },
     )
   }, 60_000)
 

@@ -81,7 +81,7 @@ class CommitRun<Prepared> {
     const base = attempt === 0 ? this.#first : await this.#reload()
     if (attempt > 0 && this.#action.committedIn?.(base, this.#prepared) === true) return base
     for (let preparations = 0; ; preparations++) {
-      const commit = await this.#action.commit(base, this.#prepared)
+      const commit = await this.#onBase(base, () => this.#action.commit(base, this.#prepared))
       if (commit !== 'stale') {
         // Nothing is left to do: a rival has done it, or it was there from the start.
         if (commit.updates.length === 0) return base
@@ -92,7 +92,22 @@ class CommitRun<Prepared> {
           facts: { table: formatIdentifier(base.identifier) },
         })
       }
-      this.#prepared = await this.#action.prepare(base)
+      this.#prepared = await this.#onBase(base, () => this.#action.prepare(base))
+    }
+  }
+
+  /** Expiry may delete manifests of a base that others have moved on from: a lost race, not a loss. */
+  async #onBase<T>(base: Table, step: () => Promise<T>): Promise<T> {
+    try {
+      return await step()
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error
+      const now = await this.#reload()
+      if (now.metadataLocation === base.metadataLocation) throw error
+      throw new CommitFailedError('the table moved on and its older state has expired', {
+        facts: { table: formatIdentifier(base.identifier) },
+        cause: error,
+      })
     }
   }
 

@@ -59,8 +59,8 @@ async function write(
   const columns = await stage.columns(historyTables.next)
   const options = { config, isReplaced: flags.fullRefresh }
   const table = await ensureTable(tools.catalog, model.table, columns, options, tools)
-  const { removed, select, changedCount } = await changes(attempt, plan)
-  if (changedCount === 0 && pinned !== undefined && previous !== undefined) {
+  const { removed, select, changedCount, isSame } = await changes(attempt, plan)
+  if (isSame && previous !== undefined) {
     return unchanged(attempt, 'no row has changed')
   }
   const added = await stage.write({
@@ -92,6 +92,7 @@ interface HistoryChanges {
   readonly removed: readonly DataFile[]
   readonly select: string
   readonly changedCount: number
+  readonly isSame: boolean
 }
 
 async function changes(attempt: Attempt, plan: HistoryPlan): Promise<HistoryChanges> {
@@ -100,7 +101,8 @@ async function changes(attempt: Attempt, plan: HistoryPlan): Promise<HistoryChan
   if (!plan.hasHistory) {
     const rows = await stage.rows(`SELECT count(*) FROM ${next}`)
     const live = await liveFiles(attempt)
-    return { removed: live, select: `SELECT * FROM ${next}`, changedCount: Number(rows[0]?.[0]) }
+    const changedCount = Number(rows[0]?.[0])
+    return { removed: live, select: `SELECT * FROM ${next}`, changedCount, isSame: false }
   }
   const same = sameRow(plan)
   const changed = await stage.rows(
@@ -114,7 +116,8 @@ async function changes(attempt: Attempt, plan: HistoryPlan): Promise<HistoryChan
     removed: live.filter((file) => paths.has(file.filePath)),
     select: `SELECT n.* FROM ${next} n WHERE NOT EXISTS (SELECT 1 FROM ${history} h
       WHERE ${same} AND h."$path" NOT IN (SELECT path FROM touched))`,
-    changedCount: Number(changed[0]?.[0]) + paths.size,
+    changedCount: Number(changed[0]?.[0]),
+    isSame: Number(changed[0]?.[0]) === 0 && paths.size === 0,
   }
 }
 

@@ -1,0 +1,147 @@
+/** Tests of data: queries whose rows are faults. Those of columns, those of `tests/`, and those of histories. */
+import type { QueryStage } from '../../sql/index.ts'
+import { openQueryStage } from '../../sql/index.ts'
+import type { ColumnTests, DataTest } from '../../common/settings/index.ts'
+import { unreachable, ValidationError } from '../../common/index.ts'
+import { historyColumns } from '../materialize/history-columns.ts'
+import { quote } from '../materialize/history-sql.ts'
+import { historyFaults } from '../materialize/keep-history.ts'
+import type { BatchTools } from '../materialize/materialize.ts'
+import { pinTables } from '../materialize/pinned-tables.ts'
+import { quoted, type Rendering, renderTemplate } from '../materialize/render-model.ts'
+import type { Model, Project, SingularTest } from '../project/model.ts'
+import { parseTemplate } from '../project/template.ts'
+
+export interface DataTestNode {
+  /** `unique_orders_id`, as dbt names them. */
+  readonly name: string
+  readonly dependsOn: readonly string[]
+  readonly column: string | undefined
+  /** The query whose rows are faults. */
+  readonly sql: (rendering: Rendering, stage: QueryStage) => Promise<string>
+}
+
+export interface DataTestOutcome {
+  readonly failures: number
+  readonly sql: string
+}
+
+/** Every test that belongs to one of `models`, whose upstream models are all chosen or built already. */
+export function dataTests(project: Project, models: readonly Model[]): readonly DataTestNode[] {
+  const names = new Set(models.map(({ name }) => name))
+  const singular = project.tests.filter(
+    ({ dependsOn }) => dependsOn.length === 0 || dependsOn.some((name) => names.has(name)),
+  )
+  return [
+    ...models.flatMap((model) =>
+      model.columns.flatMap((tests) => columnTests(project, model, tests)),
+    ),
+    ...models.flatMap(historyTests),
+    ...singular.map(singularTest),
+  ]
+}
+
+/** Runs the test on the tables as they are now, all pinned at once. */
+export async function runDataTest(
+  tools: BatchTools,
+  rendering: Rendering,
+  test: DataTestNode,
+): Promise<DataTestOutcome> {
+  const pins = pinTables(tools.catalog)
+  const stage = await openQueryStage({ ...tools.query, catalog: pins.catalog })
+  try {
+    const sql = await test.sql(rendering, stage)
+    const { rowCount } = await stage.load('faults', sql)
+    return { failures: rowCount, sql }
+  } finally {
+    stage.close()
+  }
+}
+
+function columnTests(
+  project: Project,
+  model: Model,
+  { column, tests }: ColumnTests,
+): readonly DataTestNode[] {
+  return tests.map((test): DataTestNode => {
+    const upstream = test.kind === 'relationships' ? targetOf(project, model, test.to) : undefined
+    return {
+      name: `${test.kind}_${model.name}_${column}`,
+      dependsOn: [...new Set([model.name, ...(upstream?.refs ?? [])])],
+      column,
+      sql: (rendering) => {
+        const words = { table: model.table, isIncremental: false, span: undefined }
+        const target = upstream === undefined ? '' : renderTemplate(rendering, upstream, words)
+        return Promise.resolve(columnTestSql(quoted(model.table), quote(column), test, target))
+      },
+    }
+  })
+}
+
+function targetOf(project: Project, model: Model, to: string): ReturnType<typeof parseTemplate> {
+  const template = parseTemplate(`{{ ${to} }}`, `${model.file} (relationships)`)
+  const names = project.models.map(({ name }) => name)
+  const missing = template.refs.find((name) => !names.includes(name))
+  if (missing === undefined) return template
+  throw new ValidationError(
+    `${model.file}: a relationships test names ref('${missing}'), which is no model`,
+  )
+}
+
+function columnTestSql(table: string, column: string, test: DataTest, target: string): string {
+  switch (test.kind) {
+    case 'unique':
+      return `SELECT ${column}, count(*) AS n FROM ${table} WHERE ${column} IS NOT NULL GROUP BY ${column} HAVING count(*) > 1`
+    case 'not_null':
+      return `SELECT * FROM ${table} WHERE ${column} IS NULL`
+    case 'accepted_values': {
+      const values = test.values.map((value) => `'${value.replaceAll("'", "''")}'`).join(', ')
+      return `SELECT ${column}, count(*) AS n FROM ${table} WHERE CAST(${column} AS VARCHAR) NOT IN (${values}) GROUP BY ${column}`
+    }
+    case 'relationships':
+      return `SELECT child.${column} FROM ${table} AS child ANTI JOIN ${target} AS parent ON child.${column} = parent.${quote(test.field)} WHERE child.${column} IS NOT NULL`
+    default:
+      return unreachable(test)
+  }
+}
+
+function singularTest({ name, template, dependsOn }: SingularTest): DataTestNode {
+  return {
+    name,
+    dependsOn,
+    column: undefined,
+    sql: (rendering) => {
+      const words = { table: undefined, isIncremental: false, span: undefined }
+      return Promise.resolve(renderTemplate(rendering, template, words))
+    },
+  }
+}
+
+/** One current row per key, and no overlaps: looked at in the table itself after every run. */
+function historyTests(model: Model): readonly DataTestNode[] {
+  const config = model.config.snapshot
+  if (config === undefined) return []
+  return [
+    {
+      name: `one_current_row_${model.name}`,
+      dependsOn: [model.name],
+      column: undefined,
+      sql: async (_rendering, stage) => {
+        await stage.load('shape', `SELECT * FROM ${quoted(model.table)} LIMIT 0`)
+        const stored = await stage.columns('shape')
+        const own = new Set(
+          ['scd_id', 'updated_at', 'valid_from', 'valid_to', 'is_deleted'].map(
+            (name) => (config.metaColumns === 'dbt' ? 'dbt_' : '') + name,
+          ),
+        )
+        const shared = config.updatedAt
+        const source = stored.filter(({ name }) => !own.has(name) || name === shared)
+        const columns = historyColumns(model.file, config, source)
+        const faults = Object.values(historyFaults({ config, columns }, quoted(model.table)))
+        return faults
+          .map((sql) => `SELECT count(*) AS n FROM (${sql}) HAVING count(*) > 0`)
+          .join(' UNION ALL ')
+      },
+    },
+  ]
+}

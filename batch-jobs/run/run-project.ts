@@ -1,0 +1,217 @@
+/**
+ * Runs the chosen models of a project in the order of their dependencies, several at once where that
+ * order allows it, each followed by the tests that look at it. What stands downstream of a failure is
+ * not run.
+ */
+import { errorMessage, randomUuid } from '../../common/index.ts'
+import type { BatchTools, RunFlags } from '../materialize/materialize.ts'
+import type { Rendering } from '../materialize/render-model.ts'
+import type { Model, Project } from '../project/model.ts'
+import { selectModels } from '../project/select.ts'
+import { dataTests, type DataTestNode, runDataTest } from './data-tests.ts'
+import { runModel } from './run-model.ts'
+import { cutMessage, type NodeResult, type RunResults } from './run-results.ts'
+
+export interface RunOptions {
+  /** `build`: models, snapshots and their tests; `run`: models; `snapshot`: snapshots; `test`: tests. */
+  readonly verb: 'build' | 'run' | 'snapshot' | 'test'
+  readonly select?: readonly string[]
+  readonly exclude?: readonly string[]
+  readonly fullRefresh?: boolean
+  readonly discardHistory?: boolean
+  readonly window?: RunFlags['window']
+  /** Models at a time; default 1. */
+  readonly threads?: number
+  readonly vars?: Readonly<Record<string, string>>
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  readonly signal?: AbortSignal
+  readonly onResult?: (result: NodeResult) => void
+}
+
+export async function runProject(
+  tools: BatchTools,
+  project: Project,
+  options: RunOptions,
+): Promise<RunResults> {
+  const startedMs = tools.clock.now()
+  const runId = randomUuid(tools.random)
+  const chosen = selectModels(project.models, options.select ?? [], options.exclude ?? [])
+  const rendering = {
+    project,
+    vars: options.vars ?? {},
+    environment: options.environment ?? {},
+    runId,
+  }
+  const run = new ProjectRun(tools, rendering, chosen, options)
+  const results = await run.finish()
+  const ok = results.every(
+    ({ status, message }) =>
+      status !== 'error' && status !== 'fail' && !message.startsWith(cutMessage),
+  )
+  return { runId, startedMs, elapsedMs: tools.clock.now() - startedMs, results, ok }
+}
+
+interface Node {
+  readonly kind: NodeResult['kind']
+  readonly name: string
+  readonly work: () => Promise<Partial<NodeResult> & Pick<NodeResult, 'status' | 'message'>>
+  /** Unique ids that come before; one that fails cuts this one off. */
+  readonly after: readonly string[]
+}
+
+class ProjectRun {
+  readonly #tools: BatchTools
+  readonly #rendering: Rendering
+  readonly #options: RunOptions
+  readonly #nodes: ReadonlyMap<string, Node>
+  readonly #done = new Map<string, NodeResult>()
+  readonly #running = new Map<string, Promise<void>>()
+
+  constructor(
+    tools: BatchTools,
+    rendering: Rendering,
+    chosen: readonly Model[],
+    options: RunOptions,
+  ) {
+    this.#tools = tools
+    this.#rendering = rendering
+    this.#options = options
+    this.#nodes = new Map(this.#plan(chosen).map((node) => [keyOf(node), node]))
+  }
+
+  async finish(): Promise<readonly NodeResult[]> {
+    const threads = Math.max(1, this.#options.threads ?? 1)
+    for (;;) {
+      this.#cutOff()
+      const ready = [...this.#nodes.values()].filter((node) => this.#isReady(node))
+      for (const node of ready.slice(0, threads - this.#running.size)) this.#start(node)
+      if (this.#running.size === 0) break
+      await Promise.race(this.#running.values())
+    }
+    return [...this.#nodes.keys()].flatMap((key) => this.#done.get(key) ?? [])
+  }
+
+  #plan(chosen: readonly Model[]): readonly Node[] {
+    const { verb } = this.#options
+    const wanted = chosen.filter(({ kind }) => {
+      if (verb === 'run') return kind === 'model'
+      return verb === 'snapshot' ? kind === 'snapshot' : true
+    })
+    const models = verb === 'test' ? [] : wanted
+    const names = new Map(models.map((model) => [model.name, keyOf(model)]))
+    const { project } = this.#rendering
+    const isTested = verb === 'build' || verb === 'test'
+    // The invariants of a history are looked at after every run of it, asked for or not.
+    const tested = isTested ? wanted : wanted.filter(({ config }) => config.snapshot !== undefined)
+    const tests = dataTests(project, tested).filter(
+      (test) => isTested || test.name.startsWith('one_current_row_'),
+    )
+    const keys = (each: readonly string[]): readonly string[] =>
+      each.flatMap((name) => names.get(name) ?? [])
+    const testsOf = (name: string): readonly string[] =>
+      tests
+        .filter(({ dependsOn }) => dependsOn.includes(name))
+        .filter(({ dependsOn }) => dependsOn.every((each) => each === name || !names.has(each)))
+        .map((test) => `test.${test.name}`)
+    return [
+      ...models.map((model): Node => {
+        const { dependsOn } = model
+        const after = [
+          ...keys(dependsOn),
+          ...dependsOn.filter((each) => names.has(each)).flatMap(testsOf),
+        ]
+        return { kind: model.kind, name: model.name, work: () => this.#runModel(model), after }
+      }),
+      ...tests.map((test): Node => {
+        const after = keys(test.dependsOn)
+        return { kind: 'test', name: test.name, work: () => this.#runTest(test), after }
+      }),
+    ]
+  }
+
+  #isReady(node: Node): boolean {
+    const key = keyOf(node)
+    if (this.#done.has(key) || this.#running.has(key)) return false
+    return node.after.every((each) => this.#done.has(each))
+  }
+
+  /** Settles what can no longer run, and what nobody wants any more. */
+  #cutOff(): void {
+    for (let found = true; found; ) {
+      found = false
+      for (const [key, node] of this.#nodes) {
+        if (this.#done.has(key) || this.#running.has(key)) continue
+        const cause = node.after.find((each) => isFault(this.#done.get(each)))
+        const isStopped = this.#options.signal?.aborted === true
+        if (cause === undefined && !isStopped) continue
+        const message = `${cutMessage} ${cause === undefined ? 'stopped' : `${cause} failed`}`
+        this.#settle(node, this.#tools.clock.now(), { status: 'skipped', message })
+        found = true
+      }
+    }
+  }
+
+  #start(node: Node): void {
+    const startedMs = this.#tools.clock.now()
+    const running = node
+      .work()
+      .catch((error: unknown) => ({ status: 'error' as const, message: errorMessage(error) }))
+      .then((outcome) => {
+        this.#running.delete(keyOf(node))
+        this.#settle(node, startedMs, outcome)
+      })
+    this.#running.set(keyOf(node), running)
+  }
+
+  #settle(
+    node: Node,
+    startedMs: number,
+    outcome: Partial<NodeResult> & Pick<NodeResult, 'status' | 'message'>,
+  ): void {
+    const { kind, name } = node
+    const elapsedMs = this.#tools.clock.now() - startedMs
+    const result: NodeResult = {
+      rowsAffected: undefined,
+      failures: undefined,
+      computed: [],
+      snapshotId: undefined,
+      ...outcome,
+      kind,
+      name,
+      startedMs,
+      elapsedMs,
+    }
+    this.#done.set(keyOf(node), result)
+    this.#options.onResult?.(result)
+  }
+
+  async #runModel(
+    model: Model,
+  ): Promise<Partial<NodeResult> & Pick<NodeResult, 'status' | 'message'>> {
+    const { fullRefresh = false, discardHistory = false, window } = this.#options
+    const flags = { fullRefresh, discardHistory, window }
+    return runModel(this.#tools, this.#rendering, model, flags)
+  }
+
+  async #runTest(test: DataTestNode): Promise<Pick<NodeResult, 'status' | 'message' | 'failures'>> {
+    const { failures } = await runDataTest(this.#tools, this.#rendering, test)
+    if (failures === 0) return { status: 'pass', message: '', failures }
+    return { status: 'fail', message: `${failures} rows that should not be there`, failures }
+  }
+}
+
+function keyOf({
+  kind,
+  name,
+}: {
+  readonly kind: NodeResult['kind']
+  readonly name: string
+}): string {
+  return `${kind}.${name}`
+}
+
+function isFault(result: NodeResult | undefined): boolean {
+  if (result === undefined) return false
+  const { status, message } = result
+  return status === 'error' || status === 'fail' || message.startsWith(cutMessage)
+}

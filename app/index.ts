@@ -14,6 +14,7 @@ export {
 } from './doctor.ts'
 export { openLake, type Lake, type LakeTools } from './lake.ts'
 export { logBounds, type TopicBounds } from './log-bounds.ts'
+export { openCompactor, type CompactorOptions, type LakeCompactor } from './open-compactor.ts'
 export { openProducer, openTopicAdmin, type LogTools } from './open-log.ts'
 export { openQueryEngine, type LakeQueryEngine } from './open-query-engine.ts'
 export { openServer } from './open-server.ts'

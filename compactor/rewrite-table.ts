@@ -69,8 +69,12 @@ export interface RewriteRequest {
 /** Plans are made so often before a table that changes under every one of them is left alone. */
 const plansMax = 4
 
-/** A rewrite loses each race to a sink that commits often, so it is given many. */
-const commitRetry: Partial<RetryPolicy> = { retriesMax: 20, waitMsMin: 50, waitMsMax: 2_000 }
+/** Maintenance loses each race to a sink that commits often, so it is given many. */
+export const maintenanceRetry: Partial<RetryPolicy> = {
+  retriesMax: 20,
+  waitMsMin: 50,
+  waitMsMax: 2_000,
+}
 
 /** Throws ConflictError when others changed the same files during each of several plans. */
 export async function rewriteTable(
@@ -237,7 +241,7 @@ class RewriteRound {
       clock,
       random,
       logger,
-      retry: commitRetry,
+      retry: maintenanceRetry,
       ...(signal === undefined ? {} : { signal }),
     })
   }

@@ -18,6 +18,7 @@ export {
 } from './query/query-result.ts'
 export { type QueryOptions } from './query/query-run.ts'
 export { splitStatements } from './query/statements.ts'
+export { tableFilter } from './query/table-filter.ts'
 export { wireValue } from './query/wire-values.ts'
 export { layersJson, summaryJson } from './query/wire-summary.ts'
 export { openRemoteEngine, type RemoteEngineOptions } from './remote/remote-engine.ts'

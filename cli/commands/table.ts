@@ -1,11 +1,18 @@
 /** `tide table …`: PyIceberg's verbs over our own catalog or any REST catalog (`--uri`). */
 import type { Command } from 'commander'
 import type { CliContext } from '../context.ts'
+import type {
+  ExpireCommandOptions,
+  OrphanCommandOptions,
+  RewriteCommandOptions,
+} from '../table-maintenance.ts'
 
 export function addTable(program: Command, context: CliContext): void {
   const table = program
     .command('table')
-    .description('tables: list, describe, schema, spec, snapshots, files, properties, drop, rename')
+    .description(
+      'tables: list, describe, schema, spec, snapshots, files, properties, drop, rename, upkeep',
+    )
 
   table
     .command('list')
@@ -20,6 +27,7 @@ export function addTable(program: Command, context: CliContext): void {
   addInspection(table, context)
   addProperties(table, context)
   addChanges(table, context)
+  addMaintenance(table, context)
 }
 
 function addInspection(table: Command, context: CliContext): void {
@@ -102,4 +110,61 @@ function addChanges(table: Command, context: CliContext): void {
       const { renameTable } = await import('../table-changes.ts')
       await renameTable(context, from, to)
     })
+}
+
+function addMaintenance(table: Command, context: CliContext): void {
+  table
+    .command('health')
+    .description('small files, deletes, manifests, snapshots: what is wrong, why, and the cure')
+    .argument('<table>', 'namespace.table')
+    .action(async (name: string) => {
+      const { showHealth } = await import('../table-health.ts')
+      await showHealth(context, name)
+    })
+
+  table
+    .command('rewrite-data-files')
+    .description('merge small files, split large ones, apply deletes; no row changes')
+    .argument('<table>', 'namespace.table')
+    .option('--where <condition>', 'only files that may hold matching rows, in SQL')
+    .option(
+      '--option <key=value>',
+      "an option of Iceberg's rewrite_data_files; repeatable",
+      collect,
+      [],
+    )
+    .option('--branch <name>', 'default: main')
+    .option('--dry-run', 'show the plan and change nothing')
+    .action(async (name: string, options: RewriteCommandOptions) => {
+      const { rewriteDataFiles } = await import('../table-maintenance.ts')
+      await rewriteDataFiles(context, name, options)
+    })
+
+  table
+    .command('expire-snapshots')
+    .description('forget old snapshots and delete the files that only they need')
+    .argument('<table>', 'namespace.table')
+    .option('--older-than <age>', "an age such as 5d, or a time; default: the table's own, 5d")
+    .option('--retain-last <number>', "keep that many on each branch; default: the table's own, 1")
+    .option('--snapshot-id <id>', 'this one, whatever its age; repeatable', collect)
+    .option('--dry-run', 'show what would go and change nothing')
+    .action(async (name: string, options: ExpireCommandOptions) => {
+      const { expireTableSnapshots } = await import('../table-maintenance.ts')
+      await expireTableSnapshots(context, name, options)
+    })
+
+  table
+    .command('remove-orphan-files')
+    .description("files in the table's folder that nothing of the table names; a dry run")
+    .argument('<table>', 'namespace.table')
+    .option('--older-than <age>', 'only files of at least this age, a day or more', '3d')
+    .option('--execute', 'delete them')
+    .action(async (name: string, options: OrphanCommandOptions) => {
+      const { removeTableOrphans } = await import('../table-maintenance.ts')
+      await removeTableOrphans(context, name, options)
+    })
+}
+
+function collect(value: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, value]
 }

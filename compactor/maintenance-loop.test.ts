@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest'
+import {
+  commitAction,
+  type DataFile,
+  type DataFileRewriter,
+  FastAppend,
+  ObjectStoreCatalog,
+  type Schema,
+  type Snapshot,
+  type TableMetadata,
+} from '../catalog/index.ts'
+import { type LogFields, silentLogger, systemRandom } from '../common/index.ts'
+import { MemoryFileIO } from '../io/index.ts'
+import { InstantClock } from '../tests/support/instant-clock.ts'
+import { MaintenanceLoop, type MaintenancePolicy, snapshotsOlderThan } from './maintenance-loop.ts'
+
+const policy: MaintenancePolicy = { intervalMs: 1_000, snapshotsMax: 10, snapshotAgeMsMin: 600 }
+const schema: Schema = {
+  schemaId: 0,
+  identifierFieldIds: [],
+  fields: [{ id: 1, name: 'n', required: false, type: { type: 'long' } }],
+}
+
+function history(
+  agesMs: readonly number[],
+  properties: Record<string, string> = {},
+): TableMetadata {
+  const snapshots = agesMs.map(
+    (age, index): Snapshot => ({
+      snapshotId: BigInt(index + 1),
+      sequenceNumber: BigInt(index + 1),
+      timestampMs: BigInt(1e12 - age),
+    }),
+  )
+  return { snapshots, properties } as unknown as TableMetadata
+}
+
+describe('snapshotsOlderThan()', () => {
+  const day = 86_400_000
+  const many = Array.from({ length: 13 }, (_, index) => (13 - index) * 100)
+  const ageOf = (metadata: TableMetadata): number | undefined => {
+    const time = snapshotsOlderThan(metadata, 1e12, policy)
+    return time === undefined ? undefined : 1e12 - Number(time)
+  }
+
+  it('follows the age of the table, or five days', () => {
+    expect(ageOf(history([4 * day, 1]))).toBeUndefined()
+    expect(ageOf(history([6 * day, 1]))).toBe(5 * day)
+    const own = { 'history.expire.max-snapshot-age-ms': String(3 * day) }
+    expect(ageOf(history([4 * day, 1], own))).toBe(3 * day)
+  })
+
+  it('never makes a commit for the sake of the newest snapshot', () => {
+    expect(ageOf(history([6 * day]))).toBeUndefined()
+  })
+
+  it('bounds the number where the table states no age, with some slack', () => {
+    expect(ageOf(history(many))).toBe(1_000)
+    expect(ageOf(history(many.slice(1)))).toBeUndefined()
+    expect(ageOf(history(many, { 'history.expire.max-snapshot-age-ms': '100000000' }))).toBe(
+      undefined,
+    )
+  })
+
+  it('keeps snapshots that somebody may be reading, however many there are', () => {
+    const fresh = Array.from({ length: 40 }, (_, index) => 40 - index)
+    expect(ageOf(history(fresh))).toBeUndefined()
+    expect(ageOf(history([700, ...fresh]))).toBe(600)
+  })
+})
+
+/** A lake in memory whose rewriter fails for one table and writes nothing for the others. */
+async function lake() {
+  const clock = new InstantClock()
+  const io = new MemoryFileIO({ clock })
+  const catalog = new ObjectStoreCatalog({ io, warehouse: 'memory://m/wh', clock })
+  await catalog.createNamespace(['a'])
+  const events: [string, LogFields | undefined][] = []
+  const note = (event: string, fields?: LogFields): void => void events.push([event, fields])
+  const rewriter: DataFileRewriter = {
+    rewrite: async ({ inputs }) => {
+      await Promise.resolve()
+      throw new Error(`cannot read ${inputs[0]?.file.filePath}`)
+    },
+  }
+  const tools = { io, clock, random: systemRandom }
+  const append = async (name: string): Promise<void> => {
+    const filePath = `memory://m/wh/a/${name}/data/${clock.now()}.parquet`
+    clock.advance(1)
+    const file: DataFile = {
+      content: 'data',
+      filePath,
+      fileFormat: 'PARQUET',
+      specId: 0,
+      partition: [],
+      recordCount: 1n,
+      fileSizeInBytes: 10n,
+    }
+    await io.write(filePath, new Uint8Array(10))
+    const identifier = { namespace: ['a'], name }
+    await commitAction(catalog, identifier, new FastAppend(tools, { files: [file] }), tools)
+  }
+  const create = async (name: string, commits: number): Promise<void> => {
+    await catalog.createTable({ identifier: { namespace: ['a'], name }, schema })
+    for (let commit = 0; commit < commits; commit++) await append(name)
+  }
+  const logger = { ...silentLogger, info: note, warn: note, error: note, with: () => logger }
+  const loop = new MaintenanceLoop(
+    { ...tools, catalog, rewriter, logger, workDirectory: '/tmp/tidewater-maintenance-test' },
+    policy,
+  )
+  return { append, catalog, clock, create, events, io, loop }
+}
+
+describe('MaintenanceLoop', () => {
+  it('[K12] goes on with the other tables and comes back to the failing one ever later', async () => {
+    const { catalog, create, events, loop } = await lake()
+    await create('bad', 5)
+    await create('good', 4)
+    for (let pass = 0; pass < 8; pass++) await loop.runOnce()
+    expect(
+      events.map(([event, fields]) => [event, fields?.['table'], fields?.['passesToSkip']]),
+    ).toEqual([
+      ['maintenance.table-failed', 'a.bad', 1],
+      ['maintenance.table-failed', 'a.bad', 2],
+      ['maintenance.table-failed', 'a.bad', 4],
+    ])
+    expect(events[0]?.[1]?.['error']).toMatch(/cannot read .*bad/)
+    const { metadata } = await catalog.loadTable({ namespace: ['a'], name: 'good' })
+    expect(metadata.snapshots).toHaveLength(4)
+  })
+
+  it('expires by number beside appends and says so', async () => {
+    const { append, catalog, clock, create, events, loop } = await lake()
+    // Large enough files are none of the compactor's business; four small ones are too few.
+    await create('t', 4)
+    const identifier = { namespace: ['a'], name: 't' }
+    await catalog.commitTable({
+      identifier,
+      requirements: [],
+      updates: [{ action: 'set-properties', updates: { 'write.target-file-size-bytes': '8' } }],
+    })
+    for (let commit = 0; commit < 20; commit++) await append('t')
+    clock.advance(1_000)
+    await loop.runOnce()
+    const { metadata } = await catalog.loadTable(identifier)
+    expect(metadata.snapshots).toHaveLength(10)
+    expect(events).toEqual([
+      ['maintenance.done', { table: 'a.t', filesBefore: 0, filesAfter: 0, snapshotsExpired: 14 }],
+    ])
+  })
+
+  it('[K13] looks only at the pointer of a table that has not changed', async () => {
+    const { create, io, loop } = await lake()
+    await create('t', 4)
+    await loop.runOnce()
+    const reads: string[] = []
+    const read = io.read.bind(io)
+    io.read = (location, range) => {
+      reads.push(location)
+      return read(location, range)
+    }
+    await loop.runOnce()
+    expect(reads.filter((location) => !location.includes('/_catalog/'))).toEqual([])
+  })
+
+  it('waits for its interval, and stops at once', async () => {
+    const { clock, create, loop } = await lake()
+    await create('t', 1)
+    loop.start()
+    loop.start()
+    await loop.stop()
+    expect(clock.sleepsMs.every((ms) => ms === policy.intervalMs)).toBe(true)
+    await expect(loop.runOnce()).rejects.toThrow('maintenance is stopped')
+  })
+})

@@ -1,0 +1,198 @@
+/**
+ * Maintenance that runs by itself beside sinks: every so often each table is compacted and its snapshots
+ * expired, one table at a time.
+ *
+ * Invariants (docs/spec/compaction.md): nothing that goes wrong here reaches a sink: a failure is logged
+ * and the table left alone for a while (K12); a table that has not changed costs one look at its pointer
+ * (K13).
+ */
+import { expireSnapshots, type Table, type TableMetadata } from '../catalog/index.ts'
+import { errorMessage, formatIdentifier, type TableIdentifier } from '../common/index.ts'
+import { allTables } from './all-tables.ts'
+import { rewriteOptions, type RewriteOptions } from './rewrite-options.ts'
+import { type CompactorTools, maintenanceRetry, rewriteTable } from './rewrite-table.ts'
+
+export interface MaintenancePolicy {
+  readonly intervalMs: number
+  /** More snapshots than this are expired, oldest first, where the table itself does not say. */
+  readonly snapshotsMax: number
+  /** Whatever their number, snapshots younger than this stay: somebody may be reading them. */
+  readonly snapshotAgeMsMin: number
+}
+
+/** What one look at a table led to. */
+export interface MaintenanceResult {
+  readonly filesBefore: number
+  readonly filesAfter: number
+  readonly snapshotsExpired: number
+}
+
+/** So that one large backlog does not keep the other tables waiting for long. */
+const filesPerPass = 2_000
+const snapshotsPerPass = 1_000
+/** Expiry begins this far above the number, so that it is not a commit in every pass. */
+const snapshotSlack = 1.2
+/** A table that keeps failing is tried again after 1, 2, 4 … passes, this many at most. */
+const passesSkippedMax = 32
+
+interface TableMemory {
+  /** The metadata file at which nothing was left to do. */
+  settledAt: string | undefined
+  failures: number
+  passesToSkip: number
+}
+
+export class MaintenanceLoop {
+  readonly #tools: CompactorTools
+  readonly #policy: MaintenancePolicy
+  readonly #stopping = new AbortController()
+  readonly #memory = new Map<string, TableMemory>()
+  #running: Promise<void> | undefined
+
+  constructor(tools: CompactorTools, policy: MaintenancePolicy) {
+    this.#tools = { ...tools, signal: this.#stopping.signal }
+    this.#policy = policy
+  }
+
+  /** Returns at once; the first pass begins after one interval. */
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** Ends after the file that is being written; what is not committed is deleted again. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('maintenance is stopped'))
+    await this.#running
+  }
+
+  /** One pass over all tables. Throws only for a pass that is stopped. */
+  async runOnce(): Promise<void> {
+    const { catalog, logger } = this.#tools
+    try {
+      for await (const identifier of allTables(catalog)) {
+        this.#stopping.signal.throwIfAborted()
+        await this.#visit(identifier)
+      }
+    } catch (error) {
+      this.#stopping.signal.throwIfAborted()
+      logger.warn('maintenance.pass-failed', { error: errorMessage(error) })
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping
+    try {
+      for (;;) {
+        await this.#tools.clock.sleep(this.#policy.intervalMs, signal)
+        await this.runOnce()
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      this.#tools.logger.error('maintenance.ended', { error: errorMessage(error) })
+    }
+  }
+
+  async #visit(identifier: TableIdentifier): Promise<void> {
+    const name = formatIdentifier(identifier)
+    const memory = this.#memoryOf(name)
+    if (memory.passesToSkip > 0) {
+      memory.passesToSkip--
+      return
+    }
+    try {
+      await this.#maintain(identifier, memory)
+      memory.failures = 0
+    } catch (error) {
+      this.#stopping.signal.throwIfAborted()
+      memory.passesToSkip = Math.min(passesSkippedMax, 2 ** memory.failures++)
+      const { passesToSkip } = memory
+      const fields = { table: name, error: errorMessage(error), passesToSkip }
+      this.#tools.logger.warn('maintenance.table-failed', fields)
+    }
+  }
+
+  async #maintain(identifier: TableIdentifier, memory: TableMemory): Promise<void> {
+    const { catalog, clock, logger } = this.#tools
+    const table = await catalog.loadTable(identifier)
+    if (!isOurs(table.metadata)) return
+    const isDue = snapshotsOlderThan(table.metadata, clock.now(), this.#policy) !== undefined
+    if (table.metadataLocation === memory.settledAt && !isDue) return
+    const result = await maintainTable(this.#tools, identifier, this.#policy)
+    const isSettled = result.filesBefore === 0 && result.snapshotsExpired === 0
+    memory.settledAt = isSettled ? table.metadataLocation : undefined
+    if (!isSettled)
+      logger.info('maintenance.done', { table: formatIdentifier(identifier), ...result })
+  }
+
+  #memoryOf(name: string): TableMemory {
+    const known = this.#memory.get(name)
+    if (known !== undefined) return known
+    const memory: TableMemory = { settledAt: undefined, failures: 0, passesToSkip: 0 }
+    this.#memory.set(name, memory)
+    return memory
+  }
+}
+
+/** Compacts with bounded amplification, cold partitions first, then expires. */
+export async function maintainTable(
+  tools: CompactorTools,
+  identifier: TableIdentifier,
+  policy: MaintenancePolicy,
+): Promise<MaintenanceResult> {
+  const { groups } = await rewriteTable(tools, identifier, { options: maintenanceOptions })
+  const { metadata }: Table = await tools.catalog.loadTable(identifier)
+  const olderThanMs = snapshotsOlderThan(metadata, tools.clock.now(), policy)
+  let snapshotsExpired = 0
+  if (olderThanMs !== undefined) {
+    const expiry = { olderThanMs, snapshotsMax: snapshotsPerPass }
+    const commit = { ...tools, retry: maintenanceRetry }
+    const { snapshotIds } = await expireSnapshots(tools.catalog, identifier, commit, expiry)
+    snapshotsExpired = snapshotIds.length
+  }
+  return {
+    filesBefore: groups.reduce((sum, group) => sum + group.filesBefore, 0),
+    filesAfter: groups.reduce((sum, group) => sum + group.filesAfter, 0),
+    snapshotsExpired,
+  }
+}
+
+function maintenanceOptions(properties: Readonly<Record<string, string>>): RewriteOptions {
+  return {
+    ...rewriteOptions(properties),
+    boundsAmplification: true,
+    partialProgressEnabled: true,
+    maxFilesToRewrite: filesPerPass,
+  }
+}
+
+const maxAgeProperty = 'history.expire.max-snapshot-age-ms'
+const maxAgeMsDefault = 5 * 86_400_000
+
+/** Before what time snapshots go; undefined when there are none worth a commit. */
+export function snapshotsOlderThan(
+  { properties, snapshots }: TableMetadata,
+  nowMs: number,
+  { snapshotAgeMsMin, snapshotsMax }: MaintenancePolicy,
+): bigint | undefined {
+  const ownAge = properties[maxAgeProperty]
+  const maxAgeMs = ownAge === undefined ? maxAgeMsDefault : Number(ownAge)
+  let olderThan = nowMs - maxAgeMs
+  if (ownAge === undefined && snapshots.length > snapshotsMax * snapshotSlack) {
+    const times = snapshots.map(({ timestampMs }) => Number(timestampMs)).sort((a, b) => b - a)
+    const byCount = times[snapshotsMax - 1] ?? nowMs
+    olderThan = Math.max(olderThan, Math.min(byCount, nowMs - snapshotAgeMsMin))
+  }
+  // The newest one stays in any case.
+  const oldest = [...snapshots]
+    .sort((a, b) => Number(a.sequenceNumber - b.sequenceNumber))
+    .slice(0, -1)
+  return oldest.some(({ timestampMs }) => Number(timestampMs) < olderThan)
+    ? BigInt(Math.trunc(olderThan))
+    : undefined
+}
+
+/** Tables that others manage, or that this release cannot write, are left alone. */
+function isOurs({ formatVersion, properties }: TableMetadata): boolean {
+  const isKept = properties['gc.enabled']?.toLowerCase() === 'false'
+  return formatVersion === 2 && !isKept && properties['tidewater.maintenance.enabled'] !== 'false'
+}

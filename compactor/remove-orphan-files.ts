@@ -1,0 +1,177 @@
+/**
+ * Files in a table's folder that no snapshot, metadata file or statistics of it names: left behind by
+ * crashes, lost races and unknown outcomes. A mistake here deletes data, so every doubt keeps the file.
+ *
+ * Invariants (docs/spec/compaction.md): the storage is listed before the references are read, and the
+ * references once more before anything is deleted (K9); nothing younger than the age limit goes, and
+ * the limit is a day at least (K10); only the table's own folder is looked at, never `_catalog`, hidden
+ * files or the folder of another table inside it (K11).
+ */
+import { type Catalog, listReachableFiles, ManifestCache, type Table } from '../catalog/index.ts'
+import {
+  type Clock,
+  formatIdentifier,
+  NotFoundError,
+  type TableIdentifier,
+  ValidationError,
+} from '../common/index.ts'
+import type { FileIO, ObjectInfo } from '../io/index.ts'
+import { allTables } from './all-tables.ts'
+
+export interface OrphanTools {
+  readonly catalog: Catalog
+  readonly io: FileIO
+  readonly clock: Clock
+}
+
+export interface OrphanRequest {
+  /** Only files that were last changed so long ago; a day at least. Default: three days. */
+  readonly olderThanMs?: number
+  /** Deletes them; otherwise they are only named. */
+  readonly execute?: boolean
+}
+
+export interface OrphanReport {
+  readonly orphans: readonly ObjectInfo[]
+  readonly sizeBytes: number
+  readonly filesListed: number
+  /** Files that are no orphans only because they are young. */
+  readonly filesTooYoung: number
+  readonly isDryRun: boolean
+}
+
+export const orphanAgeMsMin = 86_400_000
+export const orphanAgeMsDefault = 3 * orphanAgeMsMin
+
+const deletesPerCall = 500
+/** Names are held in memory; a folder with more is swept in several runs. */
+const candidatesMax = 1_000_000
+
+export async function removeOrphanFiles(
+  tools: OrphanTools,
+  identifier: TableIdentifier,
+  request: OrphanRequest = {},
+): Promise<OrphanReport> {
+  const ageMs = request.olderThanMs ?? orphanAgeMsDefault
+  if (ageMs < orphanAgeMsMin) {
+    throw new ValidationError(
+      'orphans younger than a day are not told from files on their way into a commit: give a day or more',
+      { facts: { 'older-than-ms': ageMs, 'least-ms': orphanAgeMsMin } },
+    )
+  }
+  const first = await tools.catalog.loadTable(identifier)
+  refuseWithoutGc(first)
+  const foreign = await foreignFolders(tools.catalog, first)
+  const listed = await listFolder(tools, first.metadata.location, foreign, ageMs)
+  const cache = new ManifestCache()
+  const now = await loadSame(tools.catalog, first)
+  let orphans = await withoutReachable(tools.io, now, listed.old, cache)
+  if (request.execute === true && orphans.length > 0) {
+    const head = await loadSame(tools.catalog, first)
+    if (head.metadataLocation !== now.metadataLocation) {
+      orphans = await withoutReachable(tools.io, head, orphans, cache)
+    }
+    for (let start = 0; start < orphans.length; start += deletesPerCall) {
+      const part = orphans.slice(start, start + deletesPerCall)
+      await tools.io.delete(part.map(({ location }) => location))
+    }
+  }
+  return {
+    orphans,
+    sizeBytes: orphans.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    filesListed: listed.count,
+    filesTooYoung: listed.young,
+    isDryRun: request.execute !== true,
+  }
+}
+
+function refuseWithoutGc({ identifier, metadata }: Table): void {
+  if (metadata.properties['gc.enabled']?.toLowerCase() !== 'false') return
+  throw new ValidationError('the table property gc.enabled=false forbids removing files', {
+    facts: { table: formatIdentifier(identifier) },
+  })
+}
+
+/** A table that was dropped and made anew under the name has other files. */
+async function loadSame(catalog: Catalog, first: Table): Promise<Table> {
+  const table = await catalog.loadTable(first.identifier)
+  if (
+    table.metadata.tableUuid === first.metadata.tableUuid &&
+    table.metadata.location === first.metadata.location
+  ) {
+    return table
+  }
+  throw new NotFoundError('the table was made anew or moved while its files were listed', {
+    facts: { table: formatIdentifier(first.identifier) },
+  })
+}
+
+/** Folders of other tables that lie inside this one's, or around it. */
+async function foreignFolders(catalog: Catalog, own: Table): Promise<readonly string[]> {
+  const folder = folderOf(own.metadata.location)
+  const inside: string[] = []
+  for await (const identifier of allTables(catalog)) {
+    if (formatIdentifier(identifier) === formatIdentifier(own.identifier)) continue
+    const other = folderOf((await catalog.loadTable(identifier)).metadata.location)
+    if (folder.startsWith(other)) {
+      throw new ValidationError(
+        "the table lies in another table's folder, so whose a file is cannot be told",
+        { facts: { table: formatIdentifier(own.identifier), other: formatIdentifier(identifier) } },
+      )
+    }
+    if (other.startsWith(folder)) inside.push(other)
+  }
+  return inside
+}
+
+async function listFolder(
+  { clock, io }: OrphanTools,
+  location: string,
+  foreign: readonly string[],
+  ageMs: number,
+): Promise<{ readonly old: ObjectInfo[]; readonly count: number; readonly young: number }> {
+  const folder = location.replace(/\/*$/, '/')
+  const before = clock.now() - ageMs
+  const old: ObjectInfo[] = []
+  let count = 0
+  let young = 0
+  for await (const info of io.list(folder)) {
+    if (!isOwn(info.location, folder, foreign)) continue
+    count++
+    if (info.modifiedMs >= before) young++
+    else if (old.length < candidatesMax) old.push(info)
+  }
+  return { old, count, young }
+}
+
+/** Hidden names are others' business; a partition folder may begin with an underscore. */
+function isOwn(location: string, folder: string, foreign: readonly string[]): boolean {
+  if (!location.startsWith(folder)) return false
+  const plain = withPlainScheme(location)
+  if (foreign.some((other) => plain.startsWith(other))) return false
+  const segments = location.slice(folder.length).split('/')
+  return segments.every((segment) => !/^[._]/.test(segment) || segment.includes('='))
+}
+
+async function withoutReachable(
+  io: FileIO,
+  table: Table,
+  files: readonly ObjectInfo[],
+  cache: ManifestCache,
+): Promise<readonly ObjectInfo[]> {
+  if (files.length === 0) return files
+  const reached = new Set<string>()
+  for (const path of await listReachableFiles({ io, cache }, table)) {
+    reached.add(withPlainScheme(path))
+  }
+  return files.filter(({ location }) => !reached.has(withPlainScheme(location)))
+}
+
+function folderOf(location: string): string {
+  return withPlainScheme(location).replace(/\/*$/, '/')
+}
+
+/** Engines spell one store in several ways (iceberg#4194). */
+function withPlainScheme(location: string): string {
+  return location.replace(/^s3[an]:/, 's3:').replace(/^file:\/+/, 'file:///')
+}

@@ -1,0 +1,177 @@
+/**
+ * How a table does, check by check: what was found, why it matters, and the command that cures it.
+ * From metadata and manifests alone; no data file is opened.
+ */
+import {
+  type Catalog,
+  currentSnapshot,
+  ManifestCache,
+  planScan,
+  planExpiry,
+  readSnapshotManifests,
+  type ScanPlan,
+  type Table,
+} from '../catalog/index.ts'
+import {
+  type Clock,
+  formatDuration,
+  formatIdentifier,
+  formatSize,
+  type TableIdentifier,
+} from '../common/index.ts'
+import type { FileIO } from '../io/index.ts'
+import { deletedRowsOf, planRewrite } from './plan-rewrite.ts'
+import { rewriteOptions } from './rewrite-options.ts'
+
+export interface HealthCheck {
+  readonly check: 'files' | 'deletes' | 'manifests' | 'snapshots'
+  readonly isOk: boolean
+  /** What there is. */
+  readonly found: string
+  /** Why it is a trouble; undefined when it is none. */
+  readonly reason: string | undefined
+  /** The command that cures it. */
+  readonly cure: string | undefined
+}
+
+export interface TableHealth {
+  readonly checks: readonly HealthCheck[]
+  readonly fileCount: number
+  readonly sizeBytes: bigint
+  readonly rowCount: bigint
+  readonly smallFileCount: number
+  readonly deleteFileCount: number
+  readonly manifestCount: number
+  readonly snapshotCount: number
+}
+
+export interface HealthTools {
+  readonly catalog: Catalog
+  readonly io: FileIO
+  readonly clock: Clock
+}
+
+/** Commits merge manifests when there are a hundred small ones; three times that is out of hand. */
+const manifestsMax = 300
+/** Each is written anew with every commit. */
+const snapshotsMax = 1_000
+
+export async function tableHealth(
+  tools: HealthTools,
+  identifier: TableIdentifier,
+): Promise<TableHealth> {
+  const table = await tools.catalog.loadTable(identifier)
+  const { metadata } = table
+  const snapshot = currentSnapshot(metadata)
+  const cache = new ManifestCache()
+  const plan = await planScan(tools.io, table, {}, cache)
+  const manifests =
+    snapshot === undefined ? [] : await readSnapshotManifests({ io: tools.io, cache }, snapshot)
+  const deleteFiles = new Set(plan.tasks.flatMap(({ deletes }) => deletes.map((f) => f.filePath)))
+  const { minFileSizeBytes } = rewriteOptions(metadata.properties)
+  return {
+    checks: [
+      checkFiles(table, plan),
+      checkDeletes(table, plan, deleteFiles.size),
+      checkManifests(manifests.length),
+      checkSnapshots(table, tools.clock.now()),
+    ],
+    fileCount: plan.tasks.length,
+    sizeBytes: plan.tasks.reduce((sum, { file }) => sum + file.fileSizeInBytes, 0n),
+    rowCount: plan.tasks.reduce((sum, { file }) => sum + file.recordCount, 0n),
+    smallFileCount: plan.tasks.filter(({ file }) => file.fileSizeInBytes < minFileSizeBytes).length,
+    deleteFileCount: deleteFiles.size,
+    manifestCount: manifests.length,
+    snapshotCount: metadata.snapshots.length,
+  }
+}
+
+function checkFiles({ identifier, metadata }: Table, { tasks }: ScanPlan): HealthCheck {
+  const options = rewriteOptions(metadata.properties)
+  const plan = planRewrite(metadata, tasks, options)
+  const files = plan.groups.reduce((sum, group) => sum + group.tasks.length, 0)
+  const bytes = tasks.reduce((sum, { file }) => sum + file.fileSizeInBytes, 0n)
+  const found = `${tasks.length} files, ${averageText(bytes, tasks.length)}`
+  if (files === 0) return fine('files', found)
+  const after = plan.groups.reduce((sum, group) => sum + group.outputFiles, 0)
+  return {
+    check: 'files',
+    isOk: false,
+    found,
+    reason: `${files} files in ${plan.groups.length} partitions would be ${after} of about ${formatSize(Number(options.targetFileSizeBytes))}: each file costs every query a request and a footer`,
+    cure: `tide table rewrite-data-files ${formatIdentifier(identifier)}`,
+  }
+}
+
+function checkDeletes(
+  { identifier, metadata }: Table,
+  { tasks }: ScanPlan,
+  deleteFiles: number,
+): HealthCheck {
+  const { deleteRatioThreshold } = rewriteOptions(metadata.properties)
+  const worst = tasks.reduce(
+    (most, task) =>
+      Math.max(most, Number(deletedRowsOf(task)) / Number(task.file.recordCount || 1n)),
+    0,
+  )
+  const found = `${deleteFiles} delete files, at most ${Math.round(worst * 100)} % of a file's rows`
+  if (worst < deleteRatioThreshold) return fine('deletes', found)
+  return {
+    check: 'deletes',
+    isOk: false,
+    found,
+    reason: 'every query reads the deleted rows and the deletes to leave them out',
+    cure: `tide table rewrite-data-files ${formatIdentifier(identifier)}`,
+  }
+}
+
+function checkManifests(count: number): HealthCheck {
+  const found = `${count} manifests`
+  if (count <= manifestsMax) return fine('manifests', found)
+  return {
+    check: 'manifests',
+    isOk: false,
+    found,
+    reason:
+      'every query reads each of them; commits merge them from commit.manifest.min-count-to-merge on',
+    cure: undefined,
+  }
+}
+
+function checkSnapshots({ identifier, metadata }: Table, nowMs: number): HealthCheck {
+  const { snapshots } = metadata
+  const oldest = snapshots.reduce(
+    (least, { timestampMs }) => Math.min(least, Number(timestampMs)),
+    nowMs,
+  )
+  const age = formatDuration(Math.max(0, nowMs - oldest))
+  const found = `${snapshots.length} snapshots, the oldest of ${age} ago`
+  const name = formatIdentifier(identifier)
+  const isKept = metadata.properties['gc.enabled']?.toLowerCase() === 'false'
+  const expired = isKept ? 0 : planExpiry(metadata, BigInt(nowMs)).snapshotIds.length
+  if (expired > 0) {
+    return {
+      check: 'snapshots',
+      isOk: false,
+      found,
+      reason: `${expired} are older than history.expire.max-snapshot-age-ms and hold on to files`,
+      cure: `tide table expire-snapshots ${name}`,
+    }
+  }
+  if (snapshots.length <= snapshotsMax) return fine('snapshots', found)
+  return {
+    check: 'snapshots',
+    isOk: false,
+    found,
+    reason: 'each is written anew with every commit',
+    cure: `tide table expire-snapshots ${name} --older-than 1d --retain-last 100`,
+  }
+}
+
+function fine(check: HealthCheck['check'], found: string): HealthCheck {
+  return { check, isOk: true, found, reason: undefined, cure: undefined }
+}
+
+function averageText(bytes: bigint, count: number): string {
+  return count === 0 ? 'no bytes' : `${formatSize(Math.round(Number(bytes) / count))} on average`
+}

@@ -2,7 +2,14 @@
  * What every `Catalog` must do, whatever it is made of; run over each implementation.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Catalog, CreateTableRequest, Schema, Snapshot, Table } from '../../catalog/index.ts'
+import type {
+  Catalog,
+  CreateTableRequest,
+  Schema,
+  Snapshot,
+  Table,
+  TableUpdate,
+} from '../../catalog/index.ts'
 import {
   AlreadyExistsError,
   CommitFailedError,
@@ -359,6 +366,28 @@ function describeCommits(
     const winner = await append(catalog, created, 11n)
     await expect(append(catalog, created, 12n)).rejects.toThrow(CommitFailedError)
     expect(await catalog.loadTable(created.identifier)).toEqual(winner)
+  })
+
+  test('[C23] commitTable() makes, moves and removes refs, and removes snapshots that none names', async () => {
+    const catalog = catalogOf()
+    const created = await catalog.createTable(request(await freshNamespace()))
+    const second = await append(catalog, await append(catalog, created, 11n), 12n)
+    const { identifier } = second
+    const commit = (...updates: readonly TableUpdate[]): Promise<Table> =>
+      catalog.commitTable({ identifier, requirements: [], updates })
+    const tag = { type: 'tag', snapshotId: 11n, maxRefAgeMs: 2n ** 53n + 1n } as const
+    const branch = { type: 'branch', snapshotId: 12n, minSnapshotsToKeep: 3 } as const
+    const named = await commit(
+      { action: 'set-snapshot-ref', refName: 'v1', ref: tag },
+      { action: 'set-snapshot-ref', refName: 'audit', ref: branch },
+    )
+    expect(named.metadata.refs).toMatchObject({ v1: tag, audit: branch })
+    const remove = { action: 'remove-snapshots', snapshotIds: [11n] } as const
+    await expect(commit(remove)).rejects.toThrow(CommitFailedError)
+    const { metadata } = await commit({ action: 'remove-snapshot-ref', refName: 'v1' }, remove)
+    expect(Object.keys(metadata.refs).sort()).toEqual(['audit', 'main'])
+    expect(metadata.snapshots.map((snapshot) => snapshot.snapshotId)).toEqual([12n])
+    expect((await catalog.loadTable(identifier)).metadata).toEqual(metadata)
   })
 
   test('commitTable() lets exactly one of many racing appends win', async () => {

@@ -33,7 +33,13 @@ export async function openServer(
     const server = createServer(options)
     return {
       start: () => server.start(),
-      stop: () => server.stop().finally(closeQueries),
+      stop: async () => {
+        try {
+          await server.stop()
+        } finally {
+          await closeQueries()
+        }
+      },
     }
   } catch (error) {
     await closeQueries()

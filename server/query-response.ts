@@ -33,10 +33,19 @@ export class QueryResponse {
       this.#begin()
     } else if (raw.write(text)) return
     if (raw.writableNeedDrain && !raw.destroyed) {
-      // The reader may also go away.
-      await Promise.race([once(raw, 'drain'), once(raw, 'close')])
+      await this.#drained()
     }
     if (raw.destroyed) throw new Error('the client went away')
+  }
+
+  /** The reader may also go away. */
+  async #drained(): Promise<void> {
+    const { raw } = this.#reply
+    const either = new AbortController()
+    const { signal } = either
+    await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })])
+    // The other one is still listening.
+    either.abort()
   }
 
   async end(): Promise<void> {

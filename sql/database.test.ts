@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openDatabase, type Database } from './database.ts'
 import { quoteIdentifier, quoteLiteral } from './sql-text.ts'
@@ -26,6 +29,22 @@ describe('openDatabase()', () => {
     expect(await setting(database, 'memory_limit')).toBe('512.0 MiB')
     expect(await setting(database, 'temp_directory')).toBe('/tmp/tide-test-spill')
     expect(await setting(database, 'TimeZone')).toBe('UTC')
+  })
+
+  it('keeps to the bound of what it spills', async () => {
+    const tempDirectory = await mkdtemp(join(tmpdir(), 'tide-spill-'))
+    const sort = `SELECT max(s) FROM
+      (SELECT row_number() OVER (ORDER BY hash(i)) AS s FROM range(3000000) r(i))`
+    const attempt = async (tempDirectoryBytesMax: number): Promise<void> => {
+      const memoryLimitBytes = 40_000_000
+      const limits = { threads: 1, memoryLimitBytes, tempDirectory, tempDirectoryBytesMax }
+      const database = await openDatabase(limits)
+      open.push(database)
+      await database.withConnection((connection) => connection.run(sort))
+    }
+    await attempt(2_000_000_000)
+    await expect(attempt(5_000_000)).rejects.toThrow('max_temp_directory_size')
+    await rm(tempDirectory, { recursive: true })
   })
 
   it('neither installs nor loads extensions by itself', async () => {

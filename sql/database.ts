@@ -51,6 +51,11 @@ export async function openDatabase(options: DatabaseOptions = {}): Promise<Datab
   try {
     await database.withConnection(async (connection) => {
       await connection.run("SET GLOBAL TimeZone = 'UTC'")
+      const { tempDirectoryBytesMax } = options
+      if (tempDirectoryBytesMax !== undefined) {
+        // Given with the configuration DuckDB 1.5.5 shows it and does not keep to it.
+        await connection.run(`SET GLOBAL max_temp_directory_size = '${tempDirectoryBytesMax}B'`)
+      }
       for (const extension of options.extensions ?? []) await loadExtension(connection, extension)
     })
   } catch (error) {
@@ -83,8 +88,5 @@ function instanceConfig(options: DatabaseOptions): Record<string, string> {
       ? {}
       : { memory_limit: `${options.memoryLimitBytes}B` }),
     temp_directory: options.tempDirectory ?? '',
-    ...(options.tempDirectoryBytesMax === undefined
-      ? {}
-      : { max_temp_directory_size: `${options.tempDirectoryBytesMax}B` }),
   }
 }

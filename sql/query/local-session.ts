@@ -1,8 +1,14 @@
 /** A query's session on a DuckDB instance of this process. */
 import { StatementType, type DuckDBConnection, type DuckDBResult } from '@duckdb/node-api'
-import { UnsupportedError, ValidationError } from '../../common/index.ts'
+import {
+  UnavailableError,
+  UnsupportedError,
+  ValidationError,
+  systemClock,
+} from '../../common/index.ts'
 import type { Database } from '../database.ts'
 import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
+import { isBrokenOff } from '../stream-end.ts'
 import { toConstant, type Constant } from './constant-value.ts'
 import type { ResultRow } from './query-result.ts'
 import type {
@@ -25,6 +31,9 @@ export interface LocalSessionOptions {
   readonly lockDown?: (files: readonly string[]) => Promise<void>
 }
 
+/** A query that failed after a longer time is not run again for its message. */
+const rerunMsMax = 5_000
+
 export async function openLocalSession(options: LocalSessionOptions): Promise<LocalSession> {
   const connection = options.connection ?? (await options.database.connect())
   await connection.run('SET SESSION errors_as_json = true')
@@ -36,6 +45,7 @@ export class LocalSession implements QuerySession {
   readonly #connection: DuckDBConnection
   readonly #catalogs: string[] = []
   #isClosed = false
+  #isInterrupted = false
 
   constructor(options: LocalSessionOptions, connection: DuckDBConnection) {
     this.#options = options
@@ -96,7 +106,34 @@ export class LocalSession implements QuerySession {
       name,
       type: String(types[index]),
     }))
-    return { columns, next: rowReader(result) }
+    const read = rowReader(result)
+    const startedMs = systemClock.monotonic()
+    return {
+      columns,
+      next: async () => {
+        const rows = await read()
+        if (rows === undefined && (await isBrokenOff(this.#connection))) {
+          throw await this.#reasonOf(text, systemClock.monotonic() - startedMs)
+        }
+        return rows
+      },
+    }
+  }
+
+  /** The driver does not say why a stream broke off: the query is run again, when that is quick. */
+  async #reasonOf(text: string, tookMs: number): Promise<Error> {
+    if (this.#isInterrupted) return new UnavailableError('the query was interrupted')
+    const unknown = new UnavailableError(
+      'the query failed after its first rows, by an error in a value or for lack of memory; put LIMIT or a condition on it to find the row',
+    )
+    if (tookMs > rerunMsMax) return unknown
+    try {
+      await this.restart()
+      await this.#connection.run(text)
+      return unknown
+    } catch (error) {
+      return error as Error
+    }
   }
 
   /** The second wall behind the parser of the plan: nothing but a query is run. */
@@ -114,6 +151,7 @@ export class LocalSession implements QuerySession {
   }
 
   interrupt(): void {
+    this.#isInterrupted = true
     if (!this.#isClosed) this.#connection.interrupt()
   }
 

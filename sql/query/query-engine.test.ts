@@ -333,3 +333,25 @@ describe('[Q7] errors', () => {
     expect(String(error)).not.toContain('__tide')
   })
 })
+
+describe('a query that fails after its first rows', () => {
+  it.each([
+    ["CASE WHEN i = 190000 THEN error('half-way') END", 'half-way'],
+    ['9223372036854775807 - 190000::BIGINT + i', 'Overflow'],
+  ])('[Q11] says so instead of ending early: %s', async (expression, message) => {
+    const result = await engine.query(`SELECT i, ${expression} FROM range(300000) r(i)`)
+    await expect(allRows(result)).rejects.toThrow(message)
+    expect((await ask('SELECT count(*) FROM demo.flights')).rows).toEqual(['18'])
+  })
+
+  it('[Q11] says that it was cancelled', async () => {
+    const stop = new AbortController()
+    const sql = "SELECT i, repeat('x', 100) FROM range(100000000) r(i)"
+    const result = await engine.query(sql, { signal: stop.signal })
+    const reading = (async () => {
+      let batches = 0
+      for await (const _ of result.batches) if (++batches === 3) stop.abort(new Error('enough'))
+    })()
+    await expect(reading).rejects.toThrow('the query was cancelled')
+  })
+})

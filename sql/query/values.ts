@@ -104,7 +104,8 @@ export function valueReader(type: DuckDBType): ValueReader {
 function toSqlValue(value: DuckDBValue): SqlValue {
   if (value === null || typeof value !== 'object') return value
   if (value instanceof DuckDBDecimalValue) return { kind: 'decimal', text: value.toString() }
-  if (value instanceof DuckDBBlobValue) return value.bytes
+  // The driver gives a Buffer, which is more than was promised.
+  if (value instanceof DuckDBBlobValue) return Uint8Array.from(value.bytes)
   if (value instanceof DuckDBDateValue || value instanceof DuckDBTimeValue) {
     const text = value.toString()
     return { kind: 'temporal', text, iso: text }

@@ -149,7 +149,8 @@ function columnsOf(json: Json): readonly ResultColumn[] {
 async function refusalOf(response: Response, url: string): Promise<Error> {
   const text = await response.text()
   const message = messageOf(text) ?? `${url} answered ${response.status}`
-  if (response.status === 404 && messageOf(text) === 'no such endpoint') {
+  // A server without queries takes the text for a body that it does not know.
+  if (message === 'no such endpoint' || response.status === 415) {
     return new NotFoundError('this server answers no queries: is it tide serve of this release?')
   }
   if (response.status === 404) return new NotFoundError(message)

@@ -39,12 +39,11 @@ export async function findConfinement(fileBytesMax: number): Promise<Confinement
     return unconfined('unshare and setpriv of util-linux are not installed')
   }
   const limits = [`--core=0`, `--nofile=${filesOpenMax}`, `--fsize=${fileBytesMax}`]
-  const confine: Confine = (command) => [
-    ...[unshare, '--user', '--map-root-user', '--net', '--'],
-    ...[setpriv, '--no-new-privs', '--pdeathsig=KILL', '--inh-caps=-all', '--bounding-set=-all'],
-    ...['--', ...(prlimit === undefined ? [] : [prlimit, ...limits, '--'])],
-    ...command,
-  ]
+  const namespaces = [unshare, '--user', '--map-root-user', '--net', '--']
+  const rights = ['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all']
+  const bounds = prlimit === undefined ? [] : [prlimit, ...limits, '--']
+  const prefix = [...namespaces, setpriv, ...rights, '--pdeathsig=KILL', '--', ...bounds]
+  const confine: Confine = (command) => [...prefix, ...command]
   const refusal = await refusalOf(confine([process.execPath, '--version']))
   if (refusal !== undefined) return unconfined(`the kernel refuses namespaces: ${refusal}`)
   return { confine, isNetworkless: true }

@@ -5,6 +5,7 @@
  * off, then the configuration locked. What was set is read back, because a setting that silently did
  * not hold would be no wall at all.
  */
+import { realpath } from 'node:fs/promises'
 import type { Database } from '../database.ts'
 import { CorruptDataError } from '../../common/index.ts'
 import { quoteLiteral } from '../sql-text.ts'
@@ -23,25 +24,31 @@ export async function lockDown(database: Database, files: readonly string[]): Pr
         "current_setting('allowed_paths'), current_setting('allowed_directories'), " +
         "current_setting('temp_directory')",
     )
-    checkLocked(reader.getRowsJson()[0] ?? [], files)
+    checkLocked(reader.getRowsJson()[0] ?? [], await namesOf(files))
   })
 }
 
-function checkLocked(row: readonly unknown[], files: readonly string[]): void {
+/** The files under their own names: DuckDB resolves links before it compares. */
+async function namesOf(files: readonly string[]): Promise<ReadonlySet<string>> {
+  const resolved = await Promise.all(files.map((file) => realpath(file).catch(() => file)))
+  return new Set([...files, ...resolved])
+}
+
+function checkLocked(row: readonly unknown[], files: ReadonlySet<string>): void {
   const [access, locked, install, load, community, unsigned, paths, directories, temporary] = row
   const flags = { access, install, load, community, unsigned, locked: locked !== true }
   const open = Object.entries(flags).find(([, value]) => value !== false)
   if (open !== undefined) {
     throw new CorruptDataError('the query engine did not lock down', { facts: { open: open[0] } })
   }
-  const allowed = new Set(paths as readonly string[])
+  const allowed = paths as readonly string[]
   // DuckDB itself lets an instance into the folder that it spills to.
   const own = new Set([`${String(temporary)}/`, String(temporary)])
   const others = (directories as readonly string[]).filter((directory) => !own.has(directory))
-  const isExact = allowed.size === new Set(files).size && files.every((file) => allowed.has(file))
-  if (!isExact || others.length > 0) {
+  const other = allowed.find((path) => !files.has(path)) ?? others[0]
+  if (other !== undefined) {
     throw new CorruptDataError('the query engine would open more than the files of the query', {
-      facts: { allowed: allowed.size, wanted: files.length, directories: others.join(' ') },
+      facts: { path: other },
     })
   }
 }

@@ -15,6 +15,7 @@ import type {
   ChildCallName,
   ChildCalls,
   ChildMessage,
+  ChildSettings,
   QueryLimits,
   ReadyMessage,
   ReplyMessage,
@@ -146,11 +147,11 @@ export class SandboxChild {
     await this.#ended
   }
 
-  async #whenReady(settings: unknown): Promise<ReadyMessage> {
+  async #whenReady(settings: ChildSettings): Promise<ReadyMessage> {
     return new Promise((resolve, reject) => {
       this.#ready = resolve
       this.#pending.set(0, { resolve: () => undefined, reject })
-      this.#process.send(settings as object)
+      this.#process.send(settings)
     })
   }
 

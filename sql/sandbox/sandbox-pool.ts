@@ -46,6 +46,11 @@ const warmMax = 2
 /** Bounds what may gather in a process over its life. */
 const queriesPerChildMax = 500
 
+/** DuckDB's own bound on what it spills shall speak first: it says what to do. */
+function fileBytesMax({ tempBytesMax }: QueryLimits): number {
+  return 2 * tempBytesMax + 64 * 2 ** 20
+}
+
 export class SandboxPool {
   readonly #options: SandboxPoolOptions
   readonly #confinement: Confinement
@@ -60,7 +65,7 @@ export class SandboxPool {
 
   /** Throws UnavailableError when no child comes up, UnsupportedError when a required wall is missing. */
   static async start(options: SandboxPoolOptions): Promise<SandboxPool> {
-    const confinement = await findConfinement(options.limits.tempBytesMax)
+    const confinement = await findConfinement(fileBytesMax(options.limits))
     if (options.mode === 'required' && !confinement.isNetworkless) {
       throw new UnsupportedError(
         `queries need a process without network, and this machine gives none: ${confinement.reason ?? ''}`,
@@ -121,9 +126,11 @@ export class SandboxPool {
       this.#children.delete(child)
     }
     const { concurrency, queuedMax } = this.#options
-    if (this.#waiting.length >= queuedMax) {
+    // Those for whom a child may still be started do not wait for another query.
+    const waiting = this.#waiting.length - Math.max(0, concurrency - this.#children.size)
+    if (waiting >= queuedMax) {
       throw new UnavailableError('too many queries are waiting already: try again later', {
-        facts: { running: concurrency, waiting: this.#waiting.length },
+        facts: { running: concurrency, waiting },
       })
     }
     const turn = this.#queue(signal)

@@ -1,46 +1,319 @@
-import { join } from 'node:path'
+/** The child that runs strangers' SQL: what keeps the network from it, and what becomes of its failures. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, readdir, readlink, stat } from 'node:fs/promises'
+import { createServer, type AddressInfo, type Server } from 'node:net'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
-import { FileCache } from '../file-cache.ts'
-import { allRows } from '../query/query-result.ts'
-import { plainText } from '../query/values.ts'
-import { openSandboxedEngine, type SandboxedEngine } from './sandboxed-engine.ts'
+import { silentLogger, systemClock } from '../../common/index.ts'
+import { FileCache, allRows, openSandboxedEngine, plainText } from '../../sql/index.ts'
+import type { SandboxedEngine, SandboxedEngineOptions } from '../../sql/index.ts'
+import { findConfinement } from '../../sql/sandbox/confinement.ts'
+import { SandboxPool, type SandboxPoolOptions } from '../../sql/sandbox/sandbox-pool.ts'
+import { repositoryRoot } from '../support/services/paths.ts'
+import { openSqlLake, type SqlLake } from '../support/sql-lake.ts'
+
+const limits = {
+  memoryBytesMax: 200e6,
+  threads: 2,
+  tempBytesMax: 50e6,
+  rowsMax: 5_000,
+  resultBytesMax: 2e6,
+}
+const poolOptions: SandboxPoolOptions = {
+  limits,
+  mode: 'auto',
+  concurrency: 2,
+  queuedMax: 2,
+  timeoutMs: 20_000,
+  clock: systemClock,
+  logger: silentLogger,
+}
+/** Seconds of work that hold no result in memory. */
+const slowQuery = 'SELECT count(*) FROM range(100000000000) a(i) WHERE hash(i) = 1'
 
 let lake: SqlLake
 let engine: SandboxedEngine
+const engines: SandboxedEngine[] = []
+
+async function open(options: Partial<SandboxedEngineOptions> = {}): Promise<SandboxedEngine> {
+  const cache = new FileCache({
+    io: lake.io,
+    directory: join(lake.directory, 'cache'),
+    bytesMax: 1e9,
+  })
+  const opened = await openSandboxedEngine({ ...poolOptions, ...lake, cache, ...options })
+  engines.push(opened)
+  return opened
+}
+
+async function ask(sql: string, signal?: AbortSignal, on = engine): Promise<readonly string[]> {
+  const result = await on.query(sql, signal === undefined ? {} : { signal })
+  return (await allRows(result)).map((row) => row.map(plainText).join('|'))
+}
+
+async function childrenOf(pid: number): Promise<readonly number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return text.split(' ').filter(Boolean).map(Number)
+}
+
+/** Children of this process that run queries. */
+async function queryProcesses(): Promise<readonly number[]> {
+  const pids = await childrenOf(process.pid)
+  const commands = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  )
+  return pids.filter((_, index) => /sandbox\/child\.[jt]s/.test(commands[index] ?? ''))
+}
+
 beforeAll(async () => {
+  process.env['TIDE_TEST_MARKER'] = 'secret-of-the-parent'
   lake = await openSqlLake()
   await lake.create('demo.t', ['id long', 'name string'])
   await lake.append('demo.t', "SELECT i::BIGINT AS id, 'n' || i AS name FROM range(10) r(i)")
-  engine = await openSandboxedEngine({
-    catalog: lake.catalog,
-    io: lake.io,
-    cache: new FileCache({ io: lake.io, directory: join(lake.directory, 'cache'), bytesMax: 1e9 }),
-    limits: {
-      memoryBytesMax: 3e8,
-      threads: 2,
-      tempBytesMax: 1e9,
-      rowsMax: 1000,
-      resultBytesMax: 1e6,
-    },
-    mode: 'required',
-    concurrency: 2,
-    queuedMax: 4,
-    timeoutMs: 20000,
-  })
+  await lake.create('demo.other', ['id long'])
+  await lake.append('demo.other', 'SELECT 5::BIGINT AS id')
+  engine = await open()
 })
 afterAll(async () => {
-  await engine.close()
-  await lake.close()
+  for (const each of engines) await each.close()
+  await lake?.close()
+  delete process.env['TIDE_TEST_MARKER']
 })
-describe('x', () => {
-  it('runs', async () => {
-    for (let i = 0; i < 5; i++) {
-      const t = performance.now()
-      const r = await engine.query('SELECT sum(id), max(name) FROM demo.t WHERE id < 9')
-      const rows = (await allRows(r)).map((row) => row.map(plainText).join('|'))
-      console.log(rows, performance.now() - t)
-      expect(rows).toEqual(['36|n8'])
+
+describe('the confinement', () => {
+  const attempts = join(repositoryRoot, 'tests/support/network-attempts.mjs')
+  let listener: Server
+  let connections = 0
+  beforeAll(async () => {
+    listener = createServer((socket) => {
+      connections++
+      socket.destroy()
+    })
+    listener.listen(0, '127.0.0.1')
+    await once(listener, 'listening')
+  })
+  afterAll(() => listener.close())
+
+  async function attempt(command: readonly string[]): Promise<Record<string, unknown>> {
+    const { port } = listener.address() as AddressInfo
+    const [program = '', ...rest] = command
+    const values = [...rest, attempts, String(port), String(process.pid)]
+    const child = spawn(program, values, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let text = ''
+    child.stdout.setEncoding('utf8').on('data', (part: string) => {
+      text += part
+    })
+    await once(child, 'close')
+    return JSON.parse(text) as Record<string, unknown>
+  }
+
+  it('[S1] leaves no way to a socket, which the same program has without it', async (context) => {
+    const free = await attempt([process.execPath])
+    expect(free).toMatchObject({ loopback: 'connected', datagram: 'sent' })
+    expect(connections).toBe(1)
+    const confinement = await findConfinement(50e6)
+    if (!confinement.isNetworkless) {
+      context.skip(`SKIPPED: this machine gives no network wall: ${confinement.reason ?? ''}`)
+      return
     }
+    const walled = await attempt(confinement.confine([process.execPath]))
+    expect(walled).toEqual({
+      loopback: 'ENETUNREACH',
+      loopback6: expect.stringMatching(/ENETUNREACH|EADDRNOTAVAIL/) as string,
+      outside: 'ENETUNREACH',
+      datagram: 'ENETUNREACH',
+      interfaces: [],
+      parentEnvironment: 'EACCES',
+      capabilities: '0000000000000000',
+      noNewPrivileges: '1',
+      linkUp: false,
+      enterParent: false,
+    })
+    expect(connections).toBe(1)
+  })
+
+  it('[S1] is what the process of a query runs in, with nothing of ours in its environment', async (context) => {
+    if (!engine.isNetworkless) {
+      context.skip(`SKIPPED: this machine gives no network wall: ${engine.networkReason ?? ''}`)
+      return
+    }
+    await ask('SELECT 1')
+    const [pid = 0] = await queryProcesses()
+    expect(await readlink(`/proc/${pid}/ns/net`)).not.toBe(await readlink('/proc/self/ns/net'))
+    expect(await readlink(`/proc/${pid}/ns/user`)).not.toBe(await readlink('/proc/self/ns/user'))
+    const status = await readFile(`/proc/${pid}/status`, 'utf8')
+    expect(status).toMatch(/CapEff:\s*0{16}\n/)
+    expect(status).toMatch(/NoNewPrivs:\s*1\n/)
+    const environment = await readFile(`/proc/${pid}/environ`, 'utf8')
+    const names = environment.split('\0').map((entry) => entry.split('=')[0])
+    expect(names.filter(Boolean).toSorted()).toEqual([
+      'HOME',
+      'NODE_CHANNEL_FD',
+      'NODE_CHANNEL_SERIALIZATION_MODE',
+      'PATH',
+      'TMPDIR',
+    ])
+  })
+
+  it('[S1] refuses to start where it is required and missing', async () => {
+    const platform = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor
+    Object.defineProperty(process, 'platform', { ...platform, value: 'other' })
+    try {
+      await expect(SandboxPool.start({ ...poolOptions, mode: 'required' })).rejects.toThrow(
+        'network namespaces are a thing of linux, this is other: query.sandbox=required',
+      )
+      const without = await open({ mode: 'auto' })
+      expect(without.isNetworkless).toBe(false)
+      expect(without.networkReason).toContain('linux')
+      expect(await ask('SELECT count(*) FROM demo.t', undefined, without)).toEqual(['10'])
+    } finally {
+      Object.defineProperty(process, 'platform', platform)
+    }
+  })
+})
+
+describe('openSandboxedEngine()', () => {
+  it('answers as the engine of this process does', async () => {
+    expect(await ask('SELECT sum(id), max(name) FROM demo.t WHERE id < 9')).toEqual(['36|n8'])
+    expect(await ask("SELECT DATE '2026-01-02', 1.50, [1, NULL], {'a': 9007199254740993}")).toEqual(
+      ["2026-01-02|1.50|[1, NULL]|{'a': 9007199254740993}"],
+    )
+    expect(await ask('SELECT operation FROM demo."t$snapshots"')).toEqual(['append'])
+    expect(await ask('SHOW TABLES FROM demo')).toEqual(['other', 't'])
+    expect((await ask('SUMMARIZE demo.t')).length).toBe(2)
+    expect((await ask('DESCRIBE demo.t'))[0]).toContain('BIGINT')
+    expect((await ask('EXPLAIN SELECT * FROM demo.t')).join('')).toContain('READ_PARQUET')
+  })
+
+  it('sees one now() for the pruning and for the rows', async () => {
+    expect(await ask('SELECT count(*) FROM demo.t WHERE id < epoch_ms(now())')).toEqual(['10'])
+  })
+
+  it('shows mistakes where the user made them', async () => {
+    await expect(ask('SELECT nmae FROM demo.t')).rejects.toThrow(
+      /"nmae" not found[\s\S]*line 1: SELECT nmae FROM demo\.t\n {15}\^/,
+    )
+    await expect(ask('SELECT * FROM demo.tt')).rejects.toThrow('did you mean demo.t')
+  })
+
+  it('[S3] gives each query an instance that knows nothing of the last one', async () => {
+    const pool = await SandboxPool.start({ ...poolOptions, concurrency: 1 })
+    try {
+      const first = await pool.openSession()
+      await first.begin()
+      const own = '/proc/self/status'
+      await first.stream(`FROM read_text('${own}')`, [own])
+      await first.close()
+      const second = await pool.openSession()
+      await second.begin()
+      await expect(second.stream(`FROM read_text('${own}')`, [])).rejects.toThrow(
+        'file system operations are disabled',
+      )
+      await second.close()
+    } finally {
+      await pool.stop()
+    }
+  })
+})
+
+describe('limits', () => {
+  it('[S5] end a query that takes too long, and only that', async () => {
+    const impatient = await open({ timeoutMs: 700 })
+    const started = performance.now()
+    await expect(ask(slowQuery, undefined, impatient)).rejects.toThrow(
+      'took longer than 0.7 s and was ended',
+    )
+    expect(performance.now() - started).toBeLessThan(5_000)
+    expect(await ask('SELECT 1', undefined, impatient)).toEqual(['1'])
+  })
+
+  it('[S5] refuse more rows and more bytes than the server gives out', async () => {
+    await expect(ask('SELECT * FROM range(5001)')).rejects.toThrow('limit=5000')
+    expect(await ask('SELECT count(*) FROM (FROM range(5001))')).toEqual(['5001'])
+    await expect(ask("SELECT repeat('x', 3000000)")).rejects.toThrow('query.max_result_bytes')
+    await expect(ask("SELECT {'a': [repeat('x', 3000000)]}")).rejects.toThrow('limit=2000000')
+  })
+
+  it('[S5] bound memory and what is spilled', async () => {
+    const spilling =
+      'SELECT max(s) FROM (SELECT row_number() OVER (ORDER BY hash(i)) AS s FROM range(20000000) r(i))'
+    await expect(ask(spilling)).rejects.toThrow('max_temp_directory_size')
+    expect(await ask('SELECT 1')).toEqual(['1'])
+  })
+
+  it('[S5] let so many queries wait and no more', async () => {
+    const own = await open()
+    const stop = new AbortController()
+    const running = [1, 2, 3, 4].map(() => ask(slowQuery, stop.signal, own))
+    const ended = Promise.allSettled(running)
+    await systemClock.sleep(300)
+    await expect(ask('SELECT 1', undefined, own)).rejects.toThrow('too many queries are waiting')
+    stop.abort(new Error('enough'))
+    const reasons = (await ended).map((end) =>
+      end.status === 'rejected' ? String(end.reason) : '',
+    )
+    expect(reasons).toEqual(reasons.map(() => expect.stringContaining('cancelled') as string))
+    expect(await ask('SELECT 2', undefined, own)).toEqual(['2'])
+  })
+})
+
+describe('failures', () => {
+  it('[S6] cancel a query within a second', async () => {
+    const stop = new AbortController()
+    const query = ask(slowQuery, stop.signal)
+    await systemClock.sleep(200)
+    const started = performance.now()
+    stop.abort(new Error('by the user'))
+    await expect(query).rejects.toThrow('cancelled')
+    expect(performance.now() - started).toBeLessThan(1_500)
+    expect(await ask('SELECT 1')).toEqual(['1'])
+  })
+
+  it('[S6] lose only the query whose process crashed', async () => {
+    const query = ask(slowQuery)
+    const caught = query.catch((error: unknown) => String(error))
+    await systemClock.sleep(300)
+    const busy = await queryProcesses()
+    for (const pid of busy) process.kill(pid, 'SIGSEGV')
+    expect(await caught).toMatch(/the process that ran the query ended.*signal=SIGSEGV/)
+    expect(await ask('SELECT count(*) FROM demo.t')).toEqual(['10'])
+  })
+
+  it('[S6] leave no process and no folder behind', async () => {
+    const others = await queryProcesses()
+    const own = await open()
+    await ask('SELECT 1', undefined, own)
+    const [pid = 0] = (await queryProcesses()).filter((each) => !others.includes(each))
+    const directory = dirname(await readlink(`/proc/${pid}/cwd`))
+    expect((await readdir(directory)).length).toBeGreaterThan(0)
+    await own.close()
+    expect((await queryProcesses()).includes(pid)).toBe(false)
+    await expect(stat(directory)).rejects.toThrow('ENOENT')
+    await expect(ask('SELECT 1', undefined, own)).rejects.toThrow('the server is stopping')
+  })
+
+  it('[S6] die with their server, in the middle of a query too', async () => {
+    const program = join(repositoryRoot, 'tests/support/query-server-process.ts')
+    const parent = spawn(process.execPath, ['--import', 'tsx', program], {
+      cwd: repositoryRoot,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(parent.stdout, 'data')
+    await systemClock.sleep(200)
+    const children = await childrenOf(parent.pid ?? 0)
+    const commands = await Promise.all(
+      children.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8')),
+    )
+    const queries = children.filter((_, index) => commands[index]?.includes('sandbox/child'))
+    expect(queries.length).toBe(1)
+    parent.kill('SIGKILL')
+    await once(parent, 'close')
+    const isGone = async (): Promise<boolean> => {
+      const status = await readFile(`/proc/${queries[0]}/status`, 'utf8').catch(() => 'gone')
+      return status === 'gone' || /State:\s+Z/.test(status)
+    }
+    for (let tries = 0; tries < 50 && !(await isGone()); tries++) await systemClock.sleep(100)
+    expect(await isGone()).toBe(true)
   })
 })

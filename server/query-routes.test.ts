@@ -1,0 +1,351 @@
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import {
+  SettingsError,
+  UnavailableError,
+  parseJson,
+  systemClock,
+  type JsonObject,
+} from '../common/index.ts'
+import {
+  FileCache,
+  allRows,
+  createQueryEngine,
+  openRemoteEngine,
+  plainText,
+  type QueryEngine,
+} from '../sql/index.ts'
+import { openSqlLake, type SqlLake } from '../tests/support/sql-lake.ts'
+import { type QueryService, type Server, type ServerOptions, createServer } from './index.ts'
+
+let lake: SqlLake
+let engine: QueryEngine
+const started: Server[] = []
+
+beforeAll(async () => {
+  lake = await openSqlLake()
+  const cache = new FileCache({
+    io: lake.io,
+    directory: join(lake.directory, 'cache'),
+    bytesMax: 1e9,
+  })
+  engine = await createQueryEngine({ ...lake, cache })
+  await lake.create('demo.t', ['id long', 'name string'])
+  await lake.append('demo.t', "SELECT i::BIGINT AS id, 'n' || i AS name FROM range(3) r(i)")
+})
+afterAll(() => lake.close())
+afterEach(async () => {
+  for (const server of started.splice(0)) await server.stop()
+})
+
+function service(options: Partial<QueryService> = {}): QueryService {
+  return {
+    engine,
+    isNetworkless: true,
+    networkReason: undefined,
+    acceptsNetwork: false,
+    ...options,
+  }
+}
+
+async function serve(options: Partial<ServerOptions> = {}): Promise<string> {
+  const server = createServer({ catalog: lake.catalog, port: 0, queries: service(), ...options })
+  started.push(server)
+  return server.start()
+}
+
+async function post(
+  uri: string,
+  sql: string,
+  parameters = '',
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ readonly status: number; readonly text: string; readonly headers: Headers }> {
+  const response = await fetch(`${uri}/query${parameters}`, { method: 'POST', body: sql, headers })
+  return { status: response.status, text: await response.text(), headers: response.headers }
+}
+
+function json(text: string): JsonObject {
+  return parseJson(text) as JsonObject
+}
+
+describe('POST /query', () => {
+  test('answers in JSON with the state of each table that it read', async () => {
+    const uri = await serve()
+    const { headers, status, text } = await post(uri, 'SELECT id, name FROM demo.t ORDER BY id')
+    expect(status).toBe(200)
+    const answer = json(text)
+    expect(answer['meta']).toEqual([
+      { name: 'id', type: 'BIGINT' },
+      { name: 'name', type: 'VARCHAR' },
+    ])
+    expect(answer['data']).toEqual([0, 1, 2].map((id) => ({ id, name: `n${id}` })))
+    expect(answer['rows']).toBe(3)
+    const { metadata } = await lake.load('demo.t')
+    const layer = {
+      table: 'demo.t',
+      snapshotId: String(metadata.refs['main']?.snapshotId),
+      filesRead: 1,
+      filesTotal: 1,
+    }
+    expect(answer['layers']).toMatchObject([layer])
+    expect(json(headers.get('x-summary') ?? '')['layers']).toMatchObject([layer])
+    expect(headers.get('x-query-id')).toBe(answer['query_id'])
+    expect(headers.get('content-type')).toContain('application/json')
+  })
+
+  test('keeps 64-bit integers and decimals digit by digit, or quotes them', async () => {
+    const uri = await serve()
+    const sql = "SELECT 9007199254740993 AS big, 1.10 AS d, {'x': [9007199254740993]} AS s"
+    const { text } = await post(uri, sql)
+    expect(text).toContain('{"big":9007199254740993,"d":1.10,"s":{"x":[9007199254740993]}}')
+    const quoted = await post(uri, sql, '?output_format_json_quote_64bit_integers=1')
+    expect(quoted.text).toContain(
+      '{"big":"9007199254740993","d":1.10,"s":{"x":["9007199254740993"]}}',
+    )
+  })
+
+  test.each([
+    ['?default_format=JSONEachRow', {}, '{"id":0,"name":"n0"}\n'],
+    ['?default_format=CSVWithNames', {}, 'id,name\n0,n0\n'],
+    ['?default_format=Markdown', {}, '| id | name |\n|----|------|\n| 0  | n0   |\n'],
+    ['', { accept: 'text/html, text/csv;q=0.5' }, 'id,name\n0,n0\n'],
+    ['', { accept: 'application/x-ndjson' }, '{"id":0,"name":"n0"}\n'],
+  ])('writes other formats: %s %o', async (parameters, headers, expected) => {
+    const uri = await serve()
+    const { text } = await post(uri, 'SELECT * FROM demo.t WHERE id = 0', parameters, headers)
+    expect(text).toBe(expected)
+  })
+
+  test('takes the text from the parameter, the namespace from database, the id from the client', async () => {
+    const uri = await serve()
+    const url = `${uri}/query?query=SELECT+count(*)+n+FROM+t&database=demo&query_id=q-1.x`
+    const response = await fetch(url)
+    expect(json(await response.text())['data']).toEqual([{ n: 3 }])
+    expect(response.headers.get('x-query-id')).toBe('q-1.x')
+  })
+
+  test.each([
+    ['', '', 400, 'there is no query'],
+    ['SELECT 1', '?default_format=Parquett', 400, 'there is no format Parquett'],
+    ['SELECT 1', '?default_format=constructor', 400, 'there is no format'],
+    ['SELECT 1', '?querry_id=1', 400, 'unknown parameter querry_id, did you mean query_id'],
+    ['SELECT 1', '?param_x=1', 400, 'unknown parameter param_x'],
+    ['SELECT 1', '?query_id=a%20b', 400, 'query_id is up to'],
+    ['SELECT 1', '?query_id=a&query_id=b', 400, 'given twice: parameter=query_id'],
+    ['SELEC 1', '', 400, 'syntax error at or near "SELEC"'],
+    ['SELECT nope FROM demo.t', '', 400, 'line 1: SELECT nope FROM demo.t\n               ^'],
+    ['SELECT * FROM demo.tt', '', 404, 'did you mean demo.t'],
+    ["SELECT error('boom')", '', 400, 'boom'],
+    ['SELECT 1; SELECT 2', '', 400, 'one statement'],
+  ])('says what is wrong with %j %s', async (sql, parameters, status, message) => {
+    const uri = await serve()
+    const answer = await post(uri, sql, parameters)
+    expect([answer.status, answer.text]).toEqual([status, expect.any(String)])
+    const { error } = json(answer.text) as { readonly error?: JsonObject }
+    expect(error?.['message']).toContain(message)
+    expect(error?.['code']).toBe(status)
+  })
+
+  test('streams large results whole', async () => {
+    const uri = await serve()
+    const sql = "SELECT i, repeat('x', 50) AS s FROM range(20000) r(i)"
+    const { text } = await post(uri, sql, '?default_format=JSONEachRow')
+    const lines = text.trimEnd().split('\n')
+    expect(lines.length).toBe(20_000)
+    expect(json(lines.at(-1) ?? '')).toEqual({ i: 19_999, s: 'x'.repeat(50) })
+    expect(json((await post(uri, sql)).text)['rows']).toBe(20_000)
+  })
+
+  test('breaks off an answer that fails half-way, with a last line that says why', async () => {
+    const uri = await serve()
+    const sql =
+      "SELECT i, CASE WHEN i = 190000 THEN error('half-way') ELSE repeat('x', 50) END FROM range(200000) r(i)"
+    const response = await fetch(`${uri}/query?default_format=JSONEachRow`, {
+      method: 'POST',
+      body: sql,
+    })
+    expect(response.status).toBe(200)
+    let text = ''
+    const reading = (async () => {
+      for await (const part of response.body ?? []) text += Buffer.from(part).toString()
+    })()
+    await expect(reading).rejects.toThrow('terminated')
+    expect(text.trimEnd().split('\n').at(-1)).toMatch(/^\{"exception":".*half-way/)
+    await expect(post(uri, sql)).rejects.toThrow('terminated')
+  })
+})
+
+describe('DELETE /query/{id}', () => {
+  const slow = 'SELECT count(*) FROM range(100000000000) r(i) WHERE hash(i) = 1'
+
+  test('cancels a running query; its id is free again', async () => {
+    const uri = await serve()
+    const query = post(uri, slow, '?query_id=long')
+    await systemClock.sleep(50)
+    const again = await post(uri, 'SELECT 1', '?query_id=long')
+    expect([again.status, again.text]).toEqual([409, expect.stringContaining('query_id=long')])
+    const cancelled = await fetch(`${uri}/query/long`, { method: 'DELETE' })
+    expect(cancelled.status).toBe(200)
+    const { status, text } = await query
+    expect([status, text]).toEqual([503, expect.stringContaining('the query was cancelled')])
+    expect((await fetch(`${uri}/query/long`, { method: 'DELETE' })).status).toBe(404)
+    expect((await post(uri, 'SELECT 1', '?query_id=long')).status).toBe(200)
+  })
+
+  test('is not needed when the client goes away', async () => {
+    let aborted: (() => void) | undefined
+    const gone = new Promise<void>((resolve) => {
+      aborted = resolve
+    })
+    const watching: QueryEngine = {
+      ...engine,
+      query: (sql, options = {}) => {
+        options.signal?.addEventListener('abort', () => aborted?.())
+        return engine.query(sql, options)
+      },
+    }
+    const uri = await serve({ queries: service({ engine: watching }) })
+    const stop = new AbortController()
+    const query = fetch(`${uri}/query`, { method: 'POST', body: slow, signal: stop.signal })
+    await systemClock.sleep(50)
+    stop.abort()
+    await expect(query).rejects.toThrow('aborted')
+    await gone
+  })
+})
+
+describe('who may ask', () => {
+  test('[S7] only this machine, by its own name, and not for another web page', async () => {
+    const uri = await serve()
+    const { port } = new URL(uri)
+    const ask = async (headers: Readonly<Record<string, string>>): Promise<number> =>
+      (await post(uri, 'SELECT 1', '', headers)).status
+    expect(await ask({})).toBe(200)
+    expect(await ask({ origin: `http://localhost:${port}` })).toBe(200)
+    expect(await ask({ origin: 'https://evil.example' })).toBe(403)
+    expect(await ask({ 'sec-fetch-site': 'cross-site' })).toBe(403)
+    expect(await ask({ 'sec-fetch-site': 'same-origin' })).toBe(200)
+  })
+
+  test('[S7] whoever has the token, where there is one', async () => {
+    const uri = await serve({ token: 'tide-test' })
+    expect((await post(uri, 'SELECT 1')).status).toBe(401)
+    expect((await post(uri, 'SELECT 1', '', { authorization: 'Bearer tide-tesT' })).status).toBe(
+      401,
+    )
+    expect((await post(uri, 'SELECT 1', '', { authorization: 'Bearer tide-test' })).status).toBe(
+      200,
+    )
+    expect((await fetch(`${uri}/query/x`, { method: 'DELETE' })).status).toBe(401)
+  })
+
+  test('[S7] no other machine without a token, nor without a network wall', async () => {
+    expect(() => createServer({ catalog: lake.catalog, host: '0.0.0.0', port: 0 })).toThrow(
+      SettingsError,
+    )
+    const open = { host: '0.0.0.0', token: 'tide-test' } as const
+    const headers = { authorization: 'Bearer tide-test' }
+    const askWith = async (queries: QueryService): Promise<readonly [number, string]> => {
+      const uri = await serve({ ...open, queries })
+      const { port } = new URL(uri)
+      const { status, text } = await post(`http://127.0.0.1:${port}`, 'SELECT 1', '', headers)
+      return [status, text]
+    }
+    const walless = { isNetworkless: false, networkReason: 'no namespaces here' }
+    expect(await askWith(service())).toEqual([200, expect.any(String)])
+    expect(await askWith(service(walless))).toEqual([
+      503,
+      expect.stringMatching(/loopback only.*no namespaces here.*query\.sandbox=process/),
+    ])
+    expect((await askWith(service({ ...walless, acceptsNetwork: true })))[0]).toBe(200)
+    const loopback = await serve({ queries: service(walless) })
+    expect((await post(loopback, 'SELECT 1')).status).toBe(200)
+  })
+})
+
+describe('openRemoteEngine()', () => {
+  const everything = `SELECT 1::TINYINT, 9007199254740993, 170141183460469231731687303715884105727,
+    1.10::DECIMAL(9,2), 0.1::FLOAT, -0.0::DOUBLE, 'nan'::DOUBLE, '-inf'::DOUBLE, true, NULL, '', 'ü"\n',
+    'a\\xFF'::BLOB, DATE '2026-01-31', TIME '12:00:01.5', TIMESTAMP '2026-01-31 12:00:00.000001',
+    TIMESTAMPTZ '2026-01-31 12:00:00+02', INTERVAL 1 DAY, uuid(), [1, NULL], [[1.5]], {'a': {'b': 'i'}},
+    MAP {1: 'x', 2: NULL}, MAP {{'k': 1}: [2]} , []`.replace('uuid()', "'a0b1'::VARCHAR")
+
+  test('shows every value as the engine itself does', async () => {
+    const remote = openRemoteEngine({ url: `${await serve()}/` })
+    const [there, here] = await Promise.all(
+      [remote, engine].map(async (each) => {
+        const result = await each.query(everything)
+        return { columns: result.columns, rows: await allRows(result) }
+      }),
+    )
+    expect(there).toEqual(here)
+  })
+
+  test('brings the footer, the namespace of USE, and the catalog', async () => {
+    const remote = openRemoteEngine({ url: await serve() })
+    const result = await remote.query('SELECT * FROM t', { defaultNamespace: ['demo'] })
+    expect((await allRows(result)).length).toBe(3)
+    const { tables, rowCount } = result.summary()
+    expect(tables).toMatchObject([{ name: 'demo.t', filesRead: 1, filesTotal: 1 }])
+    expect(tables[0]?.snapshotId).toBeTypeOf('bigint')
+    expect(rowCount).toBe(3)
+    expect((await remote.query('USE demo')).usedNamespace).toEqual(['demo'])
+    expect(await remote.catalog.listTables(['demo'])).toEqual([{ namespace: ['demo'], name: 't' }])
+  })
+
+  test('reads many rows in order, and stops the server when closed early', async () => {
+    const remote = openRemoteEngine({ url: await serve() })
+    const result = await remote.query('SELECT i FROM range(10000) r(i)')
+    const rows = (await allRows(result)).map(([value]) => Number(value))
+    expect(rows).toEqual(Array.from({ length: 10_000 }, (_, index) => index))
+    const early = await remote.query("SELECT i, repeat('x', 100) FROM range(10000000) r(i)")
+    for await (const batch of early.batches) {
+      expect(batch.length).toBeGreaterThan(0)
+      break
+    }
+    await early.close()
+  })
+
+  test('fails as the engine fails', async () => {
+    const url = await serve({ token: 'tide-test' })
+    const remote = openRemoteEngine({ url, token: 'tide-test' })
+    await expect(remote.query('SELECT nope FROM demo.t')).rejects.toThrow('line 1: SELECT nope')
+    await expect(remote.query('SELECT * FROM demo.tt')).rejects.toThrow('did you mean demo.t')
+    await expect(openRemoteEngine({ url }).query('SELECT 1')).rejects.toThrow(
+      'a valid bearer token is required',
+    )
+    const half = await remote.query(
+      "SELECT CASE WHEN i = 190000 THEN error('half-way') ELSE repeat('x', 50) END FROM range(200000) r(i)",
+    )
+    await expect(allRows(half)).rejects.toThrow('half-way')
+    await expect(openRemoteEngine({ url: 'http://127.0.0.1:9' }).query('SELECT 1')).rejects.toThrow(
+      UnavailableError,
+    )
+    const stop = new AbortController()
+    const slow = remote.query('SELECT count(*) FROM range(100000000000) r(i) WHERE hash(i) = 1', {
+      signal: stop.signal,
+    })
+    await systemClock.sleep(50)
+    stop.abort(new Error('enough'))
+    await expect(slow).rejects.toThrow('the query was cancelled')
+  })
+
+  test('says so when the server answers no queries', async () => {
+    const server = createServer({ catalog: lake.catalog, port: 0 })
+    started.push(server)
+    const remote = openRemoteEngine({ url: await server.start() })
+    await expect(remote.query('SELECT 1')).rejects.toThrow('this server answers no queries')
+  })
+
+  test('prints the same table', async () => {
+    const remote = openRemoteEngine({ url: await serve() })
+    const texts = await Promise.all(
+      [remote, engine].map(async (each) =>
+        (await allRows(await each.query('SELECT * FROM demo.t ORDER BY id'))).map((row) =>
+          row.map(plainText),
+        ),
+      ),
+    )
+    expect(texts[0]).toEqual(texts[1])
+  })
+})

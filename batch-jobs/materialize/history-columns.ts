@@ -13,15 +13,18 @@ export interface HistoryColumns {
   readonly sharesUpdatedAt: boolean
   /** SQL type of the times. */
   readonly timeType: 'TIMESTAMP' | 'TIMESTAMP WITH TIME ZONE'
-  /** The source's columns in order. */
+  /** The source's columns in order, and those that it had once. */
   readonly attributes: readonly string[]
+  /** The source's columns of today. */
+  readonly given: readonly string[]
 }
 
-/** Checks the source's columns against the config. Throws ValidationError naming what does not fit. */
+/** `stored`: the columns of the history so far. Checks the source's against the config. Throws ValidationError naming what does not fit. */
 export function historyColumns(
   file: string,
   config: SnapshotConfig,
   source: readonly NestedField[],
+  stored: readonly NestedField[] = [],
 ): HistoryColumns {
   const prefix = config.metaColumns === 'dbt' ? 'dbt_' : ''
   const names = {
@@ -42,11 +45,15 @@ export function historyColumns(
   }
   const checked = config.checkCols === 'all' ? [] : config.checkCols
   for (const name of [...config.uniqueKey, ...checked]) requireColumn(file, source, name)
+  const given = source.map(({ name }) => name)
+  const known = new Set([...given, ...Object.values(names), '$path'])
+  const former = stored.map(({ name }) => name).filter((name) => !known.has(name))
   return {
     ...names,
     sharesUpdatedAt,
     timeType: timeType(file, config, source),
-    attributes: source.map(({ name }) => name),
+    attributes: [...given, ...former],
+    given,
   }
 }
 

@@ -18,8 +18,14 @@ export interface HistoryPlan {
   readonly observedMs: number
 }
 
-/** Temporary tables: `source_rows`, `history_rows` (with `"$path"`) in; `next_rows` out. */
-export const historyTables = { source: 'source_rows', history: 'history_rows', next: 'next_rows' }
+/** Temporary tables: `source_rows`, `stored_rows` (with `"$path"`) in; `next_rows` out. */
+export const historyTables = {
+  source: 'source_rows',
+  stored: 'stored_rows',
+  /** The stored rows with the columns of the source that they lack. */
+  history: 'history_rows',
+  next: 'next_rows',
+}
 
 /** Keys that are null, and keys that stand for several rows; each a list of at most a few examples. */
 export function faultyKeysSql({ config, columns }: HistoryPlan): {
@@ -32,23 +38,39 @@ export function faultyKeysSql({ config, columns }: HistoryPlan): {
   ]
   const isNull = required.map((name) => `${quote(name)} IS NULL`).join(' OR ')
   const key = jsonOf(config.uniqueKey)
-  const at = config.updatedAt === undefined ? '' : `, ${quote(config.updatedAt)}`
+  const perMoment = config.updatedAt === undefined ? '' : `, ${quote(config.updatedAt)}`
   // A version that is given twice is one version; two for one moment contradict each other.
   const rows =
     config.strategy === 'timestamp'
-      ? `(SELECT DISTINCT ${columns.attributes.map(quote).join(', ')} FROM ${historyTables.source})`
+      ? `(SELECT DISTINCT ${columns.given.map(quote).join(', ')} FROM ${historyTables.source})`
       : historyTables.source
   return {
     nulls: `SELECT count(*), any_value(${key}) FROM ${historyTables.source} WHERE ${isNull}`,
     repeated: `SELECT count(*) OVER (), k, n FROM (
-      SELECT ${key} AS k, count(*) AS n FROM ${rows} GROUP BY ${config.uniqueKey.map(quote).join(', ')}${at}
+      SELECT ${key} AS k, count(*) AS n FROM ${rows} GROUP BY ${config.uniqueKey.map(quote).join(', ')}${perMoment}
       HAVING count(*) > 1) ORDER BY k LIMIT 5`,
   }
 }
 
 /** Statements that make `next_rows`. */
 export function historyStatements(plan: HistoryPlan): readonly string[] {
-  return [eventsSql(plan), latestSql, newVersionsSql(plan), ...deletionsSql(plan), nextSql(plan)]
+  return [
+    ...widenedSql(plan),
+    eventsSql(plan),
+    latestSql,
+    newVersionsSql(plan),
+    ...deletionsSql(plan),
+    nextSql(plan),
+  ]
+}
+
+function widenedSql({ hasHistory }: HistoryPlan): readonly string[] {
+  const { history, source, stored } = historyTables
+  if (!hasHistory) return []
+  return [
+    `CREATE OR REPLACE TEMP TABLE ${history} AS
+      SELECT * FROM ${stored} UNION ALL BY NAME (SELECT * FROM ${source} LIMIT 0)`,
+  ]
 }
 
 /**
@@ -70,41 +92,41 @@ function eventsSql({ config, columns, hasHistory }: HistoryPlan): string {
     both_rows AS (SELECT false AS is_source, * FROM stored UNION ALL BY NAME SELECT * FROM given),
     shaped AS (
       SELECT is_source, struct_pack(${keyStruct(config)}) AS k, struct_pack(${own}) AS attributes,
-        CASE WHEN is_source THEN ${observed} ELSE ${quote(validFrom)} END AS at,
+        CASE WHEN is_source THEN ${observed} ELSE ${quote(validFrom)} END AS happened,
         CASE WHEN is_source THEN ${observed} ELSE ${quote(updatedAt)} END AS updated_at,
         coalesce(${quote(isDeleted)}, false) AS was_deleted,
         CASE WHEN is_source THEN NULL ELSE ${quote(validTo)} END AS valid_to
       FROM both_rows),
     ended AS (
-      SELECT k, valid_to AS at FROM shaped WHERE NOT is_source AND NOT was_deleted AND valid_to IS NOT NULL
-      EXCEPT SELECT k, at FROM shaped WHERE NOT is_source)
-    SELECT is_source, k, attributes, to_json(attributes)::VARCHAR AS text, at, updated_at,
+      SELECT k, valid_to AS happened FROM shaped WHERE NOT is_source AND NOT was_deleted AND valid_to IS NOT NULL
+      EXCEPT SELECT k, happened FROM shaped WHERE NOT is_source)
+    SELECT is_source, k, attributes, to_json(attributes)::VARCHAR AS text, happened, updated_at,
       CASE WHEN was_deleted THEN 'delete' ELSE 'version' END AS kind, was_deleted AS is_kept
     FROM shaped
     UNION ALL
-    SELECT false, k, NULL, NULL, at, at, 'delete', false FROM ended`
+    SELECT false, k, NULL, NULL, happened, happened, 'delete', false FROM ended`
 }
 
 /** The newest event of each key that was known before this run. */
 const latestSql = `CREATE OR REPLACE TEMP TABLE latest AS
-  SELECT k, max(at) AS at, arg_max(kind, (at, kind)) AS kind, arg_max(attributes, (at, kind)) AS attributes
+  SELECT k, max(happened) AS happened, arg_max(kind, (happened, kind)) AS kind, arg_max(attributes, (happened, kind)) AS attributes
   FROM all_events WHERE NOT is_source GROUP BY k`
 
 function newVersionsSql(plan: HistoryPlan): string {
   const { config, columns } = plan
   const known =
-    'SELECT is_source, k, attributes, text, at, updated_at, kind, is_kept FROM all_events'
+    'SELECT is_source, k, attributes, text, happened, updated_at, kind, is_kept FROM all_events'
   if (config.strategy === 'timestamp') {
     return `CREATE OR REPLACE TEMP TABLE events AS ${known}`
   }
-  const checked = config.checkCols === 'all' ? columns.attributes : config.checkCols
+  const checked = config.checkCols === 'all' ? columns.given : config.checkCols
   const differs = checked
     .map((name) => `s.attributes.${quote(name)} IS DISTINCT FROM l.attributes.${quote(name)}`)
     .join(' OR ')
   return `CREATE OR REPLACE TEMP TABLE events AS
     ${known} WHERE NOT is_source
     UNION ALL
-    SELECT true, s.k, s.attributes, s.text, ${moment(plan, 'l.at')}, ${moment(plan, 'l.at')}, 'version', false
+    SELECT true, s.k, s.attributes, s.text, ${moment(plan, 'l.happened')}, ${moment(plan, 'l.happened')}, 'version', false
     FROM all_events s LEFT JOIN latest l ON s.k = l.k
     WHERE s.is_source AND (l.k IS NULL OR l.kind = 'delete' OR ${differs})`
 }
@@ -115,16 +137,16 @@ function deletionsSql(plan: HistoryPlan): readonly string[] {
   const isKept = plan.config.hardDeletes === 'new_record'
   return [
     `CREATE OR REPLACE TEMP TABLE ends AS
-      SELECT k, max(at) AS at, arg_max(kind, (at, kind)) AS kind FROM events GROUP BY k`,
+      SELECT k, max(happened) AS happened, arg_max(kind, (happened, kind)) AS kind FROM events GROUP BY k`,
     `INSERT INTO events
-      SELECT true, k, NULL, NULL, ${moment(plan, 'e.at')}, ${moment(plan, 'e.at')}, 'delete', ${isKept}
+      SELECT true, k, NULL, NULL, ${moment(plan, 'e.happened')}, ${moment(plan, 'e.happened')}, 'delete', ${isKept}
       FROM ends e WHERE e.kind = 'version'
       AND k NOT IN (SELECT k FROM all_events WHERE is_source)`,
     `INSERT INTO events
-      SELECT true, k, s.attributes, s.text, ${moment(plan, 'e.at')}, s.updated_at, 'version', false
+      SELECT true, k, s.attributes, s.text, ${moment(plan, 'e.happened')}, s.updated_at, 'version', false
       FROM ends e JOIN (
-        SELECT k, arg_max(attributes, (coalesce(at, ${observed(plan)}), text)) AS attributes,
-          arg_max(text, (coalesce(at, ${observed(plan)}), text)) AS text,
+        SELECT k, arg_max(attributes, (coalesce(happened, ${observed(plan)}), text)) AS attributes,
+          arg_max(text, (coalesce(happened, ${observed(plan)}), text)) AS text,
           coalesce(max(updated_at), ${observed(plan)}) AS updated_at
         FROM all_events WHERE is_source GROUP BY k) s USING (k)
       WHERE e.kind = 'delete'`,
@@ -139,19 +161,19 @@ function nextSql({ columns }: HistoryPlan): string {
   return `CREATE OR REPLACE TEMP TABLE ${historyTables.next} AS
     WITH single AS (
       SELECT * FROM events
-      QUALIFY row_number() OVER (PARTITION BY k, at, kind ORDER BY is_kept DESC, text DESC NULLS LAST,
+      QUALIFY row_number() OVER (PARTITION BY k, happened, kind ORDER BY is_kept DESC, text DESC NULLS LAST,
         updated_at DESC) = 1),
     ordered AS (
-      SELECT k, coalesce(attributes, lag(attributes) OVER events_of_key) AS attributes, at, updated_at,
-        kind, is_kept, lead(at) OVER events_of_key AS ends
+      SELECT k, coalesce(attributes, lag(attributes) OVER events_of_key) AS attributes, happened, updated_at,
+        kind, is_kept, lead(happened) OVER events_of_key AS ends
       FROM single
-      WINDOW events_of_key AS (PARTITION BY k ORDER BY at, kind))
+      WINDOW events_of_key AS (PARTITION BY k ORDER BY happened, kind))
     SELECT ${attributes.join(', ')},
-      md5(to_json(k)::VARCHAR || '|' || epoch_us(at)::VARCHAR || '|' || kind) AS ${quote(scdId)},
-      ${[...shared, ''].join(', ')}at AS ${quote(validFrom)}, ends AS ${quote(validTo)},
+      md5(to_json(k)::VARCHAR || '|' || epoch_us(happened)::VARCHAR || '|' || kind) AS ${quote(scdId)},
+      ${[...shared, ''].join(', ')}happened AS ${quote(validFrom)}, ends AS ${quote(validTo)},
       kind = 'delete' AS ${quote(isDeleted)}
     FROM ordered
-    WHERE (kind = 'version' OR is_kept) AND at IS DISTINCT FROM ends`
+    WHERE (kind = 'version' OR is_kept) AND happened IS DISTINCT FROM ends`
 }
 
 /** The moment of what was observed: now, yet after all that is known of the key. */

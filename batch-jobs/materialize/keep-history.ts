@@ -35,15 +35,17 @@ export async function keepHistory(attempt: Attempt, config: SnapshotConfig): Pro
   if (isSame && previous.checksum === model.checksum && !flags.fullRefresh) {
     return unchanged(attempt, 'the source is as it was at the last run')
   }
-  const columns = historyColumns(model.file, config, await stage.columns(historyTables.source))
   const hasHistory = pinned?.metadata.currentSnapshotId !== undefined && !flags.fullRefresh
-  const plan = { config, columns, hasHistory, observedMs: attempt.startedMs }
-  await checkKeys(attempt, plan)
   if (hasHistory) {
     // The hidden column is part of `*` in a query that names it.
     const history = `SELECT * FROM ${quoted(model.table)} WHERE "$path" IS NOT NULL`
-    await stage.load(historyTables.history, history)
+    await stage.load(historyTables.stored, history)
   }
+  const stored = hasHistory ? await stage.columns(historyTables.stored) : []
+  const source = await stage.columns(historyTables.source)
+  const columns = historyColumns(model.file, config, source, stored)
+  const plan = { config, columns, hasHistory, observedMs: attempt.startedMs }
+  await checkKeys(attempt, plan)
   for (const statement of historyStatements(plan)) await stage.run(statement)
   await checkHistory(attempt, plan)
   return write(attempt, plan, sources)

@@ -2,12 +2,24 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
+  commitAction,
   currentSnapshot,
+  deletePathFieldId,
+  deletePosFieldId,
+  planScan,
+  positionDeleteFile,
   readManifestEntries,
   readSnapshotManifests,
+  RowDelta,
   type Table,
+  type TableCommit,
 } from '../../catalog/index.ts'
-import { silentLogger, systemClock, systemRandom } from '../../common/index.ts'
+import {
+  CommitStateUnknownError,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '../../common/index.ts'
 import {
   type CompactorTools,
   rewriteOptions,
@@ -195,9 +207,109 @@ describe('rewriteTable()', () => {
     expect(await unreferencedDataFiles()).toEqual([])
     expect((await places()).length).toBe(240)
   })
+
+  it('[K4] takes deleted rows out for good, and the delete files with them', async () => {
+    await open()
+    await fill()
+    await deleteRows('2024-01-01', 2)
+    expect(await liveDeletes()).toHaveLength(1)
+    const report = await compact()
+    expect(report.groups.map(({ rowsDeleted }) => rowsDeleted)).toEqual([2n, 0n, 0n])
+    expect(await liveDeletes()).toEqual([])
+    expect(currentSnapshot((await table()).metadata)?.summary).toMatchObject({
+      'total-records': '238',
+      'total-delete-files': '0',
+      'total-position-deletes': '0',
+    })
+    expect(await places()).toHaveLength(238)
+    expect((await compact()).groups).toEqual([])
+  })
+
+  it('[K7] a row that is deleted while its file is rewritten stays deleted', async () => {
+    let rival: (() => Promise<void>) | undefined
+    await open((io) =>
+      afterUpload(io, async () => {
+        const run = rival
+        rival = undefined
+        await run?.()
+      }),
+    )
+    await fill()
+    rival = () => deleteRows('2024-01-02', 1)
+    const report = await compact()
+    expect(report.groups.map(({ rowsDeleted }) => rowsDeleted)).toEqual([0n, 1n, 0n])
+    expect(await places()).toHaveLength(239)
+    expect(await unreferencedDataFiles()).toEqual([])
+  })
+
+  it.each([true, false])(
+    '[K8] deletes nothing when nobody knows whether the commit landed (landed: %s)',
+    async (landed) => {
+      await open()
+      await fill()
+      const before = await places()
+      const catalog = new Proxy(lake.catalog, {
+        get: (target, property) => {
+          if (property === 'commitTable') {
+            return async (commit: TableCommit) => {
+              if (landed) await target.commitTable(commit)
+              throw new CommitStateUnknownError('no answer')
+            }
+          }
+          const value: unknown = Reflect.get(target, property)
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value
+        },
+      })
+      const rewrite = rewriteTable({ ...tools(), catalog }, identifier, {
+        options: (properties) => rewriteOptions(properties),
+      })
+      await expect(rewrite).rejects.toThrow(CommitStateUnknownError)
+      expect(await places()).toEqual(before)
+      expect(await unreferencedDataFiles()).toHaveLength(landed ? 0 : 3)
+    },
+  )
 })
 
 let broken = false
+
+/** Position deletes of the first rows of one live file of the day, as an upsert would commit them. */
+async function deleteRows(day: string, count: number): Promise<void> {
+  const { metadata } = await table()
+  const { tasks } = await planScan(lake.io, await table())
+  const victim = tasks.find(({ file }) => file.filePath.includes(day))?.file
+  if (victim === undefined) throw new Error(`no file of ${day}`)
+  const local = join(lake.directory, 'deletes.parquet')
+  await lake.database.withConnection(async (connection) => {
+    await connection.run(
+      `COPY (SELECT '${victim.filePath}' AS file_path, range::BIGINT AS pos FROM range(${count}))
+       TO '${local}' (FORMAT parquet, FIELD_IDS {file_path: ${deletePathFieldId}, pos: ${deletePosFieldId}})`,
+    )
+  })
+  const filePath = `${metadata.location}/data/deletes-${day}.parquet`
+  const stored = await lake.io.upload(local, filePath)
+  const { specId, partition } = victim
+  const file = positionDeleteFile({
+    filePath,
+    fileSizeInBytes: BigInt(stored.sizeBytes),
+    specId,
+    partition,
+    recordCount: BigInt(count),
+    referencedFiles: [victim.filePath],
+    posMin: 0n,
+    posMax: BigInt(count - 1),
+  })
+  const changes = {
+    baseSnapshotId: metadata.currentSnapshotId,
+    deletes: [{ file, referencedFiles: [victim.filePath] }],
+  }
+  const commit = { io: lake.io, clock: systemClock, random: systemRandom }
+  await commitAction(lake.catalog, identifier, new RowDelta(commit, { changes }), commit)
+}
+
+async function liveDeletes(): Promise<readonly string[]> {
+  const { tasks } = await planScan(lake.io, await table())
+  return tasks.flatMap(({ deletes }) => deletes.map(({ filePath }) => filePath))
+}
 
 /** Calls `hook` after each upload that a compaction does. */
 function afterUpload(inner: FileIO, hook: (location: string) => Promise<void>): FileIO {

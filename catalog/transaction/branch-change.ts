@@ -6,9 +6,10 @@
  */
 import { UnsupportedError } from '../../common/index.ts'
 import { type ManifestSource, readSnapshotManifests } from '../manifest/snapshot-manifests.ts'
+import { DeleteIndex } from '../scan/delete-index.ts'
 import type { DataFile, ManifestFile, Snapshot, TableMetadata } from '../spec/types.ts'
 import { ConflictError } from './conflict-error.ts'
-import { ancestorsOf, deletesApplyingTo } from './conflicts.ts'
+import { ancestorsOf } from './conflicts.ts'
 import { type LiveFile, readLiveFiles } from './live-files.ts'
 
 /** As Java's cherry-pick has it; names the head of the branch that a snapshot published. */
@@ -104,9 +105,14 @@ async function neededFiles(
   const own = new Set(added.map(({ entry }) => entry.dataFile.filePath))
   const data = manifests.filter((manifest) => manifest.content === 'data')
   const live = await readLiveFiles(source, metadata, data)
+  const index = new DeleteIndex(
+    metadata,
+    deletes.map(({ entry }) => entry),
+  )
   return live
-    .filter(({ entry }) => !own.has(entry.dataFile.filePath))
-    .filter((file) => deletesApplyingTo(metadata, deletes, [file]).length > 0)
+    .filter(({ entry: { dataFile, sequenceNumber = 0n } }) => {
+      return !own.has(dataFile.filePath) && index.deletesFor(dataFile, sequenceNumber).length > 0
+    })
     .map(({ entry }) => entry.dataFile)
 }
 

@@ -134,6 +134,12 @@ describe('planExpiry()', () => {
     expect(await plan(lake, all, { ...long, refs })).toEqual([])
   })
 
+  it('[F12] never ends main, whatever history.expire.max-ref-age-ms says', async () => {
+    const lake = await daily(2, { 'history.expire.max-ref-age-ms': '1' })
+    await lake.commit(new ManageRefs({ changes: [{ kind: 'create', type: 'tag', name: 'v1' }] }))
+    expect(await plan(lake, all)).toEqual([0, 'v1'])
+  })
+
   it('[F12] takes exactly the snapshots it is told, unless a ref names one', async () => {
     const lake = await daily(4)
     lake.clock.advance(90 * dayMs)
@@ -284,6 +290,21 @@ describe('expireSnapshots()', () => {
     await lake.io.delete([list])
     const { snapshotIds } = await expire(lake)
     expect(snapshotIds).toHaveLength(1)
+  })
+
+  it('costs a slow writer a round, not its commit, when the state it read has expired', async () => {
+    const lake = await openCatalogLake()
+    const [a, b, c] = [await stored(lake), await stored(lake), await stored(lake)]
+    await lake.append([a])
+    let checks = 0
+    const check = async (): Promise<void> => {
+      if (++checks > 1) return
+      await lake.append([b])
+      await expire(lake)
+    }
+    await lake.append([c], { check })
+    expect(checks).toBe(2)
+    expect(await lake.live()).toEqual([a.filePath, b.filePath, c.filePath])
   })
 
   it('[C24] leaves any history whole, whatever is expired in it', async () => {

@@ -1,6 +1,7 @@
 /** What a shell remembers between statements, and running one of them. */
 import { errorMessage, formatNamespace, type Namespace } from '../../common/index.ts'
 import type { QueryEngine } from '../query/query-engine.ts'
+import type { LiveState } from '../query/live-rows.ts'
 import type { QuerySummary } from '../query/query-result.ts'
 import { visibleText } from './display-text.ts'
 import { writeResult, type OutputMode, type TextSink } from './result-writer.ts'
@@ -92,11 +93,12 @@ export async function reportFailure(session: Session, error: unknown): Promise<v
   await session.messages(`error: ${lines.join('\n')}\n`)
 }
 
-/** `3 rows · web.events@812 2 of 14 files 3.1 MB · 0.045 s`. */
+/** `3 rows · web.events@812 2 of 14 files 3.1 MB · 0.045 s`, and what the live rows add. */
 export function footer(summary: QuerySummary): string {
   const tables = summary.tables.map(
-    ({ name, snapshotId, filesRead, filesTotal, bytesRead }) =>
-      `${visibleText(name)}@${snapshotId ?? 'empty'} ${filesRead} of ${filesTotal} files ${sizeText(bytesRead)}`,
+    ({ name, snapshotId, filesRead, filesTotal, bytesRead, live }) =>
+      `${visibleText(name)}@${snapshotId ?? 'empty'} ${filesRead} of ${filesTotal} files ${sizeText(bytesRead)}` +
+      (live === undefined ? '' : liveText(live)),
   )
   const parts = [
     `${summary.rowCount} ${summary.rowCount === 1 ? 'row' : 'rows'}`,
@@ -104,6 +106,13 @@ export function footer(summary: QuerySummary): string {
     `${(summary.totalMs / 1000).toFixed(3)} s`,
   ]
   return `${parts.join(' · ')}\n`
+}
+
+/** ` and live to orders/0@812, 0.3 s old`: the offsets are the first not seen. */
+function liveText({ newestRowAgeMs, offsets = {} }: LiveState): string {
+  const places = Object.entries(offsets).map(([name, offset]) => `${visibleText(name)}@${offset}`)
+  const age = newestRowAgeMs === undefined ? [] : [`${(newestRowAgeMs / 1000).toFixed(1)} s old`]
+  return ` and live to ${[places.join(' '), ...age].filter((part) => part !== '').join(', ')}`
 }
 
 export function promptOf(session: Session): string {

@@ -197,6 +197,47 @@ describe('openSandboxedEngine()', () => {
     await expect(ask('SELECT * FROM demo.tt')).rejects.toThrow('did you mean demo.t')
   })
 
+  it('reads live rows too, from the files that were named and cut', async () => {
+    const path = join(lake.directory, 'segment.parquet')
+    await lake.database.withConnection((connection) =>
+      connection.run(
+        `COPY (SELECT 7::BIGINT AS id, 'live' AS name) TO '${path}' (FORMAT parquet, FIELD_IDS {id: 1, name: 2})`,
+      ),
+    )
+    const own = await open({
+      live: async ({ identifier }) =>
+        identifier.name === 't'
+          ? { files: [{ path }], state: { newestRowAgeMs: 5 }, release: async () => undefined }
+          : undefined,
+    })
+    expect(await ask('SELECT count(*), max(name) FROM demo.t', undefined, own)).toEqual(['11|n9'])
+    await expect(ask(`SELECT * FROM '${path}'`, undefined, own)).rejects.toThrow('no table')
+  })
+
+  it.each([
+    ['parentheses', `SELECT ${'('.repeat(50_000)}1${')'.repeat(50_000)}`],
+    ['NOT', `SELECT ${'NOT '.repeat(100_000)}true`],
+    ['additions', `SELECT 1${'+1'.repeat(100_000)}`],
+    ['subqueries', `SELECT * FROM ${'(SELECT * FROM '.repeat(5_000)}x${')'.repeat(5_000)}`],
+    [
+      'joins',
+      `SELECT 1 FROM ${Array.from({ length: 3_000 }, (_, i) => `range(1) t${i}`).join(', ')}`,
+    ],
+    ['brackets', `SELECT ${'['.repeat(20_000)}1${']'.repeat(20_000)}`],
+    ['a broken surrogate and a zero', "SELECT '\ud800\u0000'"],
+  ])('[S6] outlives %s beyond reason', async (_name, sql) => {
+    const stop = new AbortController()
+    const timer = systemClock.sleep(3_000).then(() => stop.abort(new Error('long enough')))
+    const outcome = await ask(sql, stop.signal).then(
+      () => 'answered',
+      (error: unknown) => `refused: ${String(error).slice(0, 60)}`,
+    )
+    expect(outcome).toMatch(/^(answered|refused)/)
+    expect(await ask('SELECT count(*) FROM demo.t')).toEqual(['10'])
+    stop.abort(new Error('done'))
+    void timer
+  })
+
   it('[S3] gives each query an instance that knows nothing of the last one', async () => {
     const pool = await SandboxPool.start({ ...poolOptions, concurrency: 1 })
     try {

@@ -15,6 +15,11 @@ export {
 export { openLake, type Lake, type LakeTools } from './lake.ts'
 export { logBounds, type TopicBounds } from './log-bounds.ts'
 export { openCompactor, type CompactorOptions, type LakeCompactor } from './open-compactor.ts'
+export {
+  openBatchJobs,
+  type BatchJobsOptions,
+  type LakeBatchJobs,
+} from './open-batch-jobs.ts'
 export { openProducer, openTopicAdmin, type LogTools } from './open-log.ts'
 export { openQueryEngine, type LakeQueryEngine } from './open-query-engine.ts'
 export { openServer } from './open-server.ts'

@@ -13,8 +13,21 @@ export interface LakeQueryEngine {
   close(): Promise<void>
 }
 
+/** What an engine is made of, for those who pin its catalog before each use. */
+export interface LakeQueryParts {
+  readonly options: QueryEngineOptions
+  readonly reads: LakeQueryEngine['reads']
+  close(): Promise<void>
+}
+
 export async function openQueryEngine(lake: Lake): Promise<LakeQueryEngine> {
-  const { FileCache, createQueryEngine, openDatabase } = await import('../sql/index.ts')
+  const { createQueryEngine } = await import('../sql/index.ts')
+  const { options, reads, close } = await openQueryParts(lake)
+  return { engine: await createQueryEngine(options), reads, close }
+}
+
+export async function openQueryParts(lake: Lake): Promise<LakeQueryParts> {
+  const { FileCache, openDatabase } = await import('../sql/index.ts')
   const tempDirectory = await mkdtemp(join(tmpdir(), 'tidewater-sql-'))
   const { memoryBytesMax, sql } = lake.settings
   const database = await openDatabase({
@@ -40,28 +53,30 @@ export async function openQueryEngine(lake: Lake): Promise<LakeQueryEngine> {
   }
   try {
     const httpfs = httpfsSettings(lake)
-    const engine = httpfs === undefined ? undefined : await withHttpfs(lake, common, httpfs)
-    if (engine !== undefined) return { engine, reads: 'httpfs', close }
-    return { engine: await createQueryEngine(common), reads: 'cache', close }
+    if (httpfs !== undefined && (await canLoadHttpfs(lake, common, httpfs))) {
+      return { options: { ...common, httpfs }, reads: 'httpfs', close }
+    }
+    return { options: common, reads: 'cache', close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-/** Undefined when `auto` finds no extension: the cache serves as well, with whole files. */
-async function withHttpfs(
+/** False when `auto` finds no extension: the cache serves as well, with whole files. */
+async function canLoadHttpfs(
   lake: Lake,
   common: QueryEngineOptions,
   httpfs: HttpfsSettings,
-): Promise<QueryEngine | undefined> {
+): Promise<boolean> {
   const { createQueryEngine } = await import('../sql/index.ts')
   try {
-    return await createQueryEngine({ ...common, httpfs })
+    await createQueryEngine({ ...common, httpfs })
+    return true
   } catch (error) {
     if (lake.settings.sql.httpfs !== 'auto' || !(error instanceof ValidationError)) throw error
     lake.logger.debug('sql.httpfs-unavailable', { reason: errorMessage(error) })
-    return undefined
+    return false
   }
 }
 

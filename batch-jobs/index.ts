@@ -14,3 +14,7 @@ export {
   writeManifest,
   writeRunResults,
 } from './run/run-results.ts'
+export { lambdaView, type LambdaRequest, type LambdaView } from './materialize/lambda-sql.ts'
+export { type PinnedTables, pinTables } from './materialize/pinned-tables.ts'
+export { type Rendering, renderTemplate } from './materialize/render-model.ts'
+export { Scheduler, type SchedulerOptions } from './schedule/scheduler.ts'

@@ -94,6 +94,11 @@ export class CliContext {
     return this.#environment[name]
   }
 
+  /** The environment with the names of `--env-file` that it lacks. */
+  async wholeEnvironment(): Promise<Readonly<Record<string, string | undefined>>> {
+    return (await this.#settingsSources()).environment
+  }
+
   get debug(): boolean {
     return this.globals.debug === true || this.#isOn('TIDEWATER_DEBUG')
   }

@@ -1,11 +1,5 @@
 /** A model's SQL for one run: its template with the words of dbt filled in. */
-import {
-  didYouMean,
-  formatIdentifier,
-  NotFoundError,
-  type TableIdentifier,
-  ValidationError,
-} from '../../common/index.ts'
+import { NotFoundError, type TableIdentifier, ValidationError } from '../../common/index.ts'
 import { type Span, sqlTime } from '../intervals/interval.ts'
 import type { CallArguments, TemplateWord } from '../project/jinja.ts'
 import type { Project } from '../project/model.ts'
@@ -14,7 +8,7 @@ import type { Template } from '../project/template.ts'
 export interface Rendering {
   readonly project: Project
   readonly vars: Readonly<Record<string, string>>
-  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly environment: (name: string) => string | undefined
   readonly runId: string
 }
 
@@ -46,7 +40,7 @@ export function renderTemplate(
     config: () => '',
     ref: (call) => quoted(refTable(project, textOf(call, 0))),
     source: (call) => quoted(project.sourceTable(textOf(call, 0), textOf(call, 1))),
-    var: (call) => valueOf(call, 'variable', vars, where),
+    var: (call) => valueOf(call, 'variable', (name) => vars[name], where),
     env_var: (call) => valueOf(call, 'environment variable', environment, where),
     is_incremental: () => words.isIncremental,
     run_id: runId,
@@ -83,19 +77,11 @@ function textOf({ positional }: CallArguments, index: number): string {
 function valueOf(
   { positional, named }: CallArguments,
   what: string,
-  values: Readonly<Record<string, string | undefined>>,
+  lookup: (name: string) => string | undefined,
   where: string,
 ): string {
   const [name, fallback = named.get('default')] = positional
-  const value = values[String(name)] ?? fallback
+  const value = lookup(String(name)) ?? fallback
   if (value !== undefined && value !== null) return String(value)
-  const hint = what === 'variable' ? didYouMean(String(name), Object.keys(values)) : ''
-  throw new ValidationError(
-    `${where}: ${what} ${String(name)} is not set and has no default${hint}`,
-  )
-}
-
-/** For messages. */
-export function tableName(table: TableIdentifier): string {
-  return formatIdentifier(table)
+  throw new ValidationError(`${where}: ${what} ${String(name)} is not set and has no default`)
 }

@@ -21,6 +21,7 @@ import {
   type SettingProblem,
   variableSource,
 } from '../../common/settings/index.ts'
+import { checkCron } from '../schedule/cron.ts'
 import { buildOrder } from './graph.ts'
 import type { Model, Project, SingularTest } from './model.ts'
 import { parseTemplate, type Template } from './template.ts'
@@ -167,6 +168,7 @@ class ProjectLoader {
       ...entries.map((entry) => entry.config),
       inFileLayer(template),
     ])
+    if (config.cron !== undefined) checkCron(config.cron, template.file)
     const table = parseTableName(
       `${config.schema ?? this.#options.namespace}.${config.alias ?? name}`,
     )

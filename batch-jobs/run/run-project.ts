@@ -23,7 +23,8 @@ export interface RunOptions {
   /** Models at a time; default 1. */
   readonly threads?: number
   readonly vars?: Readonly<Record<string, string>>
-  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** What `env_var('NAME')` gives. */
+  readonly environment?: (name: string) => string | undefined
   readonly signal?: AbortSignal
   readonly onResult?: (result: NodeResult) => void
 }
@@ -39,7 +40,7 @@ export async function runProject(
   const rendering = {
     project,
     vars: options.vars ?? {},
-    environment: options.environment ?? {},
+    environment: options.environment ?? (() => undefined),
     runId,
   }
   const run = new ProjectRun(tools, rendering, chosen, options)

@@ -33,6 +33,7 @@ export {
 export { parseModelConfig, type ConfigLayer, type ModelKind } from './model-config.ts'
 export {
   parseModelDocument,
+  parseVars,
   type ModelDocument,
   type ModelEntry,
   type SourceEntry,

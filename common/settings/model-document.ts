@@ -128,6 +128,20 @@ export function parseModelDocument(
   }
 }
 
+/** `--vars`: YAML such as `{day: 2024-01-01, n: 3}` or `day: 2024-01-01`. Throws SettingsError. */
+export function parseVars(text: string): Readonly<Record<string, string>> {
+  const tree = parseYamlTree(text, '--vars', () => undefined)
+  const entries = Object.entries(tree.value)
+  const [problem] = tree.problems
+  if (problem !== undefined) throw new SettingsError(`--vars: ${problem.message}`)
+  return Object.fromEntries(
+    entries.map(([name, value]) => {
+      if (typeof value === 'string') return [name, value]
+      throw new SettingsError(`--vars: ${name} is no plain value`)
+    }),
+  )
+}
+
 function modelEntry(
   each: z.output<typeof entry>,
   tree: SettingTree,

@@ -63,8 +63,17 @@ export function fileAccess(cache: FileCache | undefined, withHttpfs: boolean): F
   }
 }
 
-/** Loads `httpfs` and tells it the store and the keys. Throws ValidationError saying what to do. */
-export async function enableHttpfs(database: Database, settings: HttpfsSettings): Promise<void> {
+/** Instances that know the store already: many engines may stand on one. */
+const enabled = new WeakMap<Database, Promise<void>>()
+
+/** Loads `httpfs` and tells it the store and the keys, once. Throws ValidationError saying what to do. */
+export function enableHttpfs(database: Database, settings: HttpfsSettings): Promise<void> {
+  const enabling = enabled.get(database) ?? loadHttpfs(database, settings)
+  enabled.set(database, enabling)
+  return enabling
+}
+
+async function loadHttpfs(database: Database, settings: HttpfsSettings): Promise<void> {
   await database.withConnection(async (connection) => {
     try {
       await connection.run(`LOAD ${quoteLiteral(settings.extension)}`)

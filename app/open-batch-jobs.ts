@@ -1,0 +1,67 @@
+/** The models of a project over a lake: engine, limits and a place for files put together. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type {
+  BatchTools,
+  Project,
+  RunOptions,
+  RunResults,
+  Scheduler,
+  SchedulerOptions,
+} from '../batch-jobs/index.ts'
+import type { Lake } from './lake.ts'
+import { openQueryParts } from './open-query-engine.ts'
+import { requireSafeStore } from './safe-store.ts'
+
+export interface BatchJobsOptions {
+  /** Where `models/`, `snapshots/` and `tests/` lie. */
+  readonly directory: string
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Over those of the settings. */
+  readonly vars?: Readonly<Record<string, string>>
+}
+
+export interface LakeBatchJobs {
+  readonly project: Project
+  readonly tools: BatchTools
+  run(options: RunOptions): Promise<RunResults>
+  /** Not started yet. */
+  scheduler(options?: SchedulerOptions): Scheduler
+  close(): Promise<void>
+}
+
+/** Throws SettingsError or ValidationError for what is wrong with the project. */
+export async function openBatchJobs(lake: Lake, options: BatchJobsOptions): Promise<LakeBatchJobs> {
+  const batch = await import('../batch-jobs/index.ts')
+  const { ManifestCache } = await import('../catalog/index.ts')
+  const { models } = lake.settings
+  const environment = options.environment ?? {}
+  const project = await batch.loadProject({
+    directory: options.directory,
+    namespace: models.namespace,
+    environment,
+  })
+  await requireSafeStore(lake)
+  const parts = await openQueryParts(lake)
+  const workDirectory = await mkdtemp(join(tmpdir(), 'tidewater-models-'))
+  const { catalog: _, ...query } = parts.options
+  const { catalog, io, clock, random, logger } = lake
+  const cache = new ManifestCache()
+  const tools = { catalog, io, query, clock, random, logger, cache, workDirectory }
+  const common = {
+    vars: { ...models.vars, ...options.vars },
+    environment: (name: string) => environment[name],
+  }
+  return {
+    project,
+    tools,
+    run: (runOptions) => batch.runProject(tools, project, { ...common, ...runOptions }),
+    scheduler: (schedulerOptions = {}) =>
+      new batch.Scheduler(tools, project, { ...common, ...schedulerOptions }),
+    close: async () => {
+      await parts.close()
+      await rm(workDirectory, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Runs models when their cron says so. A tick only wakes it; which models are due is decided from what
+ * their tables say of their last run, so a tick that was missed is made up for and one that comes twice
+ * does nothing (docs/spec/batch-jobs.md, B10).
+ */
+import { errorMessage, NotFoundError } from '../../common/index.ts'
+import { modelStateOf } from '../intervals/model-state.ts'
+import type { BatchTools } from '../materialize/materialize.ts'
+import type { Model, Project } from '../project/model.ts'
+import { selectModels } from '../project/select.ts'
+import { runProject, type RunOptions } from '../run/run-project.ts'
+import type { RunResults } from '../run/run-results.ts'
+import { hasTickBetween, startTicker, type Ticker } from './cron.ts'
+
+export interface SchedulerOptions
+  extends Pick<RunOptions, 'select' | 'exclude' | 'threads' | 'vars' | 'environment' | 'onResult'> {
+  /** Called after each round that ran anything. */
+  readonly onRound?: (results: RunResults) => void
+}
+
+export class Scheduler {
+  readonly #tools: BatchTools
+  readonly #project: Project
+  readonly #options: SchedulerOptions
+  /** When each model was last looked at by this scheduler. */
+  readonly #looked = new Map<string, number>()
+  readonly #stopping = new AbortController()
+  #tickers: readonly Ticker[] = []
+  #round: Promise<void> | undefined
+  #isWanted = false
+
+  constructor(tools: BatchTools, project: Project, options: SchedulerOptions = {}) {
+    this.#tools = tools
+    this.#project = project
+    this.#options = options
+  }
+
+  /** The models that have a cron. */
+  get models(): readonly Model[] {
+    return this.#project.models.filter(({ config }) => config.cron !== undefined)
+  }
+
+  /** Begins to tick, and runs at once what is due already. */
+  start(): void {
+    const expressions = new Set(this.models.flatMap(({ config }) => config.cron ?? []))
+    const warn = (reason: string): void =>
+      this.#tools.logger.warn('schedule.tick-failed', { reason })
+    this.#tickers = [...expressions].map((each) => startTicker(each, () => this.wake(), warn))
+    this.wake()
+  }
+
+  /** Looks for due models soon; many calls at once are one. */
+  wake(): void {
+    if (this.#stopping.signal.aborted) return
+    this.#isWanted = true
+    this.#round ??= this.#rounds()
+  }
+
+  /** Ends ticking and waits for the round under way: models that have begun end, others do not begin. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await Promise.all(this.#tickers.map((ticker) => ticker.stop()))
+    await this.#round
+  }
+
+  /** Runs what is due now, and what stands on it if that is due too. */
+  async runDue(): Promise<RunResults | undefined> {
+    const nowMs = this.#tools.clock.now()
+    const { select = [], exclude = [] } = this.#options
+    const due: Model[] = []
+    for (const model of selectModels(this.models, select, exclude)) {
+      if (await this.#isDue(model, nowMs)) due.push(model)
+    }
+    if (due.length === 0) return undefined
+    const { onRound: _, select: _select, exclude: _exclude, ...rest } = this.#options
+    const results = await runProject(this.#tools, this.#project, {
+      ...rest,
+      verb: 'build',
+      select: due.map(({ name }) => name),
+      signal: this.#stopping.signal,
+    })
+    const stopped = this.#stopping.signal.aborted
+    if (!stopped) for (const { name } of due) this.#looked.set(name, nowMs)
+    this.#options.onRound?.(results)
+    return results
+  }
+
+  async #rounds(): Promise<void> {
+    while (this.#isWanted && !this.#stopping.signal.aborted) {
+      this.#isWanted = false
+      try {
+        await this.runDue()
+      } catch (error) {
+        // The next tick tries again; what is due stays due.
+        this.#tools.logger.error('schedule.round-failed', { error: errorMessage(error) })
+      }
+    }
+    this.#round = undefined
+  }
+
+  async #isDue({ name, config, table }: Model, nowMs: number): Promise<boolean> {
+    const { cron } = config
+    if (cron === undefined) return false
+    const stored = await this.#lastRunMs(table)
+    if (stored === undefined && !this.#looked.has(name)) return true
+    const lastMs = Math.max(stored ?? 0, this.#looked.get(name) ?? 0)
+    return hasTickBetween(cron, lastMs, nowMs)
+  }
+
+  async #lastRunMs(table: Model['table']): Promise<number | undefined> {
+    try {
+      const { metadata } = await this.#tools.catalog.loadTable(table)
+      return modelStateOf(metadata)?.startedMs
+    } catch (error) {
+      if (error instanceof NotFoundError) return undefined
+      throw error
+    }
+  }
+}

@@ -228,6 +228,21 @@ describe('PublishBranch', () => {
     expect(await lake.live()).toEqual(paths(b, c, d, e))
   })
 
+  it('stops when the branch was removed or moved under it', async () => {
+    const { lake } = await replayed()
+    await lake.append([file()])
+    const remove = new ManageRefs({ changes: [{ kind: 'remove', name: 'replay' }] })
+    const racing = withRival(lake.catalog, () => lake.commit(remove))
+    await expect(lake.commit(publish(lake), racing)).rejects.toThrow(/no such branch/)
+    expect(await lake.live()).toHaveLength(3)
+
+    const other = await replayed()
+    const e = file()
+    const moving = withRival(other.lake.catalog, () => other.lake.append([e], { branch: 'replay' }))
+    await other.lake.commit(publish(other.lake), moving)
+    expect(await other.lake.live()).toEqual(paths(other.b, other.c, e))
+  })
+
   it('says which branches there are when it is given none of them', async () => {
     const { lake } = await replayed()
     await expect(lake.commit(publish(lake, { from: 'nope' }))).rejects.toThrow(/refs=main,replay/)

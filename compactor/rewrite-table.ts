@@ -214,6 +214,7 @@ class RewriteRound {
         inputs,
         directory,
         fileSizeBytesTarget: fileSizeBytesTarget(group.sizeBytes, this.#options),
+        ...(signal === undefined ? {} : { signal }),
       })
       signal?.throwIfAborted()
       const place = { metadata, schema, spec }

@@ -26,6 +26,8 @@ export interface RewriteDataFilesRequest {
   readonly directory: string
   /** Begin another file at about this size; undefined: one file. */
   readonly fileSizeBytesTarget: bigint | undefined
+  /** Ends the rewrite early with the signal's reason. */
+  readonly signal?: AbortSignal
 }
 
 export interface RewriteDataFilesResult {

@@ -335,6 +335,17 @@ describe('data file rewriter over duckdb', () => {
     }
   })
 
+  it('ends early when it is told to stop, with the reason given', async () => {
+    const select = `SELECT range AS n, md5(range::VARCHAR) AS text FROM range(400000)`
+    const input = await parquet(numbers, select)
+    const stopping = new AbortController()
+    const running = rewrite(numbers, [input], { signal: stopping.signal })
+    setImmediate(() => stopping.abort(new Error('enough')))
+    await expect(running).rejects.toThrow('enough')
+    const late = rewrite(numbers, [input], { signal: stopping.signal })
+    await expect(late).rejects.toThrow('enough')
+  })
+
   it('refuses a fixed-length column rather than change its type', async () => {
     const schema = schemaFromJson({
       type: 'struct',

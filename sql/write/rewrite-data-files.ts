@@ -33,11 +33,34 @@ const rowGroupBytesMax = 128 << 20
 export function createDataFileRewriter(database: Database): DataFileRewriter {
   return {
     rewrite: (request) =>
-      database.withConnection(async (connection) => {
-        // Keeping the order would hold back whole row groups in memory.
-        await connection.run('SET SESSION preserve_insertion_order = false')
-        return rewriteDataFiles(connection, request)
-      }),
+      database.withConnection((connection) =>
+        interruptible(connection, request.signal, async () => {
+          // Keeping the order would hold back whole row groups in memory.
+          await connection.run('SET SESSION preserve_insertion_order = false')
+          return rewriteDataFiles(connection, request)
+        }),
+      ),
+  }
+}
+
+/** A COPY of gigabytes must not hold up a process that is asked to stop. */
+async function interruptible<T>(
+  connection: DuckDBConnection,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted()
+  const interrupt = (): void => {
+    connection.interrupt()
+  }
+  signal?.addEventListener('abort', interrupt, { once: true })
+  try {
+    return await work()
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', interrupt)
   }
 }
 
@@ -52,6 +75,8 @@ async function rewriteDataFiles(
   const kept = rowsRead - deleted
   const groups = await layoutGroups(connection, request)
   const withDeletes = deleted > 0n
+  // An interrupt between two statements is lost.
+  request.signal?.throwIfAborted()
   const files = kept === 0n ? [] : await writeFiles(connection, request, groups, withDeletes)
   const written = files.reduce((sum, file) => sum + file.recordCount, 0n)
   if (written !== kept) {

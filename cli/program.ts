@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addInit } from './commands/init.ts'
+import { addModels } from './commands/models.ts'
 import { addServe } from './commands/serve.ts'
 import { addSql, withDoubleDashes } from './commands/sql.ts'
 import { addStream } from './commands/stream.ts'
@@ -54,6 +55,7 @@ export function buildProgram(context: CliContext): Command {
     addStream,
     addTopic,
     addTable,
+    addModels,
   ]) {
     add(program, context)
   }

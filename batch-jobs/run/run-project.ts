@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly verb: 'build' | 'run' | 'snapshot' | 'test'
   readonly select?: readonly string[]
   readonly exclude?: readonly string[]
+  /** Of the nodes that the words choose just these, by unique id: what a retry runs. */
+  readonly only?: readonly string[]
   readonly fullRefresh?: boolean
   readonly discardHistory?: boolean
   readonly window?: RunFlags['window']
@@ -77,7 +79,9 @@ class ProjectRun {
     this.#tools = tools
     this.#rendering = rendering
     this.#options = options
-    this.#nodes = new Map(this.#plan(chosen).map((node) => [keyOf(node), node]))
+    const { only } = options
+    const wanted = this.#plan(chosen).filter((node) => only?.includes(keyOf(node)) ?? true)
+    this.#nodes = new Map(wanted.map((node) => [keyOf(node), node]))
   }
 
   async finish(): Promise<readonly NodeResult[]> {
@@ -133,7 +137,7 @@ class ProjectRun {
   #isReady(node: Node): boolean {
     const key = keyOf(node)
     if (this.#done.has(key) || this.#running.has(key)) return false
-    return node.after.every((each) => this.#done.has(each))
+    return node.after.every((each) => this.#done.has(each) || !this.#nodes.has(each))
   }
 
   /** Settles what can no longer run, and what nobody wants any more. */

@@ -79,9 +79,8 @@ export async function writeRunResults(
 
 export interface StoredRun {
   readonly args: StoredArguments
-  /** Names of models and snapshots that did not succeed. */
+  /** Unique ids of what failed and of what was not run because of it. */
   readonly failed: readonly string[]
-  readonly command: string
 }
 
 /** The last run as `tide retry` needs it. Throws NotFoundError when there was none. */
@@ -97,15 +96,11 @@ export async function readRunResults(directory: string): Promise<StoredRun> {
     throw new CorruptDataError('the results of the last run are not readable', { facts: { file } })
   }
   const failed = (results as readonly Json[]).flatMap((result): string[] => {
-    const { unique_id: id, status } = isJsonObject(result) ? result : {}
-    const isFault = status === 'error' || status === 'fail'
-    const wasCut =
-      status === 'skipped' &&
-      String(result && isJsonObject(result) ? result['message'] : '').startsWith(cutMessage)
-    if (!isFault && !wasCut) return []
-    return [String(id)]
+    const { unique_id: id, status, message } = isJsonObject(result) ? result : {}
+    const wasCut = status === 'skipped' && String(message).startsWith(cutMessage)
+    return status === 'error' || status === 'fail' || wasCut ? [String(id)] : []
   })
-  return { args, failed, command: String(args['which'] ?? 'build') }
+  return { args, failed }
 }
 
 /** How the message of a node begins that was not run because of another's failure. */

@@ -136,6 +136,7 @@ describe('POST /query', () => {
     ['SELECT nope FROM demo.t', '', 400, 'line 1: SELECT nope FROM demo.t\n               ^'],
     ['SELECT * FROM demo.tt', '', 404, 'did you mean demo.t'],
     ["SELECT error('boom')", '', 400, 'boom'],
+    [`SELECT ${'1,'.repeat(70_000)}1 FROM (SELECT`, '', 400, 'syntax error'],
     ['SELECT 1; SELECT 2', '', 400, 'one statement'],
   ])('says what is wrong with %j %s', async (sql, parameters, status, message) => {
     const uri = await serve()

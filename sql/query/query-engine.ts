@@ -17,9 +17,10 @@ import { enableHttpfs, fileAccess, type HttpfsSettings } from './file-access.ts'
 import type { LiveSource } from './live-rows.ts'
 import { openLocalSession } from './local-session.ts'
 import { nearestNames } from './nearest-names.ts'
+import { planningError } from './query-error.ts'
 import { literalResult, type QueryResult } from './query-result.ts'
 import { QueryRun, type QueryOptions, type QueryTools } from './query-run.ts'
-import { catalogNames } from './query-views.ts'
+import { catalogNames, withoutCatalogNames } from './query-views.ts'
 import { showNamespaces } from './show.ts'
 import { statementKind } from './statement-kind.ts'
 
@@ -93,7 +94,7 @@ async function runStatement(
     return await run.start(kind.prefix)
   } catch (error) {
     await run.free()
-    throw error
+    throw planningError(error, withoutCatalogNames)
   }
 }
 

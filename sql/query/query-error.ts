@@ -17,14 +17,27 @@ export function queryError(
   original: string,
   clean: (message: string) => string,
 ): Error {
+  return toError(error, clean, (position) =>
+    renderPosition(original, source.originalPosition(utf16Position(source.text, position))),
+  )
+}
+
+/** The same before the query itself runs: what failed is text of ours, so no position is shown. */
+export function planningError(error: unknown, clean: (message: string) => string): Error {
+  return toError(error, clean, () => '')
+}
+
+function toError(
+  error: unknown,
+  clean: (message: string) => string,
+  render: (position: number) => string,
+): Error {
   const facts = errorFacts(errorMessage(error))
   if (facts === undefined) return error instanceof Error ? error : new Error(errorMessage(error))
   const kind = String(facts['exception_type'] ?? '').toLowerCase()
   const message = clean(String(facts['exception_message'] ?? ''))
   const position = Number(facts['position'] ?? Number.NaN)
-  const where = Number.isInteger(position)
-    ? renderPosition(original, source.originalPosition(utf16Position(source.text, position)))
-    : ''
+  const where = Number.isInteger(position) ? render(position) : ''
   const text = `${kind === '' ? 'query' : kind} error: ${message}${where}`
   if (kind === 'io' || kind === 'http') return new UnavailableError(text, { cause: error })
   if (kind === 'interrupt') return new UnavailableError('the query was interrupted')

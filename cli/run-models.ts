@@ -23,7 +23,12 @@ import type { Report, Row } from './output.ts'
 
 type Verb = RunOptions['verb']
 
-export async function runModels(context: CliContext, verb: Verb, flags: ModelFlags): Promise<void> {
+export async function runModels(
+  context: CliContext,
+  verb: Verb,
+  flags: ModelFlags,
+  only?: readonly string[],
+): Promise<void> {
   const window = windowOf(flags)
   const threads = threadsOf(flags)
   const { project, tools, run } = await openJobs(context, flags)

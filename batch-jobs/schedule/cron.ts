@@ -2,12 +2,12 @@
  * node-cron, which only ticks and only in UTC: at a change of clocks it loses or repeats hours of other
  * zones. What is due it does not decide.
  */
-import { createTask, schedule, validate } from 'node-cron'
+import { createTask, parse, schedule, validate } from 'node-cron'
 import { errorMessage, ValidationError } from '../../common/index.ts'
 
-const minuteMs = 60_000
+const dayMs = 86_400_000
 /** A model that was last run longer ago than this is due whatever its cron says. */
-const searchMinutesMax = 400 * 24 * 60
+const searchDaysMax = 1_500
 
 /** Throws ValidationError for what is no cron expression. */
 export function checkCron(expression: string, where: string): void {
@@ -19,20 +19,42 @@ export function checkCron(expression: string, where: string): void {
 
 /** Whether the expression has a moment in (afterMs, untilMs]. */
 export function hasTickBetween(expression: string, afterMs: number, untilMs: number): boolean {
+  const { hour, minute, second } = parse(expression)
   const task = createTask(expression, () => undefined, { timezone: 'UTC' })
+  // Which days match does not hang on the time of day.
+  const first = latestTime(hour, minute, second, dayMs) ?? 0
   try {
-    const hasSeconds = expression.trim().split(/\s+/).length > 5
-    const stepMs = hasSeconds ? 1_000 : minuteMs
-    const first = Math.floor(untilMs / stepMs) * stepMs
-    for (let steps = 0; steps < searchMinutesMax; steps++) {
-      const ms = first - steps * stepMs
-      if (ms <= afterMs) return false
-      if (task.match(new Date(ms))) return true
+    const newest = Math.floor(untilMs / dayMs) * dayMs
+    for (let day = newest; day + dayMs > afterMs; day -= dayMs) {
+      if (newest - day > searchDaysMax * dayMs) return true
+      if (!task.match(new Date(day + first))) continue
+      const time = latestTime(hour, minute, second, untilMs - day)
+      if (time !== undefined) return day + time > afterMs
     }
-    return true
+    return false
   } finally {
     void task.destroy()
   }
+}
+
+/** The latest time of a day, in milliseconds, that is not after `limitMs`. */
+function latestTime(
+  hours: readonly number[],
+  minutes: readonly number[],
+  seconds: readonly number[],
+  limitMs: number,
+): number | undefined {
+  const times = (list: readonly number[], unitMs: number): readonly number[] =>
+    [...list].sort((a, b) => b - a).map((each) => each * unitMs)
+  for (const hourMs of times(hours, 3_600_000)) {
+    if (hourMs > limitMs) continue
+    for (const minuteMs of times(minutes, 60_000)) {
+      if (hourMs + minuteMs > limitMs) continue
+      const secondMs = times(seconds, 1_000).find((each) => hourMs + minuteMs + each <= limitMs)
+      if (secondMs !== undefined) return hourMs + minuteMs + secondMs
+    }
+  }
+  return undefined
 }
 
 export interface Ticker {

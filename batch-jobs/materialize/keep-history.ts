@@ -21,7 +21,7 @@ import { quoted, renderTemplate } from './render-model.ts'
 import { ensureTable } from './target-table.ts'
 
 export async function keepHistory(attempt: Attempt, config: SnapshotConfig): Promise<Outcome> {
-  const { model, stage, tools, rendering, table: pinned, previous, flags } = attempt
+  const { model, stage, rendering, table: pinned, previous, flags } = attempt
   if (flags.fullRefresh && pinned !== undefined && !flags.discardHistory) {
     throw new ValidationError(
       `${model.file}: a full refresh would throw the history away for good: add --discard-history, or leave snapshots out with --exclude resource_type:snapshot`,

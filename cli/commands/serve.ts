@@ -1,4 +1,4 @@
-/** `tide serve`: the Iceberg REST catalog for other engines. */
+/** `tide serve`: the Iceberg REST catalog for other engines, and SQL over HTTP. */
 import type { Command } from 'commander'
 import type { CliContext } from '../context.ts'
 
@@ -11,7 +11,9 @@ export interface ServeOptions {
 export function addServe(program: Command, context: CliContext): void {
   program
     .command('serve')
-    .description('serve the catalog over REST (Spark, Trino, PyIceberg, DuckDB) until stopped')
+    .description(
+      'serve the catalog (Spark, Trino, PyIceberg, DuckDB) and SQL over HTTP until stopped',
+    )
     .option('--host <address>', 'address to listen on (server.host, default 127.0.0.1)')
     .option('--port <port>', 'port, 0 for a free one (server.port, default 8181)')
     .option('--share-keys', 'hand the S3 keys to clients, on loopback only (server.share_keys)')

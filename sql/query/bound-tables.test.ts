@@ -28,14 +28,14 @@ function planOf(data: DataFile, deletes: readonly DataFile[]): ScanPlan {
 const lakeSchema = { schemaId: 0, identifierFieldIds: [], fields: [] }
 
 describe('checkReadable()', () => {
-  it('[Q5] refuses delete files with the way out, rather than give deleted rows', () => {
+  it('[Q5] refuses equality deletes with the way out, rather than give deleted rows', () => {
     const deletes: DataFile = {
       ...file,
-      content: 'position-deletes',
+      content: 'equality-deletes',
       filePath: 's3://lake/d/t/data/1-deletes.parquet',
     }
     expect(() => checkReadable(table, planOf(file, [deletes]))).toThrow(
-      /has delete files, which sql cannot apply yet: rewrite its data files.*table=d\.t delete_file=s3:\/\/lake\/d\/t\/data\/1-deletes\.parquet/,
+      /has equality deletes, which sql cannot apply yet: rewrite its data files.*table=d\.t delete_file=s3:\/\/lake\/d\/t\/data\/1-deletes\.parquet/,
     )
   })
 

@@ -13,6 +13,7 @@ import {
 import { UnsupportedError, formatIdentifier } from '../../common/index.ts'
 import { columnFinder } from './column-finder.ts'
 import { evaluateConstants } from './constants.ts'
+import { isPositionDeletes } from './deleted-rows.ts'
 import { pushdownFilter } from './filter-pushdown.ts'
 import type { NameResolver } from './name-resolution.ts'
 import type { QuerySession } from './query-session.ts'
@@ -99,11 +100,13 @@ async function filtersOf(
 /** Wrong rows are worse than none: what this release cannot apply, it refuses. */
 export function checkReadable(table: Table, plan: ScanPlan): void {
   const name = formatIdentifier(table.identifier)
-  const withDeletes = plan.tasks.find(({ deletes }) => deletes.length > 0)
-  if (withDeletes !== undefined) {
+  const foreign = plan.tasks
+    .flatMap(({ deletes }) => deletes)
+    .find((file) => !isPositionDeletes(file))
+  if (foreign !== undefined) {
     throw new UnsupportedError(
-      'the table has delete files, which sql cannot apply yet: rewrite its data files with the engine that wrote them (in Spark: CALL system.rewrite_data_files), or read an earlier snapshot with AT (VERSION => …)',
-      { facts: { table: name, delete_file: withDeletes.deletes[0]?.filePath } },
+      'the table has equality deletes, which sql cannot apply yet: rewrite its data files with the engine that wrote them (in Spark: CALL system.rewrite_data_files), or read an earlier snapshot with AT (VERSION => …)',
+      { facts: { table: name, delete_file: foreign.filePath } },
     )
   }
   const other = plan.tasks.find(({ file }) => file.fileFormat.toLowerCase() !== 'parquet')

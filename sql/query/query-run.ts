@@ -40,6 +40,7 @@ import {
   withoutCatalogNames,
   type Relation,
 } from './query-views.ts'
+import { deletedRowsSelect, withDeletes } from './deleted-rows.ts'
 import { escapeGlob, pathColumn, scanSelect } from './scan-sql.ts'
 import { showTables } from './show.ts'
 import type { SplicedText } from './spliced-text.ts'
@@ -220,10 +221,11 @@ export class QueryRun {
     }
     const name = formatIdentifier(table.identifier)
     const { keepFile } = this.#options
-    const files = plan.tasks
-      .map((task) => task.file)
-      .filter((file) => keepFile === undefined || keepFile(name, file))
-    const opened = await this.#tools.files.open(files)
+    const tasks = plan.tasks.filter(({ file }) => keepFile === undefined || keepFile(name, file))
+    const files = tasks.map(({ file }) => file)
+    const deletes = [...new Set(tasks.flatMap((task) => task.deletes))]
+    const opened = await this.#tools.files.open([...files, ...deletes])
+    const scanFiles = opened.files.slice(0, files.length)
     this.#opened.push(opened)
     this.#bytesFetched += opened.bytesFetched
     const live = await this.#liveRows(planned)
@@ -240,14 +242,22 @@ export class QueryRun {
     ]
     const { schema } = plan
     const groups = namesAreCertain(table.metadata, schema)
-      ? [{ files: opened.files, layout: undefined }]
-      : await groupByLayout(session, schema, opened.files)
+      ? [{ files: scanFiles, layout: undefined }]
+      : await groupByLayout(session, schema, scanFiles)
     const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0n)
-    const select = scanSelect({ schema, groups, rowCount, withPath, live: live?.files ?? [] })
+    const scan = { schema, groups, rowCount, withPath, live: live?.files ?? [] }
+    const deleted = deletedRowsSelect(withDeletes(tasks, opened.files))
     return {
       reference,
       catalogName,
-      make: (view) => [{ sql: `CREATE VIEW ${view} AS ${select}` }],
+      make: (view) => {
+        if (deleted === undefined) return [{ sql: `CREATE VIEW ${view} AS ${scanSelect(scan)}` }]
+        const deletedRows = view.replace(/"$/, '$deleted-rows"')
+        return [
+          { sql: `CREATE TABLE ${deletedRows} AS ${deleted}` },
+          { sql: `CREATE VIEW ${view} AS ${scanSelect({ ...scan, deletedRows })}` },
+        ]
+      },
     }
   }
 

@@ -2,8 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { NotFoundError } from '../common/index.ts'
 import type {
   BatchTools,
+  LambdaRequest,
+  LambdaView,
   Project,
   RunOptions,
   RunResults,
@@ -26,6 +29,15 @@ export interface LakeBatchJobs {
   readonly project: Project
   readonly tools: BatchTools
   run(options: RunOptions): Promise<RunResults>
+  /**
+   * The query that stands for a model with `lambda: true`, over tables loaded through `pins`; run it with
+   * a catalog that gives those very tables. `liveTimes`: of rows that no snapshot has yet.
+   */
+  lambdaView(
+    model: string,
+    pins: LambdaRequest['pins'],
+    liveTimes?: LambdaRequest['liveTimes'],
+  ): Promise<LambdaView>
   /** Not started yet. */
   scheduler(options?: SchedulerOptions): Scheduler
   close(): Promise<void>
@@ -57,6 +69,12 @@ export async function openBatchJobs(lake: Lake, options: BatchJobsOptions): Prom
     project,
     tools,
     run: (runOptions) => batch.runProject(tools, project, { ...common, ...runOptions }),
+    lambdaView: async (name, pins, liveTimes = []) => {
+      const model = project.models.find((each) => each.name === name)
+      if (model === undefined) throw new NotFoundError(`there is no model ${name}`)
+      const rendering = { project, ...common, runId: 'lambda' }
+      return batch.lambdaView(tools, { rendering, model, pins, liveTimes })
+    },
     scheduler: (schedulerOptions = {}) =>
       new batch.Scheduler(tools, project, { ...common, ...schedulerOptions }),
     close: async () => {

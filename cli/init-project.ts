@@ -81,7 +81,7 @@ function readme(produce: string): string {
 |---|---|
 | \`tidewater.yaml\` | where tables live (warehouse, keys) |
 | \`streams/*.yaml\` | one file per stream: topic, schema, table |
-| \`models/\` | SQL models (a later release) |
+| \`models/\` | SQL models in dbt's words: \`tide build\` |
 | \`.env.example\` | names of the environment this project reads |
 
 \`\`\`sh

@@ -26,7 +26,6 @@ export {
   formatPath,
   formatProblem,
   type Origin,
-  type RawMap,
   type RawValue,
   type SettingProblem,
 } from './setting-tree.ts'
@@ -36,7 +35,6 @@ export {
   parseVars,
   type ModelDocument,
   type ModelEntry,
-  type SourceEntry,
 } from './model-document.ts'
 export type {
   BatchSize,

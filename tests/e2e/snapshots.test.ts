@@ -197,6 +197,21 @@ describe('strategy: timestamp', () => {
     )
   })
 
+  it('[B9] finds a second current row that somebody else has written', async () => {
+    await snapshot(config)
+    await observe(people([{ id: 1, at: 10, value: 'a' }]))
+    await project.lake.append(
+      'models.people_history',
+      `SELECT 1 AS id, make_timestamp(20000000) AS updated_at, 'z' AS value, 'x' AS scd_id,
+        make_timestamp(20000000) AS valid_from, NULL::TIMESTAMP AS valid_to, false AS is_deleted`,
+    )
+    const { results, ok } = await project.run({ verb: 'test', select: ['people_history'] })
+    expect(ok).toBe(false)
+    expect(results.map(({ name, status }) => `${name} ${status}`)).toEqual([
+      'one_current_row_people_history fail',
+    ])
+  })
+
   it('refuses to throw a history away unless told twice', async () => {
     await snapshot(config)
     await observe(people([{ id: 1, at: 10, value: 'a' }]))

@@ -27,7 +27,13 @@ import {
   rewriteTable,
 } from '../../compactor/index.ts'
 import type { FileIO } from '../../io/index.ts'
-import { createDataFileRewriter } from '../../sql/index.ts'
+import {
+  allRows,
+  createDataFileRewriter,
+  FileCache,
+  openSandboxedEngine,
+  plainText,
+} from '../../sql/index.ts'
 import { type LakeFixture, liveFiles, openLakeFixture } from '../support/lake-fixture.ts'
 
 let lake: LakeFixture
@@ -223,6 +229,39 @@ describe('rewriteTable()', () => {
     })
     expect(await places()).toHaveLength(238)
     expect((await compact()).groups).toEqual([])
+  })
+
+  it('[Q12] deleted rows are hidden in the locked-down process too', async () => {
+    await open()
+    await fill()
+    await deleteRows('2024-01-03', 3)
+    const cache = new FileCache({
+      io: lake.io,
+      directory: join(lake.directory, 'cache'),
+      bytesMax: 1e9,
+    })
+    const engine = await openSandboxedEngine({
+      catalog: lake.catalog,
+      io: lake.io,
+      cache,
+      limits: {
+        memoryBytesMax: 200e6,
+        threads: 1,
+        tempBytesMax: 50e6,
+        rowsMax: 10,
+        resultBytesMax: 1e6,
+      },
+      mode: 'auto',
+      concurrency: 1,
+      queuedMax: 1,
+      timeoutMs: 20_000,
+    })
+    try {
+      const rows = await allRows(await engine.query('SELECT count(*) FROM web.events'))
+      expect(rows.map((row) => row.map(plainText))).toEqual([['237']])
+    } finally {
+      await engine.close()
+    }
   })
 
   it('[K7] a row that is deleted while its file is rewritten stays deleted', async () => {

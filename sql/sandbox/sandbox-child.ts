@@ -168,14 +168,15 @@ export class SandboxChild {
   }
 
   #ending(code: number | null, signal: NodeJS.Signals | null): Error {
-    const said = this.#said.trim()
+    const lines = this.#said.trim().split('\n')
+    const said = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1)
     return new UnavailableError(
       'the process that ran the query ended, by a crash of the engine or for lack of memory; only this query is lost',
       {
         facts: {
           exit: code ?? undefined,
           signal: signal ?? undefined,
-          said: said === '' ? undefined : said.split('\n').at(-1),
+          said: said === '' ? undefined : said,
         },
       },
     )

@@ -46,7 +46,8 @@ export function sealBuiltins(): void {
     for (const name of names) {
       if ((holder as Members)[name] === undefined) continue
       Object.defineProperty(holder, name, {
-        value: () => {
+        // No arrow: some of them are constructors.
+        value: function refused(): never {
           throw new Error(`${name} is not available where queries run`)
         },
         writable: false,

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { silentLogger, systemClock } from '../../common/index.ts'
 import { FileCache, allRows, openSandboxedEngine, plainText } from '../../sql/index.ts'
 import type { SandboxedEngine, SandboxedEngineOptions } from '../../sql/index.ts'
-import { findConfinement } from '../../sql/sandbox/confinement.ts'
+import { findConfinement, unconfined } from '../../sql/sandbox/confinement.ts'
+import { SandboxChild } from '../../sql/sandbox/sandbox-child.ts'
 import { SandboxPool, type SandboxPoolOptions } from '../../sql/sandbox/sandbox-pool.ts'
 import { repositoryRoot } from '../support/services/paths.ts'
 import { openSqlLake, type SqlLake } from '../support/sql-lake.ts'
@@ -154,6 +155,35 @@ describe('the confinement', () => {
       'PATH',
       'TMPDIR',
     ])
+  })
+
+  it('[S1] is tried by every child from inside, and one with a network is not used', async () => {
+    const options = (name: string) => ({
+      limits,
+      directory: join(lake.directory, name),
+      clock: systemClock,
+    })
+    const broken = { confine: (command: readonly string[]) => command, isNetworkless: true }
+    await expect(SandboxChild.start({ ...options('a'), confinement: broken })).rejects.toThrow(
+      'has a network although it must not',
+    )
+    const confinement = unconfined('for this test')
+    const open = await SandboxChild.start({ ...options('b'), confinement })
+    await open.stop()
+  })
+
+  it('[S1] takes network and processes from the JavaScript of the child too', async () => {
+    const program = join(repositoryRoot, 'tests/support/sealed-attempts.ts')
+    const child = spawn(process.execPath, ['--import', 'tsx', program], {
+      cwd: repositoryRoot,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let text = ''
+    child.stdout.setEncoding('utf8').on('data', (part: string) => {
+      text += part
+    })
+    await once(child, 'close')
+    expect(JSON.parse(text)).toEqual({ tried: 12, open: [] })
   })
 
   it('[S1] refuses to start where it is required and missing', async () => {

@@ -43,7 +43,7 @@ export async function timedTables(
   }
   if (timed.length > 0) return timed
   throw new ValidationError(
-    `${model.file}: none of its sources has the column ${own}, so nobody could tell which intervals late rows fall into: give a source its event_time (sources: tables: config: event_time)`,
+    `${model.file}: none of its sources has the column ${own}, so nobody could tell which intervals late rows fall into: give one its event_time (in the config of a model, or under sources: tables: config)`,
   )
 }
 

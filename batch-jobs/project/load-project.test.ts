@@ -101,7 +101,7 @@ snapshots:
       /batch_size: is required.*\n.*begin: is required/,
     ],
     ["{{ config(materialized='incremental', lambda=true) }} SELECT 1", /lambda: needs event_time/],
-    ["{{ config(event_time='ts') }} SELECT 1", /event_time: is for materialized: incremental/],
+    ["{{ config(begin='2024-01-01') }} SELECT 1", /begin: is for materialized: incremental/],
     ["{{ config(materialized='snapshot') }} SELECT 1", /strategy: is required/],
     [
       "{{ config(materialized='snapshot', strategy='check', unique_key='a') }} SELECT 1",

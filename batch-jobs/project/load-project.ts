@@ -119,7 +119,7 @@ class ProjectLoader {
   #eventTime(models: readonly Model[], table: TableIdentifier): string | undefined {
     const name = formatIdentifier(table)
     const model = models.find((each) => formatIdentifier(each.table) === name)
-    if (model !== undefined) return model.config.intervals?.eventTime
+    if (model !== undefined) return model.config.eventTime
     const declared = this.#documents
       .flatMap(({ sources }) => sources)
       .flatMap((source) =>

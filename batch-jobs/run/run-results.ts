@@ -124,7 +124,7 @@ export async function writeManifest(
         materialized: model.config.materialized,
         tags: model.config.tags,
         cron: model.config.cron ?? null,
-        event_time: model.config.intervals?.eventTime ?? null,
+        event_time: model.config.eventTime ?? null,
         batch_size: model.config.intervals?.batchSize ?? null,
         lambda: model.config.intervals?.lambda ?? false,
         unique_key: model.config.snapshot?.uniqueKey ?? null,

@@ -70,7 +70,7 @@ const laterKeys: Readonly<Record<string, string>> = {
 }
 
 const snapshotKeys = ['strategy', 'updated_at', 'check_cols'] as const
-const intervalKeys = ['event_time', 'batch_size', 'begin', 'allow_partials'] as const
+const intervalKeys = ['batch_size', 'begin', 'allow_partials'] as const
 
 /** Throws SettingsProblemsError with every fault. */
 export function parseModelConfig(kind: ModelKind, layers: readonly ConfigLayer[]): ModelConfig {
@@ -118,6 +118,7 @@ class ConfigBuilder {
       cron: value.cron,
       partitionBy: value.partition_by ?? [],
       properties: value.properties,
+      eventTime: value.event_time,
       onSchemaChange: value.on_schema_change,
       intervals: materialized === 'incremental' ? this.#intervals() : undefined,
       snapshot: materialized === 'snapshot' ? this.#snapshot() : undefined,

@@ -15,6 +15,8 @@ export interface ModelConfig {
   readonly cron: string | undefined
   readonly partitionBy: readonly PartitionTerm[]
   readonly properties: Readonly<Record<string, string>>
+  /** The column that says when a row happened: what readers with intervals of their own go by. */
+  readonly eventTime: string | undefined
   readonly onSchemaChange: 'append_new_columns' | 'ignore' | 'fail'
   /** Set for incremental models that are kept by intervals of event time. */
   readonly intervals: IntervalConfig | undefined

@@ -150,6 +150,16 @@ describe('MaintenanceLoop', () => {
     ])
   })
 
+  it('[K12] expires the snapshots of a table that it cannot rewrite', async () => {
+    const { catalog, clock, create, events, loop } = await lake()
+    await create('bad', 20)
+    clock.advance(1_000)
+    await loop.runOnce()
+    const { metadata } = await catalog.loadTable({ namespace: ['a'], name: 'bad' })
+    expect(metadata.snapshots).toHaveLength(10)
+    expect(events.map(([event]) => event)).toEqual(['maintenance.table-failed'])
+  })
+
   it('[K13] looks only at the pointer of a table that has not changed', async () => {
     const { create, io, loop } = await lake()
     await create('t', 4)

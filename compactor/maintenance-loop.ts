@@ -6,10 +6,11 @@
  * and the table left alone for a while (K12); a table that has not changed costs one look at its pointer
  * (K13).
  */
-import { expireSnapshots, type Table, type TableMetadata } from '../catalog/index.ts'
+import { expireSnapshots, type TableMetadata } from '../catalog/index.ts'
 import { errorMessage, formatIdentifier, type TableIdentifier } from '../common/index.ts'
 import { allTables } from './all-tables.ts'
 import { rewriteOptions, type RewriteOptions } from './rewrite-options.ts'
+import type { RewriteReport } from './rewrite-report.ts'
 import { type CompactorTools, maintenanceRetry, rewriteTable } from './rewrite-table.ts'
 
 export interface MaintenancePolicy {
@@ -139,21 +140,36 @@ export async function maintainTable(
   identifier: TableIdentifier,
   policy: MaintenancePolicy,
 ): Promise<MaintenanceResult> {
-  const { groups } = await rewriteTable(tools, identifier, { options: maintenanceOptions })
-  const { metadata }: Table = await tools.catalog.loadTable(identifier)
-  const olderThanMs = snapshotsOlderThan(metadata, tools.clock.now(), policy)
-  let snapshotsExpired = 0
-  if (olderThanMs !== undefined) {
-    const expiry = { olderThanMs, snapshotsMax: snapshotsPerPass }
-    const commit = { ...tools, retry: maintenanceRetry }
-    const { snapshotIds } = await expireSnapshots(tools.catalog, identifier, commit, expiry)
-    snapshotsExpired = snapshotIds.length
+  let groups: RewriteReport['groups'] = []
+  let failure: unknown
+  try {
+    groups = (await rewriteTable(tools, identifier, { options: maintenanceOptions })).groups
+  } catch (error) {
+    tools.signal?.throwIfAborted()
+    failure = error
   }
+  // A file that cannot be rewritten must not let snapshots pile up.
+  const snapshotsExpired = await expireByPolicy(tools, identifier, policy)
+  if (failure !== undefined) throw failure
   return {
     filesBefore: groups.reduce((sum, group) => sum + group.filesBefore, 0),
     filesAfter: groups.reduce((sum, group) => sum + group.filesAfter, 0),
     snapshotsExpired,
   }
+}
+
+async function expireByPolicy(
+  tools: CompactorTools,
+  identifier: TableIdentifier,
+  policy: MaintenancePolicy,
+): Promise<number> {
+  const { metadata } = await tools.catalog.loadTable(identifier)
+  const olderThanMs = snapshotsOlderThan(metadata, tools.clock.now(), policy)
+  if (olderThanMs === undefined) return 0
+  const expiry = { olderThanMs, snapshotsMax: snapshotsPerPass }
+  const commit = { ...tools, retry: maintenanceRetry }
+  const { snapshotIds } = await expireSnapshots(tools.catalog, identifier, commit, expiry)
+  return snapshotIds.length
 }
 
 function maintenanceOptions(properties: Readonly<Record<string, string>>): RewriteOptions {

@@ -1,5 +1,5 @@
 /** Results in the formats that `POST /query` knows, by the names that ClickHouse gives them. */
-import { type Json, type JsonObject, stringifyJson } from '../common/index.ts'
+import { type JsonObject, stringifyJson } from '../common/index.ts'
 import {
   type QueryResult,
   type ResultRow,
@@ -112,7 +112,8 @@ async function writeWireRows(
   const columns = result.columns.map(({ name, type }) => ({ name, type }))
   await sink(`${stringifyJson({ columns, queryId })}\n`)
   for await (const batch of result.batches) {
-    const lines = batch.map((row) => `${stringifyJson(row.map(wireValue) as Json)}\n`)
+    // Wire values hold no numbers, so the quick writer loses nothing.
+    const lines = batch.map((row) => `${JSON.stringify(row.map(wireValue))}\n`)
     await sink(lines.join(''))
   }
   const summary = summaryJson(result.summary(), result.usedNamespace)

@@ -155,6 +155,36 @@ describe('planRewrite()', () => {
   })
 })
 
+describe('planRewrite() after every commit of a stream', () => {
+  /** Bytes rewritten for each byte that came, until a file of the target is full. */
+  function amplification(commitBytes: number, boundsAmplification: boolean): number {
+    const given = { ...options({ 'target-file-size-bytes': '128000' }), boundsAmplification }
+    let live: readonly FileScanTask[] = []
+    let [came, rewrote] = [0, 0]
+    while (live.every(({ file }) => file.fileSizeInBytes < given.minFileSizeBytes)) {
+      live = [...live, task(commitBytes)]
+      came += commitBytes
+      for (const group of planRewrite(metadata, live, given).groups) {
+        rewrote += Number(group.sizeBytes)
+        const taken = new Set(group.tasks)
+        live = [...live.filter((one) => !taken.has(one)), task(Number(group.sizeBytes))]
+      }
+    }
+    return rewrote / came
+  }
+
+  it.each([
+    [4_000, 3, 4],
+    [250, 5, 49],
+  ])(
+    'writes a byte about once for each doubling of its file (commits of %d)',
+    (bytes, most, plain) => {
+      expect(amplification(bytes, true)).toBeLessThan(most)
+      expect(Math.round(amplification(bytes, false))).toBe(plain)
+    },
+  )
+})
+
 interface Shape {
   readonly size: number
   readonly specId: number

@@ -4,6 +4,7 @@
  *   npx tsx bench/drain-sink.ts '{"bootstrap": …, "topic": …, …}'
  */
 import { openLake, runLakeStream } from '../app/index.ts'
+import { tuneRuntime } from '../common/index.ts'
 import { parseLakeSettings, parseStreamSettings, variableSource } from '../common/settings/index.ts'
 
 interface Job {
@@ -17,6 +18,8 @@ interface Job {
   readonly extra?: string
 }
 
+// As `tide` does.
+tuneRuntime()
 const job = JSON.parse(process.argv[2] ?? '{}') as Job
 const input = { variables: variableSource({}), overrides: [], directory: process.cwd() }
 const lakeYaml = `catalog: { warehouse: "${job.warehouse}", s3.endpoint: "${job.endpoint}", s3.access-key-id: minioadmin, s3.secret-access-key: minioadmin }`

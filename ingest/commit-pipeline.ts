@@ -32,10 +32,11 @@ export type CommitBatch = (
 export class CommitPipeline {
   readonly #committer: BatchCommitter
   readonly #commitBatch: CommitBatch
-  #count = 0
   #sizeBytes = 0
   #typing: Promise<unknown> = Promise.resolve()
   #committing: Promise<void> = Promise.resolve()
+  /** The end of each batch under way, oldest first. */
+  readonly #ends: Promise<void>[] = []
   #failure: { readonly error: unknown } | undefined
 
   constructor(committer: BatchCommitter, commitBatch: CommitBatch) {
@@ -45,7 +46,7 @@ export class CommitPipeline {
 
   /** Batches handed over and not yet done. */
   get count(): number {
-    return this.#count
+    return this.#ends.length
   }
 
   /** Their bytes. */
@@ -56,18 +57,19 @@ export class CommitPipeline {
   push(sealed: SealedBatch): void {
     const { batch, directory } = sealed
     const sizeBytes = batch.sizeBytes
-    this.#count++
     this.#sizeBytes += sizeBytes
-    const staged = this.#typing.then(() => {
+    const staged = this.#typing.then(async () => {
       this.throwFailure()
+      await Promise.all(batch.spools.map((spool) => spool.written))
       const outDirectory = join(directory, 'out')
       return this.#committer.stage(sealed.table, batch.spools, sealed.sideFields, outDirectory)
     })
     this.#typing = staged.catch(() => undefined)
     this.#committing = this.#commitAfter(this.#committing, staged, sealed).finally(() => {
-      this.#count--
+      void this.#ends.shift()
       this.#sizeBytes -= sizeBytes
     })
+    this.#ends.push(this.#committing)
   }
 
   /** Never rejects: what goes wrong is kept for `throwFailure`. */
@@ -89,6 +91,11 @@ export class CommitPipeline {
     }
   }
 
+  /** Resolves when the oldest batch is done, well or not. */
+  async settleOldest(): Promise<void> {
+    await this.#ends[0]
+  }
+
   /** Resolves when every batch handed over so far is done, well or not. */
   async settle(): Promise<void> {
     await this.#typing
@@ -105,7 +112,7 @@ export class CommitPipeline {
 
   /** Gives up what has not begun to commit; a commit under way is awaited, so that it cannot land later. */
   async reset(): Promise<void> {
-    if (this.#count > 0) this.#failure ??= { error: new UnavailableError('the batch was given up') }
+    if (this.count > 0) this.#failure ??= { error: new UnavailableError('the batch was given up') }
     await this.settle()
     this.#failure = undefined
   }

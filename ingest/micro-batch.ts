@@ -5,23 +5,23 @@
  * Invariant E4 (docs/spec/exactly-once.md): every record between a range's `from` and `to` is exactly
  * one of: a row of a spool, a dead letter, waiting for a column, or a hole of the log.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { RowSpool } from '../catalog/index.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { deadLetterOf } from './dead-letter.ts'
 import type { OffsetRange } from './checkpoint.ts'
 import type { PlaceKeys } from './metadata-columns.ts'
-import { parsePlace, PlacePrefix } from './json/place-prefix.ts'
+import { parsePlace } from './json/place-prefix.ts'
+import type { RowBuffer, RowFormat } from './json/row-buffer.ts'
 import { type RowScanner, ScanResult } from './json/row-scanner.ts'
-import type { SpoolBuffer } from './json/spool-buffer.ts'
+import type { PendingSpool, SpoolWriter } from './json/spool-writer.ts'
 import { partitionKey, type RecordBatch } from './record-source.ts'
 import { retainRecords } from './retained-records.ts'
 
 export interface MicroBatchOptions {
   /** Local directory for spool files, deleted with the batch. */
   readonly directory: string
-  readonly buffer: SpoolBuffer
+  readonly spoolWriter: SpoolWriter
   readonly placeKeys: PlaceKeys
   /** The next offset that the table holds, for partitions that join this batch. */
   readonly committedOffset: (batch: RecordBatch) => bigint | undefined
@@ -33,14 +33,17 @@ export interface WaitingRecord {
   readonly index: number
 }
 
-/** A spool file holds about this much: large enough for a parallel parse, small enough to hold twice. */
-const spoolBytesTarget = 32 << 20
+/** How records become rows: what the table's schema decides. */
+export interface RowRules {
+  readonly scanner: RowScanner
+  readonly format: RowFormat
+}
 
 export class MicroBatch {
   recordCount = 0
   /** Bytes of rows, dead letters and waiting records. */
   sizeBytes = 0
-  readonly spools: RowSpool[] = []
+  readonly spools: PendingSpool[] = []
   readonly deadLetters: DeadLetter[] = []
   readonly waiting: WaitingRecord[] = []
   readonly #options: MicroBatchOptions
@@ -48,12 +51,10 @@ export class MicroBatch {
     string,
     { topic: string; partition: number; from: bigint | undefined; to: bigint }
   >()
-  readonly #prefix: PlacePrefix
   #newestTimestampMs = 0
 
   constructor(options: MicroBatchOptions) {
     this.#options = options
-    this.#prefix = new PlacePrefix(options.placeKeys)
   }
 
   get ranges(): readonly OffsetRange[] {
@@ -67,7 +68,8 @@ export class MicroBatch {
 
   get rowCount(): number {
     return (
-      this.spools.reduce((sum, spool) => sum + spool.rowCount, 0) + this.#options.buffer.rowCount
+      this.spools.reduce((sum, spool) => sum + spool.rowCount, 0) +
+      this.#options.spoolWriter.rowCount
     )
   }
 
@@ -76,10 +78,10 @@ export class MicroBatch {
   }
 
   /** Takes all records of `batch`. */
-  add(batch: RecordBatch, scanner: RowScanner): void {
+  async add(batch: RecordBatch, { scanner, format }: RowRules): Promise<void> {
+    const rows = await this.#rows(format)
     this.#extendRange(batch)
-    this.#prefix.enter(batch.topic, batch.partition)
-    for (let index = 0; index < batch.count; index++) this.#addRecord(batch, index, scanner)
+    for (let index = 0; index < batch.count; index++) this.#addRecord(batch, index, scanner, rows)
     this.recordCount += batch.count
     const last = batch.count - 1
     if (last >= 0)
@@ -87,10 +89,10 @@ export class MicroBatch {
   }
 
   /** Tries the waiting records again, once the schema has grown or will not; what fails is refused. */
-  retryWaiting(scanner: RowScanner): void {
+  async retryWaiting({ scanner, format }: RowRules): Promise<void> {
+    const rows = await this.#rows(format)
     for (const { batch, index } of this.waiting.splice(0)) {
-      this.#prefix.enter(batch.topic, batch.partition)
-      const result = this.#scan(batch, index, scanner)
+      const result = rows.take(scanner, batch, index)
       if (result !== ScanResult.good) this.#refuse(batch, index, scanner.fault)
     }
   }
@@ -113,23 +115,21 @@ export class MicroBatch {
     }
   }
 
-  /** Writes the buffer to a spool file once it is large; `always` writes whatever there is. */
+  /** Begins a spool file once there are rows enough, or with `always` for whatever there is. */
   async spill(always = false): Promise<void> {
-    const { buffer, directory } = this.#options
-    if (buffer.rowCount === 0 || (!always && buffer.length < spoolBytesTarget)) return
+    const { spoolWriter, directory } = this.#options
+    if (spoolWriter.rowCount === 0 || (!always && !spoolWriter.isFull)) return
     await mkdir(directory, { recursive: true })
-    const path = join(directory, `spool-${this.spools.length}.ndjson`)
-    await writeFile(path, buffer.view())
-    this.spools.push({
-      path,
-      rowCount: buffer.rowCount,
-      sizeBytes: buffer.length,
-      rowBytesMax: buffer.rowBytesMax,
-    })
-    buffer.clear()
+    this.spools.push(await spoolWriter.write(join(directory, `spool-${this.spools.length}`)))
   }
 
-  #addRecord(batch: RecordBatch, index: number, scanner: RowScanner): void {
+  async #rows(format: RowFormat): Promise<RowBuffer> {
+    const { spoolWriter } = this.#options
+    if (spoolWriter.isBusyWithOther(format)) await this.spill(true)
+    return spoolWriter.rows(format)
+  }
+
+  #addRecord(batch: RecordBatch, index: number, scanner: RowScanner, rows: RowBuffer): void {
     const start = batch.valueStarts[index] as number
     const end = batch.valueEnds[index] as number
     this.sizeBytes += end - start
@@ -137,19 +137,11 @@ export class MicroBatch {
       this.#refuse(batch, index, 'null value')
       return
     }
-    const result = this.#scan(batch, index, scanner)
+    const result = rows.take(scanner, batch, index)
     if (result === ScanResult.bad) this.#refuse(batch, index, scanner.fault)
     else if (result === ScanResult.unknownField) {
       this.waiting.push({ batch: retainRecords(batch, [index]), index: 0 })
     }
-  }
-
-  #scan(batch: RecordBatch, index: number, scanner: RowScanner): number {
-    const prefix = this.#prefix
-    prefix.write(batch.offsets, batch.timestamps, index)
-    const start = batch.valueStarts[index] as number
-    const end = batch.valueEnds[index] as number
-    return scanner.scan(batch.data, start, end, prefix.bytes, prefix.length, this.#options.buffer)
   }
 
   #refuse(batch: RecordBatch, index: number, reason: string): void {

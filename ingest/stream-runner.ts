@@ -14,6 +14,7 @@ import {
   CommitStateUnknownError,
   errorMessage,
   failpoint,
+  nextTurn,
   type RetryPolicy,
   UnavailableError,
   ValidationError,
@@ -22,7 +23,7 @@ import type { StreamSettings } from '../common/settings/index.ts'
 import { BatchCommitter, type StreamIdentity } from './batch-committer.ts'
 import { OffsetConflictError } from './checkpoint.ts'
 import { type CommitBatch, CommitPipeline } from './commit-pipeline.ts'
-import { SpoolBuffer } from './json/spool-buffer.ts'
+import { SpoolWriter } from './json/spool-writer.ts'
 import { MicroBatch } from './micro-batch.ts'
 import { partitionKey, type RecordBatch, type TopicPartition } from './record-source.ts'
 import { retainRecords } from './retained-records.ts'
@@ -36,8 +37,8 @@ import type {
 } from './stream-run.ts'
 import { StreamTables, type TableReader } from './stream-tables.ts'
 
-/** One poll takes at most this much, so that limits are looked at often enough. */
-const pollBytesMax = 16 << 20
+/** One poll takes about this much: what a socket yields in one turn of the event loop. */
+const pollBytesMax = 2 << 20
 const pollWaitMs = 250
 /** Batches between being sealed and being committed: one is typed while the last is uploaded. */
 const sealedMax = 2
@@ -111,7 +112,7 @@ class StreamRun {
   readonly #pipeline: CommitPipeline
   readonly #tables: StreamTables
   readonly #positions = new StreamPositions()
-  readonly #buffer = new SpoolBuffer()
+  readonly #spoolWriter = new SpoolWriter()
   readonly #startedMs: number
   /** Records read before the table existed. */
   #sample: RecordBatch[] = []
@@ -148,7 +149,7 @@ class StreamRun {
       }
     } finally {
       // Files of work in flight must outlive it.
-      await this.#pipeline.reset()
+      await this.#forget()
     }
   }
 
@@ -185,6 +186,8 @@ class StreamRun {
   async #step(): Promise<boolean> {
     this.#pipeline.throwFailure()
     await this.#awaitRoom()
+    // Records may be at hand for many polls; sockets, files and the engine need their turn as well.
+    await nextTurn()
     const result = await this.#parts.source.poll(pollBytesMax, pollWaitMs, this.#options.signal)
     if (result.kind === 'assigned') await this.#assign(result.partitions)
     else {
@@ -221,7 +224,7 @@ class StreamRun {
 
   async #encode(records: RecordBatch, reader: TableReader): Promise<void> {
     const { rows } = this.#currentBatch(reader)
-    rows.add(records, reader.scanner)
+    await rows.add(records, reader)
     await rows.spill()
     this.#checkTolerance(rows)
     if (rows.waiting.length > waitingMax) await this.#settleWaiting(rows)
@@ -233,8 +236,8 @@ class StreamRun {
     const directory = join(this.#directory, `batch-${++this.#batchNumber}`)
     const rows = new MicroBatch({
       directory,
-      buffer: this.#buffer,
-      placeKeys: reader.placeKeys,
+      spoolWriter: this.#spoolWriter,
+      placeKeys: reader.format.placeKeys,
       committedOffset: (partition) => this.#positions.committedOffset(partition),
     })
     this.#batch = { rows, directory, sinceMs: this.#parts.clock.monotonic() }
@@ -337,7 +340,7 @@ class StreamRun {
     const pipeline = this.#pipeline
     const sizeBytes = pipeline.sizeBytes + (this.#batch?.rows.sizeBytes ?? 0)
     const isFull = pipeline.count > 0 && sizeBytes > this.#settings.memoryBytesMax
-    if (isFull || pipeline.count >= sealedMax) await pipeline.settle()
+    if (isFull || pipeline.count >= sealedMax) await pipeline.settleOldest()
     pipeline.throwFailure()
   }
 
@@ -346,7 +349,7 @@ class StreamRun {
     await this.#pipeline.reset()
     this.#batch = undefined
     this.#sample = []
-    this.#buffer.clear()
+    await this.#spoolWriter.clear()
   }
 
   /** Begins anew from the table where that can help; throws what cannot be helped. */

@@ -6,10 +6,12 @@ import { currentSchema, type SideField, type Table } from '../catalog/index.ts'
 import { ValidationError } from '../common/index.ts'
 import type { StreamSettings } from '../common/settings/index.ts'
 import { restoreOffsets } from './checkpoint.ts'
+import { columnLayout } from './json/column-layout.ts'
+import type { RowFormat } from './json/row-buffer.ts'
 import { RowScanner } from './json/row-scanner.ts'
 import { firstReadable, sampleColumns } from './json/sample-columns.ts'
 import { compileScanPlan } from './json/scan-plan.ts'
-import { metadataSideFields, type PlaceKeys, placeKeysFor } from './metadata-columns.ts'
+import { metadataSideFields, placeKeysFor } from './metadata-columns.ts'
 import type { MicroBatch, WaitingRecord } from './micro-batch.ts'
 import type { StreamOffsets } from './offset-map.ts'
 import type { RecordBatch } from './record-source.ts'
@@ -28,7 +30,7 @@ export interface TableReader {
   readonly table: Table
   readonly scanner: RowScanner
   readonly sideFields: readonly SideField[]
-  readonly placeKeys: PlaceKeys
+  readonly format: RowFormat
 }
 
 export class StreamTables {
@@ -122,7 +124,7 @@ export class StreamTables {
       }
       this.#use(table)
     }
-    if (this.#reader !== undefined) batch.retryWaiting(this.#reader.scanner)
+    if (this.#reader !== undefined) await batch.retryWaiting(this.#reader)
   }
 
   /** The table after a commit of ours: another writer may have changed its schema. */
@@ -142,7 +144,8 @@ export class StreamTables {
     const side = new Set(sideFields.map((field) => field.field))
     const fields = current.fields.filter((field) => !side.has(field.name))
     const scanner = new RowScanner(compileScanPlan(fields, schema.coercion))
-    this.#reader = { table, scanner, sideFields, placeKeys }
+    const format = { placeKeys, layout: columnLayout(fields, schema.coercion, placeKeys) }
+    this.#reader = { table, scanner, sideFields, format }
   }
 }
 

@@ -11,7 +11,7 @@ const config: IntervalConfig = {
   eventTime: 'ts',
   batchSize: 'day',
   beginMs: 0,
-  lookback: undefined,
+  lookback: 0,
   lambda: false,
   allowPartials: false,
 }
@@ -27,7 +27,7 @@ const judged = (span: Span, changed: JudgedSpan['changed'] = [], id = 1): Judged
   sources: sources(id),
   changed,
 })
-const request = { config, judged: [], nowMs: 5.5 * day, lookback: 0 }
+const request = { config, judged: [], nowMs: 5.5 * day, isAnyChanged: false }
 
 describe('dueSpans()', () => {
   it('wants everything from begin to the last whole interval at first', () => {
@@ -48,10 +48,13 @@ describe('dueSpans()', () => {
     expect(dueSpans({ ...request, judged: [judged(at(0, 5), 'unknown')] })).toEqual([at(0, 5)])
   })
 
-  it('looks back as far as it is told', () => {
+  it('looks back only when any source has changed', () => {
+    const back = { ...config, lookback: 2 }
     const done = [judged(at(0, 5))]
-    expect(dueSpans({ ...request, judged: done, lookback: 2 })).toEqual([at(3, 5)])
-    expect(dueSpans({ ...request, judged: done, lookback: 99 })).toEqual([at(0, 5)])
+    expect(dueSpans({ ...request, config: back, judged: done })).toEqual([])
+    expect(dueSpans({ ...request, config: back, judged: done, isAnyChanged: true })).toEqual([
+      at(3, 5),
+    ])
   })
 
   it('takes a window whether it is done or not, widened to whole intervals', () => {

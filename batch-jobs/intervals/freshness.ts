@@ -40,8 +40,8 @@ export interface DueRequest {
   readonly config: IntervalConfig
   readonly judged: readonly JudgedSpan[]
   readonly nowMs: number
-  /** Intervals before the one under way to compute again even if they are fresh. */
-  readonly lookback: number
+  /** Whether any source at all is another than at the last run. */
+  readonly isAnyChanged: boolean
   /** Only these times, and all of them whether fresh or not. */
   readonly window?: { readonly startMs?: number; readonly endMs?: number }
   readonly fullRefresh?: boolean
@@ -63,9 +63,9 @@ export function dueSpans(request: DueRequest): readonly Span[] {
   }
   if (request.fullRefresh === true) return [horizon]
   const missing = subtract([horizon], freshSpans(unit, judged))
-  if (request.lookback === 0) return missing
+  if (!request.isAnyChanged || config.lookback === 0) return missing
   const current = floorTo(unit, nowMs)
-  const lookback = { startMs: shift(unit, current, -request.lookback), endMs: horizon.endMs }
+  const lookback = { startMs: shift(unit, current, -config.lookback), endMs: horizon.endMs }
   return union([...missing, ...intersect([horizon], [lookback])])
 }
 

@@ -17,13 +17,7 @@ import type { IntervalConfig } from '../../common/settings/index.ts'
 import type { LoadedRows } from '../../sql/index.ts'
 import { doneAfter, dueSpans } from '../intervals/freshness.ts'
 import { covers, formatSpan, overlaps, type Span, sqlTime } from '../intervals/interval.ts'
-import {
-  judgeSpans,
-  type TimedTable,
-  timedStates,
-  timedTables,
-  upstreamTables,
-} from '../intervals/judge.ts'
+import { judgeSpans, timedStates, timedTables, upstreamTables } from '../intervals/judge.ts'
 import { sameSource, sourceStateOf } from '../intervals/model-state.ts'
 import { eventTimeField, timesOf } from '../intervals/source-changes.ts'
 import { commitRun } from './commit-run.ts'
@@ -39,7 +33,7 @@ export async function insertIntervals(attempt: Attempt, config: IntervalConfig):
     config,
     judged,
     nowMs: attempt.startedMs,
-    lookback: await lookbackOf(attempt, config, timed),
+    isAnyChanged: await isAnyChanged(attempt),
     fullRefresh: flags.fullRefresh,
     ...(flags.window === undefined ? {} : { window: flags.window }),
   })
@@ -174,22 +168,15 @@ function checkEventTime(
   )
 }
 
-/** The lookback of the config when any source has changed; without one, 1 when a lookup has. */
-async function lookbackOf(
-  { pins, previous, rendering, model }: Attempt,
-  { lookback }: IntervalConfig,
-  timed: readonly TimedTable[],
-): Promise<number> {
-  if (previous === undefined) return 0
-  const known = lookback === undefined ? new Set(timed.map(({ name }) => name)) : new Set<string>()
+/** Whether any table that the model names, or was seen to read, is in another state than it was then. */
+async function isAnyChanged({ pins, previous, rendering, model }: Attempt): Promise<boolean> {
+  if (previous === undefined) return true
   for (const identifier of upstreamTables(rendering.project, model)) {
-    const name = formatIdentifier(identifier)
-    if (known.has(name)) continue
     const table = await pins.load(identifier)
     const state = table === undefined ? undefined : sourceStateOf(table.metadata)
-    if (!sameSource(previous.sources.get(name), state)) return lookback ?? 1
+    if (!sameSource(previous.sources.get(formatIdentifier(identifier)), state)) return true
   }
-  return 0
+  return false
 }
 
 function nothingDue(attempt: Attempt): Outcome {

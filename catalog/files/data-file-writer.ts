@@ -4,13 +4,18 @@
  */
 import type { PartitionSpec, Schema, Value } from '../spec/types.ts'
 
-/** Rows waiting to be written: one file of newline-delimited JSON objects. */
+/**
+ * Rows waiting to be written: a file of newline-delimited JSON objects, which the engine parses, or a
+ * Parquet file of flat columns, which hold their values already.
+ */
 export interface RowSpool {
   readonly path: string
   readonly rowCount: number
   readonly sizeBytes: number
-  /** Bytes of the longest row, so that the reader sizes its buffers. */
+  /** Bytes of the longest JSON row, so that the reader sizes its buffers. */
   readonly rowBytesMax: number
+  /** The columns of a Parquet spool, by name; absent where rows are JSON. */
+  readonly columns?: readonly string[]
 }
 
 /**
@@ -34,19 +39,15 @@ export interface SideField {
       }
 }
 
-/** What decides how rows become files; the same for all rows of a batch. */
-export interface DataFileOptions {
+export interface WriteDataFilesRequest {
   readonly schema: Schema
   readonly spec: PartitionSpec
+  readonly spools: readonly RowSpool[]
   /** Existing local directory that receives the files; the caller deletes it. */
   readonly directory: string
   readonly sideFields: readonly SideField[]
   /** Table properties: `write.parquet.*` are honoured. */
   readonly properties: Readonly<Record<string, string>>
-}
-
-export interface WriteDataFilesRequest extends DataFileOptions {
-  readonly spools: readonly RowSpool[]
 }
 
 /** A Parquet file on this machine, with all that its manifest entry needs. */
@@ -66,7 +67,6 @@ export interface WrittenFile {
 
 /** A row that the engine could not turn into the schema's types. */
 export interface RefusedRow {
-  /** Index among the spools, in the order they were added. */
   readonly spool: number
   readonly row: number
   readonly reason: string
@@ -78,18 +78,6 @@ export interface WriteDataFilesResult {
   readonly refused: readonly RefusedRow[]
 }
 
-/** A batch whose spools are typed as they fill, so that little is left to do once it is full. */
-export interface DataFileSession {
-  /** Types all rows, or sets aside those that the engine refuses. One call at a time. */
-  add(spools: readonly RowSpool[]): Promise<void>
-  /** Writes the files of all rows added. The session is over then, however it ended. */
-  finish(): Promise<WriteDataFilesResult>
-  /** Gives up; safe to call at any time, and twice. */
-  close(): void
-}
-
 export interface DataFileWriter {
-  begin(options: DataFileOptions): Promise<DataFileSession>
-  /** All at once. */
   write(request: WriteDataFilesRequest): Promise<WriteDataFilesResult>
 }

@@ -50,7 +50,7 @@ const configSchema = field.section({
   event_time: field.text().optional(),
   batch_size: field.choice(['hour', 'day', 'month', 'year']).optional(),
   begin: field.parsed('a time such as 2024-01-01', parseTime).optional(),
-  lookback: field.integer(0, 10_000).optional(),
+  lookback: field.integer(0, 10_000).prefault('1'),
   lambda: field.flag().prefault('false'),
   allow_partials: field.flag().optional(),
   unique_key: field.textList().optional(),

@@ -29,11 +29,8 @@ export interface IntervalConfig {
   readonly batchSize: BatchSize
   /** Milliseconds since the epoch: no interval begins before. */
   readonly beginMs: number
-  /**
-   * Intervals before the one under way that are computed again whenever any source has changed.
-   * Undefined: one, and only when a source without event time has, because all else is known exactly.
-   */
-  readonly lookback: number | undefined
+  /** Intervals before the newest that are computed again whenever any source has changed. */
+  readonly lookback: number
   /** Readers see unfinished and stale intervals too, computed from the sources as they ask. */
   readonly lambda: boolean
   /** The interval that time is in the middle of is computed as well. */

@@ -6,7 +6,6 @@ import { growSchema } from './grow-schema.ts'
 import { inferFields, newShape, observe, type Shape } from './infer-schema.ts'
 import { RowScanner, ScanResult } from './row-scanner.ts'
 import { compileScanPlan } from './scan-plan.ts'
-import { SpoolBuffer } from './spool-buffer.ts'
 
 function shapeOf(records: readonly string[]): Shape {
   const shape = newShape()
@@ -37,8 +36,7 @@ function takes(sample: readonly string[], record: string): boolean {
   const { fields } = inferFields(shapeOf(sample))
   const scanner = new RowScanner(compileScanPlan(fields, 'strict'))
   const bytes = Buffer.from(record)
-  const none = Buffer.alloc(0)
-  return scanner.scan(bytes, 0, bytes.length, none, 0, new SpoolBuffer(16)) === ScanResult.good
+  return scanner.scan(bytes, 0, bytes.length) === ScanResult.good
 }
 
 describe('inferFields()', () => {

@@ -56,7 +56,7 @@ export const faultSignal = new Error('fault')
 export class JsonCursor {
   /** Why the last text was refused. */
   fault = ''
-  protected data: Uint8Array = new Uint8Array(0)
+  data: Uint8Array = new Uint8Array(0)
   protected start = 0
   protected pos = 0
   protected end = 0

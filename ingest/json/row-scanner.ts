@@ -1,6 +1,6 @@
 /**
- * Decides for each raw record whether the engine would take it over exactly, and copies it into the
- * spool if so.
+ * Decides for each raw record whether its columns would keep it exactly, and says where its values
+ * stand, for whoever copies it into the spool.
  *
  * DuckDB's JSON reader converts without a word (1.5 into a BIGINT becomes 2, `true` becomes 1, a zone
  * is dropped, unknown keys vanish; see docs/adr/0005-strict-json.md). One pass over the bytes finds
@@ -8,9 +8,16 @@
  * exactly. The scanner allocates nothing for a good record.
  */
 import { isUtf8 } from 'node:buffer'
-import { isDate, isTime, isTimestamp, isUuid, isBase64, numberFault } from './scalar-checks.ts'
-import { faultSignal, JsonCursor, jsonBytes, nestingDepthMax } from './json-cursor.ts'
+import { faultSignal, jsonBytes, nestingDepthMax } from './json-cursor.ts'
+import { ScalarCursor } from './scalar-cursor.ts'
 import { type FieldTable, type KeyPattern, NodeKind, type ScanNode } from './scan-plan.ts'
+import {
+  appendNumber,
+  appendText,
+  appendToken,
+  type ColumnarRows,
+  type ColumnBuffer,
+} from './column-buffer.ts'
 import type { SpoolBuffer } from './spool-buffer.ts'
 
 const { QUOTE, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET, MINUS } = jsonBytes
@@ -19,7 +26,7 @@ const kinds = NodeKind
 const depthMax = nestingDepthMax
 
 export const ScanResult = {
-  /** The row is in the spool. */
+  /** The record can be a row. */
   good: 0,
   /** `fault` says why the record is a dead letter. */
   bad: 1,
@@ -27,31 +34,26 @@ export const ScanResult = {
   unknownField: 2,
 } as const
 
-export class RowScanner extends JsonCursor {
+export class RowScanner extends ScalarCursor {
   readonly #root: ScanNode
+  /** Where the values of the record go as they are found; undefined: nowhere. */
+  #columns: readonly ColumnBuffer[] | undefined
+  #row = 0
+  #open = 0
+  #isEmpty = false
   #instance = 0
   #view: DataView = new DataView(new ArrayBuffer(0))
   #unknown = ''
-  /** Positions in the source, in pairs: number tokens that must be quoted for an exact decimal. */
-  #quotes: number[] = []
 
   constructor(root: ScanNode) {
     super()
     this.#root = root
   }
 
-  /**
-   * Scans data[start, end) and appends it to `out` when it is good. `prefix` is written right after
-   * the opening brace (the record's place in the log); the caller provides it without the comma.
-   */
-  scan(
-    data: Uint8Array,
-    start: number,
-    end: number,
-    prefix: Uint8Array,
-    prefixLength: number,
-    out: SpoolBuffer,
-  ): number {
+  /** Scans data[start, end). With `rows`, its values are appended; whoever calls ends or drops the row. */
+  scan(data: Uint8Array, start: number, end: number, rows?: ColumnarRows): number {
+    this.#columns = rows?.fields
+    if (rows !== undefined) this.#row = rows.rowCount
     if (data !== this.data) {
       this.data = data
       this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength)
@@ -61,15 +63,13 @@ export class RowScanner extends JsonCursor {
     this.end = end
     this.sawNonAscii = false
     this.#unknown = ''
-    if (this.#quotes.length > 0) this.#quotes = []
+    if (this.quotes.length > 0) this.quotes = []
     if (this.newlines.length > 0) this.newlines = []
-    let open = 0
-    let isEmpty = false
     try {
       this.skipSpace()
-      open = this.pos
+      this.#open = this.pos
       if (this.byte() !== OPEN_BRACE) this.failKind('a json object', '')
-      isEmpty = this.#object(this.#root, 1)
+      this.#isEmpty = this.#object(this.#root, 1)
       const close = this.pos
       this.skipSpace()
       if (this.pos !== this.end) this.fail('bytes after the end of the json value')
@@ -83,27 +83,25 @@ export class RowScanner extends JsonCursor {
       this.fault = `field ${this.#unknown} is not in the schema`
       return ScanResult.unknownField
     }
-    this.#copy(open, prefix, prefixLength, isEmpty, out)
     return ScanResult.good
   }
 
-  /** `{prefix,rest` with raw line ends made spaces (they only stand between tokens) and decimals quoted. */
-  #copy(
-    open: number,
-    prefix: Uint8Array,
-    prefixLength: number,
-    isEmpty: boolean,
-    out: SpoolBuffer,
-  ): void {
+  /**
+   * Appends the record that was good just now as one line of JSON. `prefix` comes right after the
+   * opening brace (the record's place in the log), without a comma. Raw line ends, which only stand
+   * between tokens, become spaces, and long decimals are quoted.
+   */
+  copyTo(out: SpoolBuffer, prefix: Uint8Array, prefixLength: number): void {
+    const open = this.#open
     const length = this.end - open
-    out.reserve(length + prefixLength + 3 + this.#quotes.length)
+    out.reserve(length + prefixLength + 3 + this.quotes.length)
     out.byte(OPEN_BRACE)
     out.head(prefix, prefixLength)
-    if (!isEmpty && prefixLength > 0) out.byte(COMMA)
+    if (!this.#isEmpty && prefixLength > 0) out.byte(COMMA)
     const base = out.length - (open + 1)
     let from = open + 1
-    if (this.#quotes.length > 0) {
-      for (const at of this.#quotes) {
+    if (this.quotes.length > 0) {
+      for (const at of this.quotes) {
         out.text(this.data, from, at)
         out.byte(QUOTE)
         from = at
@@ -112,7 +110,7 @@ export class RowScanner extends JsonCursor {
     out.text(this.data, from, this.end)
     for (const at of this.newlines) {
       if (at < open || at >= this.end) continue
-      const shift = this.#quotes.filter((quote) => quote <= at).length
+      const shift = this.quotes.filter((quote) => quote <= at).length
       out.overwrite(base + at + shift, 0x20)
     }
     out.byte(0x0a)
@@ -135,10 +133,10 @@ export class RowScanner extends JsonCursor {
       case kinds.long:
       case kinds.float:
       case kinds.double:
-        this.#numberOf(node, byte)
+        this.numberOf(node, byte)
         return
       case kinds.decimal:
-        this.#decimal(node, byte)
+        this.decimal(node, byte)
         return
       case kinds.boolean:
         if (byte === 0x74) this.literal('true')
@@ -161,7 +159,7 @@ export class RowScanner extends JsonCursor {
         this.anything(depth)
         return
       default:
-        this.#textOf(node, byte)
+        this.textOf(node, byte)
     }
   }
 
@@ -197,7 +195,8 @@ export class RowScanner extends JsonCursor {
           if (table.seenIn[index] === instance) this.fail(`duplicate key ${child.path}`)
           table.seenIn[index] = instance
           if (child.required) requiredSeen++
-          if (!this.#plainValue(child.kind)) this.#value(child, depth)
+          if (depth === 1 && this.#columns !== undefined) this.#columnValue(child, index)
+          else if (!this.#plainValue(child.kind)) this.#value(child, depth)
           expected = index + 1
         }
         const data = this.data
@@ -208,6 +207,71 @@ export class RowScanner extends JsonCursor {
     }
     if (requiredSeen < table.requiredCount) this.#failMissing(table, instance)
     return isEmpty
+  }
+
+  /** Checks a value of the record itself and appends it to its column, the common shapes in one loop. */
+  #columnValue(node: ScanNode, index: number): void {
+    const column = (this.#columns as readonly ColumnBuffer[])[index] as ColumnBuffer
+    const kind = node.kind
+    const start = this.pos
+    if (kind === kinds.string ? this.#plainText(column) : this.#plainNumber(column, kind)) {
+      column.lastRow = this.#row
+      return
+    }
+    this.pos = start
+    this.#value(node, 1)
+    if (this.data[start] === 0x6e) return
+    appendToken(column, this.data, start, this.pos)
+    column.lastRow = this.#row
+  }
+
+  #plainText(column: ColumnBuffer): boolean {
+    const data = this.data
+    const end = this.end
+    if (data[this.pos] !== QUOTE) return false
+    const start = this.pos + 1
+    let pos = start
+    while (pos < end && stringStop[data[pos] as number] === 0) pos++
+    if (pos >= end || data[pos] !== QUOTE) return false
+    this.pos = pos + 1
+    appendText(column, data, start, pos)
+    return true
+  }
+
+  /** At most 15 digits, which a double adds up exactly, and at most one point among them. */
+  #plainNumber(column: ColumnBuffer, kind: number): boolean {
+    if (kind < kinds.int || kind > kinds.double) return false
+    const data = this.data
+    const end = this.end
+    let pos = this.pos
+    const isNegative = data[pos] === MINUS
+    if (isNegative) pos++
+    const first = pos
+    let value = 0
+    let digit = 0
+    while (pos < end && (digit = (data[pos] as number) - 0x30) >= 0 && digit <= 9) {
+      value = value * 10 + digit
+      pos++
+    }
+    if (pos === first || pos - first > 15 || (data[first] === 0x30 && pos > first + 1)) return false
+    let next = data[pos] as number
+    let decimals = 0
+    if (next === 0x2e && kind >= kinds.float) {
+      const dot = ++pos
+      while (pos < end && (digit = (data[pos] as number) - 0x30) >= 0 && digit <= 9) {
+        value = value * 10 + digit
+        pos++
+      }
+      decimals = pos - dot
+      if (decimals === 0 || pos - first > 16) return false
+      next = data[pos] as number
+    } else if (kind === kinds.int ? value > 2147483647 : kind === kinds.float && value > 16777216) {
+      return false
+    }
+    if (pos >= end || (next !== COMMA && next !== CLOSE_BRACE)) return false
+    this.pos = pos
+    appendNumber(column, isNegative ? -value : value, decimals)
+    return true
   }
 
   /**
@@ -318,96 +382,10 @@ export class RowScanner extends JsonCursor {
     if (this.#unknown === '') this.#unknown = path
   }
 
-  #numberOf(node: ScanNode, byte: number): void {
-    const start = this.pos
-    if (byte !== MINUS && !isDigit(byte))
-      this.failKind(node.kind <= kinds.long ? 'an integer' : 'a number', node.path)
-    const shape = this.number()
-    const length = this.pos - start
-    // Short tokens cannot leave any range, so almost every number is done here.
-    if (shape === 0) {
-      if (length <= 7) return
-      if (length <= 15) {
-        if (node.kind === kinds.long || node.kind === kinds.double) return
-        if (node.kind === kinds.int && this.#isInt(start)) return
-      }
-    } else if (shape === 1 && length <= 300 && node.kind === kinds.double) return
-    const fault = numberFault(node.kind, this.text(start), shape)
-    if (fault !== undefined) this.fail(`${fault}: field ${node.path}`)
-  }
-
-  #isInt(start: number): boolean {
-    const data = this.data
-    const isNegative = data[start] === MINUS
-    let value = 0
-    for (let pos = isNegative ? start + 1 : start; pos < this.pos; pos++) {
-      value = value * 10 + ((data[pos] as number) - 0x30)
-    }
-    return value <= (isNegative ? 2147483648 : 2147483647)
-  }
-
-  #decimal(node: ScanNode, byte: number): void {
-    const start = this.pos
-    const isQuoted = byte === QUOTE
-    if (isQuoted) this.string()
-    else if (byte === MINUS || isDigit(byte)) this.number()
-    else this.failKind('a decimal number', node.path)
-    const text = isQuoted ? this.text(start).slice(1, -1) : this.text(start)
-    const match = /^-?(\d+)(?:\.(\d+))?$/.exec(text)
-    if (match === null) this.fail(`not a plain decimal number: field ${node.path}`)
-    const whole = (match?.[1] ?? '').replace(/^0+/, '').length
-    const fraction = (match?.[2] ?? '').replace(/0+$/, '').length
-    if (fraction > node.scale) {
-      this.fail(`more than ${node.scale} decimal places: field ${node.path}`)
-    }
-    if (whole > node.precision - node.scale) {
-      this.fail(
-        `more than ${node.precision - node.scale} digits before the point: field ${node.path}`,
-      )
-    }
-    // The engine reads a number token through a double; a quoted one it reads digit by digit.
-    if (!isQuoted && text.length > 15) this.#quotes.push(start, this.pos)
-  }
-
-  /** Types that JSON writes as strings of a fixed grammar. */
-  #textOf(node: ScanNode, byte: number): void {
-    if (byte !== QUOTE) this.failKind('a string', node.path)
-    const start = this.pos + 1
-    this.string()
-    const end = this.pos - 1
-    const data = this.data
-    switch (node.kind) {
-      case kinds.timestamp:
-      case kinds.timestamptz: {
-        const fault = isTimestamp(data, start, end, node.kind === kinds.timestamptz)
-        if (fault !== undefined) this.fail(`${fault}: field ${node.path}`)
-        return
-      }
-      case kinds.date:
-        if (!isDate(data, start, end)) this.fail(`not a date (YYYY-MM-DD): field ${node.path}`)
-        return
-      case kinds.time:
-        if (!isTime(data, start, end)) this.fail(`not a time (HH:MM:SS.ffffff): field ${node.path}`)
-        return
-      case kinds.uuid:
-        if (!isUuid(data, start, end)) this.fail(`not a uuid: field ${node.path}`)
-        return
-      case kinds.binary:
-        if (!isBase64(data, start, end)) this.fail(`not base64: field ${node.path}`)
-        return
-      default:
-        throw new Error(`assertion failed: node kind ${node.kind}`)
-    }
-  }
-
   #failMissing(table: FieldTable, instance: number): never {
     const missing = table.nodes.find(
       (node, index) => node.required && table.seenIn[index] !== instance,
     )
     return this.fail(`required field ${missing?.path ?? ''} is missing`)
   }
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= 0x30 && byte <= 0x39
 }

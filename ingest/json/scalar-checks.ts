@@ -69,6 +69,8 @@ export function isTimestamp(
   }
   const hasZone = pos < end
   if (hasZone && !isZone(data, pos, end)) return grammar
+  if (withZone && hasZone && isOutsideCalendar(data, start, pos, end))
+    return 'outside of years 1 to 9999'
   if (withZone) return hasZone ? undefined : 'timestamp without a zone'
   return hasZone ? 'timestamp with a zone in a column without one' : undefined
 }
@@ -141,6 +143,21 @@ function isZone(data: Uint8Array, pos: number, end: number): boolean {
   if (length === 6 && data[pos + 3] !== 0x3a) return false
   const minute = twoDigits(data, end - 2)
   return minute >= 0 && minute <= 59
+}
+
+/** Whether the zone at `zone` moves the first or last day of the calendar out of it. */
+function isOutsideCalendar(data: Uint8Array, start: number, zone: number, end: number): boolean {
+  const year = twoDigits(data, start) * 100 + twoDigits(data, start + 2)
+  if (year !== 1 && year !== 9999) return false
+  if (twoDigits(data, start + 5) !== (year === 1 ? 1 : 12)) return false
+  if (twoDigits(data, start + 8) !== (year === 1 ? 1 : 31)) return false
+  const sign = data[zone]
+  if (sign !== 0x2b && sign !== 0x2d) return false
+  const minutesOf = (pos: number, next: number): number =>
+    twoDigits(data, pos) * 60 + (next < 0 ? 0 : twoDigits(data, next))
+  const offset = minutesOf(zone + 1, end - zone > 3 ? end - 2 : -1)
+  const utc = minutesOf(start + 11, start + 14) + (sign === 0x2b ? -offset : offset)
+  return utc < 0 || utc >= 1440
 }
 
 function twoDigits(data: Uint8Array, pos: number): number {

@@ -20,7 +20,7 @@ export class SpoolBuffer {
     this.#view = viewOf(this.#bytes)
   }
 
-  /** Makes room for `count` more bytes. Must precede `byte`, `text` and `head`. */
+  /** Makes room for `count` more bytes. Must precede `byte`, `word`, `text` and `head`. */
   reserve(count: number): void {
     const needed = this.length + count
     if (needed <= this.#bytes.length) return
@@ -32,6 +32,12 @@ export class SpoolBuffer {
 
   byte(value: number): void {
     this.#bytes[this.length++] = value
+  }
+
+  /** 32 bits, little end first. */
+  word(value: number): void {
+    this.#view.setInt32(this.length, value, true)
+    this.length += 4
   }
 
   /**

@@ -19,6 +19,7 @@ import { fetchRequest } from './kafka-requests.ts'
 import type { FetchLimits, FetchedPartition } from './kafka-requests.ts'
 import { corruptBatch, offsetAfter, readBatchHeader } from './record-batch-header.ts'
 import { ByteArena } from './byte-arena.ts'
+import { ColumnsPool } from './record-columns.ts'
 import { RecordSetSlicer } from './record-batch-slicer.ts'
 import type { RecordCompression } from './record-compression.ts'
 
@@ -62,6 +63,7 @@ export class KafkaFetcher {
   #readyBytes = 0
   /** The records of one poll; void with the next. */
   readonly #arena = new ByteArena()
+  readonly #columns = new ColumnsPool()
   #turn = 0
   #failure: Error | undefined
   #refreshing = false
@@ -123,6 +125,7 @@ export class KafkaFetcher {
   take(bytesMax: number): RecordBatch[] {
     this.#throwFailure()
     this.#arena.reset()
+    this.#columns.reset()
     const feeds = [...this.#feeds.values()]
     const batches: RecordBatch[] = []
     let bytes = 0
@@ -170,7 +173,12 @@ export class KafkaFetcher {
     const { compression, verifyChecksums } = this.#options
     const { abortedTransactions, recordSet } = fetched
     const origin = { ...feed.partition, compression, position, verifyChecksums }
-    return new RecordSetSlicer(recordSet, { ...origin, abortedTransactions, arena: this.#arena })
+    return new RecordSetSlicer(recordSet, {
+      ...origin,
+      abortedTransactions,
+      arena: this.#arena,
+      columns: this.#columns,
+    })
   }
 
   #dropReady(feed: Feed): void {

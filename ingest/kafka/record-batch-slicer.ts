@@ -21,7 +21,7 @@ import {
   verifyBatchChecksum,
 } from './record-batch-header.ts'
 import type { RecordBatchHeader } from './record-batch-header.ts'
-import { RecordColumns } from './record-columns.ts'
+import { type ColumnsPool, RecordColumns } from './record-columns.ts'
 import { recordCodecOf } from './record-compression.ts'
 import type { RecordCodec, RecordCompression } from './record-compression.ts'
 import { VarintCursor } from './varint-cursor.ts'
@@ -36,6 +36,8 @@ export interface SlicerOptions {
   readonly abortedTransactions?: readonly AbortedTransaction[]
   /** Takes what is decompressed; without it every group of batches gets memory of its own. */
   readonly arena?: ByteArena
+  /** Gives the columns; without it every result has columns of its own. */
+  readonly columns?: ColumnsPool
   /** On by default; costs about 0.04 CPU-s per million records of 234 bytes. */
   readonly verifyChecksums?: boolean
 }
@@ -183,7 +185,7 @@ export class RecordSetSlicer {
       if (header.recordCount > (end - start) / recordBytesMin) throw this.#miscounted(header)
       capacity += header.recordCount
     }
-    const columns = new RecordColumns(capacity)
+    const columns = this.#options.columns?.take(capacity) ?? new RecordColumns(capacity)
     const data = sections[0]?.inArena === true ? arena.bytes : this.#bytes
     for (const { header, start, end } of sections) {
       this.#fill(columns, header, data, start, end, position)

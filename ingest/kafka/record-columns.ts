@@ -15,6 +15,7 @@ const highHalf = 1 - lowHalf
 
 export class RecordColumns {
   count = 0
+  readonly capacity: number
   readonly valueStarts: Int32Array
   readonly valueEnds: Int32Array
   readonly keyStarts: Int32Array
@@ -27,6 +28,7 @@ export class RecordColumns {
   readonly #timestampHalves: Int32Array
 
   constructor(capacity: number) {
+    this.capacity = capacity
     const buffer = new ArrayBuffer(capacity * bytesPerRecord)
     const ints = (index: number): Int32Array =>
       new Int32Array(buffer, capacity * (16 + 4 * index), capacity)
@@ -88,3 +90,33 @@ export class RecordColumns {
     }
   }
 }
+
+/**
+ * Columns that are used again by the next poll, for the same reason as `ByteArena`: fresh ones for
+ * each batch make V8 collect its whole heap again and again.
+ */
+export class ColumnsPool {
+  readonly #columns: RecordColumns[] = []
+  #taken = 0
+
+  take(capacity: number): RecordColumns {
+    const index = this.#taken++
+    const known = this.#columns[index]
+    if (known !== undefined && known.capacity >= capacity) {
+      known.count = 0
+      return known
+    }
+    const made = new RecordColumns(Math.ceil(capacity * 1.25))
+    this.#columns[index] = made
+    return made
+  }
+
+  /** Everything handed out before is void from now on. */
+  reset(): void {
+    // What one crowded poll needed must not be kept for ever.
+    this.#columns.length = Math.min(this.#columns.length, Math.max(this.#taken, pooledMin))
+    this.#taken = 0
+  }
+}
+
+const pooledMin = 64

@@ -73,6 +73,24 @@ export function selectList(
   })
 }
 
+/** The same over a spool of columns; those that it lacks were added to the schema after it. */
+export function columnsList(
+  fields: readonly NestedField[],
+  sideFields: readonly SideField[],
+  columns: readonly string[],
+): string[] {
+  const known = new Set(columns)
+  const sideByField = new Map(sideFields.map((side) => [side.field, side]))
+  return fields.map((field) => {
+    const name = quoteIdentifier(field.name)
+    const side = sideByField.get(field.name)
+    if (side !== undefined) return `${sideExpression(side)} AS ${name}`
+    if (!known.has(field.name)) return `CAST(NULL AS ${duckdbTypeName(field.type)}) AS ${name}`
+    if (field.type.type === 'binary') return `${storedExpression(field.type, name)} AS ${name}`
+    return `CAST(${name} AS ${duckdbTypeName(field.type)}) AS ${name}`
+  })
+}
+
 /** `FIELD_IDS {…}` of COPY: an id on every node, list elements and map keys and values too. */
 export function fieldIds(fields: readonly NestedField[]): string {
   const entries = fields.map(

@@ -10,7 +10,6 @@ import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type {
   DataFileWriter,
-  NestedField,
   RefusedRow,
   RowSpool,
   WriteDataFilesRequest,
@@ -20,7 +19,7 @@ import type {
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
 import type { Database } from '../database.ts'
 import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
-import { fieldIds, jsonColumns, selectList } from './column-sql.ts'
+import { fieldIds } from './column-sql.ts'
 import { type ColumnStatistics, fileMetrics } from './parquet-statistics.ts'
 import { copyOptions } from './parquet-options.ts'
 import {
@@ -32,6 +31,9 @@ import {
 } from './partition-rows.ts'
 import { bucketMacros } from './partition-sql.ts'
 import { splitRefused } from './refused-rows.ts'
+import { typedRows } from './typed-rows.ts'
+
+const viewedGroupsMax = 2
 
 export function createDataFileWriter(database: Database): DataFileWriter {
   return {
@@ -49,15 +51,12 @@ async function writeDataFiles(
   connection: DuckDBConnection,
   request: WriteDataFilesRequest,
 ): Promise<WriteDataFilesResult> {
-  const sideNames = new Set(request.sideFields.map((side) => side.field))
-  const jsonFields = request.schema.fields.filter((field) => !sideNames.has(field.name))
-  const read = (spools: readonly RowSpool[]): string => readJson(spools, jsonFields, request)
   const plan = planPartitions(request.schema, request.spec)
-  const { spools, refused } = await loadRows(connection, request, plan, read)
+  const { spools, refused } = await loadRows(connection, request, plan)
   const rowCount = spools.reduce((sum, spool) => sum + spool.rowCount, 0)
   await assertRowCount(connection, rowCount)
   if (rowCount === 0) return { files: [], refused }
-  const partitioned = await partitionRows(connection, plan)
+  const partitioned = await materialise(connection, await partitionRows(connection, plan))
   const files: WrittenFile[] = []
   for (const group of partitioned.groups) {
     files.push(await copyGroup(connection, request, partitioned, group))
@@ -71,18 +70,23 @@ async function writeDataFiles(
   return { files, refused }
 }
 
-/** Types all spools at once; when the engine refuses a row, finds it and goes on with the others. */
+/**
+ * Names all rows `batch_rows`: a view over columns, which are read as fast as a table is, or a table of
+ * parsed JSON. When the engine refuses a row of JSON, finds it and goes on with the others.
+ */
 async function loadRows(
   connection: DuckDBConnection,
   request: WriteDataFilesRequest,
   plan: PartitionPlan,
-  read: (spools: readonly RowSpool[]) => string,
 ): Promise<{ spools: readonly RowSpool[]; refused: readonly RefusedRow[] }> {
-  const columns = selectList(request.schema.fields, request.sideFields).join(', ')
-  const keys = plan.selectItems.map((item) => `, ${item}`).join('')
+  const query = (spools: readonly RowSpool[]): string =>
+    typedRows(spools, request, plan.selectItems)
+  if (request.spools.every((spool) => spool.columns !== undefined)) {
+    await connection.run(`CREATE OR REPLACE TEMP VIEW batch_rows AS ${query(request.spools)}`)
+    return { spools: request.spools, refused: [] }
+  }
   const create = (spools: readonly RowSpool[]): string =>
-    `CREATE OR REPLACE TEMP TABLE batch_rows AS
-     SELECT *${keys} FROM (SELECT ${columns} FROM ${read(spools)})`
+    `CREATE OR REPLACE TEMP TABLE batch_rows AS ${query(spools)}`
   try {
     await connection.run(create(request.spools))
     return { spools: request.spools, refused: [] }
@@ -104,21 +108,14 @@ async function loadRows(
   }
 }
 
-function readJson(
-  spools: readonly RowSpool[],
-  jsonFields: readonly NestedField[],
-  request: WriteDataFilesRequest,
-): string {
-  const paths = spools.map((spool) => quoteLiteral(spool.path)).join(', ')
-  const rowBytesMax = spools.reduce((max, spool) => Math.max(max, spool.rowBytesMax), 0)
-  const options = [
-    `columns = ${jsonColumns(jsonFields, request.sideFields)}`,
-    `format = 'newline_delimited'`,
-    `records = true`,
-    // The reader allocates twice this for each thread.
-    `maximum_object_size = ${Math.max(1 << 20, rowBytesMax + 1024)}`,
-  ]
-  return `read_json([${paths}], ${options.join(', ')})`
+/** Reading a view again for each file costs more than a table does once there are several files. */
+async function materialise(
+  connection: DuckDBConnection,
+  partitioned: PartitionedRows,
+): Promise<PartitionedRows> {
+  if (partitioned.groups.length <= viewedGroupsMax) return partitioned
+  await connection.run(`CREATE TEMP TABLE batch_typed AS FROM ${partitioned.table}`)
+  return { ...partitioned, table: 'batch_typed' }
 }
 
 async function assertRowCount(connection: DuckDBConnection, rowCount: number): Promise<void> {

@@ -101,6 +101,8 @@ function addLeaf(
   const min = column.get('min')
   const max = column.get('max')
   if (min === undefined || max === undefined) return
+  // The engine knows times that text of ISO 8601 does not; a column without bounds is never skipped.
+  if (isBeyondCalendar(type, min) || isBeyondCalendar(type, max)) return
   const least = statisticValue(type, min)
   const greatest = statisticValue(type, max)
   if (compareValues(type, least, greatest) > 0) {
@@ -110,6 +112,12 @@ function addLeaf(
   const upper = upperBoundFor(type, greatest, mode)
   if (lower !== undefined) metrics.lowerBounds.set(id, lower)
   if (upper !== undefined) metrics.upperBounds.set(id, upper)
+}
+
+/** Before year 1, after 9999, or infinite: only where the engine itself converted (coercion: lenient). */
+function isBeyondCalendar(type: PrimitiveType, text: string): boolean {
+  const hasDate = type.type === 'date' || type.type === 'timestamp' || type.type === 'timestamptz'
+  return hasDate && !/^\d{4}-\d{2}-\d{2}(?: \d|$)/.test(text)
 }
 
 /** A value as DuckDB prints it in statistics. */

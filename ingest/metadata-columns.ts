@@ -13,6 +13,8 @@ export interface PlaceKeys {
   readonly timestamp: string
   readonly partition: string
   readonly topic?: string
+  /** Of what else the record has (`recordMember`). */
+  readonly record: string
 }
 
 interface Member {
@@ -103,7 +105,12 @@ export function placeKeysFor(schema: Schema, severalTopics: boolean): PlaceKeys 
     while (taken.has(key.toLowerCase())) key = `$${key}`
     return key
   }
-  const keys = { offset: unused('$o'), timestamp: unused('$t'), partition: unused('$p') }
+  const keys = {
+    offset: unused('$o'),
+    timestamp: unused('$t'),
+    partition: unused('$p'),
+    record: unused('$r'),
+  }
   return severalTopics ? { ...keys, topic: unused('$topic') } : keys
 }
 

@@ -12,6 +12,7 @@ import { deadLetterOf } from './dead-letter.ts'
 import type { OffsetRange } from './checkpoint.ts'
 import type { PlaceKeys } from './metadata-columns.ts'
 import { parsePlace } from './json/place-prefix.ts'
+import { parseRecordMember } from './json/record-member.ts'
 import type { RowBuffer, RowFormat } from './json/row-buffer.ts'
 import { type RowScanner, ScanResult } from './json/row-scanner.ts'
 import type { PendingSpool, SpoolWriter } from './json/spool-writer.ts'
@@ -97,19 +98,21 @@ export class MicroBatch {
     }
   }
 
-  /** The dead letter for a spooled row; its key and headers are no longer at hand. */
+  /** The dead letter for a spooled row of JSON. */
   letterOfRow(row: Buffer, reason: string): DeadLetter {
     const { placeKeys } = this.#options
     const place = parsePlace(row, placeKeys)
-    const topic = place.topic ?? this.ranges[0]?.topic ?? ''
+    const { kept, length } = parseRecordMember(row, place.length, placeKeys.record)
+    const { key, headers } = kept
+    const rest = row.subarray(place.length + length)
     return {
-      topic,
+      topic: place.topic ?? this.ranges[0]?.topic ?? '',
       partition: place.partition,
       offset: place.offset,
       timestampMs: place.timestamp,
-      key: null,
-      value: Buffer.concat([Buffer.from('{'), row.subarray(place.length)]),
-      headers: [],
+      key,
+      value: kept.value ?? Buffer.concat([Buffer.from('{'), rest]),
+      headers,
       reason,
       sizeBytes: 200 + row.length,
     }

@@ -5,6 +5,7 @@ import { ColumnarRows } from './column-buffer.ts'
 import type { ColumnLayout } from './column-layout.ts'
 import { parquetSpool } from './parquet-spool.ts'
 import { PlacePrefix } from './place-prefix.ts'
+import { recordMember } from './record-member.ts'
 import { type RowScanner, ScanResult } from './row-scanner.ts'
 import { SpoolBuffer } from './spool-buffer.ts'
 
@@ -45,9 +46,11 @@ class JsonRows implements RowBuffer {
   readonly extension = 'ndjson'
   readonly #out = new SpoolBuffer()
   readonly #prefix: PlacePrefix
+  readonly #recordKey: string
   #batch: RecordBatch | undefined
 
   constructor(placeKeys: PlaceKeys) {
+    this.#recordKey = placeKeys.record
     this.#prefix = new PlacePrefix(placeKeys)
   }
 
@@ -73,7 +76,8 @@ class JsonRows implements RowBuffer {
       prefix.enter(batch.topic, batch.partition)
     }
     prefix.write(batch.offsets, batch.timestamps, index)
-    scanner.copyTo(this.#out, prefix.bytes, prefix.length)
+    const member = recordMember(this.#recordKey, batch, index, scanner.isTextChanged)
+    scanner.copyTo(this.#out, prefix.bytes, prefix.length, member)
     return result
   }
 

@@ -35,6 +35,8 @@ export const ScanResult = {
 } as const
 
 export class RowScanner extends ScalarCursor {
+  /** Whether `copyTo` changes anything in the text of the last record. */
+  isTextChanged = false
   readonly #root: ScanNode
   /** Where the values of the record go as they are found; undefined: nowhere. */
   #columns: readonly ColumnBuffer[] | undefined
@@ -75,6 +77,8 @@ export class RowScanner extends ScalarCursor {
       if (this.pos !== this.end) this.fail('bytes after the end of the json value')
       if (this.sawNonAscii && !isUtf8(data.subarray(start, end))) this.fail('invalid utf-8')
       this.end = close
+      this.isTextChanged =
+        this.#open !== start || close !== end || this.newlines.length + this.quotes.length > 0
     } catch (error) {
       if (error !== faultSignal) throw error
       return ScanResult.bad
@@ -88,15 +92,19 @@ export class RowScanner extends ScalarCursor {
 
   /**
    * Appends the record that was good just now as one line of JSON. `prefix` comes right after the
-   * opening brace (the record's place in the log), without a comma. Raw line ends, which only stand
-   * between tokens, become spaces, and long decimals are quoted.
+   * opening brace (the record's place in the log), without a comma, and `member` after it. Raw line
+   * ends, which only stand between tokens, become spaces, and long decimals are quoted.
    */
-  copyTo(out: SpoolBuffer, prefix: Uint8Array, prefixLength: number): void {
+  copyTo(out: SpoolBuffer, prefix: Uint8Array, prefixLength: number, member?: Uint8Array): void {
     const open = this.#open
     const length = this.end - open
-    out.reserve(length + prefixLength + 3 + this.quotes.length)
+    out.reserve(length + prefixLength + 4 + (member?.length ?? 0) + this.quotes.length)
     out.byte(OPEN_BRACE)
     out.head(prefix, prefixLength)
+    if (member !== undefined) {
+      out.byte(COMMA)
+      out.text(member, 0, member.length)
+    }
     if (!this.#isEmpty && prefixLength > 0) out.byte(COMMA)
     const base = out.length - (open + 1)
     let from = open + 1

@@ -17,7 +17,7 @@ import type { RecordBatch } from '../../ingest/record-source.ts'
 import { createDataFileWriter, type Database, openDatabase } from '../../sql/index.ts'
 import { fuzzEffort } from '../support/fuzz-effort.ts'
 
-const place = { offset: '$o', timestamp: '$t', partition: '$p', topic: '$topic' }
+const place = { offset: '$o', timestamp: '$t', partition: '$p', record: '$r', topic: '$topic' }
 const sideFields: SideField[] = [
   { field: '_offset', from: { kind: 'key', key: '$o', type: 'long' } },
   { field: '_topic', from: { kind: 'key', key: '$topic', type: 'string' } },

@@ -16,7 +16,7 @@ import { formatIdentifier, NotFoundError, ValidationError } from '../../common/i
 import type { IntervalConfig } from '../../common/settings/index.ts'
 import type { LoadedRows } from '../../sql/index.ts'
 import { doneAfter, dueSpans } from '../intervals/freshness.ts'
-import { covers, formatSpan, overlaps, type Span, sqlTime } from '../intervals/interval.ts'
+import { coarsen, covers, formatSpan, overlaps, type Span, sqlTime } from '../intervals/interval.ts'
 import { judgeSpans, timedStates, timedTables, upstreamTables } from '../intervals/judge.ts'
 import { sameSource, sourceStateOf } from '../intervals/model-state.ts'
 import { eventTimeField, timesOf } from '../intervals/source-changes.ts'
@@ -25,11 +25,14 @@ import { type Attempt, liveFiles, type Outcome, sourcesOf, stateOf } from './mat
 import { quoted, renderTemplate } from './render-model.ts'
 import { ensureTable } from './target-table.ts'
 
+/** A query for each span: above this, fresh intervals between due ones are computed along. */
+const spansMax = 32
+
 export async function insertIntervals(attempt: Attempt, config: IntervalConfig): Promise<Outcome> {
   const { model, stage, tools, pins, previous, rendering, flags, table: pinned } = attempt
   const timed = await timedTables(rendering.project, model, (each) => pins.load(each))
   const judged = await judgeSpans(tools, timed, flags.fullRefresh ? undefined : previous)
-  const due = dueSpans({
+  const wanted = dueSpans({
     config,
     judged,
     nowMs: attempt.startedMs,
@@ -37,6 +40,7 @@ export async function insertIntervals(attempt: Attempt, config: IntervalConfig):
     fullRefresh: flags.fullRefresh,
     ...(flags.window === undefined ? {} : { window: flags.window }),
   })
+  const due = coarsen(wanted, spansMax)
   if (due.length === 0) return nothingDue(attempt)
 
   const loaded = await loadSpans(attempt, config, due)
@@ -78,14 +82,11 @@ export async function insertIntervals(attempt: Attempt, config: IntervalConfig):
   }
 }
 
-/** The condition for the event time to lie in the span, for any type of time. */
+/** The condition for the event time to lie in the span, which may be open at its end. */
 export function timeCondition(column: string, { startMs, endMs }: Span): string {
   const name = `"${column.replaceAll('"', '""')}"`
-  const conditions = [
-    ...(startMs === Number.NEGATIVE_INFINITY ? [] : [`${name} >= '${sqlTime(startMs)}'`]),
-    ...(endMs === Number.POSITIVE_INFINITY ? [] : [`${name} < '${sqlTime(endMs)}'`]),
-  ]
-  return conditions.length === 0 ? `${name} IS NOT NULL` : conditions.join(' AND ')
+  const begins = `${name} >= '${sqlTime(startMs)}'`
+  return endMs === Number.POSITIVE_INFINITY ? begins : `${begins} AND ${name} < '${sqlTime(endMs)}'`
 }
 
 async function loadSpans(

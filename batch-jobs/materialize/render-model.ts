@@ -22,7 +22,6 @@ export interface ModelWords {
 
 /** Later than any event: the end of the span that is still open. */
 const farFuture = '9999-12-31 00:00:00'
-const farPast = '0001-01-01 00:00:00'
 
 export function renderTemplate(
   rendering: Rendering,
@@ -60,8 +59,7 @@ export function quoted({ namespace, name }: TableIdentifier): string {
 }
 
 function timeOf(ms: number): string {
-  if (ms === Number.POSITIVE_INFINITY) return farFuture
-  return ms === Number.NEGATIVE_INFINITY ? farPast : sqlTime(ms)
+  return ms === Number.POSITIVE_INFINITY ? farFuture : sqlTime(ms)
 }
 
 function refTable(project: Project, name: string): TableIdentifier {

@@ -28,10 +28,11 @@ export async function runModel(
   rendering: Rendering,
   model: Model,
   flags: RunFlags,
+  signal?: AbortSignal,
 ): Promise<Outcome> {
   for (let lost = 0; ; lost++) {
     try {
-      return await attemptModel(tools, rendering, model, flags, lost > 0)
+      return await attemptModel(tools, rendering, model, flags, lost > 0, signal)
     } catch (error) {
       const isLost = error instanceof RunConflictError || error instanceof ConflictError
       if (!isLost || lost + 1 >= attemptsMax) throw error
@@ -46,11 +47,12 @@ async function attemptModel(
   model: Model,
   flags: RunFlags,
   isRetry: boolean,
+  signal: AbortSignal | undefined,
 ): Promise<Outcome> {
   const pins = pinTables(tools.catalog)
   const table = await pins.load(model.table)
+  const stage = await openQueryStage({ ...tools.query, catalog: pins.catalog }, signal)
   const directory = await mkdtemp(join(tools.workDirectory, 'model-'))
-  const stage = await openQueryStage({ ...tools.query, catalog: pins.catalog })
   try {
     return await materialize({
       tools,

@@ -27,6 +27,7 @@ export interface RunOptions {
   readonly vars?: Readonly<Record<string, string>>
   /** What `env_var('NAME')` gives. */
   readonly environment?: (name: string) => string | undefined
+  /** Ends the query under way; what was not committed is not there. */
   readonly signal?: AbortSignal
   readonly onResult?: (result: NodeResult) => void
 }
@@ -193,9 +194,9 @@ class ProjectRun {
   async #runModel(
     model: Model,
   ): Promise<Partial<NodeResult> & Pick<NodeResult, 'status' | 'message'>> {
-    const { fullRefresh = false, discardHistory = false, window } = this.#options
+    const { fullRefresh = false, discardHistory = false, window, signal } = this.#options
     const flags = { fullRefresh, discardHistory, window }
-    return runModel(this.#tools, this.#rendering, model, flags)
+    return runModel(this.#tools, this.#rendering, model, flags, signal)
   }
 
   async #runTest(test: DataTestNode): Promise<Pick<NodeResult, 'status' | 'message' | 'failures'>> {

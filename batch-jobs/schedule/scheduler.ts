@@ -56,7 +56,7 @@ export class Scheduler {
     this.#round ??= this.#rounds()
   }
 
-  /** Ends ticking and waits for the round under way: models that have begun end, others do not begin. */
+  /** Ends ticking and the round under way: a query is interrupted, a commit that has begun is ended. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await Promise.all(this.#tickers.map((ticker) => ticker.stop()))

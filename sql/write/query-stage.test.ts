@@ -113,6 +113,20 @@ describe('openQueryStage()', () => {
     expect(read).toMatchObject([[0n, null, { text: '2026-01-01 00:00:00' }]])
   })
 
+  it('ends the query under way when it is aborted', async () => {
+    const stop = new AbortController()
+    const own = await openQueryStage(lake, stop.signal)
+    const endless = own.load(
+      'r',
+      'SELECT sum(a.range * b.range) AS s FROM range(10000000) a, range(10000000) b',
+    )
+    const ended = expect(endless).rejects.toThrow(/cancelled|interrupt/i)
+    setTimeout(() => stop.abort(), 150)
+    await ended
+    await expect(own.load('r', 'SELECT 1 AS a')).rejects.toThrow()
+    own.close()
+  })
+
   it('fails the write of a value that the column cannot hold, and writes nothing for no rows', async () => {
     const { schema } = assignFreshIds({
       schemaId: 0,

@@ -54,17 +54,30 @@ export interface QueryStage {
 
 const fileBytesTargetDefault = 512n * 1024n * 1024n
 
-export async function openQueryStage(options: QueryEngineOptions): Promise<QueryStage> {
+/** `signal` ends the statement under way with an error, and every later one. */
+export async function openQueryStage(
+  options: QueryEngineOptions,
+  signal?: AbortSignal,
+): Promise<QueryStage> {
   const tools = await queryTools(options)
+  signal?.throwIfAborted()
   const connection = await options.database.connect()
+  const interrupt = (): void => {
+    connection.interrupt()
+  }
+  signal?.addEventListener('abort', interrupt, { once: true })
   try {
     for (const macro of bucketMacros) await connection.run(macro)
   } catch (error) {
+    signal?.removeEventListener('abort', interrupt)
     connection.closeSync()
     throw error
   }
   return {
-    load: (name, sql, queryOptions = {}) => load(tools, connection, name, sql, queryOptions),
+    load: (name, sql, queryOptions = {}) => {
+      const withSignal = signal === undefined ? queryOptions : { ...queryOptions, signal }
+      return load(tools, connection, name, sql, withSignal)
+    },
     columns: async (name) => {
       const result = await connection.run(`SELECT * FROM ${quoteIdentifier(name)} LIMIT 0`)
       const types = result.columnTypes()
@@ -75,6 +88,7 @@ export async function openQueryStage(options: QueryEngineOptions): Promise<Query
       })
     },
     run: async (sql) => {
+      signal?.throwIfAborted()
       await connection.run(sql).catch((error: unknown) => {
         throw engineError(error)
       })
@@ -82,6 +96,7 @@ export async function openQueryStage(options: QueryEngineOptions): Promise<Query
     rows: (sql) => readRows(connection, sql),
     write: (request) => writeStaged(connection, request),
     close: () => {
+      signal?.removeEventListener('abort', interrupt)
       connection.closeSync()
     },
   }
@@ -94,9 +109,12 @@ async function load(
   sql: string,
   options: QueryOptions,
 ): Promise<LoadedRows> {
+  options.signal?.throwIfAborted()
   const run = new QueryRun(tools, sql, options, tools.clock.monotonic())
   try {
     const bound = await run.bind(connection)
+    // An interruption reaches only a statement that is running.
+    options.signal?.throwIfAborted()
     const create = `CREATE OR REPLACE TEMP TABLE ${quoteIdentifier(name)} AS\n`
     try {
       await connection.run(create + bound.text)

@@ -170,7 +170,7 @@ describe('Scheduler', () => {
     one.wake()
     one.wake()
     for (let tries = 0; rounds.length === 0 && tries < 1_000; tries++) {
-      await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setTimeout(resolve, 10))
     }
     await one.stop()
     expect(rounds).toEqual([true])

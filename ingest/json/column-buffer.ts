@@ -1,7 +1,7 @@
 /**
  * Rows as columns, in the encoding of a Parquet page (PLAIN), so that the engine that writes the data
  * files copies them instead of parsing text: parsing costs it as much as everything else together
- * (docs/adr/0009-columnar-spool.md).
+ * (docs/adr/0012-columnar-spool.md).
  */
 import type { RecordBatch } from '../record-source.ts'
 import { ColumnKind, type ColumnDefinition, type ColumnLayout } from './column-layout.ts'

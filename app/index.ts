@@ -5,6 +5,7 @@
  */
 export type { DemoCheck, DemoReporter } from './demo/demo-reporter.ts'
 export { runDemo, type DemoOptions, type DemoTools } from './demo/run-demo.ts'
+export { startDev, type Dev, type DevOptions } from './dev/start-dev.ts'
 export {
   bucketPolicies,
   checkInput,

@@ -1,6 +1,7 @@
 /** The tree of commands. Each command's work is loaded when it runs, so help and version stay quick. */
 import { Command, CommanderError } from 'commander'
 import { addDemo } from './commands/demo.ts'
+import { addDev } from './commands/dev.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addInit } from './commands/init.ts'
 import { addModels } from './commands/models.ts'
@@ -48,6 +49,7 @@ export function buildProgram(context: CliContext): Command {
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
   for (const add of [
     addInit,
+    addDev,
     addDemo,
     addDoctor,
     addServe,

@@ -126,7 +126,7 @@ describe('tide', () => {
 
 describe('tide init', () => {
   it('writes a project that lints, and never overwrites', async () => {
-    const made = await tide('init shop')
+    const made = await tide('init shop --template kafka-json')
     expect(made.code).toBe(0)
     expect(made.stdout).toContain('wrote shop/tidewater.yaml\nwrote shop/streams/events.yaml\n')
     expect(await readFile(join(directory, 'shop/.env.example'), 'utf8')).toContain('KAFKA_BROKERS')
@@ -138,7 +138,13 @@ describe('tide init', () => {
   })
 
   it('knows its templates', async () => {
-    expect((await tide('init shop --template embedded-json')).code).toBe(0)
+    const made = await tide('init shop')
+    expect(made.code).toBe(0)
+    expect(made.stderr).toContain('cd shop && tide dev')
+    // The default runs with nothing else installed.
+    expect(await readFile(join(directory, 'shop/streams/events.yaml'), 'utf8')).toContain(
+      'embedded:',
+    )
     expect((await tide('stream lint shop/streams')).code).toBe(0)
     const later = await tide('init other --template avro')
     expect(later.code).toBe(2)

@@ -10,6 +10,7 @@ import { formatIdentifier } from '../common/index.ts'
 import type { CliContext, LoadedStream } from './context.ts'
 import { UsageError } from './failure.ts'
 import type { Row } from './output.ts'
+import { refuseTwins } from './refuse-twins.ts'
 
 export interface StreamRunFlags {
   readonly until?: string
@@ -108,16 +109,6 @@ class Monitor {
       this.#rate = { atMs: now, records, perSecond }
     }
     return this.#rate.perSecond
-  }
-}
-
-function refuseTwins(streams: readonly LoadedStream[]): void {
-  const seen = new Map<string, string>()
-  for (const { file, settings } of streams) {
-    const key = `${settings.name} -> ${formatIdentifier(settings.output.table)}`
-    const twin = seen.get(key)
-    if (twin !== undefined) throw new UsageError(`${file} and ${twin} are the same stream: ${key}`)
-    seen.set(key, file)
   }
 }
 

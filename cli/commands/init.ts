@@ -7,12 +7,14 @@ export function addInit(program: Command, context: CliContext): void {
     .command('init')
     .description('write a new project: tidewater.yaml, streams/, models/, .env.example, README.md')
     .argument('[dir]', 'directory of the project', '.')
-    .option('--template <name>', 'kafka-json | embedded-json', 'kafka-json')
+    .option('--template <name>', 'embedded-json (needs no broker) | kafka-json', 'embedded-json')
     .action(async (directory: string, options: { readonly template: string }) => {
       const { initProject } = await import('../init-project.ts')
       const written = await initProject(context.directory, directory, options.template)
       for (const file of written) context.write(`wrote ${file}\n`)
       const enter = directory === '.' ? '' : `cd ${directory} && `
-      context.note(`next: ${enter}tide stream lint && tide doctor`)
+      const next =
+        options.template === 'embedded-json' ? 'tide dev' : 'tide stream lint && tide doctor'
+      context.note(`next: ${enter}${next}`)
     })
 }

@@ -1,0 +1,172 @@
+/**
+ * `tide dev`: everything of a project in one process. Sinks, maintenance, the schedule of models and
+ * the server share a lake and nothing else; each is stopped in order, and what sinks have read is
+ * committed first.
+ */
+import {
+  AlreadyExistsError,
+  errorMessage,
+  formatIdentifier,
+  NotFoundError,
+} from '../../common/index.ts'
+import type { StreamSettings } from '../../common/settings/index.ts'
+import type { Lake } from '../lake.ts'
+import { openBatchJobs } from '../open-batch-jobs.ts'
+import { openCompactor } from '../open-compactor.ts'
+import { openTopicAdmin } from '../open-log.ts'
+import { openServer } from '../open-server.ts'
+import { runLakeStream } from '../run-stream.ts'
+import { requireSafeStore } from '../safe-store.ts'
+import { keepRunning } from './keep-running.ts'
+
+export interface DevOptions {
+  /** Of the project: where `models/` and `snapshots/` lie. */
+  readonly directory: string
+  readonly streams: readonly StreamSettings[]
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Of this program, told to clients. */
+  readonly version: string
+}
+
+export interface Dev {
+  /** For example `http://127.0.0.1:8181`. */
+  readonly address: string
+  /** Models that have a cron. */
+  readonly scheduledModels: readonly string[]
+  /** Commits what was read and finishes what is under way. */
+  stop(): Promise<void>
+}
+
+/** Maintenance must not take the cores from sinks and queries. */
+const maintenanceThreads = 1
+const tableLookMs = 500
+/** Models may stand on tables that no stream of this project makes. */
+const tableWaitMsMax = 60_000
+
+/** Throws what keeps the project from starting; later failures of one part leave the others alone. */
+export async function startDev(lake: Lake, options: DevOptions): Promise<Dev> {
+  const stopping = new AbortController()
+  /** In the order of their starts. */
+  const stops: (() => Promise<void>)[] = []
+  const stop = async (): Promise<void> => {
+    // Without a reason of its own: sinks know the usual one as the wish for an orderly end.
+    stopping.abort()
+    for (const each of stops.splice(0).reverse()) {
+      await each().catch((error: unknown) => {
+        lake.logger.error('dev.stop-failed', { error: errorMessage(error) })
+      })
+    }
+  }
+  try {
+    await requireSafeStore(lake)
+    const server = await openServer(lake, lake.settings.server, options.version)
+    stops.push(() => server.stop())
+    const address = await server.start()
+    stops.push(startStreams(lake, options.streams, stopping.signal))
+    if (lake.settings.maintenance.enabled) stops.push(await startMaintenance(lake))
+    const schedule = await startSchedule(lake, options, stopping.signal)
+    stops.push(schedule.stop)
+    return { address, scheduledModels: schedule.models, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** An embedded log is the project's own, so its topics need no administrator. */
+async function createEmbeddedTopics({ input }: StreamSettings): Promise<void> {
+  if (input.kind !== 'embedded') return
+  const admin = await openTopicAdmin(input)
+  try {
+    for (const topic of input.topics) {
+      await admin.createTopic(topic, 1).catch((error: unknown) => {
+        if (!(error instanceof AlreadyExistsError)) throw error
+      })
+    }
+  } finally {
+    await admin.close()
+  }
+}
+
+function startStreams(
+  lake: Lake,
+  streams: readonly StreamSettings[],
+  signal: AbortSignal,
+): () => Promise<void> {
+  const { clock, random } = lake
+  const runs = streams.map((settings) => {
+    const logger = lake.logger.with({
+      stream: settings.name,
+      table: formatIdentifier(settings.output.table),
+    })
+    const run = async (ended: AbortSignal): Promise<void> => {
+      await createEmbeddedTopics(settings)
+      await runLakeStream(lake, settings, { until: 'stopped', signal: ended })
+    }
+    return keepRunning(run, { clock, random, logger, signal })
+  })
+  return async () => {
+    await Promise.all(runs)
+  }
+}
+
+async function startMaintenance(lake: Lake): Promise<() => Promise<void>> {
+  const compactor = await openCompactor(lake, { threads: maintenanceThreads })
+  const loop = compactor.maintenanceLoop()
+  loop.start()
+  return async () => {
+    await loop.stop()
+    await compactor.close()
+  }
+}
+
+async function startSchedule(
+  lake: Lake,
+  { directory, environment, streams }: DevOptions,
+  signal: AbortSignal,
+): Promise<{ readonly models: readonly string[]; readonly stop: () => Promise<void> }> {
+  const jobs = await openBatchJobs(lake, {
+    directory,
+    ...(environment === undefined ? {} : { environment }),
+  })
+  const logger = lake.logger
+  const scheduler = jobs.scheduler({
+    onResult: ({ name, kind, status, message }) => {
+      if (status === 'skipped' || status === 'pass') return
+      const level = status === 'success' ? 'info' : 'error'
+      logger[level](`model.${status}`, { [kind]: name, message })
+    },
+  })
+  const models = scheduler.models.map(({ name }) => name)
+  const started = firstTable(lake, streams, signal).then(() => {
+    if (!signal.aborted && models.length > 0) scheduler.start()
+  })
+  return {
+    models,
+    stop: async () => {
+      await started
+      await scheduler.stop()
+      await jobs.close()
+    },
+  }
+}
+
+/**
+ * A new project has no tables until its first records: models that ran before would only fail. A
+ * stream that never makes its table must not hold back the models of others, so one table is enough.
+ */
+async function firstTable(
+  { catalog, clock }: Lake,
+  streams: readonly StreamSettings[],
+  signal: AbortSignal,
+): Promise<void> {
+  const deadlineMs = clock.monotonic() + tableWaitMsMax
+  while (streams.length > 0 && !signal.aborted && clock.monotonic() < deadlineMs) {
+    for (const { output } of streams) {
+      const found = await catalog.loadTable(output.table).catch((error: unknown) => error)
+      // Any other fault is for the models themselves to tell.
+      if (!(found instanceof NotFoundError)) return
+    }
+    await clock.sleep(tableLookMs, signal).catch(() => undefined)
+  }
+}

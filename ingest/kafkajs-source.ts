@@ -6,18 +6,12 @@
  * bounds when it is sought and wherever records do not follow on.
  */
 import type { Clock, Logger, Random } from '../common/index.ts'
-import {
-  ValidationError,
-  errorMessage,
-  isRetryable,
-  silentLogger,
-  systemClock,
-  systemRandom,
-} from '../common/index.ts'
+import { ValidationError, silentLogger, systemClock, systemRandom } from '../common/index.ts'
 import { KafkaCluster } from './kafka/kafka-cluster.ts'
 import type { KafkaConnectionSettings } from './kafka/kafka-connection.ts'
 import { registerKafkajsCodecs } from './kafka/kafkajs-codecs.ts'
 import { KafkajsConsumer } from './kafka/kafkajs-consumer.ts'
+import { TopicWatch } from './kafka/topic-watch.ts'
 import { OffsetOutOfRangeError } from './offset-out-of-range-error.ts'
 import type {
   OffsetBounds,
@@ -28,7 +22,6 @@ import type {
   TopicPartition,
 } from './record-source.ts'
 import { partitionKey } from './record-source.ts'
-import { recreatedTopicError } from './source-support.ts'
 import { Wakeup } from './wakeup.ts'
 
 export interface KafkaJsSourceOptions {
@@ -65,9 +58,7 @@ class KafkaJsSource implements RecordSource {
   readonly #cluster: KafkaCluster
   readonly #wakeup: Wakeup
   #consumer: KafkajsConsumer | undefined
-  #described: readonly TopicDescription[] = []
-  #describedAtMs = 0
-  #failure: Error | undefined
+  readonly #watch: TopicWatch
   #stopped = false
   /** Sought and not yet compared with the log's bounds. */
   #unchecked = new Map<string, { partition: TopicPartition; nextOffset: bigint }>()
@@ -86,11 +77,18 @@ class KafkaJsSource implements RecordSource {
       random: options.random ?? systemRandom,
       logger: this.#logger,
     })
+    this.#watch = new TopicWatch({
+      cluster: this.#cluster,
+      clock: this.#clock,
+      logger: this.#logger,
+      wakeup: this.#wakeup,
+      intervalMs: options.metadataMs ?? metadataMsDefault,
+    })
   }
 
   async start(): Promise<void> {
     const { connection, topics, bytesMax = bytesMaxDefault } = this.#options
-    this.#noteTopics(this.#cluster.describe(await this.#cluster.loadTopics()))
+    this.#watch.note(this.#cluster.describe(await this.#cluster.loadTopics()))
     await registerKafkajsCodecs()
     this.#consumer = new KafkajsConsumer({
       group: {
@@ -138,8 +136,8 @@ class KafkaJsSource implements RecordSource {
     const deadlineMs = this.#clock.monotonic() + waitMs
     for (;;) {
       signal?.throwIfAborted()
-      this.#throwFailure()
-      this.#noticeTopicChanges()
+      this.#watch.throwFailure()
+      this.#watch.look()
       const assigned = consumer.takeAssignment()
       if (assigned !== undefined) {
         this.#unchecked = new Map()
@@ -185,6 +183,7 @@ class KafkaJsSource implements RecordSource {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
+    this.#watch.stop()
     await Promise.all([this.#consumer?.leave(), this.#cluster.close()])
     this.#wakeup.wake()
   }
@@ -222,36 +221,5 @@ class KafkaJsSource implements RecordSource {
       }
     }
     this.#positions.set(key, batch.nextOffset)
-  }
-
-  #throwFailure(): void {
-    const failure = this.#failure
-    this.#failure = undefined
-    if (failure !== undefined) throw failure
-  }
-
-  #noticeTopicChanges(): void {
-    const { metadataMs = metadataMsDefault } = this.#options
-    const now = this.#clock.monotonic()
-    if (now - this.#describedAtMs < metadataMs) return
-    this.#describedAtMs = now
-    this.#cluster
-      .refresh()
-      .then((metadata) => this.#noteTopics(this.#cluster.describe(metadata)))
-      .catch((error: unknown) => {
-        this.#logger.debug('kafka.refresh-failed', { error: errorMessage(error) })
-        if (!isRetryable(error) && !this.#stopped) this.#failure = error as Error
-      })
-      .finally(() => this.#wakeup.wake())
-  }
-
-  #noteTopics(described: readonly TopicDescription[]): void {
-    const before = this.#described
-    this.#described = described
-    this.#describedAtMs = this.#clock.monotonic()
-    for (const [index, topic] of described.entries()) {
-      const old = before[index]
-      if (old !== undefined && old.topicId !== topic.topicId) throw recreatedTopicError(old, topic)
-    }
   }
 }

@@ -5,14 +5,7 @@
  * With a consumer group, members share the partitions; without one, this source reads them all.
  */
 import type { Clock, Logger, Random } from '../../common/index.ts'
-import {
-  ValidationError,
-  errorMessage,
-  isRetryable,
-  silentLogger,
-  systemClock,
-  systemRandom,
-} from '../../common/index.ts'
+import { ValidationError, silentLogger, systemClock, systemRandom } from '../../common/index.ts'
 import type {
   OffsetBounds,
   PollResult,
@@ -21,13 +14,13 @@ import type {
   TopicPartition,
 } from '../record-source.ts'
 import { partitionKey } from '../record-source.ts'
-import { recreatedTopicError } from '../source-support.ts'
 import { Wakeup } from '../wakeup.ts'
 import { GroupConsumer } from './group-consumer.ts'
 import { KafkaCluster } from './kafka-cluster.ts'
 import type { KafkaConnectionSettings } from './kafka-connection.ts'
 import { KafkaFetcher } from './kafka-fetcher.ts'
 import { loadRecordCompression } from './record-compression.ts'
+import { TopicWatch } from './topic-watch.ts'
 
 export interface KafkaSourceOptions {
   readonly connection: KafkaConnectionSettings
@@ -77,11 +70,9 @@ class KafkaSource implements RecordSource {
   readonly #wakeup: Wakeup
   #fetcher: KafkaFetcher | undefined
   #group: GroupConsumer | undefined
-  #described: readonly TopicDescription[] = []
-  #describedAtMs = 0
+  readonly #watch: TopicWatch
   /** What the next poll announces. */
   #assignment: readonly TopicPartition[] | undefined
-  #failure: Error | undefined
   #stopped = false
 
   constructor(options: KafkaSourceOptions) {
@@ -97,13 +88,26 @@ class KafkaSource implements RecordSource {
       random: options.random ?? systemRandom,
       logger: this.#logger,
     })
+    this.#watch = new TopicWatch({
+      cluster: this.#cluster,
+      clock: this.#clock,
+      logger: this.#logger,
+      wakeup: this.#wakeup,
+      intervalMs: options.metadataMs ?? metadataMsDefault,
+      onGrown: (topics) => {
+        // In a group kafkajs notices and joins anew.
+        if (this.#group !== undefined) return
+        this.#fetcher?.assign([])
+        this.#assignment = allPartitions(topics)
+      },
+    })
   }
 
   async start(): Promise<void> {
     const { fetch = {}, unavailableMs = unavailableMsDefault } = this.#options
     const compression = loadRecordCompression()
     const metadata = await this.#cluster.loadTopics()
-    this.#noteTopics(this.#cluster.describe(metadata))
+    this.#watch.note(this.#cluster.describe(metadata))
     this.#fetcher = new KafkaFetcher({
       cluster: this.#cluster,
       clock: this.#clock,
@@ -120,7 +124,8 @@ class KafkaSource implements RecordSource {
       verifyChecksums: fetch.verifyChecksums ?? true,
       unavailableMs,
     })
-    if (this.#options.consumerGroup === undefined) this.#assignment = allPartitions(this.#described)
+    if (this.#options.consumerGroup === undefined)
+      this.#assignment = allPartitions(this.#watch.topics)
     else await this.#joinGroup(this.#options.consumerGroup)
   }
 
@@ -147,8 +152,8 @@ class KafkaSource implements RecordSource {
     const deadlineMs = this.#clock.monotonic() + waitMs
     for (;;) {
       signal?.throwIfAborted()
-      this.#throwFailure()
-      this.#noticeTopicChanges()
+      this.#watch.throwFailure()
+      this.#watch.look()
       const assigned = this.#takeAssignment()
       if (assigned !== undefined) return { kind: 'assigned', partitions: assigned }
       const batches = this.#started().take(bytesMax)
@@ -188,6 +193,7 @@ class KafkaSource implements RecordSource {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
+    this.#watch.stop()
     this.#fetcher?.close()
     await Promise.all([this.#group?.leave(), this.#cluster.close()])
     this.#wakeup.wake()
@@ -232,7 +238,7 @@ class KafkaSource implements RecordSource {
         this.#assignment = undefined
       },
       onFailure: (error) => {
-        this.#failure = error
+        this.#watch.fail(error)
         this.#wakeup.wake()
       },
     })
@@ -245,44 +251,6 @@ class KafkaSource implements RecordSource {
     this.#assignment = undefined
     this.#started().assign(assignment)
     return assignment
-  }
-
-  #throwFailure(): void {
-    const failure = this.#failure
-    this.#failure = undefined
-    if (failure !== undefined) throw failure
-  }
-
-  /** Asks in the background; what it finds is for the next poll. */
-  #noticeTopicChanges(): void {
-    const { metadataMs = metadataMsDefault } = this.#options
-    const now = this.#clock.monotonic()
-    if (now - this.#describedAtMs < metadataMs) return
-    this.#describedAtMs = now
-    this.#cluster
-      .refresh()
-      .then((metadata) => this.#noteTopics(this.#cluster.describe(metadata)))
-      .catch((error: unknown) => {
-        this.#logger.debug('kafka.refresh-failed', { error: errorMessage(error) })
-        // A broker that is down shows in the fetches; a topic that is gone is said here.
-        if (!isRetryable(error) && !this.#stopped) this.#failure = error as Error
-      })
-      .finally(() => this.#wakeup.wake())
-  }
-
-  #noteTopics(described: readonly TopicDescription[]): void {
-    const before = this.#described
-    this.#described = described
-    this.#describedAtMs = this.#clock.monotonic()
-    for (const [index, topic] of described.entries()) {
-      const old = before[index]
-      if (old === undefined) continue
-      if (old.topicId !== topic.topicId) throw recreatedTopicError(old, topic)
-      // In a group kafkajs notices and joins anew.
-      if (old.partitionCount === topic.partitionCount || this.#group !== undefined) continue
-      this.#fetcher?.assign([])
-      this.#assignment = allPartitions(described)
-    }
   }
 }
 

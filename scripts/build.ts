@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { airportRows, findAirports, packagedAirportsName } from '../app/demo/airports.ts'
 import { findFlights, packagedFlights, packagedFlightsName, quoted } from '../app/demo/flights.ts'
 import { openDatabase } from '../sql/index.ts'
 import { repositoryRoot } from '../tests/support/services/index.ts'
@@ -14,13 +15,19 @@ const dist = join(repositoryRoot, 'dist')
 
 async function writeDemoInput(): Promise<void> {
   const { file } = findFlights(repositoryRoot)
-  const target = join(dist, 'app', 'demo', packagedFlightsName)
+  const inputs = [
+    [packagedFlightsName, packagedFlights(file)],
+    [packagedAirportsName, airportRows(findAirports(file))],
+  ] as const
   const options = 'FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 19'
   const database = await openDatabase()
   try {
-    await database.withConnection((connection) =>
-      connection.run(`COPY (${packagedFlights(file)}) TO ${quoted(target)} (${options})`),
-    )
+    for (const [name, rows] of inputs) {
+      const target = join(dist, 'app', 'demo', name)
+      await database.withConnection((connection) =>
+        connection.run(`COPY (${rows}) TO ${quoted(target)} (${options})`),
+      )
+    }
   } finally {
     database.close()
   }

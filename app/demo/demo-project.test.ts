@@ -21,7 +21,7 @@ describe('createDemoProject()', () => {
     expect(lake.settings.catalog.warehouse).toContain(join(base, 'demo', 'warehouse'))
     const { settings } = await loadStreamSettings(project.streamFile, sources)
     expect(settings.input).toMatchObject({ kind: 'embedded', directory: project.logDirectory })
-    expect(settings.output.commitRecordsMax).toBe(100)
+    expect(settings.output.commitRecordsMax).toBe(50)
   })
 
   it('removes what an earlier demo left', async () => {

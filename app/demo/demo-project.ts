@@ -3,16 +3,19 @@
  * Only a directory that an earlier demo made is ever removed.
  */
 import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { NotFoundError, ValidationError } from '../../common/index.ts'
+import { demoModels } from './demo-models.ts'
 
 export const demoTopic = 'flights'
+export const airportsTopic = 'airports'
 export const demoPartitions = 4
 
 export interface DemoProject {
   readonly directory: string
   readonly lakeFile: string
   readonly streamFile: string
+  readonly airportsStreamFile: string
   readonly logDirectory: string
   /** Spool files of the sink; a killed one leaves its own behind. */
   readonly workDirectory: string
@@ -20,13 +23,14 @@ export interface DemoProject {
 
 const markerFile = '.tide-demo'
 /** Commits of the whole replay when nothing else ends a batch: enough to be killed between two. */
-const batchesWanted = 10
+const batchesWanted = 20
 
 export function demoProject(directory: string): DemoProject {
   return {
     directory,
     lakeFile: join(directory, 'tidewater.yaml'),
     streamFile: join(directory, 'streams', 'flights.yaml'),
+    airportsStreamFile: join(directory, 'streams', 'airports.yaml'),
     logDirectory: join(directory, 'log'),
     workDirectory: join(directory, 'spool'),
   }
@@ -36,10 +40,19 @@ export function demoProject(directory: string): DemoProject {
 export async function createDemoProject(directory: string, records: number): Promise<DemoProject> {
   const project = demoProject(directory)
   await removeDemoProject(project)
-  await mkdir(join(directory, 'streams'), { recursive: true })
-  await writeFile(join(directory, markerFile), 'made by tide demo; the next demo removes it\n')
-  await writeFile(project.lakeFile, lakeYaml)
-  await writeFile(project.streamFile, streamYaml(Math.ceil(records / batchesWanted)))
+  const files = {
+    [join(directory, markerFile)]: 'made by tide demo; the next demo removes it\n',
+    [project.lakeFile]: lakeYaml,
+    [project.streamFile]: streamYaml(Math.ceil(records / batchesWanted)),
+    [project.airportsStreamFile]: airportsStreamYaml,
+    ...Object.fromEntries(
+      Object.entries(demoModels).map(([file, text]) => [join(directory, file), text]),
+    ),
+  }
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, text)
+  }
   return project
 }
 
@@ -93,3 +106,18 @@ output:
       max_records: ${recordsPerCommit}
 `
 }
+
+const airportsStreamYaml = `# Every version of an airport that was ever heard of, in the order of arrival.
+name: airports
+input:
+  embedded:
+    directory: ../log
+    topics: [${airportsTopic}]
+schema:
+  mode: json_infer
+metadata: none
+output:
+  iceberg:
+    table: demo.airports
+    commit: { interval: 2s }
+`

@@ -24,7 +24,7 @@ export interface Committed {
   readonly table: Table | undefined
 }
 
-const table = { namespace: ['demo'], name: 'flights' }
+export const flightsTable = { namespace: ['demo'], name: 'flights' }
 const deadLetterTable = { namespace: ['demo'], name: 'flights__dlq' }
 
 export async function openDemoSession(project: DemoProject, clock: Clock): Promise<DemoSession> {
@@ -51,7 +51,7 @@ export async function openDemoSession(project: DemoProject, clock: Clock): Promi
 
 export async function readCommitted({ lake }: DemoSession): Promise<Committed> {
   try {
-    const loaded = await lake.catalog.loadTable(table)
+    const loaded = await lake.catalog.loadTable(flightsTable)
     const rows = recordsOf(loaded)
     return { rows: Number(rows), snapshots: loaded.metadata.snapshots.length, table: loaded }
   } catch (error) {

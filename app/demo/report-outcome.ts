@@ -16,7 +16,6 @@ export function reportFigures(
   outcome: ReplayOutcome | undefined,
 ): void {
   const committed = recordsOf(table)
-  reporter.section('Result')
   if (outcome !== undefined) {
     const { produced, producedMs } = outcome
     const rate = grouped((produced / producedMs) * 1000)
@@ -88,12 +87,13 @@ export function reportPlaces(
   const program = isSource ? `npx tsx ${quotedWord(shown(tideProgram))}` : 'tide'
   const tide = `${program} --config ${quotedWord(shown(join(directory, 'tidewater.yaml')))}`
   reporter.section('Look further')
-  reporter.fact('project', shown(directory), 'tidewater.yaml and streams/flights.yaml')
+  reporter.fact('project', shown(directory), 'tidewater.yaml, streams/, models/, snapshots/')
   reporter.fact('table', table.metadata.location)
   reporter.fact('metadata', table.metadataLocation)
   reporter.code(`${tide} sql -c "SELECT month(ts) AS month, count(*) FROM demo.flights GROUP BY 1"`)
   reporter.code(`${tide} table snapshots demo.flights`)
   reporter.code(`${tide} table files demo.flights`)
+  reporter.code(`${tide} build`)
 }
 
 /** A path with a space must still be one word for the shell. */

@@ -1,10 +1,13 @@
 /**
- * `npm run demo` and `tide demo`: 3,000,000 flights through an embedded log into an Iceberg table, the
- * sink killed half-way, and the books checked by a reader that is not ours.
+ * `npm run demo` and `tide demo`, in acts: 3,000,000 flights through an embedded log into an Iceberg
+ * table, the sink killed half-way; the table compacted; models built on it. Each act's books are checked
+ * by a reader that is not ours, and the first check that does not hold ends the demo.
  */
 import { rm } from 'node:fs/promises'
-import type { Table } from '../../catalog/index.ts'
 import { type Clock, formatDuration, NotFoundError } from '../../common/index.ts'
+import { compactFlights } from './act-compact.ts'
+import { buildModels } from './act-models.ts'
+import { findAirports, type Sources } from './airports.ts'
 import { createDemoProject, demoPartitions, demoTopic, type DemoProject } from './demo-project.ts'
 import { openDemoProject, removeDemoProject } from './demo-project.ts'
 import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
@@ -12,13 +15,8 @@ import { countDeadLetters, type DemoSession, logRanges } from './demo-session.ts
 import { openDemoSession, readCommitted, recordsOf } from './demo-session.ts'
 import { findFlights, type Flights, flightsTotal } from './flights.ts'
 import { grouped, judgeBooks } from './judge-books.ts'
-import {
-  countPartitions,
-  type LakeFiles,
-  listDataFiles,
-  sourceContent,
-  tableContent,
-} from './lake-books.ts'
+import { judgeModels } from './judge-models.ts'
+import { countPartitions, listDataFiles, sourceContent, tableContent } from './lake-books.ts'
 import { replayAndKill, type ReplayOutcome } from './replay-and-kill.ts'
 import { reportFigures, reportPlaces, reportQuery } from './report-outcome.ts'
 
@@ -48,26 +46,98 @@ const durationMsMaxDefault = 60_000
 /** True when every check passed. What a demo leaves when it cannot be finished is removed. */
 export async function runDemo(options: DemoOptions, tools: DemoTools): Promise<boolean> {
   const flights = findFlights(options.from)
-  const { file, total } = flights
+  const airports = findAirports(flights.file)
   if (options.checkOnly === true) {
     const project = await openDemoProject(options.directory)
     return withSession(project, tools.clock, (session) =>
-      report(session, options, tools, { file, outcome: undefined }),
+      lookAgain(session, options, tools, { flights: flights.file, airports }),
     )
   }
-  const records = Math.min(options.records ?? total, total)
+  const records = Math.min(options.records ?? flights.total, flights.total)
   const project = await createDemoProject(options.directory, records)
   try {
-    return await withSession(project, tools.clock, async (session) => {
-      const outcome = await replay(session, options, tools, flights, records)
-      return report(session, options, tools, { file, outcome })
-    })
+    return await withSession(project, tools.clock, (session) =>
+      play(session, options, tools, { flights, airports, records }),
+    )
   } catch (error) {
     if (options.keep !== true) await removeDemoProject(project)
     throw error
   } finally {
     await rm(project.workDirectory, { recursive: true, force: true })
   }
+}
+
+interface Script {
+  readonly flights: Flights
+  readonly airports: string
+  readonly records: number
+}
+
+async function play(
+  session: DemoSession,
+  options: DemoOptions,
+  tools: DemoTools,
+  { airports, flights, records }: Script,
+): Promise<boolean> {
+  const { reporter, signal } = tools
+  const sources = { flights: flights.file, airports, records }
+  const acts: readonly (readonly [string, () => Promise<readonly DemoCheck[]>])[] = [
+    [
+      'a stream, and a kill half-way',
+      async () => {
+        const outcome = await replay(session, options, tools, flights, records)
+        sources.records = await loggedRecords(session)
+        return judgeStream(session, reporter, sources, outcome)
+      },
+    ],
+    ['many small files become few', () => compactFlights(session, reporter)],
+    ['models', () => buildModels(session, sources, reporter)],
+  ]
+  for (const [index, [title, act]] of acts.entries()) {
+    signal.throwIfAborted()
+    reporter.section(`Act ${index + 1} of ${acts.length}: ${title}`)
+    if (!showChecks(reporter, await act())) return false
+  }
+  signal.throwIfAborted()
+  await showPlaces(session, options, reporter)
+  return true
+}
+
+/** What can still be seen of the acts: their tables. */
+async function lookAgain(
+  session: DemoSession,
+  options: DemoOptions,
+  { reporter }: DemoTools,
+  files: Omit<Sources, 'records'>,
+): Promise<boolean> {
+  const sources = { ...files, records: await loggedRecords(session) }
+  reporter.section('Looking again')
+  const stream = await judgeStream(session, reporter, sources, undefined)
+  const models = await judgeModels(session.database, session.lake, sources)
+  const isFine = showChecks(reporter, [...stream, ...models])
+  await showPlaces(session, options, reporter)
+  return isFine
+}
+
+function showChecks(reporter: DemoReporter, checks: readonly DemoCheck[]): boolean {
+  for (const one of checks) reporter.check(one)
+  return checks.every(({ passed }) => passed)
+}
+
+async function loggedRecords(session: DemoSession): Promise<number> {
+  const log = await logRanges(session)
+  return log.reduce((sum, { first, next }) => sum + Number(next - first), 0)
+}
+
+async function showPlaces(
+  session: DemoSession,
+  options: DemoOptions,
+  reporter: DemoReporter,
+): Promise<void> {
+  const { table } = await readCommitted(session)
+  if (table === undefined) throw new NotFoundError('the demo left no table demo.flights')
+  await reportQuery(session, reporter)
+  reportPlaces(reporter, table, options.directory, options.from)
 }
 
 async function withSession<T>(
@@ -94,7 +164,6 @@ async function replay(
   const { recordsPerSecond } = options
   const durationMsMax = options.durationMsMax ?? durationMsMaxDefault
   const pace = recordsPerSecond === undefined ? 'full speed' : `${grouped(recordsPerSecond)}/s`
-  reporter.section('Run')
   if (total < flightsTotal) {
     const rest = 'all of them: npm install vega-datasets@3.2.1'
     reporter.fact('input', `every twelfth of ${grouped(flightsTotal)} flights`, rest)
@@ -109,48 +178,24 @@ async function replay(
   return replayAndKill(session, plan)
 }
 
-interface Story {
-  readonly file: string
-  /** Undefined when only looking back. */
-  readonly outcome: ReplayOutcome | undefined
-}
-
-async function report(
+async function judgeStream(
   session: DemoSession,
-  options: DemoOptions,
-  tools: DemoTools,
-  { file, outcome }: Story,
-): Promise<boolean> {
-  const { reporter } = tools
+  reporter: DemoReporter,
+  { flights, records }: Sources,
+  outcome: ReplayOutcome | undefined,
+): Promise<readonly DemoCheck[]> {
+  const { database, lake } = session
   const { table } = await readCommitted(session)
   if (table === undefined) throw new NotFoundError('the demo left no table demo.flights')
-  const files = await listDataFiles(session.lake.io, table)
+  const files = await listDataFiles(lake.io, table)
   reportFigures(reporter, table, files, outcome)
-  tools.signal.throwIfAborted()
-  const checks = await check(session, table, files, { file, outcome })
-  reporter.section('Checks')
-  reporter.fact('reader', 'DuckDB over the Parquet files that the Iceberg manifests list')
-  for (const one of checks) reporter.check(one)
-  tools.signal.throwIfAborted()
-  await reportQuery(session, reporter)
-  reportPlaces(reporter, table, options.directory, options.from)
-  return checks.every(({ passed }) => passed)
-}
-
-async function check(
-  session: DemoSession,
-  table: Table,
-  files: LakeFiles,
-  { file, outcome }: Story,
-): Promise<readonly DemoCheck[]> {
-  const { database } = session
+  reporter.fact('judge', 'DuckDB over the Parquet files that the Iceberg manifests list')
   const log = await logRanges(session)
-  const records = log.reduce((sum, { first, next }) => sum + Number(next - first), 0)
   return judgeBooks({
     log,
     produced: outcome?.produced,
     partitions: await countPartitions(database, files, log),
-    source: await sourceContent(database, file, records),
+    source: await sourceContent(database, flights, records),
     table: await tableContent(database, files),
     recordsOfSnapshot: recordsOf(table),
     deadLetters: await countDeadLetters(session),

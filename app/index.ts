@@ -26,6 +26,20 @@ export { openQueryEngine, type LakeQueryEngine } from './open-query-engine.ts'
 export { openServer } from './open-server.ts'
 export { openSource, withoutGroup, type SourceTools } from './open-source.ts'
 export {
+  diffReplay,
+  type DiffSample,
+  executeReplay,
+  planReplay,
+  publishBranch,
+  type PublishOptions,
+  type PublishReport,
+  type ReplayDiff,
+  type ReplayOptions,
+  type ReplayPlan,
+  type ReplayReport,
+  type ReplayRequest,
+} from './replay-stream.ts'
+export {
   runLakeStream,
   type LakeStreamOptions,
   type StreamProgress,

@@ -15,6 +15,7 @@ import {
   type DataFileWriter,
   defaultPartitionSpec,
   FastAppend,
+  mainBranch,
   ManifestCache,
   newDataFileLocation,
   type RowSpool,
@@ -52,6 +53,8 @@ export interface CommitterParts {
   readonly random: Random
   readonly logger: Logger
   readonly signal?: AbortSignal
+  /** Where dead letters go in their table; default `main`. */
+  readonly deadLetterBranch?: string
 }
 
 /** Who commits, for the summary: told to a sink that loses against this one. */
@@ -144,7 +147,8 @@ export class BatchCommitter {
     const { stream } = this.#identity
     const spool = await spoolDeadLetters(fresh, stream, this.#parts.clock.now(), directory)
     const staged = await this.stage(table, [spool], deadLetterSideFields, join(directory, 'dlq'))
-    const committed = await this.#append(table, 'main', staged.files, letterRanges(fresh, known))
+    const branch = this.#parts.deadLetterBranch ?? mainBranch
+    const committed = await this.#append(table, branch, staged.files, letterRanges(fresh, known))
     await failpoint('ingest.dead-letters-committed')
     return committed
   }

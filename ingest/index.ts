@@ -41,3 +41,36 @@ export type {
   StreamRunResult,
 } from './stream-run.ts'
 export { firstReadable, sampleColumns } from './json/sample-columns.ts'
+export {
+  formatOffsetMap,
+  nextOffsetOf,
+  offsetsPropertyKey,
+  offsetsSummaryKey,
+} from './offset-map.ts'
+export { createRangeSource } from './replay/range-source.ts'
+export {
+  parseOffsetPlace,
+  partitionsOf,
+  rangeSize,
+  ReplayRefusedError,
+  requestText,
+  resolveRanges,
+} from './replay/replay-ranges.ts'
+export type {
+  LogFacts,
+  OffsetPlace,
+  ReplayFrom,
+  ReplayRange,
+  ReplayUntil,
+} from './replay/replay-ranges.ts'
+export {
+  formatReplayRecord,
+  readReplayRecord,
+  replayLag,
+  replayPropertyKey,
+  rewoundOffsets,
+  rulesDigest,
+} from './replay/replay-record.ts'
+export type { ReplayRecord } from './replay/replay-record.ts'
+export { checkIdentity } from './stream-positions.ts'
+export { ensureDeadLetterTable, findTable } from './stream-table.ts'

@@ -14,6 +14,8 @@ export interface StreamParts {
   readonly logger: Logger
   /** Spool files go below; default: the system's temporary directory. */
   readonly workDirectory?: string
+  /** The branch of the dead-letter table that letters go to; default `main`. */
+  readonly deadLetterBranch?: string
 }
 
 export interface StreamRunOptions {

@@ -2,7 +2,7 @@
  * The tables of one running stream and what follows from their schema: the scanner, the side columns,
  * the keys put into rows. Loads them, makes them from a sample, grows them, follows foreign changes.
  */
-import { currentSchema, type SideField, type Table } from '../catalog/index.ts'
+import { currentSchema, mainBranch, type SideField, type Table } from '../catalog/index.ts'
 import { ValidationError } from '../common/index.ts'
 import type { StreamSettings } from '../common/settings/index.ts'
 import { restoreOffsets } from './checkpoint.ts'
@@ -59,7 +59,8 @@ export class StreamTables {
   /** How far dead letters are committed; the dead-letter table may be ahead of the table (E5). */
   get deadLetterOffsets(): StreamOffsets | undefined {
     if (this.#deadLetterTable === undefined) return undefined
-    return restoreOffsets(this.#deadLetterTable, 'main').get(this.#settings.name)
+    const branch = this.#parts.deadLetterBranch ?? mainBranch
+    return restoreOffsets(this.#deadLetterTable, branch).get(this.#settings.name)
   }
 
   async load(): Promise<void> {

@@ -1,12 +1,13 @@
 /** `tide stream …`: the pipelines, as YAML files. */
 import type { Command } from 'commander'
 import type { CliContext } from '../context.ts'
+import type { ReplayFlags } from '../stream-replay.ts'
 import type { StreamRunFlags } from '../stream-run.ts'
 
 export function addStream(program: Command, context: CliContext): void {
   const stream = program
     .command('stream')
-    .description('streams: a topic becomes a table (run, lint, dry-run, echo, ls, status)')
+    .description('streams: a topic becomes a table (run, lint, dry-run, echo, ls, status, replay)')
 
   stream
     .command('run')
@@ -66,4 +67,31 @@ export function addStream(program: Command, context: CliContext): void {
       const { listStreams } = await import('../stream-list.ts')
       await listStreams(context, files)
     })
+
+  addReplay(stream, context)
+}
+
+function addReplay(stream: Command, context: CliContext): void {
+  stream
+    .command('replay')
+    .description('read a range of the log again into a branch; a dry run unless --execute')
+    .argument('<name>', 'the stream, by name or by file')
+    .option('--to-earliest', 'from the first record that the log still has')
+    .option('--to-offset <T:P=N>', 'from this offset of this partition; repeatable', collect)
+    .option('--to-datetime <time>', 'from the first record at or after this time')
+    .option('--until <end>', 'latest (what the table holds), a time, or T:P=N; repeatable', collect)
+    .requiredOption('--into <branch>', 'the branch that receives the rows')
+    .option('--dry-run', 'say what would be read and exchanged (the default)')
+    .option('--execute', 'make the branch, or go on where an earlier run stopped')
+    .option('--diff', 'then show the rows that differ')
+    .option('--restart', 'drop the branch of an earlier replay and begin anew')
+    .option('--work-dir <dir>', 'spool files go here (default: the system temporary directory)')
+    .action(async (name: string, options: ReplayFlags) => {
+      const { replayStream } = await import('../stream-replay.ts')
+      await replayStream(context, name, options)
+    })
+}
+
+function collect(value: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, value]
 }

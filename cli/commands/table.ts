@@ -1,6 +1,7 @@
 /** `tide table …`: PyIceberg's verbs over our own catalog or any REST catalog (`--uri`). */
 import type { Command } from 'commander'
 import type { CliContext } from '../context.ts'
+import type { DiffFlags, PublishFlags } from '../table-publish.ts'
 import type {
   ExpireCommandOptions,
   OrphanCommandOptions,
@@ -27,6 +28,7 @@ export function addTable(program: Command, context: CliContext): void {
   addInspection(table, context)
   addProperties(table, context)
   addChanges(table, context)
+  addBranches(table, context)
   addMaintenance(table, context)
 }
 
@@ -109,6 +111,30 @@ function addChanges(table: Command, context: CliContext): void {
     .action(async (from: string, to: string) => {
       const { renameTable } = await import('../table-changes.ts')
       await renameTable(context, from, to)
+    })
+}
+
+function addBranches(table: Command, context: CliContext): void {
+  table
+    .command('diff')
+    .description('what the branch of a replay changes, row by row')
+    .argument('<table>', 'namespace.table')
+    .requiredOption('--branch <name>')
+    .option('--samples <number>', 'rows shown of each kind', '5')
+    .action(async (name: string, options: DiffFlags) => {
+      const { diffTableBranch } = await import('../table-publish.ts')
+      await diffTableBranch(context, name, options)
+    })
+
+  table
+    .command('publish')
+    .description('apply what a branch changed to main as it is now; sinks go on meanwhile')
+    .argument('<table>', 'namespace.table')
+    .requiredOption('--branch <name>')
+    .option('--drop-branch', 'then remove the branch')
+    .action(async (name: string, options: PublishFlags) => {
+      const { publishTableBranch } = await import('../table-publish.ts')
+      await publishTableBranch(context, name, options)
     })
 }
 

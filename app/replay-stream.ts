@@ -1,0 +1,64 @@
+/**
+ * Replays of streams: a range of the log read again into a branch, compared, published.
+ *
+ * The parts are loaded when they are called: most programs replay nothing.
+ */
+import type { TableIdentifier } from '../common/index.ts'
+import type { StreamSettings } from '../common/settings/index.ts'
+import type { Lake } from './lake.ts'
+import type { ReplayDiff } from './replay/diff-replay.ts'
+import type { ReplayRequest } from './replay/plan-replay.ts'
+import type { PublishOptions, PublishReport } from './replay/publish-replay.ts'
+import type { ReplayOptions, ReplayPlan, ReplayReport } from './replay/run-replay.ts'
+
+export type { DiffSample, ReplayDiff } from './replay/diff-replay.ts'
+export type { ReplayRequest } from './replay/plan-replay.ts'
+export type { PublishOptions, PublishReport } from './replay/publish-replay.ts'
+export type { ReplayOptions, ReplayPlan, ReplayReport } from './replay/run-replay.ts'
+
+const samplesMaxDefault = 5
+
+/** What the replay would read and exchange; changes nothing. Throws ReplayRefusedError. */
+export async function planReplay(
+  lake: Lake,
+  settings: StreamSettings,
+  request: ReplayRequest,
+): Promise<ReplayPlan> {
+  const replay = await import('./replay/run-replay.ts')
+  return replay.planReplay(lake, settings, request)
+}
+
+/**
+ * Reads the range again into the branch, exactly once however often it is called or killed. The
+ * stream's own branch is not touched. Throws ReplayRefusedError.
+ */
+export async function executeReplay(
+  lake: Lake,
+  settings: StreamSettings,
+  options: ReplayOptions,
+): Promise<ReplayReport> {
+  const replay = await import('./replay/run-replay.ts')
+  return replay.executeReplay(lake, settings, options)
+}
+
+/** Row by row, what the branch of a replay changes; `samplesMax` of each kind. */
+export async function diffReplay(
+  lake: Lake,
+  table: TableIdentifier,
+  branch: string,
+  samplesMax: number = samplesMaxDefault,
+): Promise<ReplayDiff> {
+  const replay = await import('./replay/diff-replay.ts')
+  return replay.diffReplay(lake, table, branch, samplesMax)
+}
+
+/** Applies what a branch changed to its target as it is now. Publishing twice changes nothing. */
+export async function publishBranch(
+  lake: Lake,
+  table: TableIdentifier,
+  branch: string,
+  options: PublishOptions = {},
+): Promise<PublishReport> {
+  const replay = await import('./replay/publish-replay.ts')
+  return replay.publishBranch(lake, table, branch, options)
+}

@@ -1,0 +1,199 @@
+/**
+ * The rows that a table holds of a range of the log: found by their place columns, counted, and taken
+ * out of the files that hold them.
+ *
+ * Files that hold nothing else go as they are; of the others the remaining rows are written anew
+ * (copy-on-write), so that a reader of the result never meets a delete file and publishing has whole
+ * files to exchange.
+ */
+import {
+  type DataFile,
+  currentSchema,
+  defaultPartitionSpec,
+  newDataFileLocation,
+  planScan,
+  type Schema,
+  type Table,
+  type WrittenFile,
+} from '../../catalog/index.ts'
+import { formatIdentifier, randomUuid, type TableIdentifier } from '../../common/index.ts'
+import { ReplayRefusedError, type ReplayRange } from '../../ingest/index.ts'
+import type { QueryStage } from '../../sql/index.ts'
+import type { Lake } from '../lake.ts'
+
+/** Which rows, as SQL over the table's columns. */
+export interface RowRange {
+  readonly condition: string
+  /** SQL of the place of a row: topic (or NULL), partition, offset. */
+  readonly place: { readonly topic: string; readonly partition: string; readonly offset: string }
+}
+
+export interface RangeTools {
+  readonly lake: Lake
+  readonly stage: QueryStage
+  /** New files are written below it, and deleted with it. */
+  readonly directory: string
+}
+
+/** Files of one state of the table that hold rows of the range. */
+export interface RangeFiles {
+  /** Undefined for a table without snapshots. */
+  readonly snapshotId: bigint | undefined
+  readonly rowCount: bigint
+  /** Nothing but rows of the range, and no deletes. */
+  readonly whole: readonly DataFile[]
+  readonly partial: readonly DataFile[]
+}
+
+/** Throws ReplayRefusedError where the table does not say where its rows came from. */
+export function rowRangeOf(table: Table, ranges: readonly ReplayRange[]): RowRange {
+  const schema = currentSchema(table.metadata)
+  const place = placeOf(schema)
+  if (place === undefined) {
+    throw new ReplayRefusedError(
+      'the table does not say which records its rows came from, so a range cannot be replayed in place; ' +
+        'set metadata: struct and fill a new table',
+      { facts: { table: formatIdentifier(table.identifier), missing: '_kafka' } },
+    )
+  }
+  return { place, condition: conditionOf(place, ranges) }
+}
+
+/** The same of a dead-letter table, for the letters of one stream. */
+export function letterRangeOf(stream: string, ranges: readonly ReplayRange[]): RowRange {
+  const place = { topic: '"topic"', partition: '"partition"', offset: '"offset"' }
+  const condition = `"stream" = ${literal(stream)} AND (${conditionOf(place, ranges)})`
+  return { place, condition }
+}
+
+export function hasTopicColumn({ place }: RowRange): boolean {
+  return place.topic !== noTopic
+}
+
+/** What `ref` holds of the range. */
+export async function findRangeFiles(
+  { lake, stage }: RangeTools,
+  identifier: TableIdentifier,
+  ref: string,
+  { condition }: RowRange,
+): Promise<RangeFiles> {
+  const before = await lake.catalog.loadTable(identifier)
+  if (before.metadata.refs[ref] === undefined) {
+    return { snapshotId: undefined, rowCount: 0n, whole: [], partial: [] }
+  }
+  const select = `SELECT "$path" AS path, count(*) AS found FROM ${tableAt(identifier, ref)}
+    WHERE ${condition} GROUP BY 1`
+  const { tables } = await stage.load('range_files', select)
+  const snapshotId = tables[0]?.snapshotId
+  if (snapshotId === undefined) throw new Error('assertion failed: a ref has a snapshot')
+  const found = new Map<string, bigint>()
+  for (const [path, count] of await stage.rows('SELECT path, found FROM range_files')) {
+    found.set(String(path), BigInt(String(count)))
+  }
+  const table = await lake.catalog.loadTable(identifier)
+  const { tasks } = await planScan(lake.io, table, { snapshotId })
+  const touched = tasks.filter(({ file }) => found.has(file.filePath))
+  const isWhole = ({ file, deletes }: (typeof touched)[number]): boolean =>
+    deletes.length === 0 && found.get(file.filePath) === file.recordCount
+  return {
+    snapshotId,
+    rowCount: [...found.values()].reduce((sum, count) => sum + count, 0n),
+    whole: touched.filter(isWhole).map(({ file }) => file),
+    partial: touched.filter((task) => !isWhole(task)).map(({ file }) => file),
+  }
+}
+
+/** Writes rows of `files` anew: those of the range, or all the others. */
+export async function rewriteRows(
+  tools: RangeTools,
+  identifier: TableIdentifier,
+  ref: string,
+  files: readonly DataFile[],
+  range: RowRange,
+  keep: 'inside' | 'outside',
+): Promise<readonly DataFile[]> {
+  if (files.length === 0) return []
+  const { lake, stage, directory } = tools
+  const paths = new Set(files.map((file) => file.filePath))
+  const isInside = `coalesce(${range.condition}, false)`
+  const where = keep === 'inside' ? isInside : `NOT ${isInside}`
+  // The whole schema of the ref: the table's current columns, by field id.
+  await stage.load('range_rows', `SELECT * FROM ${tableAt(identifier, ref)} WHERE ${where}`, {
+    keepFile: (_, file) => paths.has(file.filePath),
+  })
+  const table = await lake.catalog.loadTable(identifier)
+  const written = await stage.write({
+    select: 'SELECT * FROM range_rows',
+    schema: currentSchema(table.metadata),
+    spec: defaultPartitionSpec(table.metadata),
+    directory,
+    properties: table.metadata.properties,
+  })
+  await stage.run('DROP TABLE range_rows')
+  const uploaded: DataFile[] = []
+  for (const file of written) uploaded.push(await upload(lake, table, file))
+  return uploaded
+}
+
+/** The table in a query, as `ref` has it, with the table's current columns. */
+export function tableAt({ namespace, name }: TableIdentifier, ref: string): string {
+  const path = [...namespace, name].map(quoted).join('.')
+  return `${path} AT (VERSION => ${literal(ref)})`
+}
+
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+const noTopic = 'NULL'
+
+function placeOf(schema: Schema): RowRange['place'] | undefined {
+  const struct = schema.fields.find((field) => field.name === '_kafka')?.type
+  if (struct?.type === 'struct') {
+    const names = new Set(struct.fields.map((field) => field.name))
+    if (!names.has('partition') || !names.has('offset')) return undefined
+    const member = (name: string): string => `"_kafka"."${name}"`
+    return {
+      topic: names.has('topic') ? member('topic') : noTopic,
+      partition: member('partition'),
+      offset: member('offset'),
+    }
+  }
+  const names = new Set(schema.fields.map((field) => field.name))
+  if (!names.has('_kafka_partition') || !names.has('_kafka_offset')) return undefined
+  return {
+    topic: names.has('_kafka_topic') ? '"_kafka_topic"' : noTopic,
+    partition: '"_kafka_partition"',
+    offset: '"_kafka_offset"',
+  }
+}
+
+function conditionOf(place: RowRange['place'], ranges: readonly ReplayRange[]): string {
+  const terms = ranges.map(({ topic, partition, from, to }) => {
+    const ofTopic = place.topic === noTopic ? '' : `${place.topic} = ${literal(topic)} AND `
+    return `(${ofTopic}${place.partition} = ${partition} AND ${place.offset} >= ${from} AND ${place.offset} < ${to})`
+  })
+  return `(${terms.join(' OR ')})`
+}
+
+async function upload(lake: Lake, table: Table, file: WrittenFile): Promise<DataFile> {
+  const { metadata } = table
+  const spec = defaultPartitionSpec(metadata)
+  const name = `${randomUuid(lake.random)}.parquet`
+  const schema = currentSchema(metadata)
+  const filePath = newDataFileLocation(metadata, spec, schema, file.partition, name)
+  const { localPath, ...metrics } = file
+  const stored = await lake.io.upload(localPath, filePath)
+  return {
+    content: 'data',
+    filePath,
+    fileFormat: 'PARQUET',
+    specId: spec.specId,
+    ...metrics,
+    fileSizeInBytes: BigInt(stored.sizeBytes),
+  }
+}

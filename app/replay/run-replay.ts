@@ -1,0 +1,337 @@
+/**
+ * A replay from its request to its branch: the range out of the branch, and in again as the stream's
+ * settings and this code now have it (docs/spec/replay.md).
+ *
+ * The rows are written by the very runner of the sink, over a log that seems to end where the range
+ * does, with the branch's own offsets: what makes a sink exactly once makes a replay exactly once.
+ */
+import { mainBranch, type Table } from '../../catalog/index.ts'
+import { AlreadyExistsError, formatIdentifier, ValidationError } from '../../common/index.ts'
+import { parseTableName, type StreamSettings } from '../../common/settings/index.ts'
+import {
+  createRangeSource,
+  ensureDeadLetterTable,
+  findTable,
+  readReplayRecord,
+  replayLag,
+  type ReplayRange,
+  type ReplayRecord,
+  ReplayRefusedError,
+  requestText,
+  restoreOffsets,
+  rulesDigest,
+  runStream,
+  type StreamProgress,
+  type StreamRunResult,
+} from '../../ingest/index.ts'
+import { createDataFileWriter, openDatabase } from '../../sql/index.ts'
+import type { Lake } from '../lake.ts'
+import { openSource, withoutGroup } from '../open-source.ts'
+import { requireSafeStore } from '../safe-store.ts'
+import { requireStreamTable, type ReplayRequest, resolveReplay } from './plan-replay.ts'
+import { findRangeFiles, letterRangeOf, rowRangeOf, tableAt } from './range-rows.ts'
+import { withRangeTools } from './range-tools.ts'
+import { createReplayBranch, dropReplayBranch, emptyRange, isEmptied } from './replay-branch.ts'
+
+export interface ReplayOptions extends ReplayRequest {
+  /** Begins anew where the branch exists already. */
+  readonly restart?: boolean
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: StreamProgress) => void
+  /** Spool files and rewritten files go below; default: the system's temporary directory. */
+  readonly workDirectory?: string
+  readonly threads?: number
+}
+
+/** A range, and what the table holds of it now. */
+export interface ReplayRangePlan extends ReplayRange {
+  readonly rows: bigint
+  readonly deadLetters: bigint
+}
+
+export interface ReplayPlan {
+  readonly table: string
+  readonly target: string
+  readonly snapshotId: bigint
+  readonly ranges: readonly ReplayRangePlan[]
+  /** Files that hold nothing but the range: exchanged as they are. */
+  readonly filesWhole: number
+  /** Files whose other rows are written anew. */
+  readonly filesPartial: number
+  readonly rowsRewritten: bigint
+}
+
+export interface ReplayReport {
+  readonly table: string
+  readonly branch: string
+  readonly ranges: readonly ReplayRange[]
+  /** False when the branch held the whole replay already. */
+  readonly isChanged: boolean
+  /** Of this run; a replay that was killed has done the rest before. */
+  readonly recordsRead: number
+  readonly rowsCommitted: number
+  readonly deadLetters: number
+}
+
+/** Changes nothing. */
+export async function planReplay(
+  lake: Lake,
+  settings: StreamSettings,
+  request: ReplayRequest,
+): Promise<ReplayPlan> {
+  checkBranchName(request.into, settings)
+  const { table, snapshotId, ranges } = await resolveReplay(lake, settings, request)
+  const target = settings.output.branch
+  const range = rowRangeOf(table, ranges)
+  return withRangeTools(lake, async (tools) => {
+    const files = await findRangeFiles(tools, table.identifier, target, range)
+    const { place, condition } = range
+    const rows = await countPlaces(tools.stage, tableAt(table.identifier, target), place, condition)
+    const letters = await countLetters(lake, tools.stage, settings, ranges)
+    const held = [...files.whole, ...files.partial].reduce((sum, one) => sum + one.recordCount, 0n)
+    return {
+      table: formatIdentifier(table.identifier),
+      target,
+      snapshotId,
+      ranges: ranges.map((one) => ({
+        ...one,
+        rows: rows(one),
+        deadLetters: letters(one),
+      })),
+      filesWhole: files.whole.length,
+      filesPartial: files.partial.length,
+      rowsRewritten: held - files.rowCount,
+    }
+  })
+}
+
+/** Makes the branch, or goes on where an earlier run stopped; a finished replay is left as it is. */
+export async function executeReplay(
+  lake: Lake,
+  settings: StreamSettings,
+  options: ReplayOptions,
+): Promise<ReplayReport> {
+  await requireSafeStore(lake)
+  checkBranchName(options.into, settings)
+  const { into: branch } = options
+  if (options.restart === true) await dropEarlier(lake, settings, branch)
+  const record = await begin(lake, settings, options)
+  const { identifier } = await requireStreamTable(lake, settings)
+  await emptyBranches(lake, settings, branch, record, options.workDirectory)
+  const table = await lake.catalog.loadTable(identifier)
+  const offsets = restoreOffsets(table, branch).get(settings.name)
+  const common = { table: formatIdentifier(identifier), branch, ranges: record.ranges }
+  if (replayLag(offsets, record) === 0n) {
+    return { ...common, isChanged: false, recordsRead: 0, rowsCommitted: 0, deadLetters: 0 }
+  }
+  const { recordsRead, rowsCommitted, deadLetters } = await readAgain(
+    lake,
+    settings,
+    record,
+    options,
+  )
+  if (options.signal?.aborted !== true) await requireComplete(lake, settings, branch, record)
+  return { ...common, isChanged: true, recordsRead, rowsCommitted, deadLetters }
+}
+
+/** The record of the replay that the branch belongs to, made where there is none. */
+async function begin(
+  lake: Lake,
+  settings: StreamSettings,
+  { from, until, into: branch }: ReplayOptions,
+): Promise<ReplayRecord> {
+  const existing = await requireStreamTable(lake, settings)
+  const request = requestText(from, until)
+  const record = readReplayRecord(existing.metadata.properties, branch)
+  if (record !== undefined) {
+    checkSame(existing, branch, record, settings, request)
+    return record
+  }
+  if (existing.metadata.refs[branch] !== undefined) throw foreignBranch(existing, branch)
+  const { table, snapshotId, ranges } = await resolveReplay(lake, settings, { from, until })
+  const created: ReplayRecord = {
+    stream: settings.name,
+    target: settings.output.branch,
+    request,
+    ranges,
+    rules: rulesDigest(settings),
+    deadLetterTable: formatIdentifier(settings.errors.deadLetterTable),
+  }
+  // A letter branch of an earlier replay whose table branch is gone would be taken for this one's.
+  const letters = await ensureDeadLetterTable(lake.catalog, settings.errors.deadLetterTable)
+  await dropReplayBranch(lake, letters.identifier, branch)
+  await createReplayBranch(lake, table.identifier, branch, snapshotId, created)
+  return created
+}
+
+function checkSame(
+  table: Table,
+  branch: string,
+  record: ReplayRecord,
+  settings: StreamSettings,
+  request: string,
+): void {
+  const facts = { table: formatIdentifier(table.identifier), branch }
+  const ways = 'name another branch, or begin anew with --restart'
+  if (table.metadata.refs[branch] === undefined) {
+    throw new ReplayRefusedError(`the branch of this replay was removed by somebody; ${ways}`, {
+      facts,
+    })
+  }
+  if (record.stream !== settings.name || record.request !== request) {
+    throw new ReplayRefusedError(`the branch belongs to another replay; ${ways}`, {
+      facts: { ...facts, stream: record.stream, request: record.request, asked: request },
+    })
+  }
+  if (record.rules === rulesDigest(settings)) return
+  throw new ReplayRefusedError(
+    `the stream's settings have changed since this replay began; ${ways}`,
+    { facts },
+  )
+}
+
+function foreignBranch(table: Table, branch: string): AlreadyExistsError {
+  return new AlreadyExistsError('the branch exists and no replay made it; name another', {
+    facts: {
+      table: formatIdentifier(table.identifier),
+      branch,
+      snapshot: table.metadata.refs[branch]?.snapshotId ?? 0n,
+    },
+  })
+}
+
+async function emptyBranches(
+  lake: Lake,
+  settings: StreamSettings,
+  branch: string,
+  record: ReplayRecord,
+  workDirectory: string | undefined,
+): Promise<void> {
+  const table = await requireStreamTable(lake, settings)
+  const letters = await lake.catalog.loadTable(parseTableName(record.deadLetterTable))
+  const isReady = isEmptied(table, branch) && isEmptied(letters, branch)
+  if (isReady) return
+  const source = restoreOffsets(table, record.target).get(record.stream)
+  if (source === undefined) throw new Error('assertion failed: the target knows the stream')
+  await withRangeTools(
+    lake,
+    async (tools) => {
+      if (!isEmptied(letters, branch)) {
+        const range = letterRangeOf(record.stream, record.ranges)
+        const { identifier } = letters
+        await emptyRange(tools, identifier, branch, mainBranch, range, record, source)
+      }
+      if (!isEmptied(table, branch)) {
+        const range = rowRangeOf(table, record.ranges)
+        await emptyRange(tools, table.identifier, branch, branch, range, record, source)
+      }
+    },
+    workDirectory,
+  )
+}
+
+async function readAgain(
+  lake: Lake,
+  settings: StreamSettings,
+  record: ReplayRecord,
+  options: ReplayOptions,
+): Promise<StreamRunResult> {
+  const { catalog, io, clock, random } = lake
+  const { into: branch, threads, workDirectory, signal, onProgress } = options
+  const logger = lake.logger.with({ stream: settings.name, replay: branch })
+  const log = await openSource(withoutGroup(settings.input), { clock, random, logger })
+  const source = createRangeSource(log, record.ranges)
+  const database = await openDatabase(threads === undefined ? {} : { threads })
+  try {
+    const parts = {
+      source,
+      catalog,
+      io,
+      writer: createDataFileWriter(database),
+      clock,
+      random,
+      logger,
+      deadLetterBranch: branch,
+      ...(workDirectory === undefined ? {} : { workDirectory }),
+    }
+    const onBranch = {
+      ...settings,
+      input: withoutGroup(settings.input),
+      output: { ...settings.output, branch },
+    }
+    return await runStream(onBranch, parts, {
+      until: 'latest',
+      ...(signal === undefined ? {} : { signal }),
+      ...(onProgress === undefined ? {} : { onProgress }),
+    })
+  } finally {
+    await source.stop()
+    database.close()
+  }
+}
+
+async function requireComplete(
+  lake: Lake,
+  settings: StreamSettings,
+  branch: string,
+  record: ReplayRecord,
+): Promise<void> {
+  const table = await requireStreamTable(lake, settings)
+  const left = replayLag(restoreOffsets(table, branch).get(record.stream), record)
+  if (left === 0n) return
+  throw new ReplayRefusedError('the log ended before the range did; was it cut meanwhile?', {
+    facts: { table: formatIdentifier(table.identifier), branch, left },
+  })
+}
+
+async function dropEarlier(lake: Lake, settings: StreamSettings, branch: string): Promise<void> {
+  const table = await requireStreamTable(lake, settings)
+  const record = readReplayRecord(table.metadata.properties, branch)
+  if (record === undefined) {
+    if (table.metadata.refs[branch] !== undefined) throw foreignBranch(table, branch)
+    return
+  }
+  await dropReplayBranch(lake, table.identifier, branch)
+}
+
+function checkBranchName(branch: string, settings: StreamSettings): void {
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/.test(branch) && branch !== settings.output.branch) return
+  throw new ValidationError(
+    'a replay goes into a branch of its own, named with letters, digits, _, . and -',
+    { facts: { branch, stream: settings.name } },
+  )
+}
+
+type CountOf = (range: ReplayRange) => bigint
+
+async function countPlaces(
+  stage: Parameters<typeof findRangeFiles>[0]['stage'],
+  from: string,
+  place: { readonly topic: string; readonly partition: string },
+  condition: string,
+): Promise<CountOf> {
+  await stage.load(
+    'range_counts',
+    `SELECT ${place.topic} AS t, ${place.partition} AS p, count(*) AS n
+     FROM ${from} WHERE ${condition} GROUP BY ALL`,
+  )
+  const counts = new Map<string, bigint>()
+  for (const [topic, partition, count] of await stage.rows('SELECT t, p, n FROM range_counts')) {
+    counts.set(`${String(topic ?? '')}:${String(partition)}`, BigInt(String(count)))
+  }
+  return ({ topic, partition }) =>
+    counts.get(`${topic}:${partition}`) ?? counts.get(`:${partition}`) ?? 0n
+}
+
+async function countLetters(
+  lake: Lake,
+  stage: Parameters<typeof findRangeFiles>[0]['stage'],
+  settings: StreamSettings,
+  ranges: readonly ReplayRange[],
+): Promise<CountOf> {
+  const { deadLetterTable } = settings.errors
+  const table = await findTable(lake.catalog, deadLetterTable)
+  if (table?.metadata.currentSnapshotId === undefined) return () => 0n
+  const { place, condition } = letterRangeOf(settings.name, ranges)
+  return countPlaces(stage, tableAt(deadLetterTable, mainBranch), place, condition)
+}

@@ -1,0 +1,368 @@
+/**
+ * The invariants of docs/spec/replay.md on embedded parts: a range read again into a branch, compared and
+ * published while a sink and a compaction go on; killed in the middle and started again.
+ */
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import {
+  diffReplay,
+  executeReplay,
+  type Lake,
+  openLake,
+  planReplay,
+  publishBranch,
+  type ReplayRequest,
+} from '../../app/index.ts'
+import { type Catalog, planScan } from '../../catalog/index.ts'
+import { silentLogger, systemClock, systemRandom } from '../../common/index.ts'
+import { loadLakeSettings, type StreamSettings } from '../../common/settings/index.ts'
+import { rewriteOptions, rewriteTable } from '../../compactor/index.ts'
+import { createDataFileRewriter } from '../../sql/index.ts'
+import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'
+
+let fixture: LakeFixture
+let lake: Lake
+
+beforeEach(async () => {
+  fixture = await openLakeFixture()
+  await fixture.log.createTopic('events', 2)
+  const warehouse = pathToFileURL(join(fixture.directory, 'warehouse')).href
+  const { settings } = await loadLakeSettings(undefined, {
+    environment: {},
+    overrides: [
+      { path: 'catalog.warehouse', value: warehouse, flag: '--warehouse' },
+      { path: 'sql.cache.directory', value: join(fixture.directory, 'cache'), flag: '--set' },
+    ],
+    directory: fixture.directory,
+  })
+  lake = await openLake(settings)
+})
+afterEach(async () => {
+  await lake.close()
+  await fixture.close()
+})
+
+const events = { namespace: ['web'], name: 'events' }
+const letters = { namespace: ['web'], name: 'events__dlq' }
+
+function stream(more = '', maxRecords = 30): StreamSettings {
+  return fixture.settings(`
+name: events
+input: { embedded: { directory: log, topics: [events], start_offset: earliest } }
+output: { iceberg: { table: web.events, commit: { interval: 10s, max_records: ${maxRecords} } } }
+${more}`)
+}
+
+const fields = 'fields: [{name: id, type: long}, {name: v, type: long}]'
+const strictSchema = `schema: { mode: declared, ${fields} }`
+const lenientSchema = `schema: { mode: declared, coercion: lenient, ${fields} }`
+const strict = (): StreamSettings => stream(strictSchema)
+/** The mended rule: what was refused for 1.5 becomes 2. */
+const lenient = (): StreamSettings => stream(lenientSchema)
+
+/** Records `from` to `to` of each partition; every tenth has a value that the strict rule refuses. */
+async function produce(from: number, to: number): Promise<void> {
+  for (const partition of [0, 1]) {
+    const values = Array.from({ length: to - from }, (_, index) => {
+      const id = from + index
+      return `{"id":${id},"v":${id % 10 === 0 ? '1.5' : String(id * 2)}}`
+    })
+    await fixture.log.appendValues({ topic: 'events', partition }, values)
+  }
+}
+
+type Row = readonly [partition: number, offset: number, id: number, v: number]
+
+/** The rows of a branch by DuckDB alone over the files that the manifests name. */
+async function rowsOf(ref: string, catalog: Catalog = fixture.catalog): Promise<readonly Row[]> {
+  const table = await catalog.loadTable(events)
+  const { tasks } = await planScan(fixture.io, table, { ref })
+  expect(tasks.flatMap((task) => task.deletes)).toEqual([])
+  const list = tasks.map(({ file }) => `'${new URL(file.filePath).pathname}'`).join(', ')
+  if (list === '') return []
+  return fixture.database.withConnection(async (connection) => {
+    const result = await connection.runAndReadAll(
+      `SELECT _kafka.partition, _kafka.offset::INTEGER, id::INTEGER, v::INTEGER
+       FROM read_parquet([${list}]) ORDER BY ALL`,
+    )
+    return result.getRowsJson() as unknown as Row[]
+  })
+}
+
+async function letterPlaces(ref: string): Promise<readonly string[]> {
+  const table = await fixture.catalog.loadTable(letters)
+  if (table.metadata.refs[ref] === undefined) return []
+  const { tasks } = await planScan(fixture.io, table, { ref })
+  const list = tasks.map(({ file }) => `'${new URL(file.filePath).pathname}'`).join(', ')
+  if (list === '') return []
+  return fixture.database.withConnection(async (connection) => {
+    const result = await connection.runAndReadAll(
+      `SELECT "partition" || ':' || "offset" FROM read_parquet([${list}]) ORDER BY "partition", "offset"`,
+    )
+    return result.getRowsJson().map(([place]) => String(place))
+  })
+}
+
+/** What each rule makes of the records below `to`, from the records alone. */
+function expected(to: number, isMended: (partition: number, offset: number) => boolean): Row[] {
+  return [0, 1].flatMap((partition) =>
+    Array.from({ length: to }, (_, id) => id).flatMap((id): Row[] => {
+      if (id % 10 !== 0) return [[partition, id, id, id * 2]]
+      return isMended(partition, id) ? [[partition, id, id, 2]] : []
+    }),
+  )
+}
+
+const never = (): boolean => false
+
+function request(from: number, to: number, into = 'fix'): ReplayRequest {
+  const places = (offset: number): ReplayRequest['from'] & { kind: 'offsets' } => ({
+    kind: 'offsets',
+    places: [{ topic: 'events', partition: 0, offset: BigInt(offset) }],
+  })
+  return { from: places(from), until: places(to), into }
+}
+
+const inRange = (partition: number, offset: number): boolean =>
+  partition === 0 && offset >= 25 && offset < 75
+
+async function compact(): Promise<void> {
+  const tools = {
+    catalog: fixture.catalog,
+    io: fixture.io,
+    rewriter: createDataFileRewriter(fixture.database),
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+    workDirectory: join(fixture.directory, 'compact'),
+  }
+  const given = { 'rewrite-all': 'true' }
+  await rewriteTable(tools, events, { options: (own) => rewriteOptions(own, given) })
+}
+
+describe('a replay', () => {
+  it('[P5] gives a range the rows of the mended rule and leaves main as it is until published', async () => {
+    await produce(0, 100)
+    await fixture.run(strict())
+    const plan = await planReplay(lake, lenient(), request(25, 75))
+    expect(plan.ranges).toEqual([
+      { topic: 'events', partition: 0, from: 25n, to: 75n, rows: 45n, deadLetters: 5n },
+    ])
+    const before = await rowsOf('main')
+    expect(before).toEqual(expected(100, never))
+
+    const report = await executeReplay(lake, lenient(), request(25, 75))
+    expect(report).toMatchObject({ isChanged: true, recordsRead: 50, rowsCommitted: 50 })
+    expect(await rowsOf('main')).toEqual(before)
+    expect(await rowsOf('fix')).toEqual(expected(100, inRange))
+
+    const diff = await diffReplay(lake, events, 'fix')
+    expect(diff).toMatchObject({ onlyBase: 0n, onlyBranch: 5n, differing: 0n, same: 45n })
+    expect(diff).toMatchObject({ deadLettersBase: 5n, deadLettersBranch: 0n })
+    expect(diff.samples[0]).toMatchObject({ kind: 'only-branch', partition: 0, offset: 30n })
+
+    const published = await publishBranch(lake, events, 'fix', { dropBranch: true })
+    expect(published).toMatchObject({ isChanged: true, rebased: 0 })
+    expect(await rowsOf('main')).toEqual(expected(100, inRange))
+    const { metadata } = await fixture.catalog.loadTable(events)
+    expect(Object.keys(metadata.refs)).toEqual(['main'])
+    expect(Object.keys(metadata.properties).filter((key) => key.includes('fix'))).toEqual([])
+  })
+
+  it('[P3, P4] done twice is done once, and goes on only under the words and rules it began with', async () => {
+    await produce(0, 100)
+    await fixture.run(strict())
+    await executeReplay(lake, lenient(), request(25, 75))
+    const once = await fixture.catalog.loadTable(events)
+    const lettersOnce = await fixture.catalog.loadTable(letters)
+    const again = await executeReplay(lake, lenient(), request(25, 75))
+    expect(again).toMatchObject({ isChanged: false, recordsRead: 0 })
+    expect((await fixture.catalog.loadTable(events)).metadataLocation).toBe(once.metadataLocation)
+    const lettersAgain = await fixture.catalog.loadTable(letters)
+    expect(lettersAgain.metadataLocation).toBe(lettersOnce.metadataLocation)
+
+    await expect(executeReplay(lake, lenient(), request(25, 76))).rejects.toThrow(
+      /belongs to another replay.*--restart/,
+    )
+    await expect(executeReplay(lake, strict(), request(25, 75))).rejects.toThrow(
+      /settings have changed since this replay began/,
+    )
+    const restarted = { ...request(25, 75), restart: true }
+    await executeReplay(lake, strict(), restarted)
+    expect(await rowsOf('fix')).toEqual(expected(100, never))
+    expect(await letterPlaces('fix')).toEqual(await letterPlaces('main'))
+
+    // And a second replay of the same range, published after the first, changes no row.
+    await executeReplay(lake, lenient(), { ...request(25, 75), restart: true })
+    await publishBranch(lake, events, 'fix')
+    const first = await rowsOf('main')
+    await executeReplay(lake, lenient(), request(25, 75, 'fix2'))
+    await publishBranch(lake, events, 'fix2')
+    expect(await rowsOf('main')).toEqual(first)
+    expect(first).toEqual(expected(100, inRange))
+  })
+
+  it('[P6, P7] is published beside a running sink whose rows and offsets stay', async () => {
+    await produce(0, 100)
+    await fixture.run(strict())
+    await executeReplay(lake, lenient(), request(25, 75))
+    const stopping = new AbortController()
+    const sink = fixture.run(stream(strictSchema, 10), {
+      until: 'stopped',
+      signal: stopping.signal,
+    })
+    let produced = 100
+    const publishing = publishBranch(lake, events, 'fix')
+    for (; produced < 300; produced += 20) await produce(produced, produced + 20)
+    expect((await publishing).isChanged).toBe(true)
+    for (; produced < 400; produced += 20) await produce(produced, produced + 20)
+    while ((await rowsOf('main')).length < expected(400, inRange).length) {
+      await systemClock.sleep(20)
+    }
+    stopping.abort()
+    await sink
+    expect(await rowsOf('main')).toEqual(expected(400, inRange))
+    const { metadata } = await fixture.catalog.loadTable(events)
+    const offsets = metadata.properties['tidewater.offsets.main'] ?? ''
+    expect(offsets).toContain('"next-offsets":{"0":400,"1":400}')
+    // The branch's snapshots, which say otherwise, are not in main's history.
+    const main = new Map(metadata.snapshots.map((one) => [one.snapshotId, one]))
+    for (
+      let one = main.get(metadata.refs['main']?.snapshotId ?? 0n);
+      one !== undefined;
+      one = main.get(one.parentSnapshotId ?? 0n)
+    ) {
+      expect(one.summary?.['tidewater.replay']).toBeUndefined()
+    }
+  })
+
+  it('[P8] is put on the newest state where a compaction has rewritten files of the range', async () => {
+    await produce(0, 100)
+    await fixture.run(strict())
+    await executeReplay(lake, lenient(), request(25, 75))
+    await produce(100, 140)
+    await fixture.run(strict())
+    await compact()
+    const published = await publishBranch(lake, events, 'fix')
+    expect(published).toMatchObject({ isChanged: true, rebased: 1 })
+    expect(await rowsOf('main')).toEqual(expected(140, inRange))
+    const diff = await diffReplay(lake, events, 'fix')
+    expect(diff).toMatchObject({ onlyBase: 0n, onlyBranch: 5n, differing: 0n, same: 45n })
+    expect(Object.keys((await fixture.catalog.loadTable(events)).metadata.refs).sort()).toEqual([
+      'fix',
+      'fix.base',
+      'main',
+    ])
+  })
+
+  it('[P6] published again changes nothing, also when main was compacted since', async () => {
+    await produce(0, 100)
+    await fixture.run(strict())
+    await executeReplay(lake, lenient(), request(25, 75))
+    await publishBranch(lake, events, 'fix')
+    await compact()
+    const before = await fixture.catalog.loadTable(events)
+    const again = await publishBranch(lake, events, 'fix')
+    expect(again).toMatchObject({ isChanged: false, rebased: 0 })
+    expect((await fixture.catalog.loadTable(events)).metadataLocation).toBe(before.metadataLocation)
+    expect(await rowsOf('main')).toEqual(expected(100, inRange))
+  })
+
+  it('[P9] moves letters as it moves rows: none is lost, none is there twice', async () => {
+    await produce(0, 100)
+    await fixture.run(strict())
+    const all = await letterPlaces('main')
+    expect(all).toHaveLength(20)
+    const kept = all.filter((place) => !['0:30', '0:40', '0:50', '0:60', '0:70'].includes(place))
+    await executeReplay(lake, lenient(), request(25, 75))
+    expect(await letterPlaces('main')).toEqual(all)
+    expect(await letterPlaces('fix')).toEqual(kept)
+    await publishBranch(lake, events, 'fix', { dropBranch: true })
+    expect(await letterPlaces('main')).toEqual(kept)
+    // Back again: what were rows become letters.
+    await executeReplay(lake, strict(), request(25, 75, 'back'))
+    await publishBranch(lake, events, 'back', { dropBranch: true })
+    expect(await letterPlaces('main')).toEqual(all)
+    expect(await rowsOf('main')).toEqual(expected(100, never))
+    // The sink's own letters are still known: it goes on without repeating or skipping one.
+    await produce(100, 120)
+    await fixture.run(strict())
+    expect(await letterPlaces('main')).toHaveLength(24)
+  })
+
+  it('[P6] is refused while it is unfinished, and on a target that has gone back', async () => {
+    await produce(0, 100)
+    await fixture.run(strict())
+    const early = (await fixture.catalog.loadTable(events)).metadata
+    await produce(100, 120)
+    await fixture.run(strict())
+    const signal = AbortSignal.abort()
+    await executeReplay(lake, lenient(), { ...request(90, 110), signal })
+    expect(await rowsOf('fix')).toHaveLength(expected(120, never).length - 18)
+    await expect(publishBranch(lake, events, 'fix')).rejects.toThrow(/has not finished/)
+    await executeReplay(lake, lenient(), request(90, 110))
+    const isMended = (partition: number, offset: number): boolean =>
+      partition === 0 && offset >= 90 && offset < 110
+    expect(await rowsOf('fix')).toEqual(expected(120, isMended))
+
+    const { snapshotId = 0n } = early.refs['main'] ?? {}
+    const offsets = early.properties['tidewater.offsets.main'] ?? ''
+    await fixture.catalog.commitTable({
+      identifier: events,
+      requirements: [],
+      updates: [
+        { action: 'set-snapshot-ref', refName: 'main', ref: { snapshotId, type: 'branch' } },
+        { action: 'set-properties', updates: { 'tidewater.offsets.main': offsets } },
+      ],
+    })
+    await expect(publishBranch(lake, events, 'fix')).rejects.toThrow(
+      /has gone back behind the range/,
+    )
+    expect(await rowsOf('main')).toEqual(expected(100, never))
+  })
+
+  it('[P1] reads nothing beyond what the table holds and nothing that the log has lost', async () => {
+    await produce(0, 50)
+    await fixture.run(strict())
+    await produce(50, 60)
+    await expect(planReplay(lake, strict(), request(0, 51))).rejects.toThrow(
+      /beyond what the table holds.*to=51 committed=50/,
+    )
+    const places = [{ topic: 'events', partition: 7, offset: 0n }]
+    const nowhere: ReplayRequest = { ...request(0, 1), from: { kind: 'offsets', places } }
+    await expect(planReplay(lake, strict(), nowhere)).rejects.toThrow(/holds nothing of/)
+    const all = await planReplay(lake, strict(), {
+      from: { kind: 'earliest' },
+      until: { kind: 'latest' },
+      into: 'fix',
+    })
+    expect(all.ranges.map(({ from, to }) => [from, to])).toEqual([
+      [0n, 50n],
+      [0n, 50n],
+    ])
+  })
+
+  it('[P2] is refused where rows do not say which records they came from', async () => {
+    await produce(0, 20)
+    await fixture.run(stream('metadata: none'))
+    await expect(planReplay(lake, stream('metadata: none'), request(0, 10))).rejects.toThrow(
+      /does not say which records.*missing=_kafka/,
+    )
+  })
+
+  it('[P2] is refused where another stream has filled the table, or the log is another one', async () => {
+    await produce(0, 20)
+    await fixture.run(strict())
+    await fixture.log.deleteTopic('events')
+    await fixture.log.createTopic('events', 2)
+    await produce(0, 20)
+    await expect(planReplay(lake, strict(), request(0, 10))).rejects.toThrow(
+      /deleted and made again/,
+    )
+    await fixture.run({ ...strict(), name: 'other' })
+    await expect(planReplay(lake, { ...strict(), name: 'other' }, request(0, 10))).rejects.toThrow(
+      /another stream has filled the same table/,
+    )
+  })
+})

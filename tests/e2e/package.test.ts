@@ -2,12 +2,15 @@
  * What is published runs: `npm pack`, installed into an empty folder as a user does it, on plain node,
  * without tsx, TypeScript or anything else of this repository.
  */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative, sep } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { repositoryRoot, runCommand } from '../support/services/index.ts'
+import { lineOf } from '../support/tide.ts'
 
 const manifest = JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8')) as {
   readonly version: string
@@ -57,6 +60,39 @@ beforeAll(async () => {
 afterAll(async () => {
   await rm(base, { recursive: true, force: true })
 })
+
+interface RunningDev {
+  readonly uri: Promise<string>
+  readonly group: number
+  readonly log: () => string
+  /** As a terminal does: to every process of the group. Resolves when all have ended. */
+  interrupt(): Promise<void>
+}
+
+function startDev(cwd: string): RunningDev {
+  const args = ['--no-install', 'tide', 'dev', '--port', '0']
+  const child: ChildProcess = spawn('npx', args, { cwd, detached: true })
+  const closed = once(child, 'close')
+  const group = child.pid ?? 0
+  let text = ''
+  child.stderr?.setEncoding('utf8').on('data', (part: string) => {
+    text += part
+  })
+  return {
+    uri: lineOf(child, /^http:/),
+    group,
+    log: () => text,
+    interrupt: async () => {
+      if (child.exitCode === null) process.kill(-group, 'SIGINT')
+      await closed
+    },
+  }
+}
+
+async function ask(uri: string, sql: string): Promise<unknown> {
+  const answer = await fetch(`${uri}/query`, { method: 'POST', body: sql })
+  return ((await answer.json()) as { data?: unknown }).data
+}
 
 /** The build prints to the same stream; npm's own answer is the last thing on it. */
 function packedOf(output: string): Packed {
@@ -113,7 +149,7 @@ describe('the installed command', () => {
   let shop: string
 
   beforeAll(async () => {
-    await tide(home, ['init', 'shop', '--template', 'embedded-json'])
+    await tide(home, ['init', 'shop'])
     shop = join(home, 'shop')
   })
 
@@ -133,6 +169,35 @@ describe('the installed command', () => {
     const rows = JSON.parse(await tide(shop, ['sql', '-json', '-c', sql])) as readonly object[]
     expect(rows).toHaveLength(1)
     expect(Object.values(rows[0] ?? {}).map(Number)).toEqual([500, amount])
+  })
+
+  it('runs a whole project in one process until Ctrl-C: npx tide dev', async () => {
+    await tide(home, ['init', 'whole'])
+    const project = join(home, 'whole')
+    const dev = startDev(project)
+    try {
+      const uri = await dev.uri
+      // Parsed and run by the compiled child, behind its walls.
+      expect(await ask(uri, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
+      const events = Array.from({ length: 300 }, (_, id) => `{"id":${id}}\n`)
+      await tide(project, ['topic', 'produce', 'events', '--create'], events.join(''))
+      const counted = 'SELECT count(*) AS n, sum(id) AS total FROM web.events'
+      await expect
+        .poll(() => ask(uri, counted), { timeout: 60_000, interval: 200 })
+        .toEqual([{ n: 300, total: 44_850 }])
+      const model = 'SELECT sum(events) AS n FROM models.events_per_minute'
+      await expect
+        .poll(() => ask(uri, model), { timeout: 60_000, interval: 500 })
+        .toEqual([{ n: 300 }])
+      const shown = await tide(project, ['sql', '--server', uri, '-json', '-c', counted])
+      expect(JSON.parse(shown)).toEqual([{ n: 300, total: 44_850 }])
+    } finally {
+      await dev.interrupt()
+    }
+    expect(dev.log()).not.toContain('"level":"error"')
+    expect(dev.log()).toContain('committing what was read')
+    // Nothing of it is left: neither the port nor a child.
+    expect(() => process.kill(-dev.group, 0)).toThrow('ESRCH')
   })
 
   it('plays its demo with the flights that it brings along', async () => {

@@ -13,6 +13,7 @@ WORKDIR /lake
 COPY --from=build /tidewater/package.json /tidewater/package.json
 COPY --from=build /tidewater/node_modules /tidewater/node_modules
 COPY --from=build /tidewater/dist /tidewater/dist
+RUN chmod +x /tidewater/dist/bin/tide.js && ln -s /tidewater/dist/bin/tide.js /usr/local/bin/tide
 USER node
 EXPOSE 8181
 ENTRYPOINT ["node", "/tidewater/dist/bin/tide.js"]

@@ -20,6 +20,7 @@ export interface ProduceOptions extends LogOptions {
 const batchRecordsMax = 10_000
 const batchBytesMax = 4_000_000
 const lineBytesMax = 128_000_000
+const lingerMs = 100
 const newline = 0x0a
 
 export async function produceTopic(
@@ -46,31 +47,62 @@ export async function produceTopic(
   context.note(`produced ${count} records to ${topic}`)
 }
 
+/** Sends whole batches, and what waits in one when its input pauses: a slow producer must not be held back. */
 async function produceLines(
   context: CliContext,
   producer: RecordProducer,
   topic: string,
   toRecord: (line: Uint8Array) => RecordToProduce,
 ): Promise<number> {
+  const { stdin } = context.streams
+  const ended = new AbortController()
   let count = 0
   let batch: RecordToProduce[] = []
   let batchBytes = 0
-  const flush = async (): Promise<void> => {
-    if (batch.length > 0) await producer.produce(topic, batch)
-    count += batch.length
-    context.progress.update({ label: topic, records: count })
-    batch = []
-    batchBytes = 0
+  // One after the other, so that records keep their order.
+  let sending: Promise<void> = Promise.resolve()
+  const flush = (): Promise<void> => {
+    sending = sending.then(async () => {
+      const records = batch
+      batch = []
+      batchBytes = 0
+      if (records.length > 0) await producer.produce(topic, records)
+      count += records.length
+      context.progress.update({ label: topic, records: count })
+    })
+    return sending
   }
-  for await (const line of lines(context.streams.stdin)) {
-    if (context.signal.aborted) break
-    batch.push(toRecord(line))
-    batchBytes += line.length
-    const isFull = batch.length >= batchRecordsMax || batchBytes >= batchBytesMax
-    if (isFull || context.streams.stdin.isTTY === true) await flush()
+  const flushing = flushNowAndThen(context, ended.signal, flush)
+  try {
+    for await (const line of lines(stdin)) {
+      if (context.signal.aborted) break
+      batch.push(toRecord(line))
+      batchBytes += line.length
+      const isFull = batch.length >= batchRecordsMax || batchBytes >= batchBytesMax
+      if (isFull || stdin.isTTY === true) await flush()
+    }
+    await flush()
+  } finally {
+    ended.abort()
+    await flushing
   }
-  await flush()
   return count
+}
+
+/** A failure ends the input, whose reader then fails with it. */
+async function flushNowAndThen(
+  { clock, streams }: CliContext,
+  ended: AbortSignal,
+  flush: () => Promise<void>,
+): Promise<void> {
+  try {
+    for (;;) {
+      await clock.sleep(lingerMs, ended)
+      await flush()
+    }
+  } catch (error) {
+    if (!ended.aborted) streams.stdin.destroy(error instanceof Error ? error : undefined)
+  }
 }
 
 /** Splits at newlines without decoding: invalid UTF-8 passes through unharmed. */

@@ -6,7 +6,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { parseLakeSettings, variableSource } from '../../common/settings/index.ts'
+import {
+  loadStreamSettings,
+  parseLakeSettings,
+  variableSource,
+} from '../../common/settings/index.ts'
 import { checkGuard } from '../../server/guard.ts'
 import { repositoryRoot } from '../support/services/paths.ts'
 
@@ -17,7 +21,9 @@ interface ComposeService {
   readonly environment?: Readonly<Record<string, string | number>>
   readonly volumes?: readonly string[]
   readonly restart?: string
-  readonly healthcheck?: { readonly test: readonly string[] }
+  readonly healthcheck?: { readonly test?: readonly string[]; readonly disable?: boolean }
+  readonly entrypoint?: readonly string[]
+  readonly command?: readonly string[]
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
 }
 
@@ -26,16 +32,24 @@ interface Compose {
   readonly volumes: Readonly<Record<string, unknown>>
 }
 
-const compose = parse(text('docker-compose.yml')) as Compose
+const compose = parse(text('docker-compose.yml'), { merge: true }) as Compose
 const services = Object.entries(compose.services)
+/** Services that produce what the example's streams read. */
+const sellers = ['orders', 'customers']
 const dockerfile = text('Dockerfile')
 
 /** A tag that names one release: digits with dots, or MinIO's time stamps. */
 const pinnedTag = /:(?:\d+\.\d+\.\d+[\w.-]*|RELEASE\.\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)$/
 
 describe('docker-compose.yml', () => {
-  it('has the broker, the store, the bucket and tide', () => {
-    expect(services.map(([name]) => name)).toEqual(['kafka', 'minio', 'minio-bucket', 'tide'])
+  it('has the broker, the store, the bucket, tide, and who fills the topics of the example', () => {
+    expect(services.map(([name]) => name)).toEqual([
+      'kafka',
+      'minio',
+      'minio-bucket',
+      'tide',
+      ...sellers,
+    ])
   })
 
   it('pins every image to one release', () => {
@@ -57,8 +71,12 @@ describe('docker-compose.yml', () => {
 
   it('checks the health of everything that stays up', () => {
     const staying = services.filter(([, service]) => service.restart !== 'no')
-    expect(staying.map(([name]) => name)).toEqual(['kafka', 'minio', 'tide'])
-    for (const [name, service] of staying) expect(service.healthcheck?.test[0], name).toBe('CMD')
+    expect(staying.map(([name]) => name)).toEqual(['kafka', 'minio', 'tide', ...sellers])
+    for (const [name, { healthcheck }] of staying) {
+      // Who only writes into a pipe has no port to ask, and must not take over the image's.
+      if (sellers.includes(name)) expect(healthcheck, name).toEqual({ disable: true })
+      else expect(healthcheck?.test?.[0], name).toBe('CMD')
+    }
   })
 
   it('waits for health, or for the end of what ends', () => {
@@ -91,20 +109,51 @@ describe('docker-compose.yml', () => {
   })
 
   it('declares the volumes that it mounts', () => {
-    const mounted = services.flatMap(([, service]) =>
-      (service.volumes ?? []).map((volume) => volume.split(':')[0] ?? ''),
-    )
+    const mounted = services
+      .flatMap(([, service]) => service.volumes ?? [])
+      .map((volume) => volume.split(':')[0] ?? '')
+      .filter((name) => !name.startsWith('./'))
     expect(mounted.sort()).toEqual(Object.keys(compose.volumes).sort())
   })
 
+  const variablesOf = (service: string): ReturnType<typeof variableSource> => {
+    return variableSource(textOf(compose.services[service]?.environment ?? {}))
+  }
+
+  it('runs the example, read-only, where the containers find broker and store', async () => {
+    const { tide } = compose.services
+    expect(tide?.command).toEqual(['dev'])
+    for (const name of ['tide', ...sellers]) {
+      expect(compose.services[name]?.volumes, name).toEqual(['./examples/shop:/lake:ro'])
+    }
+    expect(dockerfile).toMatch(/^WORKDIR \/lake$/m)
+    for (const topic of sellers) {
+      const file = join(repositoryRoot, 'examples', 'shop', 'streams', `${topic}.yaml`)
+      for (const [environment, broker] of [
+        [compose.services[topic]?.environment ?? {}, 'kafka:19092'],
+        [{}, '127.0.0.1:9092'],
+      ] as const) {
+        const sources = {
+          environment: textOf(environment),
+          overrides: [],
+          directory: repositoryRoot,
+        }
+        const { settings } = await loadStreamSettings(file, sources)
+        expect(settings.input).toMatchObject({ seedBrokers: [broker], topics: [topic] })
+      }
+      const [command = ''] = compose.services[topic]?.command ?? []
+      expect(command).toMatch(
+        new RegExp(`^node sales\\.mjs ${topic} .* tide topic produce ${topic} `),
+      )
+    }
+    expect(dockerfile).toContain('ln -s /tidewater/dist/bin/tide.js /usr/local/bin/tide')
+  })
+
   it('gives tide settings that tide understands', () => {
-    const environment = compose.services['tide']?.environment ?? {}
     const { settings } = parseLakeSettings({
-      text: undefined,
-      file: undefined,
-      variables: variableSource(
-        Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, String(value)])),
-      ),
+      text: text('examples/shop/tidewater.yaml'),
+      file: 'examples/shop/tidewater.yaml',
+      variables: variablesOf('tide'),
       overrides: [],
       directory: repositoryRoot,
     })
@@ -131,6 +180,8 @@ describe('docker-compose.yml', () => {
       token: 'tidewater',
     })
     expect(() => checkGuard(settings.server, undefined)).not.toThrow()
+    // In a container there are no namespaces to take, and beyond loopback queries need them or this.
+    expect(settings.query.sandbox).toBe('process')
   })
 })
 
@@ -153,6 +204,10 @@ describe('Dockerfile', () => {
     expect(ignored).toEqual(expect.arrayContaining(['.env', '.git', 'node_modules', '.cache']))
   })
 })
+
+function textOf(environment: Readonly<Record<string, string | number>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, String(value)]))
+}
 
 function text(name: string): string {
   return readFileSync(join(repositoryRoot, name), 'utf8')

@@ -148,6 +148,24 @@ describe('tide dev', () => {
     await stop(dev, 'SIGTERM')
   })
 
+  it('is fed by a producer that pauses: a line does not wait for a whole batch', async () => {
+    const project = await newProject('slow')
+    const args = ['topic', 'produce', 'events', '--create', '--log', join(project, 'log')]
+    const producer = spawnTide(args, { directory: base })
+    running.push(producer)
+    const consumed = async (): Promise<string> => {
+      const read = ['topic', 'consume', 'events', '--log', join(project, 'log'), '--exit']
+      return (await tide(read, { directory: base })).stdout
+    }
+    producer.stdin?.write('{"id":1}\n{"id":2}\n')
+    await expect.poll(consumed, patience).toBe('{"id":1}\n{"id":2}\n')
+    producer.stdin?.write('{"id":3}\n')
+    await expect.poll(consumed, patience).toBe('{"id":1}\n{"id":2}\n{"id":3}\n')
+    producer.stdin?.end('{"id":4}\n')
+    expect(await exitOf(producer)).toBe(0)
+    expect(await consumed()).toContain('{"id":4}')
+  })
+
   it('says what is wrong before anything starts', async () => {
     const options = { directory: base }
     const missing = await tide(['dev', '--project', 'nowhere'], options)

@@ -21,6 +21,7 @@ export {
   type BatchJobsOptions,
   type LakeBatchJobs,
 } from './open-batch-jobs.ts'
+export { openLive, type LakeLive, type LiveOptions, type ServerLayers } from './open-live.ts'
 export { openProducer, openTopicAdmin, type LogTools } from './open-log.ts'
 export { openQueryEngine, type LakeQueryEngine } from './open-query-engine.ts'
 export { openServer } from './open-server.ts'

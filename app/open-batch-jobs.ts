@@ -13,6 +13,7 @@ import type {
   Scheduler,
   SchedulerOptions,
 } from '../batch-jobs/index.ts'
+import type { ViewSource } from '../sql/index.ts'
 import type { Lake } from './lake.ts'
 import { openQueryParts } from './open-query-engine.ts'
 import { requireSafeStore } from './safe-store.ts'
@@ -38,6 +39,8 @@ export interface LakeBatchJobs {
     pins: LambdaRequest['pins'],
     liveTimes?: LambdaRequest['liveTimes'],
   ): Promise<LambdaView>
+  /** Each model with `lambda: true` under the name of its table, for an engine that is asked by name. */
+  lambdaViews(): ViewSource
   /** Not started yet. */
   scheduler(options?: SchedulerOptions): Scheduler
   close(): Promise<void>
@@ -74,6 +77,10 @@ export async function openBatchJobs(lake: Lake, options: BatchJobsOptions): Prom
       if (model === undefined) throw new NotFoundError(`there is no model ${name}`)
       const rendering = { project, ...common, runId: 'lambda' }
       return batch.lambdaView(tools, { rendering, model, pins, liveTimes })
+    },
+    lambdaViews: () => {
+      const rendering = { project, ...common, runId: 'lambda' }
+      return batch.lambdaViews(tools, rendering)
     },
     scheduler: (schedulerOptions = {}) =>
       new batch.Scheduler(tools, project, { ...common, ...schedulerOptions }),

@@ -1,8 +1,8 @@
 /** Queries over HTTP: the sandboxed engine over a lake, within the limits of its settings. */
 import { errorMessage, UnavailableError } from '../common/index.ts'
 import type { QueryService } from '../server/index.ts'
-import type { LiveSource } from '../sql/index.ts'
 import type { Lake } from './lake.ts'
+import type { ServerLayers } from './open-live.ts'
 
 export interface LakeQueryService extends QueryService {
   close(): Promise<void>
@@ -14,7 +14,7 @@ export interface LakeQueryService extends QueryService {
  */
 export async function openQueryService(
   lake: Lake,
-  live?: LiveSource,
+  layers: ServerLayers = {},
 ): Promise<LakeQueryService | undefined> {
   const { FileCache, openSandboxedEngine } = await import('../sql/index.ts')
   const { query, sql } = lake.settings
@@ -38,7 +38,7 @@ export async function openQueryService(
       concurrency: query.concurrency,
       queuedMax: query.queuedMax,
       timeoutMs: query.timeoutMs,
-      ...(live === undefined ? {} : { live }),
+      ...layers,
       clock,
       logger,
     })

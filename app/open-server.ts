@@ -1,8 +1,8 @@
 /** The HTTP port over a lake: catalog and queries. */
 import type { ServerSettings } from '../common/settings/index.ts'
 import type { Server, ServerOptions } from '../server/index.ts'
-import type { LiveSource } from '../sql/index.ts'
 import type { Lake } from './lake.ts'
+import type { ServerLayers } from './open-live.ts'
 import { openQueryService } from './open-query-service.ts'
 
 /** `start` listens. Throws SettingsError for a server that would be open to strangers. */
@@ -10,11 +10,11 @@ export async function openServer(
   lake: Lake,
   settings: ServerSettings,
   version: string,
-  live?: LiveSource,
+  layers: ServerLayers = {},
 ): Promise<Server> {
   const { createServer } = await import('../server/index.ts')
   const { token, allowedHosts } = settings
-  const queries = await openQueryService(lake, live)
+  const queries = await openQueryService(lake, layers)
   const closeQueries = async (): Promise<void> => queries?.close()
   const options: ServerOptions = {
     catalog: lake.catalog,

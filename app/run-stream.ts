@@ -2,6 +2,7 @@
 import type { StreamSettings } from '../common/settings/index.ts'
 import type { StreamRunOptions, StreamRunResult } from '../ingest/index.ts'
 import type { Lake } from './lake.ts'
+import type { LakeLive } from './open-live.ts'
 import { openSource } from './open-source.ts'
 import { requireSafeStore } from './safe-store.ts'
 
@@ -12,6 +13,8 @@ export interface LakeStreamOptions extends StreamRunOptions {
   readonly workDirectory?: string
   /** Of the engine that types rows and writes Parquet; default: one per core. */
   readonly threads?: number
+  /** Queries of this process see the stream's rows before they are committed. */
+  readonly live?: Pick<LakeLive, 'layer'>
 }
 
 /** Runs until the end that `options` names; throws what stops it earlier. Nothing is lost either way. */
@@ -24,14 +27,16 @@ export async function runLakeStream(
   const { runStream } = await import('../ingest/index.ts')
   const { createDataFileWriter, openDatabase } = await import('../sql/index.ts')
   const { catalog, io, clock, random } = lake
-  const { threads, workDirectory, ...rest } = options
+  const { live, threads, workDirectory, ...rest } = options
   const logger = lake.logger.with({ stream: settings.name })
   const source = await openSource(settings.input, { clock, random, logger })
   const database = await openDatabase(threads === undefined ? {} : { threads })
   try {
     const writer = createDataFileWriter(database)
     const directory = workDirectory === undefined ? {} : { workDirectory }
-    const parts = { source, catalog, io, writer, clock, random, logger, ...directory }
+    const attached = live?.layer.attach(settings)
+    const shown = attached === undefined ? {} : { live: attached }
+    const parts = { source, catalog, io, writer, clock, random, logger, ...directory, ...shown }
     return await runStream(settings, parts, rest)
   } finally {
     await source.stop()

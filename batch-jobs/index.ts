@@ -15,6 +15,7 @@ export {
   writeRunResults,
 } from './run/run-results.ts'
 export { lambdaView, type LambdaRequest, type LambdaView } from './materialize/lambda-sql.ts'
+export { lambdaViews } from './materialize/lambda-views.ts'
 export { type PinnedTables, pinTables } from './materialize/pinned-tables.ts'
 export { type Rendering, renderTemplate } from './materialize/render-model.ts'
 export { Scheduler, type SchedulerOptions } from './schedule/scheduler.ts'

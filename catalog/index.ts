@@ -115,6 +115,15 @@ export {
 export { planScan } from './scan/plan-scan.ts'
 export type { FileScanTask, ScanPlan, ScanRequest } from './scan/scan.ts'
 export { snapshotAsOf, snapshotByRef } from './scan/snapshot-selection.ts'
+export {
+  type LiveFile,
+  livePlaceColumns,
+  type LiveRange,
+  type LiveRows,
+  type LiveState,
+  type StreamingLayer,
+  type StreamingPin,
+} from './scan/streaming-layer.ts'
 
 // ---- manifests, files and transactions -------------------------------------------------------
 export {

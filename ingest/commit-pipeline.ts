@@ -5,7 +5,6 @@
  * E7: batches commit in the order they were sealed, each only after the one before it. The first
  * failure stops everything behind it; whoever drives the pipeline then begins anew from the table.
  */
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DataFile, SideField, Table } from '../catalog/index.ts'
 import { UnavailableError } from '../common/index.ts'
@@ -32,6 +31,7 @@ export type CommitBatch = (
 export class CommitPipeline {
   readonly #committer: BatchCommitter
   readonly #commitBatch: CommitBatch
+  readonly #removeFolder: (directory: string) => Promise<void>
   #sizeBytes = 0
   #typing: Promise<unknown> = Promise.resolve()
   #committing: Promise<void> = Promise.resolve()
@@ -39,9 +39,15 @@ export class CommitPipeline {
   readonly #ends: Promise<void>[] = []
   #failure: { readonly error: unknown } | undefined
 
-  constructor(committer: BatchCommitter, commitBatch: CommitBatch) {
+  /** `removeFolder` deletes the folder of a batch that is done. */
+  constructor(
+    committer: BatchCommitter,
+    commitBatch: CommitBatch,
+    removeFolder: (directory: string) => Promise<void>,
+  ) {
     this.#committer = committer
     this.#commitBatch = commitBatch
+    this.#removeFolder = removeFolder
   }
 
   /** Batches handed over and not yet done. */
@@ -87,7 +93,7 @@ export class CommitPipeline {
     } catch (error) {
       this.#failure ??= { error }
     } finally {
-      await rm(directory, { recursive: true, force: true })
+      await this.#removeFolder(directory)
     }
   }
 

@@ -32,6 +32,7 @@ export type {
 } from './record-source.ts'
 export { OffsetConflictError, restoreOffsets } from './checkpoint.ts'
 export type { OffsetMap, StreamOffsets, TopicOffsets } from './offset-map.ts'
+export { createLiveLayer, type LiveLayer } from './live/live-layer.ts'
 export { LogMismatchError } from './stream-positions.ts'
 export { runStream } from './stream-runner.ts'
 export type {

@@ -2,6 +2,7 @@
 import type { Catalog, DataFileWriter } from '../catalog/index.ts'
 import type { Clock, Logger, Random } from '../common/index.ts'
 import type { FileIO } from '../io/index.ts'
+import type { LiveStream } from './live/live-stream.ts'
 import type { RecordSource } from './record-source.ts'
 
 export interface StreamParts {
@@ -12,6 +13,8 @@ export interface StreamParts {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** Shows queries what is read and not committed yet; for this run only. */
+  readonly live?: LiveStream
   /** Spool files go below; default: the system's temporary directory. */
   readonly workDirectory?: string
   /** The branch of the dead-letter table that letters go to; default `main`. */

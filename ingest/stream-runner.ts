@@ -62,6 +62,7 @@ export async function runStream(
 ): Promise<StreamRunResult> {
   const directory = await openSpoolDirectory(parts.workDirectory)
   try {
+    parts.live?.begin(directory)
     options.onProgress?.(nothingYet)
     await parts.source.start()
     const run = new StreamRun(settings, parts, options, directory, await identify(settings, parts))
@@ -70,8 +71,12 @@ export async function runStream(
     return result
   } finally {
     await parts.source.stop()
-    await rm(directory, { recursive: true, force: true })
+    await (parts.live?.end() ?? removeFolder(directory))
   }
+}
+
+async function removeFolder(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true })
 }
 
 const nothingYet: StreamProgress = {
@@ -137,7 +142,12 @@ class StreamRun {
     this.#directory = directory
     this.#identity = identity
     this.#committer = new BatchCommitter(parts, identity)
-    this.#pipeline = new CommitPipeline(this.#committer, this.#commit)
+    const { live } = parts
+    this.#pipeline = new CommitPipeline(
+      this.#committer,
+      this.#commit,
+      live === undefined ? removeFolder : (folder) => live.removeFolder(folder),
+    )
     this.#tables = new StreamTables(settings, parts)
     this.#startedMs = parts.clock.monotonic()
   }
@@ -188,7 +198,8 @@ class StreamRun {
     await this.#awaitRoom()
     // Records may be at hand for many polls; sockets, files and the engine need their turn as well.
     await nextTurn()
-    const result = await this.#parts.source.poll(pollBytesMax, pollWaitMs, this.#options.signal)
+    const waitMs = Math.min(pollWaitMs, this.#parts.live?.dueInMs(this.#batch?.rows) ?? pollWaitMs)
+    const result = await this.#parts.source.poll(pollBytesMax, waitMs, this.#options.signal)
     if (result.kind === 'assigned') await this.#assign(result.partitions)
     else {
       if (result.batches.length > 0) await failpoint('ingest.fetched')
@@ -196,6 +207,7 @@ class StreamRun {
     }
     if (this.#tables.reader === undefined && this.#isSampleComplete) await this.#useSample()
     if (this.#isFlushDue) await this.#seal()
+    else if (this.#parts.live?.dueInMs(this.#batch?.rows) === 0) await this.#publish()
     await this.#noteLag()
     this.#options.onProgress?.(
       this.progress(this.#tables.reader === undefined ? 'sampling' : 'running'),
@@ -278,14 +290,23 @@ class StreamRun {
   async #seal(): Promise<void> {
     if (this.#batch === undefined || this.#batch.rows.isEmpty) return
     const { rows, directory } = this.#batch
-    if (rows.waiting.length > 0) await this.#settleWaiting(rows)
-    await rows.spill(true)
+    await this.#publish()
     this.#batch = undefined
     for (const range of rows.ranges) this.#positions.assume(range, range.to)
     const reader = this.#tables.reader
     if (reader === undefined) throw new Error('assertion failed: rows have a table')
     const { table, sideFields } = reader
     this.#pipeline.push({ batch: rows, directory, table, sideFields })
+  }
+
+  /** Brings all that the current batch holds into spools, where live queries see it. */
+  async #publish(): Promise<void> {
+    if (this.#batch === undefined) return
+    const { rows, directory } = this.#batch
+    if (rows.waiting.length > 0) await this.#settleWaiting(rows)
+    await rows.spill(true)
+    const { reader } = this.#tables
+    if (reader !== undefined) this.#parts.live?.publish(rows, directory, reader)
   }
 
   readonly #commit: CommitBatch = async ({ batch, directory, table }, files, letters) => {
@@ -299,6 +320,7 @@ class StreamRun {
     const { branch } = this.#settings.output
     const committed = await this.#committer.commitRows(table, branch, files, batch.ranges)
     this.#tables.noteCommitted(committed)
+    this.#parts.live?.committed(batch.ranges)
     this.#rewinds = 0
     const rows = files.reduce((sum, file) => sum + Number(file.recordCount), 0)
     this.#counts.commits++
@@ -340,12 +362,17 @@ class StreamRun {
     const pipeline = this.#pipeline
     const sizeBytes = pipeline.sizeBytes + (this.#batch?.rows.sizeBytes ?? 0)
     const isFull = pipeline.count > 0 && sizeBytes > this.#settings.memoryBytesMax
-    if (isFull || pipeline.count >= sealedMax) await pipeline.settleOldest()
+    if (isFull || pipeline.count >= sealedMax) {
+      // Queries need not wait with us.
+      if (this.#parts.live?.dueInMs(this.#batch?.rows) !== undefined) await this.#publish()
+      await pipeline.settleOldest()
+    }
     pipeline.throwFailure()
   }
 
   /** Forgets all that is not committed. */
   async #forget(): Promise<void> {
+    this.#parts.live?.drop()
     await this.#pipeline.reset()
     this.#batch = undefined
     this.#sample = []

@@ -1,5 +1,4 @@
 /** sql: the only importer of DuckDB: the query engine, the shell, writing Parquet. */
-export { type LiveFile, type LiveRows, type LiveSource, type LiveState } from './query/live-rows.ts'
 export { openDatabase, type Database, type DatabaseOptions } from './database.ts'
 export { FileCache, type FileCacheOptions } from './file-cache.ts'
 export { type HttpfsSettings } from './query/file-access.ts'
@@ -16,9 +15,10 @@ export {
   type ResultRow,
   type TableSummary,
 } from './query/query-result.ts'
-export { type QueryOptions } from './query/query-run.ts'
+export { type QueryOptions } from './query/query-tools.ts'
 export { splitStatements } from './query/statements.ts'
 export { tableFilter } from './query/table-filter.ts'
+export { type ViewSource, type ViewState } from './query/view-source.ts'
 export { wireValue } from './query/wire-values.ts'
 export { layersJson, summaryJson } from './query/wire-summary.ts'
 export { openRemoteEngine, type RemoteEngineOptions } from './remote/remote-engine.ts'

@@ -63,8 +63,10 @@ export async function changedTimes(
   return union(spans)
 }
 
+type BoundedFile = Pick<DataFile, 'recordCount' | 'nullValueCounts' | 'lowerBounds' | 'upperBounds'>
+
 /** The times that the rows of a file lie in; undefined when all of them are null. */
-export function timesOf(file: DataFile, field: NestedField): Span | 'unknown' | undefined {
+export function timesOf(file: BoundedFile, field: NestedField): Span | 'unknown' | undefined {
   const lower = file.lowerBounds?.get(field.id)
   const upper = file.upperBounds?.get(field.id)
   if (lower === undefined || upper === undefined) {

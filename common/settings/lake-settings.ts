@@ -86,11 +86,17 @@ export interface MaintenanceSettings {
   readonly snapshotsMax: number
 }
 
+export interface LiveSettings {
+  /** Records that a stream has read are shown to queries at the latest so long after. */
+  readonly intervalMs: number
+}
+
 export interface LakeSettings {
   readonly catalog: CatalogSettings
   readonly server: ServerSettings
   readonly sql: SqlSettings
   readonly query: QuerySettings
+  readonly live: LiveSettings
   readonly models: ModelsSettings
   readonly maintenance: MaintenanceSettings
   /** Memory that queries may use, in bytes. */
@@ -167,6 +173,7 @@ export const lakeSchema = field.section({
       max_queued: field.integer(0, 10_000).prefault('32'),
     })
     .prefault({}),
+  live: field.section({ interval: field.duration().prefault('500ms') }).prefault({}),
   maintenance: field
     .section({
       enabled: field.flag().prefault('true'),
@@ -241,7 +248,7 @@ function lakeProblems({ value, problem }: Resolved<LakeValues>): readonly Settin
 }
 
 function lakeSettings({ value, origin }: Resolved<LakeValues>, input: SettingsInput): LakeSettings {
-  const { catalog, server, sql, query, models, maintenance, limits } = value
+  const { catalog, server, sql, query, live, models, maintenance, limits } = value
   // A relative path means one beside the file that says it, or here for flags and environment.
   const baseOf = (path: SettingPath): string => {
     if (origin(path).kind !== 'file' || input.file === undefined) return input.directory
@@ -292,6 +299,7 @@ function lakeSettings({ value, origin }: Resolved<LakeValues>, input: SettingsIn
       concurrency: query.concurrency,
       queuedMax: query.max_queued,
     },
+    live: { intervalMs: live.interval },
     maintenance: {
       enabled: maintenance.enabled,
       intervalMs: maintenance.interval,

@@ -15,7 +15,7 @@ import { columnFinder } from './column-finder.ts'
 import { evaluateConstants } from './constants.ts'
 import { isPositionDeletes } from './deleted-rows.ts'
 import { pushdownFilter } from './filter-pushdown.ts'
-import type { NameResolver } from './name-resolution.ts'
+import type { Layer, NameResolver } from './name-resolution.ts'
 import type { QuerySession } from './query-session.ts'
 import type { TableReference } from './table-references.ts'
 import { currentReadPoint, travel, type ReadPoint } from './time-travel.ts'
@@ -24,6 +24,7 @@ import { currentReadPoint, travel, type ReadPoint } from './time-travel.ts'
 export interface BoundTable {
   readonly reference: TableReference
   readonly table: Table
+  readonly layer: Layer
   readonly metadataKind: string | undefined
   readonly readPoint: ReadPoint
 }
@@ -40,13 +41,13 @@ export async function bindTables(
 ): Promise<readonly BoundTable[]> {
   const bound: BoundTable[] = []
   for (const reference of references) {
-    const { table, metadataKind } = await resolver.resolve(reference.parts)
+    const { table, layer, metadataKind } = await resolver.resolve(reference.parts)
     const { timeTravel } = reference
     const readPoint =
       timeTravel === undefined
         ? currentReadPoint(table.metadata)
         : await travel(session, table, timeTravel)
-    bound.push({ reference, table, metadataKind, readPoint })
+    bound.push({ reference, table, layer, metadataKind, readPoint })
   }
   return bound
 }

@@ -1,38 +1,55 @@
 /**
- * Rows of a table that no snapshot has yet, as local Parquet files with a cut: the seam between a scan
- * and a streaming layer. The cut is what keeps a row that a snapshot already has from counting twice.
+ * The SELECT over one local file of rows that no snapshot has yet, within its cut: the cut is what keeps
+ * a row that the snapshot has already from counting twice.
  */
-import type { Table } from '../../catalog/index.ts'
+import {
+  livePlaceColumns,
+  type LiveFile,
+  type LiveRange,
+  type Schema,
+} from '../../catalog/index.ts'
+import { UnsupportedError } from '../../common/index.ts'
+import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
+import { escapeGlob, pathColumn, schemaMember } from './scan-sql.ts'
+import { duckdbTypeName } from './type-name.ts'
 
-export interface LiveRows {
-  readonly files: readonly LiveFile[]
-  readonly state: LiveState
-  /** The files may go after this. */
-  release(): Promise<void>
+/** The schema's columns of the file's rows; `withPath` adds the hidden column, which is NULL. */
+export function liveSelect(schema: Schema, file: LiveFile, withPath: boolean): string {
+  const columns = schema.fields.map(({ name }) => `r.${quoteIdentifier(name)}`)
+  if (withPath) columns.push(`CAST(NULL AS VARCHAR) AS ${quoteIdentifier(pathColumn)}`)
+  const place = Object.values(livePlaceColumns)
+  const clash = schema.fields.find(({ name }) => place.some((column) => column.name === name))
+  if (clash !== undefined) {
+    throw new UnsupportedError('a column has a name that live rows need: rename it', {
+      facts: { column: clash.name },
+    })
+  }
+  const members = [
+    ...schema.fields.map((field) => schemaMember(field, duckdbTypeName(field.type))),
+    ...place.map(({ id, name, type }) => {
+      const duckdbType = duckdbTypeName({ type })
+      return `${id}: {name: ${quoteLiteral(name)}, type: ${quoteLiteral(duckdbType)}, default_value: NULL}`
+    }),
+  ]
+  const path = quoteLiteral(escapeGlob(file.path))
+  const from = `read_parquet([${path}], schema = MAP {${members.join(', ')}}, hive_partitioning = false)`
+  const where = file.ranges === undefined ? '' : ` WHERE ${rangesCondition(file.ranges)}`
+  return `SELECT ${columns.join(', ')} FROM ${from} AS r${where}`
 }
 
-export interface LiveFile {
-  readonly path: string
-  /** A condition in SQL on the columns of the file and `file_row_number`; absent: all rows. */
-  readonly where?: string
-  /** Columns that the condition needs and the table does not have. */
-  readonly extraColumns?: readonly ExtraColumn[]
+function rangesCondition(ranges: readonly LiveRange[]): string {
+  if (ranges.length === 0) return 'false'
+  const column = (key: keyof typeof livePlaceColumns): string =>
+    `r.${quoteIdentifier(livePlaceColumns[key].name)}`
+  return ranges
+    .map(({ topic, partition, from, to }) => {
+      const conditions = [
+        ...(topic === undefined ? [] : [`${column('topic')} = ${quoteLiteral(topic)}`]),
+        `${column('partition')} = ${partition}`,
+        ...(from === undefined ? [] : [`${column('offset')} >= ${from}`]),
+        `${column('offset')} < ${to}`,
+      ]
+      return `(${conditions.join(' AND ')})`
+    })
+    .join(' OR ')
 }
-
-export interface ExtraColumn {
-  readonly fieldId: number
-  readonly name: string
-  /** DuckDB's name of the type. */
-  readonly type: string
-}
-
-/** Up to where the live rows go, and how fresh they are. */
-export interface LiveState {
-  /** First offset not seen, by `topic/partition`. */
-  readonly offsets?: Readonly<Record<string, bigint>>
-  /** Undefined: there are no live rows. */
-  readonly newestRowAgeMs?: number
-}
-
-/** Live rows that follow the table's current snapshot; undefined for a table without a stream. */
-export type LiveSource = (table: Table) => Promise<LiveRows | undefined>

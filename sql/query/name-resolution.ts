@@ -13,8 +13,12 @@ import {
 } from '../../common/index.ts'
 import { nearestNames } from './nearest-names.ts'
 
+/** `"t$batch"` is what snapshots have, `"t$live"` what they have not yet, `t` is both. */
+export type Layer = 'both' | 'batch' | 'live'
+
 export interface ResolvedName {
   readonly table: Table
+  readonly layer: Layer
   /** Kind of metadata table, such as `snapshots`; undefined for the table itself. */
   readonly metadataKind: string | undefined
 }
@@ -22,6 +26,10 @@ export interface ResolvedName {
 export interface NameResolver {
   /** `parts` as written, one to three. The same table is loaded once, so one query sees one state of it. */
   resolve(parts: readonly string[]): Promise<ResolvedName>
+  /** The table as every reference of the query sees it; undefined when there is none. */
+  readonly load: (identifier: TableIdentifier) => Promise<Table | undefined>
+  /** What a dotted name can mean, the likelier first. */
+  identifiers(parts: readonly string[]): readonly TableIdentifier[]
 }
 
 export interface NameResolverOptions {
@@ -42,6 +50,8 @@ export function nameResolver(options: NameResolverOptions): NameResolver {
     return table
   }
   return {
+    load,
+    identifiers: (parts) => identifiers(parts, options.defaultNamespace),
     resolve: async (parts) => {
       const name = parts.at(-1) ?? ''
       const [, base = '', kind = ''] = /^(.+)\$([^$]+)$/s.exec(name) ?? []
@@ -49,14 +59,17 @@ export function nameResolver(options: NameResolverOptions): NameResolver {
       for (const identifier of identifiers(wanted, options.defaultNamespace)) {
         const table = await load(identifier)
         if (table === undefined) continue
-        if (base === '') return { table, metadataKind: undefined }
-        return { table, metadataKind: checkKind(kind, identifier, options.metadataKinds) }
+        if (base === '') return { table, layer: 'both', metadataKind: undefined }
+        const layer = kind.toLowerCase()
+        if (layer === 'batch' || layer === 'live') return { table, layer, metadataKind: undefined }
+        const metadataKind = checkKind(kind, identifier, options.metadataKinds)
+        return { table, layer: 'batch', metadataKind }
       }
       const suffix = wanted.at(-1)?.toLowerCase() ?? ''
       if (base === '' && parts.length > 1 && options.metadataKinds.includes(suffix)) {
         for (const identifier of identifiers(parts.slice(0, -1), options.defaultNamespace)) {
           const table = await load(identifier)
-          if (table !== undefined) return { table, metadataKind: suffix }
+          if (table !== undefined) return { table, layer: 'batch', metadataKind: suffix }
         }
       }
       throw await notFound(options, wanted)
@@ -96,7 +109,8 @@ async function loadIfThere(
 function checkKind(kind: string, identifier: TableIdentifier, kinds: readonly string[]): string {
   const wanted = kind.toLowerCase()
   if (kinds.includes(wanted)) return wanted
-  throw new NotFoundError(`there is no metadata table $${kind}; there are $${kinds.join(', $')}`, {
+  const known = [...kinds, 'batch', 'live']
+  throw new NotFoundError(`there is no metadata table $${kind}; there are $${known.join(', $')}`, {
     facts: { table: formatIdentifier(identifier) },
   })
 }

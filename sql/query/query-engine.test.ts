@@ -7,7 +7,7 @@ import { systemClock, type TableIdentifier } from '../../common/index.ts'
 import { FileCache } from '../file-cache.ts'
 import { createQueryEngine, type QueryEngine } from './query-engine.ts'
 import { allRows, type QuerySummary } from './query-result.ts'
-import type { QueryOptions } from './query-run.ts'
+import type { QueryOptions } from './query-tools.ts'
 import { plainText } from './values.ts'
 
 let lake: SqlLake

@@ -2,7 +2,7 @@
  * SQL over the catalog: names are resolved, conditions pushed into the scans, files brought within
  * reach, and DuckDB runs the query over exactly those files (docs/spec/sql.md).
  */
-import { ManifestCache, type Catalog } from '../../catalog/index.ts'
+import { ManifestCache, type Catalog, type StreamingLayer } from '../../catalog/index.ts'
 import {
   NotFoundError,
   formatNamespace,
@@ -14,15 +14,16 @@ import type { FileIO } from '../../io/index.ts'
 import type { Database } from '../database.ts'
 import type { FileCache } from '../file-cache.ts'
 import { enableHttpfs, fileAccess, type HttpfsSettings } from './file-access.ts'
-import type { LiveSource } from './live-rows.ts'
 import { openLocalSession } from './local-session.ts'
 import { nearestNames } from './nearest-names.ts'
 import { planningError } from './query-error.ts'
 import { literalResult, type QueryResult } from './query-result.ts'
-import { QueryRun, type QueryOptions, type QueryTools } from './query-run.ts'
+import { QueryRun } from './query-run.ts'
+import type { QueryOptions, QueryTools } from './query-tools.ts'
 import { catalogNames, withoutCatalogNames } from './query-views.ts'
 import { showNamespaces } from './show.ts'
 import { statementKind } from './statement-kind.ts'
+import type { ViewSource } from './view-source.ts'
 
 export interface QueryEngineOptions {
   readonly catalog: Catalog
@@ -32,7 +33,8 @@ export interface QueryEngineOptions {
   readonly cache?: FileCache
   /** Read S3 directly. */
   readonly httpfs?: HttpfsSettings
-  readonly live?: LiveSource
+  readonly live?: StreamingLayer
+  readonly views?: ViewSource
   readonly clock?: Clock
 }
 
@@ -64,6 +66,7 @@ export async function queryTools(options: QueryEngineOptions): Promise<QueryTool
     openSession: () => openLocalSession({ database: options.database }),
     database: options.database,
     ...(options.live === undefined ? {} : { live: options.live }),
+    ...(options.views === undefined ? {} : { views: options.views }),
     clock: options.clock ?? systemClock,
     files: fileAccess(options.cache, options.httpfs !== undefined),
     manifests: new ManifestCache(),

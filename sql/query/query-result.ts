@@ -1,6 +1,6 @@
 /** What a query gives back: columns at once, rows as they come, and what it cost. */
+import type { LiveState } from '../../catalog/index.ts'
 import type { Namespace } from '../../common/index.ts'
-import type { LiveState } from './live-rows.ts'
 import type { SqlValue } from './values.ts'
 
 export interface ResultColumn {
@@ -19,7 +19,7 @@ export interface TableSummary {
   readonly filesRead: number
   readonly filesTotal: number
   readonly bytesRead: bigint
-  /** Set when rows were read that no snapshot has yet. */
+  /** Set when rows count that no snapshot has yet: up to where, though there may be none just now. */
   readonly live?: LiveState
 }
 

@@ -2,30 +2,8 @@
  * One query from its text to its last row, and what must be freed on the way.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import {
-  metadataTableNames,
-  type Catalog,
-  type DataFile,
-  type ManifestCache,
-  type ManifestSource,
-} from '../../catalog/index.ts'
-import {
-  UnavailableError,
-  ValidationError,
-  assert,
-  formatIdentifier,
-  type Clock,
-  type Namespace,
-} from '../../common/index.ts'
-import type { FileIO } from '../../io/index.ts'
-import type { Database } from '../database.ts'
-import { bindTables, planTables, type PlannedTable } from './bound-tables.ts'
-import type { FileAccess, OpenFiles } from './file-access.ts'
-import { groupByLayout, namesAreCertain } from './file-layout.ts'
-import type { LiveRows, LiveSource } from './live-rows.ts'
+import { UnavailableError, ValidationError, assert } from '../../common/index.ts'
 import { openLocalSession } from './local-session.ts'
-import { metadataTable } from './metadata-table.ts'
-import { nameResolver } from './name-resolution.ts'
 import { queryError } from './query-error.ts'
 import {
   literalResult,
@@ -33,30 +11,15 @@ import {
   type ResultRow,
   type TableSummary,
 } from './query-result.ts'
-import type { OpenSession, QuerySession, SessionRows } from './query-session.ts'
-import {
-  pointAtRelations,
-  relationDefinitions,
-  withoutCatalogNames,
-  type Relation,
-} from './query-views.ts'
-import { deletedRowsSelect, withDeletes } from './deleted-rows.ts'
-import { escapeGlob, pathColumn, scanSelect } from './scan-sql.ts'
+import type { QuerySession, SessionRows } from './query-session.ts'
+import type { QueryOptions, QueryTools } from './query-tools.ts'
+import { pointAtRelations, relationDefinitions } from './query-views.ts'
 import { showTables } from './show.ts'
 import type { SplicedText } from './spliced-text.ts'
 import { parseQuery } from './syntax-tree.ts'
+import { TableRelations } from './table-relations.ts'
 import { findReferences, type QueryReferences, type ShowRequest } from './table-references.ts'
 import { rewriteTimeTravel } from './time-travel-syntax.ts'
-
-export interface QueryOptions {
-  /** What a table name without a namespace belongs to. */
-  readonly defaultNamespace?: Namespace
-  readonly signal?: AbortSignal
-  /** False: no file is pruned. Same rows, more files; for tests and for doubt. */
-  readonly prune?: boolean
-  /** Reads only the data files of `table` (`namespace.table`) that this accepts. */
-  readonly keepFile?: (table: string, file: DataFile) => boolean
-}
 
 /** A query ready to run on the connection that it was bound on: every table is a view over its files. */
 export interface BoundQuery {
@@ -68,34 +31,16 @@ export interface BoundQuery {
   readonly close: () => Promise<void>
 }
 
-/** What every query of an engine uses. */
-export interface QueryTools {
-  readonly catalog: Catalog
-  readonly io: FileIO
-  readonly openSession: OpenSession
-  /** The instance of this process, where queries run in it. */
-  readonly database?: Database
-  /** Rows that no snapshot has yet. */
-  readonly live?: LiveSource
-  readonly clock: Clock
-  readonly files: FileAccess
-  readonly manifests: ManifestCache
-  readonly nextCatalogName: () => string
-}
-
 export class QueryRun {
   readonly #tools: QueryTools
   readonly #sql: string
   readonly #options: QueryOptions
   readonly #startedMs: number
-  readonly #opened: OpenFiles[] = []
-  readonly #live: LiveRows[] = []
   #session: QuerySession | undefined
   #stopListening: (() => void) | undefined
   #planningMs = 0
-  #bytesFetched = 0
   #rowCount = 0
-  #tables: readonly TableSummary[] = []
+  #tables: TableRelations | undefined
 
   constructor(tools: QueryTools, sql: string, options: QueryOptions, startedMs: number) {
     this.#tools = tools
@@ -134,7 +79,7 @@ export class QueryRun {
     const source = await this.#pointed(session, spelled, references)
     return {
       text: source.text,
-      tables: this.#tables,
+      tables: this.#tables?.summaries ?? [],
       failure: (error, prefixLength) =>
         this.#failure(error, {
           text: ' '.repeat(prefixLength) + source.text,
@@ -149,22 +94,15 @@ export class QueryRun {
     spelled: SplicedText,
     references: QueryReferences,
   ): Promise<SplicedText> {
-    const resolver = nameResolver({
-      catalog: this.#tools.catalog,
-      defaultNamespace: this.#options.defaultNamespace,
-      metadataKinds: metadataTableNames,
-    })
-    const bound = await bindTables(session, resolver, references.tables)
-    const prune = this.#options.prune !== false
-    const planned = await planTables(session, this.#source(), bound, prune)
-    const relations: Relation[] = []
-    for (const table of planned) {
-      this.#options.signal?.throwIfAborted()
-      relations.push(await this.#relation(session, table, references.columnNames.has(pathColumn)))
-    }
+    const tables = new TableRelations(this.#tools, this.#options)
+    this.#tables = tables
+    const relations = await tables.bind(session, references)
     await session.createRelations(relationDefinitions(relations))
     this.#planningMs = this.#tools.clock.monotonic() - this.#startedMs
-    const pointed = pointAtRelations(spelled.text, relations)
+    const pointed = pointAtRelations(
+      spelled.text,
+      relations.filter(({ isInner }) => isInner !== true),
+    )
     return {
       text: pointed.text,
       originalPosition: (at) => spelled.originalPosition(pointed.originalPosition(at)),
@@ -179,13 +117,8 @@ export class QueryRun {
     try {
       await session?.close()
     } finally {
-      const held = [...this.#opened.splice(0), ...this.#live.splice(0)]
-      await Promise.all(held.map((each) => each.release()))
+      await this.#tables?.release()
     }
-  }
-
-  #source(): ManifestSource {
-    return { io: this.#tools.io, cache: this.#tools.manifests }
   }
 
   async #connect(): Promise<QuerySession> {
@@ -208,72 +141,11 @@ export class QueryRun {
     return literalResult(shown.columns, shown.rows, clock.monotonic() - this.#startedMs)
   }
 
-  async #relation(
-    session: QuerySession,
-    planned: PlannedTable,
-    withPath: boolean,
-  ): Promise<Relation> {
-    const { reference, plan, table } = planned
-    const catalogName = this.#tools.nextCatalogName()
-    if (plan === undefined) {
-      const make = await metadataTable(this.#source(), planned, planned.metadataKind ?? '')
-      return { reference, catalogName, make }
-    }
-    const name = formatIdentifier(table.identifier)
-    const { keepFile } = this.#options
-    const tasks = plan.tasks.filter(({ file }) => keepFile === undefined || keepFile(name, file))
-    const files = tasks.map(({ file }) => file)
-    const deletes = [...new Set(tasks.flatMap((task) => task.deletes))]
-    const opened = await this.#tools.files.open([...files, ...deletes])
-    const scanFiles = opened.files.slice(0, files.length)
-    this.#opened.push(opened)
-    this.#bytesFetched += opened.bytesFetched
-    const live = await this.#liveRows(planned)
-    this.#tables = [
-      ...this.#tables,
-      {
-        name,
-        ...(live === undefined ? {} : { live: live.state }),
-        snapshotId: plan.snapshot?.snapshotId,
-        filesRead: files.length,
-        filesTotal: plan.filesTotal,
-        bytesRead: files.reduce((sum, file) => sum + file.fileSizeInBytes, 0n),
-      },
-    ]
-    const { schema } = plan
-    const groups = namesAreCertain(table.metadata, schema)
-      ? [{ files: scanFiles, layout: undefined }]
-      : await groupByLayout(session, schema, scanFiles)
-    const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0n)
-    const scan = { schema, groups, rowCount, withPath, live: live?.files ?? [] }
-    const deleted = deletedRowsSelect(withDeletes(tasks, opened.files))
-    return {
-      reference,
-      catalogName,
-      make: (view) => {
-        if (deleted === undefined) return [{ sql: `CREATE VIEW ${view} AS ${scanSelect(scan)}` }]
-        const deletedRows = view.replace(/"$/, '$deleted-rows"')
-        return [
-          { sql: `CREATE TABLE ${deletedRows} AS ${deleted}` },
-          { sql: `CREATE VIEW ${view} AS ${scanSelect({ ...scan, deletedRows })}` },
-        ]
-      },
-    }
-  }
-
-  /** A past state of a table has no live rows. */
-  async #liveRows({ reference, table }: PlannedTable): Promise<LiveRows | undefined> {
-    if (reference.timeTravel !== undefined) return undefined
-    const live = await this.#tools.live?.(table)
-    if (live !== undefined) this.#live.push(live)
-    return live
-  }
-
   async #execute(session: QuerySession, source: SplicedText): Promise<QueryResult> {
     const failed = (error: unknown): Error => this.#failure(error, source)
     let result: SessionRows
     try {
-      result = await session.stream(source.text, this.#localFiles())
+      result = await session.stream(source.text, this.#tables?.localFiles() ?? [])
     } catch (error) {
       throw failed(error)
     }
@@ -281,9 +153,9 @@ export class QueryRun {
       columns: result.columns,
       batches: this.#batches(result, failed),
       summary: () => ({
-        tables: this.#tables,
+        tables: this.#tables?.summaries ?? [],
         rowCount: this.#rowCount,
-        bytesFetched: this.#bytesFetched,
+        bytesFetched: this.#tables?.bytesFetched ?? 0,
         planningMs: this.#planningMs,
         totalMs: this.#tools.clock.monotonic() - this.#startedMs,
       }),
@@ -297,19 +169,8 @@ export class QueryRun {
       : queryError(error, source, this.#sql, (message) => this.#inUsersTerms(message))
   }
 
-  /** Every local name that the views may open, as the manifest has it and as a pattern. */
-  #localFiles(): readonly string[] {
-    const held = [...this.#opened, ...this.#live].flatMap(({ files }) => files)
-    return [...new Set(held.flatMap(({ path }) => [path, escapeGlob(path)]))]
-  }
-
-  /** Our catalogs have no names for the user, and files are where the manifest says. */
   #inUsersTerms(message: string): string {
-    const files = this.#opened.flatMap((opened) => opened.files)
-    return files.reduce(
-      (text, { path, location }) => (text.includes(path) ? text.replaceAll(path, location) : text),
-      withoutCatalogNames(message),
-    )
+    return this.#tables?.inUsersTerms(message) ?? message
   }
 
   async *#batches(

@@ -15,6 +15,8 @@ import { isSymbol, isWord, tokenize } from './tokens.ts'
 export interface Relation {
   readonly reference: TableReference
   readonly catalogName: string
+  /** The reference stands in the query of a view, not in the user's. */
+  readonly isInner?: true
   /** Statements that make the relation `name` (quoted and qualified). */
   readonly make: (name: string) => readonly Statement[]
 }

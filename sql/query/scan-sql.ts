@@ -16,7 +16,6 @@ import {
 import { UnsupportedError, type Json } from '../../common/index.ts'
 import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
 import type { FileNode } from './file-layout.ts'
-import type { LiveFile } from './live-rows.ts'
 import { duckdbTypeName } from './type-name.ts'
 
 /** A data file as DuckDB can open it. */
@@ -40,7 +39,8 @@ export interface ScanSelect {
   readonly rowCount: bigint
   /** Adds the hidden column `"$path"`. */
   readonly withPath: boolean
-  readonly live?: readonly LiveFile[]
+  /** Further queries whose rows follow, with the same columns. */
+  readonly live?: readonly string[]
   /**
    * A relation `(path, pos)` of deleted rows: files by the path that DuckDB opens, rows of a file
    * counted from 0, as position delete files do (spec, "Position Delete Files").
@@ -61,7 +61,7 @@ export function scanSelect(scan: ScanSelect): string {
     ...scan.groups
       .filter((group) => group.files.length > 0)
       .map((group) => groupSelect(scan, group)),
-    ...(scan.live ?? []).map((file) => liveSelect(scan, file)),
+    ...(scan.live ?? []),
   ]
   return selects.length === 0 ? emptySelect(scan) : selects.join('\nUNION ALL\n')
 }
@@ -130,25 +130,8 @@ function withoutDeleted({ schema, deletedRows }: ScanSelect): string {
   return ` ANTI JOIN ${deletedRows} AS d ON r.${file} = d.path AND r.${rowNumberColumn} = d.pos`
 }
 
-/** A live file's rows within its cut; its members are named as in the schema. */
-function liveSelect(scan: ScanSelect, file: LiveFile): string {
-  const columns = scan.schema.fields.map(({ name }) => `r.${quoteIdentifier(name)}`)
-  if (scan.withPath) columns.push(`CAST(NULL AS VARCHAR) AS ${quoteIdentifier(pathColumn)}`)
-  const members = [
-    ...scan.schema.fields.map((field) => schemaMember(field, duckdbTypeName(field.type))),
-    ...(file.extraColumns ?? []).map(
-      ({ fieldId, name, type }) =>
-        `${fieldId}: {name: ${quoteLiteral(name)}, type: ${quoteLiteral(type)}, default_value: NULL}`,
-    ),
-  ]
-  const from =
-    `read_parquet([${quoteLiteral(escapeGlob(file.path))}], schema = MAP {${members.join(', ')}}, ` +
-    `hive_partitioning = false, ${rowNumberColumn} = true)`
-  const where = file.where === undefined ? '' : ` WHERE ${file.where}`
-  return `SELECT ${columns.join(', ')} FROM ${from} AS r${where}`
-}
-
-function schemaMember(field: NestedField, type: string): string {
+/** An entry of read_parquet's `schema`: the field by its id. */
+export function schemaMember(field: NestedField, type: string): string {
   return `${field.id}: {name: ${quoteLiteral(field.name)}, type: ${quoteLiteral(type)}, default_value: ${defaultValue(field)}}`
 }
 

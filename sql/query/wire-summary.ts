@@ -20,6 +20,10 @@ export function layersJson(tables: readonly TableSummary[]): Json {
             ),
           }),
       ...(live?.newestRowAgeMs === undefined ? {} : { newestRowAgeMs: live.newestRowAgeMs }),
+      ...(live?.newestArrivalAgeMs === undefined
+        ? {}
+        : { newestArrivalAgeMs: live.newestArrivalAgeMs }),
+      ...(live?.gaps === undefined ? {} : { gaps: live.gaps }),
       ...(live === undefined ? {} : { live: true }),
     }
   })
@@ -59,7 +63,9 @@ export function readSummary(json: JsonObject): WireSummary {
 }
 
 function readTable(layer: JsonObject): TableSummary {
-  const { offsets, newestRowAgeMs, snapshotId } = layer as {
+  const { gaps, offsets, newestArrivalAgeMs, newestRowAgeMs, snapshotId } = layer as {
+    readonly gaps?: Json
+    readonly newestArrivalAgeMs?: Json
     readonly offsets?: Json
     readonly newestRowAgeMs?: Json
     readonly snapshotId?: Json
@@ -73,6 +79,8 @@ function readTable(layer: JsonObject): TableSummary {
         }
       : {}),
     ...(newestRowAgeMs === undefined ? {} : { newestRowAgeMs: Number(newestRowAgeMs) }),
+    ...(newestArrivalAgeMs === undefined ? {} : { newestArrivalAgeMs: Number(newestArrivalAgeMs) }),
+    ...(Array.isArray(gaps) ? { gaps: (gaps as readonly Json[]).map(String) } : {}),
   }
   return {
     name: String(layer['table']),

@@ -15,7 +15,7 @@ import {
 } from '../../common/index.ts'
 import type { QueryEngine } from '../query/query-engine.ts'
 import type { QueryResult, ResultColumn, ResultRow } from '../query/query-result.ts'
-import type { QueryOptions } from '../query/query-run.ts'
+import type { QueryOptions } from '../query/query-tools.ts'
 import { readSummary, type WireSummary } from '../query/wire-summary.ts'
 import { readWireValue } from '../query/wire-values.ts'
 

@@ -5,13 +5,13 @@
  * Parsing, constants, views and rows are the child's; names, pruning and fetching are ours, because
  * they need the catalog and the store. The child gets SQL, file names and limits, nothing else.
  */
-import { ManifestCache, type Catalog } from '../../catalog/index.ts'
+import { ManifestCache, type Catalog, type StreamingLayer } from '../../catalog/index.ts'
 import { silentLogger, systemClock, type Clock, type Logger } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { FileCache } from '../file-cache.ts'
 import { fileAccess } from '../query/file-access.ts'
-import type { LiveSource } from '../query/live-rows.ts'
 import { nextCatalogName, queryEngineOver, type QueryEngine } from '../query/query-engine.ts'
+import type { ViewSource } from '../query/view-source.ts'
 import type { QueryLimits } from './messages.ts'
 import { SandboxPool, type SandboxMode } from './sandbox-pool.ts'
 
@@ -25,7 +25,8 @@ export interface SandboxedEngineOptions {
   readonly concurrency: number
   readonly queuedMax: number
   readonly timeoutMs: number
-  readonly live?: LiveSource
+  readonly live?: StreamingLayer
+  readonly views?: ViewSource
   readonly clock?: Clock
   readonly logger?: Logger
 }
@@ -41,13 +42,14 @@ export interface SandboxedEngine extends QueryEngine {
 export async function openSandboxedEngine(
   options: SandboxedEngineOptions,
 ): Promise<SandboxedEngine> {
-  const { clock = systemClock, logger = silentLogger, live, ...rest } = options
+  const { clock = systemClock, logger = silentLogger, live, views, ...rest } = options
   const pool = await SandboxPool.start({ ...rest, clock, logger })
   const engine = queryEngineOver({
     catalog: options.catalog,
     io: options.io,
     openSession: (signal) => pool.openSession(signal),
     ...(live === undefined ? {} : { live }),
+    ...(views === undefined ? {} : { views }),
     clock,
     files: fileAccess(options.cache, false),
     manifests: new ManifestCache(),

@@ -1,7 +1,7 @@
 /** What a shell remembers between statements, and running one of them. */
+import type { LiveState } from '../../catalog/index.ts'
 import { errorMessage, formatNamespace, type Namespace } from '../../common/index.ts'
 import type { QueryEngine } from '../query/query-engine.ts'
-import type { LiveState } from '../query/live-rows.ts'
 import type { QuerySummary } from '../query/query-result.ts'
 import { visibleText } from './display-text.ts'
 import { writeResult, type OutputMode, type TextSink } from './result-writer.ts'
@@ -109,10 +109,12 @@ export function footer(summary: QuerySummary): string {
 }
 
 /** ` and live to orders/0@812, 0.3 s old`: the offsets are the first not seen. */
-function liveText({ newestRowAgeMs, offsets = {} }: LiveState): string {
+function liveText({ gaps = [], newestRowAgeMs, offsets = {} }: LiveState): string {
   const places = Object.entries(offsets).map(([name, offset]) => `${visibleText(name)}@${offset}`)
   const age = newestRowAgeMs === undefined ? [] : [`${(newestRowAgeMs / 1000).toFixed(1)} s old`]
-  return ` and live to ${[places.join(' '), ...age].filter((part) => part !== '').join(', ')}`
+  const ends = gaps.map((name) => `gap after it in ${visibleText(name)}`)
+  const parts = [places.join(' '), ...age, ...ends].filter((part) => part !== '')
+  return ` and live to ${parts.join(', ')}`
 }
 
 export function promptOf(session: Session): string {

@@ -234,11 +234,15 @@ describe('openSandboxedEngine()', () => {
         `COPY (SELECT 7::BIGINT AS id, 'live' AS name) TO '${path}' (FORMAT parquet, FIELD_IDS {id: 1, name: 2})`,
       ),
     )
+    const none = { nullValueCounts: new Map(), lowerBounds: new Map(), upperBounds: new Map() }
+    const rows = { files: [{ path, recordCount: 1n, ...none }], state: { newestRowAgeMs: 5 } }
     const own = await open({
-      live: async ({ identifier }) =>
-        identifier.name === 't'
-          ? { files: [{ path }], state: { newestRowAgeMs: 5 }, release: async () => undefined }
-          : undefined,
+      live: {
+        pin: () => ({
+          rowsAfter: async ({ identifier }) => (identifier.name === 't' ? rows : undefined),
+          release: async () => undefined,
+        }),
+      },
     })
     expect(await ask('SELECT count(*), max(name) FROM demo.t', undefined, own)).toEqual(['11|n9'])
     await expect(ask(`SELECT * FROM '${path}'`, undefined, own)).rejects.toThrow('no table')

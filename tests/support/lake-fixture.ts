@@ -23,6 +23,7 @@ import {
   createEmbeddedSource,
   EmbeddedLog,
   runStream,
+  type StreamParts,
   type StreamRunOptions,
   type StreamRunResult,
 } from '../../ingest/index.ts'
@@ -36,7 +37,11 @@ export interface LakeFixture {
   readonly database: Database
   readonly log: EmbeddedLog
   settings(yaml: string): StreamSettings
-  run(settings: StreamSettings, options?: Partial<StreamRunOptions>): Promise<StreamRunResult>
+  run(
+    settings: StreamSettings,
+    options?: Partial<StreamRunOptions>,
+    parts?: Partial<StreamParts>,
+  ): Promise<StreamRunResult>
   /** Rows of a table by DuckDB alone: the manifests say which files, nothing else of ours reads. */
   rows(table: string, columns: string): Promise<readonly Record<string, unknown>[]>
   close(): Promise<void>
@@ -77,7 +82,7 @@ export async function openLakeFixture(
         overrides: [],
         directory,
       }).settings,
-    run: (settings, runOptions) =>
+    run: (settings, runOptions, parts = {}) =>
       runStream(
         settings,
         {
@@ -89,6 +94,7 @@ export async function openLakeFixture(
           random: systemRandom,
           logger: silentLogger,
           workDirectory: join(directory, 'spool'),
+          ...parts,
         },
         { until: 'latest', ...runOptions },
       ),

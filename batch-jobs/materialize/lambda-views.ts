@@ -1,0 +1,51 @@
+/**
+ * Models with `lambda: true` as names that a query engine answers: finished intervals from the model's
+ * table, the rest from the sources up to their newest row, committed or not (B11).
+ */
+import { formatIdentifier } from '../../common/index.ts'
+import type { ViewSource, ViewState } from '../../sql/index.ts'
+import { union, type Span } from '../intervals/interval.ts'
+import { timedTables } from '../intervals/judge.ts'
+import { type ChangeSource, timesOf } from '../intervals/source-changes.ts'
+import type { Model } from '../project/model.ts'
+import { lambdaView } from './lambda-sql.ts'
+import type { Rendering } from './render-model.ts'
+
+export function lambdaViews(source: ChangeSource, rendering: Rendering): ViewSource {
+  const models = new Map(
+    rendering.project.models
+      .filter(({ config }) => config.intervals?.lambda === true)
+      .map((model) => [formatIdentifier(model.table), model]),
+  )
+  return {
+    viewOf: async (identifier, state) => {
+      const model = models.get(formatIdentifier(identifier))
+      if (model === undefined) return undefined
+      const liveTimes = await liveTimesOf(rendering, model, state)
+      const { sql } = await lambdaView(source, { rendering, model, pins: state, liveTimes })
+      return sql
+    },
+  }
+}
+
+/** When the live rows of the model's sources happened: no interval that they fall into is finished. */
+async function liveTimesOf(
+  rendering: Rendering,
+  model: Model,
+  { load, liveRows }: ViewState,
+): Promise<readonly Span[]> {
+  const spans: Span[] = []
+  for (const { table, field } of await timedTables(rendering.project, model, load)) {
+    for (const file of (await liveRows(table))?.files ?? []) {
+      const times = timesOf(file, field)
+      if (times === 'unknown') spans.push(always)
+      else if (times !== undefined) spans.push(times)
+    }
+  }
+  return union(spans)
+}
+
+const always: Span = {
+  startMs: Date.parse('0001-01-01T00:00:00Z'),
+  endMs: Date.parse('9999-01-01T00:00:00Z'),
+}

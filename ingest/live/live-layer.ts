@@ -1,0 +1,189 @@
+/**
+ * The streaming layer of this process: its running streams, and what a query sees of them.
+ *
+ * L2 (docs/spec/live.md): a pin is taken before the table is loaded. A segment that is gone by then was
+ * in the table before the pin; one that is committed afterwards is in the pin and cut off.
+ */
+import {
+  type DataFileWriter,
+  type LiveFile,
+  type LiveRange,
+  type LiveRows,
+  type LiveState,
+  mainBranch,
+  type StreamingLayer,
+  type StreamingPin,
+  type Table,
+  type WrittenFile,
+} from '../../catalog/index.ts'
+import { type Clock, CorruptDataError } from '../../common/index.ts'
+import type { StreamSettings } from '../../common/settings/index.ts'
+import { type OffsetRange, restoreOffsets } from '../checkpoint.ts'
+import { nextOffsetOf, type OffsetMap, type StreamOffsets } from '../offset-map.ts'
+import { cutSegments } from './cut-segments.ts'
+import type { HotSegment } from './hot-segment.ts'
+import { LiveStream, type NewestRow, type StreamView } from './live-stream.ts'
+
+export interface LiveLayerOptions {
+  /** Types segments; an engine of its own, so that queries and commits do not wait for each other. */
+  readonly writer: DataFileWriter
+  readonly clock: Clock
+  /** Records are in a segment at the latest so long after they were read. */
+  readonly intervalMs: number
+}
+
+export interface LiveLayer extends StreamingLayer {
+  /** For one run of the stream; undefined where it writes to a branch that plain queries do not read. */
+  attach(settings: StreamSettings): LiveStream | undefined
+}
+
+export function createLiveLayer({ writer, clock, intervalMs }: LiveLayerOptions): LiveLayer {
+  const streams = new Set<LiveStream>()
+  return {
+    attach: (settings) => {
+      if (settings.output.branch !== mainBranch) return undefined
+      return new LiveStream({
+        stream: settings.name,
+        hasSeveralTopics: settings.input.topics.length > 1,
+        clock,
+        intervalMs,
+        onBegin: (stream) => streams.add(stream),
+        onEnd: (stream) => streams.delete(stream),
+      })
+    },
+    pin: () => {
+      const views = [...streams].map((stream) => stream.view())
+      return createPin(views, writer, clock)
+    },
+  }
+}
+
+function createPin(
+  views: readonly StreamView[],
+  writer: DataFileWriter,
+  clock: Clock,
+): StreamingPin {
+  const held = views.flatMap((view) => [...view.folders])
+  for (const folder of held) folder.hold()
+  return {
+    rowsAfter: (table) => rowsAfter(views, table, writer, clock.now()),
+    release: async () => {
+      await Promise.all(held.splice(0).map((folder) => folder.release()))
+    },
+  }
+}
+
+async function rowsAfter(
+  views: readonly StreamView[],
+  table: Table,
+  writer: DataFileWriter,
+  nowMs: number,
+): Promise<LiveRows | undefined> {
+  const stored = offsetsOf(table)
+  const cuts = views.flatMap((view) => {
+    const segments = view.segments.filter(({ tableUuid }) => tableUuid === table.metadata.tableUuid)
+    // A table whose offsets make no sense has no end that rows could follow.
+    const cut = cutSegments(segments, (partition) =>
+      stored === undefined ? -1n : nextOffsetOf(stored.get(view.stream), partition),
+    )
+    const isOurs = segments.length > 0 || stored?.has(view.stream) === true
+    return isOurs ? [{ view, cut }] : []
+  })
+  if (cuts.length === 0 && (stored === undefined || stored.size === 0)) return undefined
+  const files: LiveFile[] = []
+  for (const { view, cut } of cuts) {
+    for (const [segment, pieces] of cut.pieces) {
+      const ranges = isWhole(segment, pieces)
+        ? undefined
+        : pieces.map((piece) => rangeOf(view, piece))
+      for (const file of await segment.typed(writer)) files.push(liveFile(file, ranges))
+    }
+  }
+  return { files, state: liveState(stored ?? new Map(), cuts, nowMs) }
+}
+
+interface ViewCut {
+  readonly view: StreamView
+  readonly cut: ReturnType<typeof cutSegments<HotSegment>>
+}
+
+function offsetsOf(table: Table): OffsetMap | undefined {
+  try {
+    return restoreOffsets(table, mainBranch)
+  } catch (error) {
+    if (error instanceof CorruptDataError) return undefined
+    throw error
+  }
+}
+
+function isWhole(segment: HotSegment, pieces: readonly OffsetRange[]): boolean {
+  const isTaken = (range: OffsetRange): boolean =>
+    pieces.some(
+      ({ topic, partition, from, to }) =>
+        topic === range.topic &&
+        partition === range.partition &&
+        from === range.from &&
+        to === range.to,
+    )
+  return segment.ranges.every(isTaken)
+}
+
+function rangeOf({ hasSeveralTopics }: StreamView, piece: OffsetRange): LiveRange {
+  const { partition, from, to } = piece
+  return { topic: hasSeveralTopics ? piece.topic : undefined, partition, from, to }
+}
+
+function liveFile(file: WrittenFile, ranges: readonly LiveRange[] | undefined): LiveFile {
+  const { localPath, recordCount, nullValueCounts, lowerBounds, upperBounds } = file
+  return {
+    path: localPath,
+    recordCount,
+    nullValueCounts,
+    lowerBounds,
+    upperBounds,
+    ...(ranges === undefined ? {} : { ranges }),
+  }
+}
+
+function liveState(stored: OffsetMap, cuts: readonly ViewCut[], nowMs: number): LiveState {
+  const streams = new Set([...stored.keys(), ...cuts.map(({ view }) => view.stream)])
+  // Two streams may read the same topic into one table.
+  const label = (stream: string, key: string): string =>
+    (streams.size > 1 ? `${stream}:` : '') + key.replace(/:(\d+)$/, '/$1')
+  const offsets: Record<string, bigint> = {}
+  for (const [stream, known] of stored) {
+    for (const [key, offset] of nextOffsets(known)) offsets[label(stream, key)] = offset
+  }
+  for (const { view, cut } of cuts) {
+    for (const [key, offset] of cut.next) {
+      if (offset >= 0n) offsets[label(view.stream, key)] = offset
+    }
+  }
+  const gaps = cuts.flatMap(({ view, cut }) => cut.gaps.map((key) => label(view.stream, key)))
+  return { offsets, ...ages(cuts, nowMs), ...(gaps.length === 0 ? {} : { gaps }) }
+}
+
+function nextOffsets(known: StreamOffsets): readonly (readonly [string, bigint])[] {
+  return [...known.topics].flatMap(([topic, { nextOffsets: byPartition }]) =>
+    [...byPartition].map(([partition, offset]): [string, bigint] => [
+      `${topic}:${partition}`,
+      offset,
+    ]),
+  )
+}
+
+/** The newest row a stream has shown is visible still, be it live or committed. */
+function ages(
+  cuts: readonly ViewCut[],
+  nowMs: number,
+): Pick<LiveState, 'newestRowAgeMs' | 'newestArrivalAgeMs'> {
+  const rows = cuts.flatMap(({ view }): NewestRow[] =>
+    view.newest === undefined ? [] : [view.newest],
+  )
+  if (rows.length === 0) return {}
+  const newest = (times: readonly number[]): number => Math.max(0, nowMs - Math.max(...times))
+  return {
+    newestRowAgeMs: newest(rows.map(({ timestampMs }) => timestampMs)),
+    newestArrivalAgeMs: newest(rows.map(({ arrivedMs }) => arrivedMs)),
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * The hot segments of one running stream. The runner tells what it spooled, what was committed and when
+ * all is to be forgotten; pins take what there is at a moment.
+ *
+ * L1 (docs/spec/live.md): whatever was read is in a segment within the interval. L4: a segment goes only
+ * after the commit that holds it is the table's, and stays for the pins that were taken before.
+ */
+import type { Clock } from '../../common/index.ts'
+import type { OffsetRange } from '../checkpoint.ts'
+import type { MicroBatch } from '../micro-batch.ts'
+import { partitionKey } from '../record-source.ts'
+import { HeldFolder } from './held-folder.ts'
+import { HotSegment, type SegmentContent } from './hot-segment.ts'
+
+/** A batch under way, as far as the live layer looks at it. */
+export type SpooledRows = Pick<
+  MicroBatch,
+  'newestTimestampMs' | 'ranges' | 'recordCount' | 'spools'
+>
+
+/** What the rows are rows of. */
+export interface SegmentTable extends Pick<SegmentContent, 'sideFields' | 'table'> {
+  readonly format: Pick<SegmentContent, 'placeKeys'>
+}
+
+/** The newest row that queries may see. */
+export interface NewestRow {
+  /** The record's own time. */
+  readonly timestampMs: number
+  readonly arrivedMs: number
+}
+
+/** What a pin takes of a stream. */
+export interface StreamView {
+  readonly stream: string
+  readonly hasSeveralTopics: boolean
+  readonly segments: readonly HotSegment[]
+  readonly newest: NewestRow | undefined
+  /** Folders to hold while the segments are read. */
+  readonly folders: ReadonlySet<HeldFolder>
+}
+
+export interface LiveStreamOptions {
+  readonly stream: string
+  readonly hasSeveralTopics: boolean
+  readonly clock: Clock
+  readonly intervalMs: number
+  /** Called when there is something to ask it, and when there is no more. */
+  readonly onBegin: (stream: LiveStream) => void
+  readonly onEnd: (stream: LiveStream) => void
+}
+
+export class LiveStream {
+  readonly #options: LiveStreamOptions
+  readonly #folders = new Map<string, HeldFolder>()
+  #run: HeldFolder | undefined
+  #releasing: Promise<unknown> = Promise.resolve()
+  #segments: readonly HotSegment[] = []
+  /** Where the next segment begins. */
+  readonly #reached = new Map<string, bigint>()
+  #current: { readonly rows: SpooledRows; recordCount: number; spoolCount: number } | undefined
+  #publishedMs = Number.NEGATIVE_INFINITY
+  #newest: NewestRow | undefined
+
+  constructor(options: LiveStreamOptions) {
+    this.#options = options
+  }
+
+  /** The run begins; `directory` will hold all its files. */
+  begin(directory: string): void {
+    this.#run = new HeldFolder(directory)
+    this.#options.onBegin(this)
+  }
+
+  /** How long until `rows` have to be published; undefined when nothing waits for it. */
+  dueInMs(rows: SpooledRows | undefined): number | undefined {
+    if (rows === undefined) return undefined
+    const published = this.#current?.rows === rows ? this.#current.recordCount : 0
+    if (rows.recordCount === published) return undefined
+    const { clock, intervalMs } = this.#options
+    return Math.max(0, this.#publishedMs + intervalMs - clock.monotonic())
+  }
+
+  /** All that `rows` hold is in spools by now, and nothing waits for a column. */
+  publish(rows: SpooledRows, directory: string, { table, sideFields, format }: SegmentTable): void {
+    const { clock } = this.#options
+    if (this.#current?.rows !== rows) this.#current = { rows, recordCount: 0, spoolCount: 0 }
+    const current = this.#current
+    this.#publishedMs = clock.monotonic()
+    if (rows.recordCount > current.recordCount) {
+      this.#newest = { timestampMs: rows.newestTimestampMs, arrivedMs: clock.now() }
+    }
+    const spools = rows.spools.slice(current.spoolCount)
+    const ranges = rows.ranges.flatMap((range) => this.#beyondReached(range))
+    current.recordCount = rows.recordCount
+    current.spoolCount = rows.spools.length
+    if (ranges.length === 0) return
+    const folder = this.#folder(directory)
+    const { placeKeys } = format
+    const content = { folder, spools, ranges, table, sideFields, placeKeys }
+    folder.hold()
+    this.#segments = [...this.#segments, new HotSegment(content)]
+  }
+
+  /** The table holds everything below the ends of these ranges: whoever loads it from now on sees it. */
+  committed(ranges: readonly OffsetRange[]): void {
+    const ends = new Map(ranges.map((range) => [partitionKey(range), range.to]))
+    const isLive = (segment: HotSegment): boolean =>
+      !segment.ranges.every((range) => range.to <= (ends.get(partitionKey(range)) ?? -1n))
+    this.#keep(isLive)
+  }
+
+  /** The stream begins anew from the table: what was read is read again. */
+  drop(): void {
+    this.#keep(() => false)
+    this.#reached.clear()
+    this.#current = undefined
+  }
+
+  /** Deletes a folder of the run as soon as no segment and no query needs it. */
+  async removeFolder(directory: string): Promise<void> {
+    const folder = this.#folder(directory)
+    this.#folders.delete(directory)
+    await folder.retire()
+  }
+
+  /** The run is over. */
+  async end(): Promise<void> {
+    this.drop()
+    this.#options.onEnd(this)
+    await this.#releasing
+    await this.#run?.retire()
+  }
+
+  view(): StreamView {
+    const { stream, hasSeveralTopics } = this.#options
+    const segments = this.#segments
+    const folders = new Set(segments.map((segment) => segment.folder))
+    if (this.#run !== undefined) folders.add(this.#run)
+    return { stream, hasSeveralTopics, segments, newest: this.#newest, folders }
+  }
+
+  /** Lets the folders of all other segments go. */
+  #keep(isKept: (segment: HotSegment) => boolean): void {
+    const gone = this.#segments.filter((segment) => !isKept(segment))
+    this.#segments = this.#segments.filter(isKept)
+    const released = Promise.all(gone.map(({ folder }) => folder.release()))
+    // What cannot be deleted now goes with the run's folder.
+    this.#releasing = Promise.allSettled([this.#releasing, released])
+  }
+
+  #beyondReached(range: OffsetRange): readonly OffsetRange[] {
+    const key = partitionKey(range)
+    const from = this.#reached.get(key) ?? range.from
+    if (from !== undefined && range.to <= from) return []
+    this.#reached.set(key, range.to)
+    return [{ ...range, from }]
+  }
+
+  #folder(directory: string): HeldFolder {
+    const folder = this.#folders.get(directory) ?? new HeldFolder(directory)
+    this.#folders.set(directory, folder)
+    return folder
+  }
+}

@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises'
 import { type Clock, formatDuration, NotFoundError } from '../../common/index.ts'
 import { compactFlights } from './act-compact.ts'
 import { buildModels } from './act-models.ts'
+import { replayRange } from './act-replay.ts'
 import { findAirports, type Sources } from './airports.ts'
 import { createDemoProject, demoPartitions, demoTopic, type DemoProject } from './demo-project.ts'
 import { openDemoProject, removeDemoProject } from './demo-project.ts'
@@ -92,6 +93,7 @@ async function play(
     ],
     ['many small files become few', () => compactFlights(session, reporter)],
     ['models', () => buildModels(session, sources, reporter)],
+    ['a range is replayed', () => replayRange(session, reporter)],
   ]
   for (const [index, [title, act]] of acts.entries()) {
     signal.throwIfAborted()

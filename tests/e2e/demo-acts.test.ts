@@ -135,7 +135,15 @@ describe('what the demo leaves behind', () => {
 
   it('fails none of its checks', () => {
     expect(output).not.toContain('FAIL')
-    for (const name of ['lost 0', 'fewer files', 'same place', 'lambda view', 'as-of join']) {
+    for (const name of [
+      'lost 0',
+      'fewer files',
+      'same place',
+      'lambda view',
+      'as-of join',
+      'row by row',
+      'published',
+    ]) {
       expect(output).toMatch(new RegExp(`ok +${name}`))
     }
   })

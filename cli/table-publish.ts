@@ -25,11 +25,11 @@ export async function publishTableBranch(
     target: report.target,
     changed: report.isChanged,
     snapshot_id: report.snapshotId?.toString() ?? null,
-    rebased: report.rebased,
+    redone: report.isRedone,
   })
-  if (report.rebased > 0) {
+  if (report.isRedone) {
     context.note(
-      `files of the range had been rewritten on ${report.target}; the branch was put on its newest state`,
+      `files of the range had been rewritten on ${report.target}; it was done on the new ones`,
     )
   }
 }

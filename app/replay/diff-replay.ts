@@ -54,9 +54,10 @@ export async function diffReplay(
     })
   }
   const range = rowRangeOf(table, record.ranges)
-  return withRangeTools(lake, async ({ stage }) => {
+  return withRangeTools(lake, async ({ stage, pin }) => {
+    pin(table)
     const select = (ref: string): string =>
-      `SELECT * FROM ${tableAt(identifier, ref)} WHERE ${range.condition}`
+      `SELECT * FROM ${tableAt(table, ref)} WHERE ${range.condition}`
     const base = await stage.load('replay_base', select(baseBranch(branch)))
     const ours = await stage.load('replay_ours', select(branch))
     const letters = await countLetters(lake, stage, record, branch)
@@ -162,7 +163,7 @@ async function countLetters(
   const { condition } = letterRangeOf(record.stream, record.ranges)
   const count = async (ref: string): Promise<bigint> => {
     if (table?.metadata.refs[ref] === undefined) return 0n
-    const from = tableAt(identifier, ref)
+    const from = tableAt(table, ref)
     const loaded = await stage.load('letters', `SELECT "offset" FROM ${from} WHERE ${condition}`)
     return BigInt(loaded.rowCount)
   }

@@ -10,12 +10,7 @@ import {
   type SnapshotOptions,
   type Table,
 } from '../../catalog/index.ts'
-import {
-  CommitFailedError,
-  errorMessage,
-  formatIdentifier,
-  type TableIdentifier,
-} from '../../common/index.ts'
+import { errorMessage, formatIdentifier, type TableIdentifier } from '../../common/index.ts'
 import { parseTableName } from '../../common/settings/index.ts'
 import {
   findTable,
@@ -32,7 +27,7 @@ import type { Lake } from '../lake.ts'
 import { requireSafeStore } from '../safe-store.ts'
 import { letterRangeOf, type RangeTools, rowRangeOf, type RowRange } from './range-rows.ts'
 import { withRangeTools } from './range-tools.ts'
-import { dropReplayBranch, rebaseReplay } from './replay-branch.ts'
+import { commitTools, dropReplayBranch, redoOnTarget } from './replay-branch.ts'
 
 export interface PublishReport {
   readonly table: string
@@ -40,8 +35,8 @@ export interface PublishReport {
   readonly target: string
   /** Of the target after the publishing. */
   readonly snapshotId: bigint | undefined
-  /** How often the branch had to be put on a newer state of the target. */
-  readonly rebased: number
+  /** True when files of the range had been replaced on the target, so that the exchange was made anew. */
+  readonly isRedone: boolean
   /** False when the branch had been published before, or changes nothing. */
   readonly isChanged: boolean
 }
@@ -52,10 +47,7 @@ export interface PublishOptions {
   readonly dropBranch?: boolean
 }
 
-/** A compaction that wins this often in a row leaves no time to publish in. */
-const rebasesMax = 6
-
-/** Publishes any branch; the branch of a replay is put on a newer target where that is needed. */
+/** Publishes any branch; that of a replay also where the target's files were replaced meanwhile. */
 export async function publishBranch(
   lake: Lake,
   identifier: TableIdentifier,
@@ -67,7 +59,7 @@ export async function publishBranch(
   const record = readReplayRecord(table.metadata.properties, branch)
   const target = options.target ?? record?.target ?? mainBranch
   const before = headOf(table, target)
-  const rebased =
+  const isRedone =
     record === undefined
       ? await publishPlain(lake, identifier, branch, target)
       : await publishReplay(lake, table, branch, target, record)
@@ -76,9 +68,9 @@ export async function publishBranch(
     if (record !== undefined) await dropLetters(lake, record, branch)
     await dropReplayBranch(lake, identifier, branch)
   }
-  const isChanged = rebased !== undefined && before !== after
+  const isChanged = isRedone !== undefined && before !== after
   const name = formatIdentifier(identifier)
-  return { table: name, branch, target, snapshotId: after, rebased: rebased ?? 0, isChanged }
+  return { table: name, branch, target, snapshotId: after, isRedone: isRedone ?? false, isChanged }
 }
 
 async function publishPlain(
@@ -86,10 +78,10 @@ async function publishPlain(
   identifier: TableIdentifier,
   branch: string,
   target: string,
-): Promise<number> {
+): Promise<boolean> {
   const options = { from: branch, branch: target, fastForward: 'never' } as const
-  await commitAction(lake.catalog, identifier, new PublishBranch(lake, options), lake)
-  return 0
+  await commitAction(lake.catalog, identifier, new PublishBranch(lake, options), commitTools(lake))
+  return false
 }
 
 /** Undefined when it has been published before. */
@@ -99,7 +91,7 @@ async function publishReplay(
   branch: string,
   target: string,
   record: ReplayRecord,
-): Promise<number | undefined> {
+): Promise<boolean | undefined> {
   const head = headOf(table, branch)
   if (head !== undefined && record.published === String(head)) return undefined
   requireFinished(table, branch, record)
@@ -137,27 +129,30 @@ interface RangePublishing extends Pick<SnapshotOptions, 'check' | 'extraUpdates'
   readonly range: RowRange
 }
 
-/** How often it was rebased. */
+/** True when it had to be redone on a newer state of the target. */
 async function publishRange(
   tools: RangeTools,
   identifier: TableIdentifier,
   publishing: RangePublishing,
-): Promise<number> {
+): Promise<boolean> {
   const { lake } = tools
   const { branch, target, range, ...hooks } = publishing
-  for (let rebased = 0; ; rebased++) {
-    const options = { from: branch, branch: target, fastForward: 'never', ...hooks } as const
-    try {
-      await commitAction(lake.catalog, identifier, new PublishBranch(lake, options), lake)
-      return rebased
-    } catch (error) {
-      const isLost = error instanceof ConflictError || error instanceof CommitFailedError
-      if (!isLost || rebased === rebasesMax) throw error
-      const table = formatIdentifier(identifier)
-      lake.logger.info('replay.rebased', { table, branch, reason: errorMessage(error) })
-    }
-    await rebaseReplay(tools, identifier, branch, target, range)
+  const options = { from: branch, branch: target, fastForward: 'never', ...hooks } as const
+  try {
+    await commitAction(
+      lake.catalog,
+      identifier,
+      new PublishBranch(lake, options),
+      commitTools(lake),
+    )
+    return false
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error
+    const table = formatIdentifier(identifier)
+    lake.logger.info('replay.redone', { table, branch, reason: errorMessage(error) })
   }
+  await redoOnTarget(tools, identifier, branch, target, range, hooks)
+  return true
 }
 
 function requireFinished(table: Table, branch: string, record: ReplayRecord): void {

@@ -16,7 +16,7 @@ import {
   type Table,
   type WrittenFile,
 } from '../../catalog/index.ts'
-import { formatIdentifier, randomUuid, type TableIdentifier } from '../../common/index.ts'
+import { formatIdentifier, randomUuid } from '../../common/index.ts'
 import { ReplayRefusedError, type ReplayRange } from '../../ingest/index.ts'
 import type { QueryStage } from '../../sql/index.ts'
 import type { Lake } from '../lake.ts'
@@ -33,6 +33,8 @@ export interface RangeTools {
   readonly stage: QueryStage
   /** New files are written below it, and deleted with it. */
   readonly directory: string
+  /** From now on the stage reads this state of the table. */
+  readonly pin: (table: Table) => void
 }
 
 /** Files of one state of the table that hold rows of the range. */
@@ -70,33 +72,30 @@ export function hasTopicColumn({ place }: RowRange): boolean {
   return place.topic !== noTopic
 }
 
-/** What `ref` holds of the range. */
+/** What `ref` holds of the range in this state of the table. */
 export async function findRangeFiles(
-  { lake, stage }: RangeTools,
-  identifier: TableIdentifier,
+  { lake, stage, pin }: RangeTools,
+  table: Table,
   ref: string,
   { condition }: RowRange,
 ): Promise<RangeFiles> {
-  const before = await lake.catalog.loadTable(identifier)
-  if (before.metadata.refs[ref] === undefined) {
+  if (table.metadata.refs[ref] === undefined) {
     return { snapshotId: undefined, rowCount: 0n, whole: [], partial: [] }
   }
-  const select = `SELECT "$path" AS path, count(*) AS found FROM ${tableAt(identifier, ref)}
+  pin(table)
+  const select = `SELECT "$path" AS path, count(*) AS found FROM ${tableAt(table, ref)}
     WHERE ${condition} GROUP BY 1`
-  const { tables } = await stage.load('range_files', select)
-  const snapshotId = tables[0]?.snapshotId
-  if (snapshotId === undefined) throw new Error('assertion failed: a ref has a snapshot')
+  await stage.load('range_files', select)
   const found = new Map<string, bigint>()
   for (const [path, count] of await stage.rows('SELECT path, found FROM range_files')) {
     found.set(String(path), BigInt(String(count)))
   }
-  const table = await lake.catalog.loadTable(identifier)
-  const { tasks } = await planScan(lake.io, table, { snapshotId })
+  const { tasks, snapshot } = await planScan(lake.io, table, { ref })
   const touched = tasks.filter(({ file }) => found.has(file.filePath))
   const isWhole = ({ file, deletes }: (typeof touched)[number]): boolean =>
     deletes.length === 0 && found.get(file.filePath) === file.recordCount
   return {
-    snapshotId,
+    snapshotId: snapshot?.snapshotId,
     rowCount: [...found.values()].reduce((sum, count) => sum + count, 0n),
     whole: touched.filter(isWhole).map(({ file }) => file),
     partial: touched.filter((task) => !isWhole(task)).map(({ file }) => file),
@@ -106,22 +105,22 @@ export async function findRangeFiles(
 /** Writes rows of `files` anew: those of the range, or all the others. */
 export async function rewriteRows(
   tools: RangeTools,
-  identifier: TableIdentifier,
+  table: Table,
   ref: string,
   files: readonly DataFile[],
   range: RowRange,
   keep: 'inside' | 'outside',
 ): Promise<readonly DataFile[]> {
   if (files.length === 0) return []
-  const { lake, stage, directory } = tools
+  const { lake, stage, directory, pin } = tools
+  pin(table)
   const paths = new Set(files.map((file) => file.filePath))
   const isInside = `coalesce(${range.condition}, false)`
   const where = keep === 'inside' ? isInside : `NOT ${isInside}`
   // The whole schema of the ref: the table's current columns, by field id.
-  await stage.load('range_rows', `SELECT * FROM ${tableAt(identifier, ref)} WHERE ${where}`, {
+  await stage.load('range_rows', `SELECT * FROM ${tableAt(table, ref)} WHERE ${where}`, {
     keepFile: (_, file) => paths.has(file.filePath),
   })
-  const table = await lake.catalog.loadTable(identifier)
   const written = await stage.write({
     select: 'SELECT * FROM range_rows',
     schema: currentSchema(table.metadata),
@@ -136,7 +135,7 @@ export async function rewriteRows(
 }
 
 /** The table in a query, as `ref` has it, with the table's current columns. */
-export function tableAt({ namespace, name }: TableIdentifier, ref: string): string {
+export function tableAt({ identifier: { namespace, name } }: Table, ref: string): string {
   const path = [...namespace, name].map(quoted).join('.')
   return `${path} AT (VERSION => ${literal(ref)})`
 }

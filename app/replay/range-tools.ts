@@ -2,6 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Catalog, Table } from '../../catalog/index.ts'
+import { formatIdentifier } from '../../common/index.ts'
 import type { Lake } from '../lake.ts'
 import { openQueryParts } from '../open-query-engine.ts'
 import type { RangeTools } from './range-rows.ts'
@@ -13,12 +15,19 @@ export async function withRangeTools<T>(
 ): Promise<T> {
   const { openQueryStage } = await import('../../sql/index.ts')
   const directory = await mkdtemp(join(workDirectory, 'tidewater-replay-'))
+  const pins = new Map<string, Table>()
   try {
     const parts = await openQueryParts(lake)
     try {
-      const stage = await openQueryStage(parts.options)
+      const stage = await openQueryStage({
+        ...parts.options,
+        catalog: pinnedCatalog(lake.catalog, pins),
+      })
+      const pin = (table: Table): void => {
+        pins.set(formatIdentifier(table.identifier), table)
+      }
       try {
-        return await work({ lake, stage, directory })
+        return await work({ lake, stage, directory, pin })
       } finally {
         stage.close()
       }
@@ -27,5 +36,25 @@ export async function withRangeTools<T>(
     }
   } finally {
     await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** What is computed for a commit is computed from the very state that the commit is tried on. */
+function pinnedCatalog(catalog: Catalog, pins: ReadonlyMap<string, Table>): Catalog {
+  return {
+    listNamespaces: (parent) => catalog.listNamespaces(parent),
+    createNamespace: (namespace, properties) => catalog.createNamespace(namespace, properties),
+    loadNamespace: (namespace) => catalog.loadNamespace(namespace),
+    updateNamespaceProperties: (namespace, changes) =>
+      catalog.updateNamespaceProperties(namespace, changes),
+    dropNamespace: (namespace) => catalog.dropNamespace(namespace),
+    listTables: (namespace) => catalog.listTables(namespace),
+    createTable: (request) => catalog.createTable(request),
+    loadTable: async (identifier) =>
+      pins.get(formatIdentifier(identifier)) ?? (await catalog.loadTable(identifier)),
+    commitTable: (commit) => catalog.commitTable(commit),
+    dropTable: (identifier, options) => catalog.dropTable(identifier, options),
+    renameTable: (from, to) => catalog.renameTable(from, to),
+    registerTable: (identifier, location) => catalog.registerTable(identifier, location),
   }
 }

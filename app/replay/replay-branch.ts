@@ -6,12 +6,14 @@
  * range is out.
  */
 import {
+  type CommitTools,
   commitAction,
   type DataFile,
   mainBranch,
   ManageRefs,
   OverwriteFiles,
   type RefChange,
+  type SnapshotOptions,
   type Table,
   type TableUpdate,
   UpdateProperties,
@@ -31,13 +33,14 @@ import {
 import type { Lake } from '../lake.ts'
 import { findRangeFiles, type RangeTools, rewriteRows, type RowRange } from './range-rows.ts'
 
+/** Sinks commit often and come first: a replay loses many races and is given time for them. */
+export function commitTools({ clock, random, logger }: Lake): CommitTools {
+  return { clock, random, logger, retry: { retriesMax: 20, waitMsMin: 50, waitMsMax: 2_000 } }
+}
+
 /** A second branch that stays where the first one began: what a diff compares with. */
 export function baseBranch(branch: string): string {
   return `${branch}.base`
-}
-
-export function rebaseBranch(branch: string): string {
-  return `${branch}.rebase`
 }
 
 /** Pins its one snapshot and none before it. */
@@ -64,7 +67,7 @@ export async function createReplayBranch(
       },
     ],
   })
-  return commitAction(lake.catalog, identifier, action, lake)
+  return commitAction(lake.catalog, identifier, action, commitTools(lake))
 }
 
 /** True once the range is out and the stream's offsets on the branch say so. */
@@ -93,9 +96,9 @@ export async function emptyRange(
   }
   const action = new OverwriteFiles(lake, {
     branch,
-    changes: async () => {
-      const { snapshotId, whole, partial } = await findRangeFiles(tools, identifier, from, range)
-      const added = await rewriteRows(tools, identifier, from, partial, range, 'outside')
+    changes: async (table) => {
+      const { snapshotId, whole, partial } = await findRangeFiles(tools, table, from, range)
+      const added = await rewriteRows(tools, table, from, partial, range, 'outside')
       return { baseSnapshotId: snapshotId, removed: [...whole, ...partial], added }
     },
     summary: (base) => ({
@@ -110,7 +113,7 @@ export async function emptyRange(
       },
     ],
   })
-  return commitAction(lake.catalog, identifier, action, lake)
+  return commitAction(lake.catalog, identifier, action, commitTools(lake))
 }
 
 /** Removes what a replay made of refs and properties; what is not there is no error. */
@@ -120,7 +123,7 @@ export async function dropReplayBranch(
   branch: string,
 ): Promise<void> {
   const { metadata } = await lake.catalog.loadTable(identifier)
-  const refs = [branch, baseBranch(branch), rebaseBranch(branch)]
+  const refs = [branch, baseBranch(branch)]
   const there = refs.filter((name) => Object.hasOwn(metadata.refs, name))
   const removals = [offsetsPropertyKey(branch), replayPropertyKey(branch)].filter((key) =>
     Object.hasOwn(metadata.properties, key),
@@ -130,76 +133,61 @@ export async function dropReplayBranch(
   if (there.length > 0) {
     const changes = there.map((name): RefChange => ({ kind: 'remove', name }))
     const action = new ManageRefs({ changes, extraUpdates: forget })
-    await commitAction(lake.catalog, identifier, action, lake)
+    await commitAction(lake.catalog, identifier, action, commitTools(lake))
   } else if (removals.length > 0) {
     // Somebody removed the branch by hand.
-    await commitAction(lake.catalog, identifier, new UpdateProperties({ removals }), lake)
+    await commitAction(
+      lake.catalog,
+      identifier,
+      new UpdateProperties({ removals }),
+      commitTools(lake),
+    )
   }
 }
 
 /**
- * The branch once more on `target` as it is now: the range out of the target's files, the branch's rows
- * of the range in. For a target whose files were replaced since the branch was made.
+ * The branch's rows of the range onto `target` as it is now, computed anew on every state that the commit
+ * is tried on: for a target whose files were replaced since the branch was made.
  */
-export async function rebaseReplay(
+export async function redoOnTarget(
   tools: RangeTools,
   identifier: TableIdentifier,
   branch: string,
   target: string,
   range: RowRange,
-): Promise<void> {
-  const { lake } = tools
-  const commit = (changes: readonly RefChange[]): Promise<Table> =>
-    commitAction(lake.catalog, identifier, new ManageRefs({ changes }), lake)
-  const rebase = rebaseBranch(branch)
-  const { metadata } = await lake.catalog.loadTable(identifier)
-  // Left by a rebase that was killed.
-  if (Object.hasOwn(metadata.refs, rebase)) await commit([{ kind: 'remove', name: rebase }])
-  const head = metadata.refs[target]?.snapshotId ?? metadata.currentSnapshotId
-  const old = metadata.refs[branch]?.snapshotId
-  if (head === undefined || old === undefined) throw new Error('assertion failed: both refs exist')
-  await commit([{ kind: 'create', type: 'branch', name: rebase, snapshotId: head }])
-  const moved = await replaceRange(tools, identifier, branch, rebase, range)
-  const next = moved.metadata.refs[rebase]?.snapshotId
-  if (next === undefined) throw new Error('assertion failed: the rebased branch exists')
-  const base = baseBranch(branch)
-  const bases: readonly RefChange[] = Object.hasOwn(metadata.refs, base)
-    ? [
-        { kind: 'remove', name: base },
-        { kind: 'create', type: 'branch', name: base, snapshotId: head, retention: pinned },
-      ]
-    : []
-  await commit([
-    { kind: 'remove', name: branch },
-    { kind: 'create', type: 'branch', name: branch, snapshotId: next },
-    ...bases,
-    { kind: 'remove', name: rebase },
-  ])
-}
-
-async function replaceRange(
-  tools: RangeTools,
-  identifier: TableIdentifier,
-  branch: string,
-  rebase: string,
-  range: RowRange,
+  hooks: Pick<SnapshotOptions, 'check' | 'extraUpdates'>,
 ): Promise<Table> {
   const { lake } = tools
   const action = new OverwriteFiles(lake, {
-    branch: rebase,
-    changes: async () => {
-      const gone = await findRangeFiles(tools, identifier, rebase, range)
-      const ours = await findRangeFiles(tools, identifier, branch, range)
-      const added: DataFile[] = [
-        ...(await rewriteRows(tools, identifier, rebase, gone.partial, range, 'outside')),
-        ...ours.whole,
-        ...(await rewriteRows(tools, identifier, branch, ours.partial, range, 'inside')),
-      ]
+    ...hooks,
+    branch: target,
+    changes: async (table) => {
+      const gone = await findRangeFiles(tools, table, target, range)
+      const ours = await findRangeFiles(tools, table, branch, range)
       const removed = [...gone.whole, ...gone.partial]
-      return { baseSnapshotId: gone.snapshotId, removed, added }
+      // What is on the target already stays: an earlier publishing that was not remembered.
+      const there = pathsOf(removed)
+      const kept = pathsOf(ours.whole.filter((file) => there.has(file.filePath)))
+      const added: DataFile[] = [
+        ...(await rewriteRows(tools, table, target, gone.partial, range, 'outside')),
+        ...ours.whole.filter((file) => !kept.has(file.filePath)),
+        ...(await rewriteRows(tools, table, branch, ours.partial, range, 'inside')),
+      ]
+      return {
+        baseSnapshotId: gone.snapshotId,
+        removed: removed.filter((file) => !kept.has(file.filePath)),
+        added,
+      }
     },
-    // The branch keeps its own account of how far the replay came.
-    summary: (table) => ({ [offsetsSummaryKey]: formatOffsetMap(restoreOffsets(table, branch)) }),
+    // As a publishing of files says it, so that publishing once more finds nothing to do.
+    summary: ({ metadata }) => ({
+      'source-snapshot-id': String(metadata.refs[branch]?.snapshotId ?? ''),
+      'tidewater.published-branch': branch,
+    }),
   })
-  return commitAction(lake.catalog, identifier, action, lake)
+  return commitAction(lake.catalog, identifier, action, commitTools(lake))
+}
+
+function pathsOf(files: readonly DataFile[]): ReadonlySet<string> {
+  return new Set(files.map((file) => file.filePath))
 }

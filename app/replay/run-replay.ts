@@ -84,9 +84,9 @@ export async function planReplay(
   const target = settings.output.branch
   const range = rowRangeOf(table, ranges)
   return withRangeTools(lake, async (tools) => {
-    const files = await findRangeFiles(tools, table.identifier, target, range)
+    const files = await findRangeFiles(tools, table, target, range)
     const { place, condition } = range
-    const rows = await countPlaces(tools.stage, tableAt(table.identifier, target), place, condition)
+    const rows = await countPlaces(tools.stage, tableAt(table, target), place, condition)
     const letters = await countLetters(lake, tools.stage, settings, ranges)
     const held = [...files.whole, ...files.partial].reduce((sum, one) => sum + one.recordCount, 0n)
     return {
@@ -333,5 +333,5 @@ async function countLetters(
   const table = await findTable(lake.catalog, deadLetterTable)
   if (table?.metadata.currentSnapshotId === undefined) return () => 0n
   const { place, condition } = letterRangeOf(settings.name, ranges)
-  return countPlaces(stage, tableAt(deadLetterTable, mainBranch), place, condition)
+  return countPlaces(stage, tableAt(table, mainBranch), place, condition)
 }

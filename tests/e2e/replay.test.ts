@@ -2,6 +2,7 @@
  * The invariants of docs/spec/replay.md on embedded parts: a range read again into a branch, compared and
  * published while a sink and a compaction go on; killed in the middle and started again.
  */
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -14,12 +15,13 @@ import {
   publishBranch,
   type ReplayRequest,
 } from '../../app/index.ts'
-import { type Catalog, planScan } from '../../catalog/index.ts'
+import { type Catalog, expireSnapshots, planScan } from '../../catalog/index.ts'
 import { silentLogger, systemClock, systemRandom } from '../../common/index.ts'
 import { loadLakeSettings, type StreamSettings } from '../../common/settings/index.ts'
 import { rewriteOptions, rewriteTable } from '../../compactor/index.ts'
 import { createDataFileRewriter } from '../../sql/index.ts'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'
+import { tide } from '../support/tide.ts'
 
 let fixture: LakeFixture
 let lake: Lake
@@ -114,6 +116,12 @@ function expected(to: number, isMended: (partition: number, offset: number) => b
   )
 }
 
+async function tideRecord(args: string, directory: string): Promise<unknown> {
+  const { code, stdout, stderr } = await tide(`${args} -o json`, { directory })
+  expect(code, stderr).toBe(0)
+  return JSON.parse(stdout)
+}
+
 const never = (): boolean => false
 
 function request(from: number, to: number, into = 'fix'): ReplayRequest {
@@ -163,7 +171,7 @@ describe('a replay', () => {
     expect(diff.samples[0]).toMatchObject({ kind: 'only-branch', partition: 0, offset: 30n })
 
     const published = await publishBranch(lake, events, 'fix', { dropBranch: true })
-    expect(published).toMatchObject({ isChanged: true, rebased: 0 })
+    expect(published).toMatchObject({ isChanged: true, isRedone: false })
     expect(await rowsOf('main')).toEqual(expected(100, inRange))
     const { metadata } = await fixture.catalog.loadTable(events)
     expect(Object.keys(metadata.refs)).toEqual(['main'])
@@ -245,7 +253,7 @@ describe('a replay', () => {
     await fixture.run(strict())
     await compact()
     const published = await publishBranch(lake, events, 'fix')
-    expect(published).toMatchObject({ isChanged: true, rebased: 1 })
+    expect(published).toMatchObject({ isChanged: true, isRedone: true })
     expect(await rowsOf('main')).toEqual(expected(140, inRange))
     const diff = await diffReplay(lake, events, 'fix')
     expect(diff).toMatchObject({ onlyBase: 0n, onlyBranch: 5n, differing: 0n, same: 45n })
@@ -256,6 +264,144 @@ describe('a replay', () => {
     ])
   })
 
+  it('[P8] is published where the snapshot it began at has left the history of main', async () => {
+    await produce(0, 100)
+    await fixture.run(strict())
+    await executeReplay(lake, lenient(), request(25, 75))
+    for (const from of [100, 110, 120]) {
+      await produce(from, from + 10)
+      await fixture.run(strict())
+    }
+    await expireSnapshots(fixture.catalog, events, lake, {
+      olderThanMs: BigInt(Date.now()),
+      retainLast: 1,
+    })
+    const diff = await diffReplay(lake, events, 'fix')
+    expect(diff).toMatchObject({ onlyBase: 0n, onlyBranch: 5n, differing: 0n, same: 45n })
+    const published = await publishBranch(lake, events, 'fix')
+    expect(published).toMatchObject({ isChanged: true, isRedone: true })
+    expect(await rowsOf('main')).toEqual(expected(130, inRange))
+  })
+
+  it('[P7, P8] is published while compactions rewrite the whole table again and again beside a sink', async () => {
+    await produce(0, 100)
+    await fixture.run(strict())
+    await executeReplay(lake, lenient(), request(25, 75))
+    const stopping = new AbortController()
+    const sink = fixture.run(stream(strictSchema, 10), {
+      until: 'stopped',
+      signal: stopping.signal,
+    })
+    let isPublished = false
+    const upkeep = async (): Promise<void> => {
+      while (!isPublished) {
+        await compact()
+        await systemClock.sleep(400)
+      }
+    }
+    const feeding = async (): Promise<number> => {
+      let produced = 100
+      for (; !isPublished || produced < 200; produced += 20) {
+        await produce(produced, produced + 20)
+        await systemClock.sleep(30)
+      }
+      return produced
+    }
+    const [, produced] = await Promise.all([
+      upkeep(),
+      feeding(),
+      publishBranch(lake, events, 'fix').finally(() => {
+        isPublished = true
+      }),
+    ])
+    while ((await rowsOf('main')).length < expected(produced, inRange).length) {
+      await systemClock.sleep(20)
+    }
+    stopping.abort()
+    await sink
+    expect(await rowsOf('main')).toEqual(expected(produced, inRange))
+  }, 60_000)
+
+  it('[P5] tells on the command line what it would do, what it did, and what differs', async () => {
+    await produce(0, 100)
+    await fixture.run(strict())
+    const { directory } = fixture
+    await writeFile(join(directory, 'tidewater.yaml'), 'catalog: { warehouse: warehouse }\n')
+    await mkdir(join(directory, 'streams'))
+    await writeFile(
+      join(directory, 'streams', 'events.yaml'),
+      `name: events
+input: { embedded: { directory: ../log, topics: [events] } }
+${lenientSchema}
+output: { iceberg: { table: web.events } }\n`,
+    )
+    const range = '--to-offset events:0=25 --until events:0=75 --into fix'
+    const main = await rowsOf('main')
+    const dry = await tide(`stream replay events ${range} -o json`, { directory })
+    expect(dry.stderr).toContain('a dry run: nothing was changed')
+    expect(JSON.parse(dry.stdout)).toEqual([
+      {
+        topic: 'events',
+        partition: 0,
+        from: 25,
+        to: 75,
+        records_max: 50,
+        rows: 45,
+        dead_letters: 5,
+      },
+    ])
+    expect((await fixture.catalog.loadTable(events)).metadata.refs['fix']).toBeUndefined()
+    const done = await tide(`stream replay events ${range} --execute --diff -o json`, { directory })
+    expect(done.code, done.stderr).toBe(0)
+    expect(JSON.parse(done.stdout)).toMatchObject({ only_branch: 5, same: 45, differing: 0 })
+    expect(await rowsOf('main')).toEqual(main)
+    const published = await tideRecord('table publish web.events --branch fix', directory)
+    expect(published).toMatchObject({ changed: true, target: 'main', redone: false })
+    expect(await tideRecord('table publish web.events --branch fix', directory)).toMatchObject({
+      changed: false,
+    })
+    expect(await rowsOf('main')).toEqual(expected(100, inRange))
+    for (const [args, words, exit] of [
+      [`stream replay nothing ${range}`, /there is no stream nothing/, 2],
+      ['stream replay events --into b', /say where the replay begins/, 2],
+      ['stream replay events --to-earliest --into main', /a branch of its own/, 1],
+      [`stream replay events ${range} --dry-run --execute`, /exclude each other/, 2],
+      ['stream replay events --to-offset events:0 --into b', /expected topic:partition=offset/, 1],
+      ['table diff web.events --branch main', /no replay made this branch/, 1],
+    ] as const) {
+      const { code, stderr } = await tide(args, { directory })
+      expect(code, args).toBe(exit)
+      expect(stderr).toMatch(words)
+    }
+  })
+
+  it('[P2] tells rows of several topics apart, in plain columns as in the struct', async () => {
+    await fixture.log.createTopic('more', 1)
+    await produce(0, 40)
+    const values = Array.from({ length: 40 }, (_, id) => `{"id":${id},"v":${id * 3}}`)
+    await fixture.log.appendValues({ topic: 'more', partition: 0 }, values)
+    const both = (coercion: string): StreamSettings =>
+      fixture.settings(`
+name: events
+input: { embedded: { directory: log, topics: [events, more], start_offset: earliest } }
+metadata: columns
+schema: { mode: declared, coercion: ${coercion}, ${fields} }
+output: { iceberg: { table: web.events } }`)
+    await fixture.run(both('strict'))
+    const count = async (): Promise<unknown> =>
+      fixture.rows('web.events', '_kafka_topic AS t, _kafka_partition AS p, id, v')
+    const before = await count()
+    const plan = await planReplay(lake, both('lenient'), request(0, 40))
+    expect(plan.ranges).toMatchObject([{ partition: 0, rows: 36n, deadLetters: 4n }])
+    await executeReplay(lake, both('lenient'), request(0, 40))
+    const diff = await diffReplay(lake, events, 'fix')
+    expect(diff).toMatchObject({ onlyBase: 0n, onlyBranch: 4n, differing: 0n, same: 36n })
+    expect(diff.samples[0]).toMatchObject({ topic: 'events', partition: 0, offset: 0n })
+    expect(await count()).toEqual(before)
+    await publishBranch(lake, events, 'fix')
+    expect(await count()).toHaveLength(36 + 36 + 40 + 4)
+  })
+
   it('[P6] published again changes nothing, also when main was compacted since', async () => {
     await produce(0, 100)
     await fixture.run(strict())
@@ -264,7 +410,7 @@ describe('a replay', () => {
     await compact()
     const before = await fixture.catalog.loadTable(events)
     const again = await publishBranch(lake, events, 'fix')
-    expect(again).toMatchObject({ isChanged: false, rebased: 0 })
+    expect(again).toMatchObject({ isChanged: false, isRedone: false })
     expect((await fixture.catalog.loadTable(events)).metadataLocation).toBe(before.metadataLocation)
     expect(await rowsOf('main')).toEqual(expected(100, inRange))
   })

@@ -11,8 +11,9 @@ import {
 } from '../../common/index.ts'
 import type { StreamSettings } from '../../common/settings/index.ts'
 import type { Lake } from '../lake.ts'
-import { openBatchJobs } from '../open-batch-jobs.ts'
+import { openBatchJobs, type LakeBatchJobs } from '../open-batch-jobs.ts'
 import { openCompactor } from '../open-compactor.ts'
+import { openLive, type LakeLive } from '../open-live.ts'
 import { openTopicAdmin } from '../open-log.ts'
 import { openServer } from '../open-server.ts'
 import { runLakeStream } from '../run-stream.ts'
@@ -59,12 +60,20 @@ export async function startDev(lake: Lake, options: DevOptions): Promise<Dev> {
   }
   try {
     await requireSafeStore(lake)
-    const server = await openServer(lake, lake.settings.server, options.version)
+    const { directory, environment } = options
+    const jobs = await openBatchJobs(lake, {
+      directory,
+      ...(environment === undefined ? {} : { environment }),
+    })
+    stops.push(() => jobs.close())
+    const live = await openLive(lake, { jobs })
+    stops.push(() => live.close())
+    const server = await openServer(lake, lake.settings.server, options.version, live.layers)
     stops.push(() => server.stop())
     const address = await server.start()
-    stops.push(startStreams(lake, options.streams, stopping.signal))
+    stops.push(startStreams(lake, live, options.streams, stopping.signal))
     if (lake.settings.maintenance.enabled) stops.push(await startMaintenance(lake))
-    const schedule = await startSchedule(lake, options, stopping.signal)
+    const schedule = startSchedule(lake, jobs, options.streams, stopping.signal)
     stops.push(schedule.stop)
     return { address, scheduledModels: schedule.models, stop }
   } catch (error) {
@@ -90,6 +99,7 @@ async function createEmbeddedTopics({ input }: StreamSettings): Promise<void> {
 
 function startStreams(
   lake: Lake,
+  live: LakeLive,
   streams: readonly StreamSettings[],
   signal: AbortSignal,
 ): () => Promise<void> {
@@ -101,7 +111,7 @@ function startStreams(
     })
     const run = async (ended: AbortSignal): Promise<void> => {
       await createEmbeddedTopics(settings)
-      await runLakeStream(lake, settings, { until: 'stopped', signal: ended })
+      await runLakeStream(lake, settings, { until: 'stopped', signal: ended, live })
     }
     return keepRunning(run, { clock, random, logger, signal })
   })
@@ -120,15 +130,12 @@ async function startMaintenance(lake: Lake): Promise<() => Promise<void>> {
   }
 }
 
-async function startSchedule(
+function startSchedule(
   lake: Lake,
-  { directory, environment, streams }: DevOptions,
+  jobs: LakeBatchJobs,
+  streams: readonly StreamSettings[],
   signal: AbortSignal,
-): Promise<{ readonly models: readonly string[]; readonly stop: () => Promise<void> }> {
-  const jobs = await openBatchJobs(lake, {
-    directory,
-    ...(environment === undefined ? {} : { environment }),
-  })
+): { readonly models: readonly string[]; readonly stop: () => Promise<void> } {
   const logger = lake.logger
   const scheduler = jobs.scheduler({
     onResult: ({ name, kind, status, message }) => {
@@ -146,7 +153,6 @@ async function startSchedule(
     stop: async () => {
       await started
       await scheduler.stop()
-      await jobs.close()
     },
   }
 }

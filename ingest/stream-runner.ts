@@ -19,11 +19,13 @@ import {
   UnavailableError,
   ValidationError,
 } from '../common/index.ts'
+import { currentSchema } from '../catalog/index.ts'
 import type { StreamSettings } from '../common/settings/index.ts'
 import { BatchCommitter, type StreamIdentity } from './batch-committer.ts'
 import { OffsetConflictError } from './checkpoint.ts'
 import { type CommitBatch, CommitPipeline } from './commit-pipeline.ts'
 import { SpoolWriter } from './json/spool-writer.ts'
+import { keepsColumns } from './keeps-columns.ts'
 import { MicroBatch } from './micro-batch.ts'
 import { partitionKey, type RecordBatch, type TopicPartition } from './record-source.ts'
 import { retainRecords } from './retained-records.ts'
@@ -103,6 +105,8 @@ async function identify(settings: StreamSettings, parts: StreamParts): Promise<S
 
 interface OpenBatch {
   readonly rows: MicroBatch
+  /** By which its rows were read, and will be written. */
+  reader: TableReader
   readonly directory: string
   readonly sinceMs: number
 }
@@ -235,11 +239,14 @@ class StreamRun {
   }
 
   async #encode(records: RecordBatch, reader: TableReader): Promise<void> {
-    const { rows } = this.#currentBatch(reader)
+    if (this.#batch !== undefined && !isReadable(this.#batch.reader, reader)) await this.#seal()
+    const batch = this.#currentBatch(reader)
+    batch.reader = reader
+    const { rows } = batch
     await rows.add(records, reader)
     await rows.spill()
     this.#checkTolerance(rows)
-    if (rows.waiting.length > waitingMax) await this.#settleWaiting(rows)
+    if (rows.waiting.length > waitingMax) await this.#settleWaiting(batch)
     if (this.#isFlushDue) await this.#seal()
   }
 
@@ -252,7 +259,7 @@ class StreamRun {
       placeKeys: reader.format.placeKeys,
       committedOffset: (partition) => this.#positions.committedOffset(partition),
     })
-    this.#batch = { rows, directory, sinceMs: this.#parts.clock.monotonic() }
+    this.#batch = { rows, reader, directory, sinceMs: this.#parts.clock.monotonic() }
     return this.#batch
   }
 
@@ -289,24 +296,23 @@ class StreamRun {
   /** Closes the current batch and hands it on: it is typed and committed while reading goes on. */
   async #seal(): Promise<void> {
     if (this.#batch === undefined || this.#batch.rows.isEmpty) return
-    const { rows, directory } = this.#batch
+    const batch = this.#batch
     await this.#publish()
     this.#batch = undefined
+    const { rows, directory } = batch
     for (const range of rows.ranges) this.#positions.assume(range, range.to)
-    const reader = this.#tables.reader
-    if (reader === undefined) throw new Error('assertion failed: rows have a table')
-    const { table, sideFields } = reader
+    const { table, sideFields } = batch.reader
     this.#pipeline.push({ batch: rows, directory, table, sideFields })
   }
 
   /** Brings all that the current batch holds into spools, where live queries see it. */
   async #publish(): Promise<void> {
     if (this.#batch === undefined) return
-    const { rows, directory } = this.#batch
-    if (rows.waiting.length > 0) await this.#settleWaiting(rows)
+    const batch = this.#batch
+    const { rows, directory } = batch
+    if (rows.waiting.length > 0) await this.#settleWaiting(batch)
     await rows.spill(true)
-    const { reader } = this.#tables
-    if (reader !== undefined) this.#parts.live?.publish(rows, directory, reader)
+    this.#parts.live?.publish(rows, directory, batch.reader)
   }
 
   readonly #commit: CommitBatch = async ({ batch, directory, table }, files, letters) => {
@@ -343,9 +349,17 @@ class StreamRun {
     await failpoint('ingest.offsets-reported')
   }
 
-  async #settleWaiting(rows: MicroBatch): Promise<void> {
-    await this.#tables.settleWaiting(rows)
-    this.#checkTolerance(rows)
+  async #settleWaiting(batch: OpenBatch): Promise<void> {
+    await this.#tables.settleWaiting(batch.rows)
+    this.#checkTolerance(batch.rows)
+    const { reader } = this.#tables
+    if (reader === undefined) return
+    if (!isReadable(batch.reader, reader)) {
+      throw new CommitFailedError(
+        'another writer renamed or dropped a column while a batch was open; it is read again',
+      )
+    }
+    batch.reader = reader
   }
 
   #checkTolerance(rows: MicroBatch): void {
@@ -422,6 +436,14 @@ class StreamRun {
     this.#lagSeenMs = now
     this.#positions.noteEnds(await this.#parts.source.offsetBounds(this.#positions.assigned))
   }
+}
+
+function isReadable(by: TableReader, now: TableReader): boolean {
+  if (by === now) return true
+  return keepsColumns(
+    currentSchema(by.table.metadata).fields,
+    currentSchema(now.table.metadata).fields,
+  )
 }
 
 function isAbort(error: unknown): boolean {

@@ -3,7 +3,13 @@
  * break it. The same on real Kafka and MinIO, with kill -9, is in tests/integration.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { currentSnapshot, FastAppend, commitAction } from '../../catalog/index.ts'
+import {
+  commitAction,
+  currentSchema,
+  currentSnapshot,
+  FastAppend,
+  UpdateSchema,
+} from '../../catalog/index.ts'
 import { CorruptDataError, systemClock, systemRandom } from '../../common/index.ts'
 import { OffsetConflictError } from '../../ingest/index.ts'
 import { FaultyFileIO } from '../../io/index.ts'
@@ -135,6 +141,35 @@ describe('a stream', () => {
     expect(lost).toBeInstanceOf(OffsetConflictError)
     expect(String(lost)).toContain(`snapshot=${currentSnapshot(metadata)?.snapshotId}`)
     expect(await ids()).toEqual(numbers(0, 40))
+  })
+
+  it('[E4] keeps the values of a column that another writer renames while a batch is open', async () => {
+    await produce(0, 10)
+    await lake.run(lake.settings(stream()))
+    // 20 records are sealed at once; 10 are read by the old name and wait for the interval.
+    await produce(10, 20)
+    const late = numbers(30, 40).map((id) => `{"id":${id}}`)
+    await lake.log.appendValues({ topic: 'events', partition: 1 }, late)
+    const yaml = stream(20).replace('interval: 10s', 'interval: 900ms')
+    faulty.inject({ kind: 'delay', on: ['upload'], delayMs: 300 })
+    const stop = new AbortController()
+    const running = lake.run(lake.settings(yaml), { until: 'stopped', signal: stop.signal })
+    while (faulty.count('upload') < 2) await systemClock.sleep(5)
+    const rename = new UpdateSchema([{ kind: 'rename-column', path: ['id'], name: 'number' }])
+    await commitAction(lake.catalog, identifier, rename, tools)
+    const committed = async (): Promise<string | undefined> => {
+      const { metadata } = await lake.catalog.loadTable(identifier)
+      return metadata.properties['tidewater.offsets.main']
+    }
+    while ((await committed())?.includes('"1":10') !== true) await systemClock.sleep(20)
+    stop.abort()
+    await running
+    const { metadata } = await lake.catalog.loadTable(identifier)
+    const column = currentSchema(metadata).fields[0]
+    expect(column?.name).toBe('number')
+    const rows = await lake.rows('web.events', '*')
+    const values = rows.map((row) => Number(row['number'] ?? row['id']))
+    expect(values.sort((left, right) => left - right)).toEqual(numbers(0, 40))
   })
 
   it('[E4] accounts for every record of a range: rows, letters, and nothing else', async () => {

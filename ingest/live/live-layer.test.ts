@@ -247,33 +247,36 @@ async function act(
 describe('createLiveLayer()', () => {
   it('[L2] [L3] [L6] gives each record once up to the offsets it names, whatever happens meanwhile', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 80, size: 'max' }), async (steps) => {
-        const clock = new InstantClock(0)
-        const layer = createLiveLayer({ writer, clock, intervalMs: 1 })
-        const sink = new Sink(layer, '/nowhere')
-        let pin: ReturnType<LiveLayer['pin']> | undefined
-        let loaded: (number | undefined)[] | undefined
-        for (const each of steps) {
-          const [kind] = each
-          if (kind === 'pin') {
-            await pin?.release()
-            pin = layer.pin()
-            loaded = undefined
-          } else if (kind === 'load' && pin !== undefined) loaded ??= [...sink.committed]
-          else if (kind === 'ask' && pin !== undefined && loaded !== undefined) {
-            const rows = await pin.rowsAfter(tableAt(loaded))
-            const ends = [0, 1].map((partition) =>
-              Number(rows?.state.offsets?.[`t/${partition}`] ?? loaded?.[partition] ?? 0),
-            )
-            expect(answer(rows, loaded)).toEqual(answer(undefined, ends))
-          } else await act(sink, each as readonly [string, number?, number?])
-        }
-        // And at rest everything that was published is there.
-        sink.publish()
-        const rows = await layer.pin().rowsAfter(tableAt(sink.committed))
-        expect(rows?.state.gaps).toBeUndefined()
-        expect(answer(rows, sink.committed)).toEqual(answer(undefined, sink.readTo()))
-      }),
+      fc.asyncProperty(
+        fc.array(step, { minLength: 5, maxLength: 80, size: 'max' }),
+        async (steps) => {
+          const clock = new InstantClock(0)
+          const layer = createLiveLayer({ writer, clock, intervalMs: 1 })
+          const sink = new Sink(layer, '/nowhere')
+          let pin: ReturnType<LiveLayer['pin']> | undefined
+          let loaded: (number | undefined)[] | undefined
+          for (const each of steps) {
+            const [kind] = each
+            if (kind === 'pin') {
+              await pin?.release()
+              pin = layer.pin()
+              loaded = undefined
+            } else if (kind === 'load' && pin !== undefined) loaded ??= [...sink.committed]
+            else if (kind === 'ask' && pin !== undefined && loaded !== undefined) {
+              const rows = await pin.rowsAfter(tableAt(loaded))
+              const ends = [0, 1].map((partition) =>
+                Number(rows?.state.offsets?.[`t/${partition}`] ?? loaded?.[partition] ?? 0),
+              )
+              expect(answer(rows, loaded)).toEqual(answer(undefined, ends))
+            } else await act(sink, each as readonly [string, number?, number?])
+          }
+          // And at rest everything that was published is there.
+          sink.publish()
+          const rows = await layer.pin().rowsAfter(tableAt(sink.committed))
+          expect(rows?.state.gaps).toBeUndefined()
+          expect(answer(rows, sink.committed)).toEqual(answer(undefined, sink.readTo()))
+        },
+      ),
       { numRuns: 250 * fuzzEffort },
     )
   })
@@ -347,6 +350,10 @@ describe('createLiveLayer()', () => {
     rows.recordCount++
     expect(live?.dueInMs(rows)).toBe(500)
     clock.advance(200)
+    expect(live?.dueInMs(rows)).toBe(300)
+    // Who asks once may ask again.
+    await layer.pin().release()
+    expect(live?.dueInMs(rows)).toBe(0)
     live?.committed(ranges)
     const state = (await layer.pin().rowsAfter(tableAt([3])))?.state
     expect(state).toMatchObject({ newestRowAgeMs: 1_200, newestArrivalAgeMs: 200 })

@@ -12,6 +12,10 @@ import { partitionKey } from '../record-source.ts'
 import { HeldFolder } from './held-folder.ts'
 import { HotSegment, type SegmentContent } from './hot-segment.ts'
 
+/** While somebody asks, segments are made more often: what costs a little more is then of use. */
+const askedLatelyMs = 5_000
+const askedShare = 4
+
 /** A batch under way, as far as the live layer looks at it. */
 export type SpooledRows = Pick<
   MicroBatch,
@@ -60,6 +64,7 @@ export class LiveStream {
   readonly #reached = new Map<string, bigint>()
   #current: { readonly rows: SpooledRows; recordCount: number; spoolCount: number } | undefined
   #publishedMs = Number.NEGATIVE_INFINITY
+  #askedMs = Number.NEGATIVE_INFINITY
   #newest: NewestRow | undefined
 
   constructor(options: LiveStreamOptions) {
@@ -78,7 +83,9 @@ export class LiveStream {
     const published = this.#current?.rows === rows ? this.#current.recordCount : 0
     if (rows.recordCount === published) return undefined
     const { clock, intervalMs } = this.#options
-    return Math.max(0, this.#publishedMs + intervalMs - clock.monotonic())
+    const nowMs = clock.monotonic()
+    const waitMs = nowMs - this.#askedMs < askedLatelyMs ? intervalMs / askedShare : intervalMs
+    return Math.max(0, this.#publishedMs + waitMs - nowMs)
   }
 
   /** All that `rows` hold is in spools by now, and nothing waits for a column. */
@@ -133,7 +140,8 @@ export class LiveStream {
   }
 
   view(): StreamView {
-    const { stream, hasSeveralTopics } = this.#options
+    const { stream, hasSeveralTopics, clock } = this.#options
+    this.#askedMs = clock.monotonic()
     const segments = this.#segments
     const folders = new Set(segments.map((segment) => segment.folder))
     if (this.#run !== undefined) folders.add(this.#run)

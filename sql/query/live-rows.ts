@@ -1,6 +1,6 @@
 /**
- * The SELECT over one local file of rows that no snapshot has yet, within its cut: the cut is what keeps
- * a row that the snapshot has already from counting twice.
+ * The queries over local files of rows that no snapshot has yet, within their cuts: a cut is what keeps a
+ * row that the snapshot has already from counting twice.
  */
 import {
   livePlaceColumns,
@@ -13,27 +13,44 @@ import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
 import { escapeGlob, pathColumn, schemaMember } from './scan-sql.ts'
 import { duckdbTypeName } from './type-name.ts'
 
-/** The schema's columns of the file's rows; `withPath` adds the hidden column, which is NULL. */
-export function liveSelect(schema: Schema, file: LiveFile, withPath: boolean): string {
-  const columns = schema.fields.map(({ name }) => `r.${quoteIdentifier(name)}`)
-  if (withPath) columns.push(`CAST(NULL AS VARCHAR) AS ${quoteIdentifier(pathColumn)}`)
+/** The schema's columns of the files' rows; `withPath` adds the hidden column, which is NULL. */
+export function liveSelects(
+  schema: Schema,
+  files: readonly LiveFile[],
+  withPath: boolean,
+): readonly string[] {
+  checkNames(schema)
+  const whole = files.filter(({ ranges }) => ranges === undefined)
+  const cut = files.filter(({ ranges }) => ranges !== undefined)
+  // All whole files in one scan: a branch of the plan for each would cost more than its rows.
+  const groups = [...(whole.length === 0 ? [] : [whole]), ...cut.map((file) => [file])]
+  return groups.map((group) => liveSelect(schema, group, withPath))
+}
+
+function checkNames(schema: Schema): void {
   const place = Object.values(livePlaceColumns)
   const clash = schema.fields.find(({ name }) => place.some((column) => column.name === name))
-  if (clash !== undefined) {
-    throw new UnsupportedError('a column has a name that live rows need: rename it', {
-      facts: { column: clash.name },
-    })
-  }
+  if (clash === undefined) return
+  throw new UnsupportedError('a column has a name that live rows need: rename it', {
+    facts: { column: clash.name },
+  })
+}
+
+/** Files of one cut. */
+function liveSelect(schema: Schema, files: readonly LiveFile[], withPath: boolean): string {
+  const columns = schema.fields.map(({ name }) => `r.${quoteIdentifier(name)}`)
+  if (withPath) columns.push(`CAST(NULL AS VARCHAR) AS ${quoteIdentifier(pathColumn)}`)
   const members = [
     ...schema.fields.map((field) => schemaMember(field, duckdbTypeName(field.type))),
-    ...place.map(({ id, name, type }) => {
+    ...Object.values(livePlaceColumns).map(({ id, name, type }) => {
       const duckdbType = duckdbTypeName({ type })
       return `${id}: {name: ${quoteLiteral(name)}, type: ${quoteLiteral(duckdbType)}, default_value: NULL}`
     }),
   ]
-  const path = quoteLiteral(escapeGlob(file.path))
-  const from = `read_parquet([${path}], schema = MAP {${members.join(', ')}}, hive_partitioning = false)`
-  const where = file.ranges === undefined ? '' : ` WHERE ${rangesCondition(file.ranges)}`
+  const paths = files.map(({ path }) => quoteLiteral(escapeGlob(path))).join(', ')
+  const from = `read_parquet([${paths}], schema = MAP {${members.join(', ')}}, hive_partitioning = false)`
+  const ranges = files[0]?.ranges
+  const where = ranges === undefined ? '' : ` WHERE ${rangesCondition(ranges)}`
   return `SELECT ${columns.join(', ')} FROM ${from} AS r${where}`
 }
 

@@ -13,7 +13,7 @@ import { bindTables, planTables, type PlannedTable } from './bound-tables.ts'
 import { deletedRowsSelect, withDeletes } from './deleted-rows.ts'
 import type { OpenFiles } from './file-access.ts'
 import { groupByLayout, namesAreCertain } from './file-layout.ts'
-import { liveSelect } from './live-rows.ts'
+import { liveSelects } from './live-rows.ts'
 import { metadataTable } from './metadata-table.ts'
 import { nameResolver, type NameResolver } from './name-resolution.ts'
 import type { QueryOptions, QueryTools } from './query-tools.ts'
@@ -174,7 +174,7 @@ export class TableRelations {
       ? [{ files: scanFiles, layout: undefined }]
       : await groupByLayout(session, schema, scanFiles)
     const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0n)
-    const selects = (live?.files ?? []).map((file) => liveSelect(schema, file, withPath))
+    const selects = liveSelects(schema, live?.files ?? [], withPath)
     const scan = { schema, groups, rowCount, withPath, live: selects }
     const deleted = deletedRowsSelect(withDeletes(tasks, opened.files))
     return {

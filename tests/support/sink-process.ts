@@ -26,6 +26,8 @@ export interface SinkProcess {
   readonly ended: Promise<SinkEnd>
   /** What it has said on stderr so far. */
   readonly log: string
+  /** And on stdout. */
+  readonly output: string
   /** Resolves when stderr holds `pattern`, or when the process has ended. */
   logged(pattern: RegExp): Promise<void>
   kill(): Promise<SinkEnd>
@@ -147,6 +149,9 @@ function watch(child: ChildProcess): SinkProcess {
     ended,
     get log() {
       return stderr
+    },
+    get output() {
+      return stdout
     },
     logged: (pattern) =>
       new Promise((resolve) => {

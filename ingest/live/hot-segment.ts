@@ -29,54 +29,96 @@ export interface SegmentContent {
 }
 
 export class HotSegment {
-  readonly folder: HeldFolder
-  readonly ranges: readonly OffsetRange[]
-  readonly #content: SegmentContent
-  #typed: Promise<readonly WrittenFile[]> | undefined
+  readonly content: SegmentContent
+  /** The typed file that has its rows, among others. */
+  run: TypedRun | undefined
 
   constructor(content: SegmentContent) {
-    this.#content = content
-    this.folder = content.folder
-    this.ranges = content.ranges
+    this.content = content
+  }
+
+  get folder(): HeldFolder {
+    return this.content.folder
+  }
+
+  get ranges(): readonly OffsetRange[] {
+    return this.content.ranges
   }
 
   get tableUuid(): string {
-    return this.#content.table.metadata.tableUuid
+    return this.content.table.metadata.tableUuid
   }
+}
 
-  /** The rows with the table's field ids; typed at the first call. Rows that the engine refuses are none. */
-  typed(writer: DataFileWriter): Promise<readonly WrittenFile[]> {
-    const typing = this.#typed ?? this.#type(writer)
-    this.#typed = typing
-    typing.catch(() => {
-      // The next query tries again.
-      if (this.#typed === typing) this.#typed = undefined
+/** Segments whose rows stand in the same typed files: those that were untyped when a query came. */
+export interface TypedRun {
+  readonly segments: readonly HotSegment[]
+  readonly files: Promise<readonly WrittenFile[]>
+}
+
+/**
+ * The runs that hold these segments, in order; what is not typed yet is typed now, neighbours together,
+ * because a call of the engine costs more than the rows of a small segment. Rows that it refuses are none.
+ */
+export function typedRuns(
+  segments: readonly HotSegment[],
+  writer: DataFileWriter,
+): readonly TypedRun[] {
+  let group: HotSegment[] = []
+  const begin = (): void => {
+    if (group.length > 0) beginRun(group, writer)
+    group = []
+  }
+  for (const segment of segments) {
+    const last = group.at(-1)
+    if (last !== undefined && (segment.run !== undefined || !isAlike(last, segment))) begin()
+    if (segment.run === undefined) group.push(segment)
+  }
+  begin()
+  return [...new Set(segments.flatMap(({ run }) => (run === undefined ? [] : [run])))]
+}
+
+/** A typed file lies in the folder of its segments, and has one schema. */
+function isAlike(a: HotSegment, b: HotSegment): boolean {
+  const schemaOf = ({ content }: HotSegment): number => content.table.metadata.currentSchemaId
+  return a.folder === b.folder && schemaOf(a) === schemaOf(b)
+}
+
+function beginRun(segments: readonly HotSegment[], writer: DataFileWriter): void {
+  const run: TypedRun = { segments, files: typeSegments(segments, writer) }
+  for (const segment of segments) segment.run = run
+  run.files.catch(() => {
+    // The next query tries again.
+    for (const segment of segments) segment.run = undefined
+  })
+}
+
+async function typeSegments(
+  segments: readonly HotSegment[],
+  writer: DataFileWriter,
+): Promise<readonly WrittenFile[]> {
+  const spools = segments.flatMap(({ content }) => content.spools)
+  const [first] = segments
+  if (first === undefined || spools.length === 0) return []
+  const { table, sideFields, placeKeys } = first.content
+  await Promise.all(spools.map((spool) => spool.written))
+  const directory = await mkdtemp(join(first.folder.path, 'typed-'))
+  const schema = currentSchema(table.metadata)
+  const place = placeFields(placeKeys)
+  try {
+    const { files } = await writer.write({
+      schema: { ...schema, fields: [...schema.fields, ...place.fields] },
+      spec: { specId: 0, fields: [] },
+      spools,
+      directory,
+      sideFields: [...sideFields, ...place.sideFields],
+      // Read a few times from this disk, then gone.
+      properties: { 'write.parquet.compression-codec': 'uncompressed' },
     })
-    return typing
-  }
-
-  async #type(writer: DataFileWriter): Promise<readonly WrittenFile[]> {
-    const { spools, table, sideFields, placeKeys } = this.#content
-    if (spools.length === 0) return []
-    await Promise.all(spools.map((spool) => spool.written))
-    const directory = await mkdtemp(join(this.folder.path, 'typed-'))
-    const schema = currentSchema(table.metadata)
-    const place = placeFields(placeKeys)
-    try {
-      const { files } = await writer.write({
-        schema: { ...schema, fields: [...schema.fields, ...place.fields] },
-        spec: { specId: 0, fields: [] },
-        spools,
-        directory,
-        sideFields: [...sideFields, ...place.sideFields],
-        // Read a few times from this disk, then gone.
-        properties: { 'write.parquet.compression-codec': 'uncompressed' },
-      })
-      return files
-    } catch (error) {
-      await rm(directory, { recursive: true, force: true })
-      throw error
-    }
+    return files
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true })
+    throw error
   }
 }
 

@@ -263,7 +263,11 @@ describe('createLiveLayer()', () => {
               loaded = undefined
             } else if (kind === 'load' && pin !== undefined) loaded ??= [...sink.committed]
             else if (kind === 'ask' && pin !== undefined && loaded !== undefined) {
-              const rows = await pin.rowsAfter(tableAt(loaded))
+              // Another query may have typed newer segments together with those of this pin.
+            const other = layer.pin()
+            await other.rowsAfter(tableAt(sink.committed))
+            await other.release()
+            const rows = await pin.rowsAfter(tableAt(loaded))
               const ends = [0, 1].map((partition) =>
                 Number(rows?.state.offsets?.[`t/${partition}`] ?? loaded?.[partition] ?? 0),
               )

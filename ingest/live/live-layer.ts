@@ -21,7 +21,7 @@ import type { StreamSettings } from '../../common/settings/index.ts'
 import { type OffsetRange, restoreOffsets } from '../checkpoint.ts'
 import { nextOffsetOf, type OffsetMap, type StreamOffsets } from '../offset-map.ts'
 import { cutSegments } from './cut-segments.ts'
-import type { HotSegment } from './hot-segment.ts'
+import { type HotSegment, type TypedRun, typedRuns } from './hot-segment.ts'
 import { LiveStream, type NewestRow, type StreamView } from './live-stream.ts'
 
 export interface LiveLayerOptions {
@@ -92,11 +92,9 @@ async function rowsAfter(
   if (cuts.length === 0 && (stored === undefined || stored.size === 0)) return undefined
   const files: LiveFile[] = []
   for (const { view, cut } of cuts) {
-    for (const [segment, pieces] of cut.pieces) {
-      const ranges = isWhole(segment, pieces)
-        ? undefined
-        : pieces.map((piece) => rangeOf(view, piece))
-      for (const file of await segment.typed(writer)) files.push(liveFile(file, ranges))
+    for (const run of typedRuns([...cut.pieces.keys()], writer)) {
+      const ranges = rangesOf(view, run, cut.pieces)
+      for (const file of await run.files) files.push(liveFile(file, ranges))
     }
   }
   return { files, state: liveState(stored ?? new Map(), cuts, nowMs) }
@@ -128,9 +126,20 @@ function isWhole(segment: HotSegment, pieces: readonly OffsetRange[]): boolean {
   return segment.ranges.every(isTaken)
 }
 
-function rangeOf({ hasSeveralTopics }: StreamView, piece: OffsetRange): LiveRange {
-  const { partition, from, to } = piece
-  return { topic: hasSeveralTopics ? piece.topic : undefined, partition, from, to }
+/** Undefined when all that the run holds is wanted. */
+function rangesOf(
+  { hasSeveralTopics }: StreamView,
+  { segments }: TypedRun,
+  pieces: ReadonlyMap<HotSegment, readonly OffsetRange[]>,
+): readonly LiveRange[] | undefined {
+  const taken = segments.map((segment) => pieces.get(segment) ?? [])
+  if (segments.every((segment, index) => isWhole(segment, taken[index] ?? []))) return undefined
+  return taken.flat().map(({ topic, partition, from, to }) => ({
+    topic: hasSeveralTopics ? topic : undefined,
+    partition,
+    from,
+    to,
+  }))
 }
 
 function liveFile(file: WrittenFile, ranges: readonly LiveRange[] | undefined): LiveFile {

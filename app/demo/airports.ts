@@ -32,8 +32,10 @@ export function airportRows(file: string): string {
 /** The flights and airports that everything in the demo comes from. */
 export interface Sources {
   readonly flights: string
-  /** The first so many of them were produced. */
+  /** The first so many of them have been produced. */
   readonly records: number
+  /** So many it will be in the end: the moments of renames lie at shares of these. */
+  readonly recordsInTheEnd: number
   readonly airports: string
 }
 
@@ -41,7 +43,10 @@ export interface Sources {
 export const airportWaves = ['as the file has them', 'renames', 'corrections, late'] as const
 
 /** Airports as of one wave: `iata, name, city, state, updated_at`. */
-export function airportVersions({ airports, flights, records }: Sources, wave: number): string {
+export function airportVersions(
+  { airports, flights, recordsInTheEnd }: Sources,
+  wave: number,
+): string {
   const numbered = `SELECT *, row_number() OVER (ORDER BY iata) AS n FROM (${airportRows(airports)})`
   const versions = [
     { every: 1, suffix: '', share: 0 },
@@ -50,8 +55,8 @@ export function airportVersions({ airports, flights, records }: Sources, wave: n
   ]
   const { every = 1, share = 0, suffix = '' } = versions[wave] ?? {}
   // The files are in the order of time.
-  const leaves = `SELECT ts FROM (${flightRows(flights, records)}) ORDER BY ts
-    LIMIT 1 OFFSET ${Math.floor(records * share)}`
+  const leaves = `SELECT ts FROM (${flightRows(flights, recordsInTheEnd)}) ORDER BY ts
+    LIMIT 1 OFFSET ${Math.floor(recordsInTheEnd * share)}`
   const time = share === 0 ? "TIMESTAMP '2000-01-01 00:00:00'" : `date_trunc('second', (${leaves}))`
   return `SELECT iata, name || '${suffix}' AS name, city, state, ${time}::TIMESTAMP AS updated_at
     FROM (${numbered}) WHERE n % ${every} = 0`

@@ -49,16 +49,17 @@ export function packagedFlights(file: string): string {
     WHERE file_row_number % ${every} = 0 ORDER BY file_row_number`
 }
 
-/** The first `count` flights as records, in the order of the file, which is that of time. */
-export function flightRecords(file: string, count: number): string {
+/** Flights from `first` until before `count` as records, in the order of the file, which is that of time. */
+export function flightRecords(file: string, count: number, first = 0): string {
   return `SELECT strftime(ts, '%Y-%m-%dT%H:%M:%S') AS ts, delay, distance, origin, destination
-    FROM (${flightRows(file, count)})`
+    FROM (${flightRows(file, count, first)})`
 }
 
-/** The first `count` flights, typed as the table has them. */
-export function flightRows(file: string, count: number): string {
+/** The same, typed as the table has them. */
+export function flightRows(file: string, count: number, first = 0): string {
   return `SELECT date AS ts, delay, distance, origin, destination
-    FROM read_parquet(${quoted(file)}, file_row_number = true) WHERE file_row_number < ${count}`
+    FROM read_parquet(${quoted(file)}, file_row_number = true) 
+    WHERE file_row_number >= ${first} AND file_row_number < ${count}`
 }
 
 export function quoted(text: string): string {

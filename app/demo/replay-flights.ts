@@ -10,12 +10,21 @@ export interface Replay {
   readonly database: Database
   readonly clock: Clock
   readonly file: string
+  /** Flights before this one are left out; default 0. */
+  readonly first?: number
   readonly records: number
   /** Ends earlier when it takes longer. */
   readonly durationMsMax: number
   readonly recordsPerSecond: number | undefined
   readonly signal: AbortSignal
-  readonly onAppended: (produced: number) => void
+  readonly onAppended: (produced: number, append: Append) => void
+}
+
+/** Records that are durable now, from `baseOffset` on. */
+export interface Append {
+  readonly partition: number
+  readonly baseOffset: bigint
+  readonly values: readonly string[]
 }
 
 /** Records of one append, which is one fsync. */
@@ -35,15 +44,17 @@ export async function replayFlights(replay: Replay): Promise<number> {
   const append = async (values: readonly string[]): Promise<void> => {
     // Whole appends in turn: the order of time is kept in each partition.
     const partition = appends++ % demoPartitions
-    await replay.log.appendValues({ topic: demoTopic, partition }, values)
+    const { baseOffset } = await replay.log.appendValues({ topic: demoTopic, partition }, values)
     produced += values.length
-    replay.onAppended(produced)
+    replay.onAppended(produced, { partition, baseOffset, values })
     if (recordsPerSecond === undefined) return
     const aheadMs = (produced / recordsPerSecond) * 1000 - (clock.monotonic() - startedMs)
     if (aheadMs > 0) await clock.sleep(aheadMs, signal)
   }
   const { streamJson } = await import('../../sql/index.ts')
-  for await (const values of streamJson(replay.database, flightRecords(replay.file, records))) {
+  const { file, first = 0 } = replay
+  const source = flightRecords(file, first + records, first)
+  for await (const values of streamJson(replay.database, source)) {
     waiting.push(...values)
     while (waiting.length >= size) {
       signal.throwIfAborted()

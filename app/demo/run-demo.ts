@@ -1,11 +1,13 @@
 /**
- * `npm run demo` and `tide demo`, in acts: 3,000,000 flights through an embedded log into an Iceberg
- * table, the sink killed half-way; the table compacted; models built on it. Each act's books are checked
- * by a reader that is not ours, and the first check that does not hold ends the demo.
+ * `npm run demo` and `tide demo`, in five acts: 3,000,000 flights through an embedded log into an Iceberg
+ * table, the sink killed half-way; the table compacted; models built on it; a range replayed and
+ * published; questions while the last flights come in. Each act's books are checked by a reader that is
+ * not ours, and the first check that does not hold ends the demo.
  */
 import { rm } from 'node:fs/promises'
 import { type Clock, formatDuration, NotFoundError } from '../../common/index.ts'
 import { compactFlights } from './act-compact.ts'
+import { askWhileDataFlows } from './act-live.ts'
 import { buildModels } from './act-models.ts'
 import { replayRange } from './act-replay.ts'
 import { findAirports, type Sources } from './airports.ts'
@@ -43,6 +45,8 @@ export interface DemoTools {
 }
 
 const durationMsMaxDefault = 60_000
+/** Of the flights these come last, while somebody asks. */
+const liveRecordsMax = 60_000
 
 /** True when every check passed. What a demo leaves when it cannot be finished is removed. */
 export async function runDemo(options: DemoOptions, tools: DemoTools): Promise<boolean> {
@@ -81,19 +85,32 @@ async function play(
   { airports, flights, records }: Script,
 ): Promise<boolean> {
   const { reporter, signal } = tools
-  const sources = { flights: flights.file, airports, records }
+  const live = Math.min(liveRecordsMax, Math.floor(records / 10))
+  const early = records - live
+  const sources = {
+    flights: flights.file,
+    airports,
+    records: early,
+    recordsInTheEnd: records,
+  }
   const acts: readonly (readonly [string, () => Promise<readonly DemoCheck[]>])[] = [
     [
       'a stream, and a kill half-way',
       async () => {
-        const outcome = await replay(session, options, tools, flights, records)
+        const outcome = await replay(session, options, tools, flights, early)
+        // Fewer when its time was over.
         sources.records = await loggedRecords(session)
+        sources.recordsInTheEnd = sources.records + live
         return judgeStream(session, reporter, sources, outcome)
       },
     ],
     ['many small files become few', () => compactFlights(session, reporter)],
     ['models', () => buildModels(session, sources, reporter)],
     ['a range is replayed', () => replayRange(session, reporter)],
+    [
+      'asked while data flows',
+      () => askWhileDataFlows(session, sources, { records: live, signal }, reporter),
+    ],
   ]
   for (const [index, [title, act]] of acts.entries()) {
     signal.throwIfAborted()
@@ -110,9 +127,10 @@ async function lookAgain(
   session: DemoSession,
   options: DemoOptions,
   { reporter }: DemoTools,
-  files: Omit<Sources, 'records'>,
+  files: Pick<Sources, 'flights' | 'airports'>,
 ): Promise<boolean> {
-  const sources = { ...files, records: await loggedRecords(session) }
+  const records = await loggedRecords(session)
+  const sources = { ...files, records, recordsInTheEnd: records }
   reporter.section('Looking again')
   const stream = await judgeStream(session, reporter, sources, undefined)
   const models = await judgeModels(session.database, session.lake, sources)

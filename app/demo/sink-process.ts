@@ -90,7 +90,7 @@ export class SinkProcess {
 }
 
 /** The demo's YAML files are the whole truth: the user's own warehouse must not come in by environment. */
-function foreignSettingsRemoved(
+export function foreignSettingsRemoved(
   environment: Readonly<Record<string, string | undefined>>,
 ): Record<string, string | undefined> {
   return Object.fromEntries(

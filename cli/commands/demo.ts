@@ -1,4 +1,4 @@
-/** `tide demo`: the whole way of three million records on this machine, with a kill in the middle. */
+/** `tide demo`: everything that Tidewater does, with three million records on this machine. */
 import type { Command } from 'commander'
 import type { CliContext } from '../context.ts'
 import type { DemoFlags } from '../run-demo.ts'
@@ -7,7 +7,7 @@ export function addDemo(program: Command, context: CliContext): void {
   program
     .command('demo')
     .description(
-      'replay up to 3,000,000 flights, kill the sink half-way, prove nothing is lost or doubled',
+      '3,000,000 flights in five acts: a kill, compaction, models, a replay, live answers; all checked',
     )
     .option('--for <duration>', 'replay no longer than this (default 60s)')
     .option('--rate <records>', 'records per second (default: full speed)')

@@ -113,6 +113,10 @@ describe('tide dev', () => {
     await produce(project, 'events', records(0, 100))
     const first = await startDev(project)
     await expect.poll(first.log, patience).toContain('schema.chosen')
+    // Whoever asks this process sees what it has read; whoever asks the bucket, what is committed.
+    await expect
+      .poll(() => ask(first.uri, 'SELECT count(*) AS n FROM web.events'), patience)
+      .toEqual([{ n: 100 }])
     expect(await countEvents(project)).toEqual({ n: 0, ids: 0 })
     await stop(first, 'SIGINT')
     expect(await countEvents(project)).toEqual({ n: 100, ids: 100 })

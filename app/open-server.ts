@@ -15,6 +15,7 @@ export async function openServer(
   const { createServer } = await import('../server/index.ts')
   const { token, allowedHosts } = settings
   const queries = await openQueryService(lake, layers)
+  const freshness = layers.live?.freshness?.bind(layers.live)
   const closeQueries = async (): Promise<void> => queries?.close()
   const options: ServerOptions = {
     catalog: lake.catalog,
@@ -24,6 +25,7 @@ export async function openServer(
     allowedHosts,
     tableConfig: tableConfig(lake, settings.shareKeys),
     ...(queries === undefined ? {} : { queries }),
+    ...(freshness === undefined ? {} : { freshness }),
     version,
     logger: lake.logger,
     clock: lake.clock,

@@ -123,6 +123,7 @@ export {
   type LiveState,
   type StreamingLayer,
   type StreamingPin,
+  type TableFreshness,
 } from './scan/streaming-layer.ts'
 
 // ---- manifests, files and transactions -------------------------------------------------------

@@ -326,7 +326,7 @@ class StreamRun {
     const { branch } = this.#settings.output
     const committed = await this.#committer.commitRows(table, branch, files, batch.ranges)
     this.#tables.noteCommitted(committed)
-    this.#parts.live?.committed(batch.ranges)
+    this.#parts.live?.committed(batch)
     this.#rewinds = 0
     const rows = files.reduce((sum, file) => sum + Number(file.recordCount), 0)
     this.#counts.commits++

@@ -2,7 +2,7 @@
  * One HTTP port: the Iceberg REST catalog, queries, health and metrics.
  */
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import type { Catalog } from '../catalog/index.ts'
+import type { Catalog, TableFreshness } from '../catalog/index.ts'
 import {
   type Clock,
   type Json,
@@ -40,6 +40,8 @@ export interface ServerOptions {
   readonly tableConfig?: Readonly<Record<string, string>>
   /** Answers `POST /query`; without it there is no such route. */
   readonly queries?: QueryService
+  /** Tables that streams of this process fill, for the metrics. */
+  readonly freshness?: () => readonly TableFreshness[]
   readonly version?: string
   readonly logger?: Logger
   readonly clock?: Clock
@@ -87,7 +89,7 @@ export function createServer(options: ServerOptions): Server {
 
 function createApp(options: ServerOptions, guard: GuardOptions): FastifyInstance {
   const { catalog, tableConfig, clock = systemClock } = options
-  const metrics = createServerMetrics()
+  const metrics = createServerMetrics(options.freshness)
   const app = Fastify({
     logger: false,
     bodyLimit: bodyBytesMax,

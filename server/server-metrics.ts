@@ -1,5 +1,6 @@
 /** Counters of the server, in a registry of its own. */
-import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import type { TableFreshness } from '../catalog/index.ts'
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 
 export interface ServerMetrics {
   readonly contentType: string
@@ -9,7 +10,8 @@ export interface ServerMetrics {
   commit(result: 'committed' | 'conflict' | 'unknown' | 'refused', seconds: number): void
 }
 
-export function createServerMetrics(): ServerMetrics {
+/** `freshness` is asked at each scrape. */
+export function createServerMetrics(freshness?: () => readonly TableFreshness[]): ServerMetrics {
   const registers = [new Registry()]
   const [registry = new Registry()] = registers
   collectDefaultMetrics({ register: registry })
@@ -42,6 +44,7 @@ export function createServerMetrics(): ServerMetrics {
     labelNames: ['result'] as const,
     registers,
   })
+  if (freshness !== undefined) showFreshness(freshness, registers)
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
@@ -57,4 +60,21 @@ export function createServerMetrics(): ServerMetrics {
       commitSeconds.observe(seconds)
     },
   }
+}
+
+function showFreshness(freshness: () => readonly TableFreshness[], registers: Registry[]): void {
+  const gauge = new Gauge({
+    name: 'tidewater_freshness_seconds',
+    help: "Age of the table's newest row by its record's timestamp: with live rows, and as committed",
+    labelNames: ['table', 'layer'] as const,
+    registers,
+    collect: () => {
+      gauge.reset()
+      for (const { table, newestRowAgeMs, newestCommittedAgeMs } of freshness()) {
+        gauge.set({ table, layer: 'live' }, newestRowAgeMs / 1000)
+        if (newestCommittedAgeMs === undefined) continue
+        gauge.set({ table, layer: 'batch' }, newestCommittedAgeMs / 1000)
+      }
+    },
+  })
 }

@@ -11,6 +11,17 @@ import type { Table } from '../catalog.ts'
 export interface StreamingLayer {
   /** Holds every live row that there is at this moment until `release`. */
   pin(): StreamingPin
+  /** How old the newest row is, for each table that a stream of this process fills. */
+  freshness?(): readonly TableFreshness[]
+}
+
+export interface TableFreshness {
+  /** `namespace.table`. */
+  readonly table: string
+  /** By the record's timestamp, committed or not. */
+  readonly newestRowAgeMs: number
+  /** The same of the rows that a snapshot has; undefined until this process has committed any. */
+  readonly newestCommittedAgeMs: number | undefined
 }
 
 export interface StreamingPin {

@@ -157,7 +157,7 @@ class Sink {
     const batch = this.#sealed.shift()
     if (batch === undefined) return
     for (const { partition, to } of batch.ranges) this.committed[partition] = Number(to)
-    if (told) this.#live.committed(batch.ranges)
+    if (told) this.#live.committed(batch)
     else this.rewind()
   }
 
@@ -264,10 +264,10 @@ describe('createLiveLayer()', () => {
             } else if (kind === 'load' && pin !== undefined) loaded ??= [...sink.committed]
             else if (kind === 'ask' && pin !== undefined && loaded !== undefined) {
               // Another query may have typed newer segments together with those of this pin.
-            const other = layer.pin()
-            await other.rowsAfter(tableAt(sink.committed))
-            await other.release()
-            const rows = await pin.rowsAfter(tableAt(loaded))
+              const other = layer.pin()
+              await other.rowsAfter(tableAt(sink.committed))
+              await other.release()
+              const rows = await pin.rowsAfter(tableAt(loaded))
               const ends = [0, 1].map((partition) =>
                 Number(rows?.state.offsets?.[`t/${partition}`] ?? loaded?.[partition] ?? 0),
               )
@@ -310,7 +310,7 @@ describe('createLiveLayer()', () => {
       // A commit that failed: the batch is done, but its rows are shown until the stream begins anew.
       await live.removeFolder(batch)
       expect(await isThere(batch)).toBe(true)
-      live.committed(ranges)
+      live.committed({ ranges, newestTimestampMs: 0 })
       const late = layer.pin()
       await first.release()
       expect(await isThere(batch)).toBe(true)
@@ -358,8 +358,12 @@ describe('createLiveLayer()', () => {
     // Who asks once may ask again.
     await layer.pin().release()
     expect(live?.dueInMs(rows)).toBe(0)
-    live?.committed(ranges)
+    expect(layer.freshness?.()).toEqual([
+      { table: 'web.events', newestRowAgeMs: 1_200, newestCommittedAgeMs: undefined },
+    ])
+    live?.committed(rows)
     const state = (await layer.pin().rowsAfter(tableAt([3])))?.state
     expect(state).toMatchObject({ newestRowAgeMs: 1_200, newestArrivalAgeMs: 200 })
+    expect(layer.freshness?.()).toMatchObject([{ newestCommittedAgeMs: 1_200 }])
   })
 })

@@ -44,6 +44,7 @@ export function createLiveLayer({ writer, clock, intervalMs }: LiveLayerOptions)
       if (settings.output.branch !== mainBranch) return undefined
       return new LiveStream({
         stream: settings.name,
+        table: settings.output.table,
         hasSeveralTopics: settings.input.topics.length > 1,
         clock,
         intervalMs,
@@ -51,6 +52,7 @@ export function createLiveLayer({ writer, clock, intervalMs }: LiveLayerOptions)
         onEnd: (stream) => streams.delete(stream),
       })
     },
+    freshness: () => [...streams].flatMap((stream) => stream.freshness() ?? []),
     pin: () => {
       const views = [...streams].map((stream) => stream.view())
       return createPin(views, writer, clock)

@@ -5,7 +5,8 @@
  * L1 (docs/spec/live.md): whatever was read is in a segment within the interval. L4: a segment goes only
  * after the commit that holds it is the table's, and stays for the pins that were taken before.
  */
-import type { Clock } from '../../common/index.ts'
+import type { TableFreshness } from '../../catalog/index.ts'
+import { type Clock, formatIdentifier, type TableIdentifier } from '../../common/index.ts'
 import type { OffsetRange } from '../checkpoint.ts'
 import type { MicroBatch } from '../micro-batch.ts'
 import { partitionKey } from '../record-source.ts'
@@ -46,6 +47,8 @@ export interface StreamView {
 
 export interface LiveStreamOptions {
   readonly stream: string
+  /** The table that it fills. */
+  readonly table: TableIdentifier
   readonly hasSeveralTopics: boolean
   readonly clock: Clock
   readonly intervalMs: number
@@ -66,6 +69,7 @@ export class LiveStream {
   #publishedMs = Number.NEGATIVE_INFINITY
   #askedMs = Number.NEGATIVE_INFINITY
   #newest: NewestRow | undefined
+  #committedMs: number | undefined
 
   constructor(options: LiveStreamOptions) {
     this.#options = options
@@ -110,7 +114,11 @@ export class LiveStream {
   }
 
   /** The table holds everything below the ends of these ranges: whoever loads it from now on sees it. */
-  committed(ranges: readonly OffsetRange[]): void {
+  committed({
+    ranges,
+    newestTimestampMs,
+  }: Pick<SpooledRows, 'newestTimestampMs' | 'ranges'>): void {
+    this.#committedMs = Math.max(this.#committedMs ?? 0, newestTimestampMs)
     const ends = new Map(ranges.map((range) => [partitionKey(range), range.to]))
     const isLive = (segment: HotSegment): boolean =>
       !segment.ranges.every((range) => range.to <= (ends.get(partitionKey(range)) ?? -1n))
@@ -155,6 +163,18 @@ export class LiveStream {
     const released = Promise.all(gone.map(({ folder }) => folder.release()))
     // What cannot be deleted now goes with the run's folder.
     this.#releasing = Promise.allSettled([this.#releasing, released])
+  }
+
+  /** Undefined until there is a row. */
+  freshness(): TableFreshness | undefined {
+    const { clock, table } = this.#options
+    if (this.#newest === undefined) return undefined
+    const ageMs = (timestampMs: number): number => Math.max(0, clock.now() - timestampMs)
+    return {
+      table: formatIdentifier(table),
+      newestRowAgeMs: ageMs(this.#newest.timestampMs),
+      newestCommittedAgeMs: this.#committedMs === undefined ? undefined : ageMs(this.#committedMs),
+    }
   }
 
   #beyondReached(range: OffsetRange): readonly OffsetRange[] {

@@ -292,16 +292,16 @@ describe('a replay', () => {
       until: 'stopped',
       signal: stopping.signal,
     })
-    let isPublished = false
+    const published = new AbortController()
     const upkeep = async (): Promise<void> => {
-      while (!isPublished) {
+      while (!published.signal.aborted) {
         await compact()
         await systemClock.sleep(400)
       }
     }
     const feeding = async (): Promise<number> => {
       let produced = 100
-      for (; !isPublished || produced < 200; produced += 20) {
+      for (; !published.signal.aborted || produced < 200; produced += 20) {
         await produce(produced, produced + 20)
         await systemClock.sleep(30)
       }
@@ -311,7 +311,7 @@ describe('a replay', () => {
       upkeep(),
       feeding(),
       publishBranch(lake, events, 'fix').finally(() => {
-        isPublished = true
+        published.abort()
       }),
     ])
     while ((await rowsOf('main')).length < expected(produced, inRange).length) {
@@ -413,6 +413,29 @@ output: { iceberg: { table: web.events } }`)
     expect(again).toMatchObject({ isChanged: false, isRedone: false })
     expect((await fixture.catalog.loadTable(events)).metadataLocation).toBe(before.metadataLocation)
     expect(await rowsOf('main')).toEqual(expected(100, inRange))
+  })
+
+  it('[P6] published again changes no row, even when nothing remembers the first time', async () => {
+    await produce(0, 100)
+    await fixture.run(strict())
+    await executeReplay(lake, lenient(), request(25, 75))
+    const key = 'tidewater.replay.fix'
+    const record = (await fixture.catalog.loadTable(events)).metadata.properties[key] ?? ''
+    await compact()
+    expect(await publishBranch(lake, events, 'fix')).toMatchObject({ isRedone: true })
+    await fixture.catalog.commitTable({
+      identifier: events,
+      requirements: [],
+      updates: [{ action: 'set-properties', updates: { [key]: record } }],
+    })
+    await produce(100, 110)
+    await fixture.run(strict())
+    await expireSnapshots(fixture.catalog, events, lake, {
+      olderThanMs: BigInt(Date.now()),
+      retainLast: 1,
+    })
+    await publishBranch(lake, events, 'fix')
+    expect(await rowsOf('main')).toEqual(expected(110, inRange))
   })
 
   it('[P9] moves letters as it moves rows: none is lost, none is there twice', async () => {

@@ -176,7 +176,10 @@ describe.skipIf(!hasParts)('README.md', () => {
 
   const expected: Readonly<Record<string, (outcome: CommandOutcome) => void | Promise<void>>> = {
     [`alias tide="'$PWD/node_modules/.bin/tsx' '$PWD/bin/tide.ts'"`]: contains(/^$/),
-    'tide init shop --template kafka-json': contains('shop/tidewater.yaml', 'shop/streams/events.yaml'),
+    'tide init shop --template kafka-json': contains(
+      'shop/tidewater.yaml',
+      'shop/streams/events.yaml',
+    ),
     'cd shop': contains(/^$/),
     'tide topic create events --partitions 4': contains(/events/),
     'tide doctor --create-bucket': (outcome) => {

@@ -33,6 +33,7 @@ export class TableRelations {
   readonly #pin: ReturnType<NonNullable<QueryTools['live']>['pin']> | undefined
   readonly #liveRows = new Map<Table, Promise<LiveRows | undefined>>()
   readonly #opened: OpenFiles[] = []
+  readonly #held: OpenFiles[] = []
   readonly #summaries: TableSummary[] = []
   #livePaths: readonly string[] = []
 
@@ -69,8 +70,9 @@ export class TableRelations {
   }
 
   async release(): Promise<void> {
-    const opened = this.#opened.splice(0)
-    await Promise.all([this.#pin?.release(), ...opened.map((each) => each.release())])
+    // What was opened stays known: the summary and the messages name it after the last row.
+    const held = this.#held.splice(0)
+    await Promise.all([this.#pin?.release(), ...held.map((each) => each.release())])
   }
 
   /** Every local name that the relations may open, as the manifest has it and as a pattern. */
@@ -160,6 +162,7 @@ export class TableRelations {
     const opened = await this.#tools.files.open([...files, ...deletes])
     const scanFiles = opened.files.slice(0, files.length)
     this.#opened.push(opened)
+    this.#held.push(opened)
     const live = await this.#layerOf(planned)
     this.#summaries.push({
       name,

@@ -52,6 +52,7 @@ export class SandboxChild {
   #ready: ((message: ReadyMessage) => void) | undefined
   /** Set once nothing more can be asked. */
   #failure: Error | undefined
+  #hasCrashed = false
 
   /** Resolves when the child has sealed itself; throws UnavailableError when it does not come up. */
   static async start(options: SandboxChildOptions): Promise<SandboxChild> {
@@ -101,6 +102,7 @@ export class SandboxChild {
         resolve()
       })
       this.#process.once('close', (code, signal) => {
+        this.#hasCrashed ||= this.#failure === undefined
         this.#fail(this.#ending(code, signal))
         resolve()
       })
@@ -109,6 +111,11 @@ export class SandboxChild {
 
   get isAlive(): boolean {
     return this.#failure === undefined
+  }
+
+  /** It ended, and nobody here ended it. */
+  get hasCrashed(): boolean {
+    return this.#hasCrashed
   }
 
   get isBusy(): boolean {
@@ -130,7 +137,9 @@ export class SandboxChild {
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject })
       this.#process.send(message, (error) => {
-        if (error !== null) this.kill(new UnavailableError('the process for queries is gone'))
+        if (error === null) return
+        this.#hasCrashed ||= this.#failure === undefined
+        this.kill(new UnavailableError('the process for queries is gone'))
       })
     })
   }

@@ -118,17 +118,20 @@ export class SandboxPool {
 
   /** Throws UnavailableError when too many queries wait already. */
   async openSession(signal?: AbortSignal): Promise<SandboxSession> {
-    const child = await this.#take(signal)
-    const { clock, timeoutMs } = this.#options
-    const release = (isClean: boolean): void => this.#release(child, isClean)
-    const session = new SandboxSession({ child, clock, timeoutMs, release })
-    try {
-      await session.open()
-    } catch (error) {
-      await session.close()
-      throw error
+    for (let attempt = 0; ; attempt++) {
+      const child = await this.#take(signal)
+      const { clock, timeoutMs } = this.#options
+      const release = (isClean: boolean): void => this.#release(child, isClean)
+      const session = new SandboxSession({ child, clock, timeoutMs, release })
+      try {
+        await session.open()
+        return session
+      } catch (error) {
+        await session.close()
+        // One that died while it was idle, unnoticed: this query has not asked it anything yet.
+        if (!child.hasCrashed || attempt === warmMax) throw error
+      }
     }
-    return session
   }
 
   async stop(): Promise<void> {

@@ -27,7 +27,7 @@ import { tableReaders, tableSummary } from '../support/table-judge.ts'
 const hasParts = [requirePart('kafka'), requirePart('minio'), requirePart('python')].every(Boolean)
 const exactId = '9007199254740993'
 /** Names of commands in prose, which run nothing by themselves. */
-const mentions = ['tide sql', 'tide serve', 'tide init', 'tide stream run']
+const mentions = ['tide sql', 'tide serve', 'tide init', 'tide stream run', 'tide dev']
 
 const text = (name: string): Promise<string> => readFile(join(repositoryRoot, name), 'utf8')
 

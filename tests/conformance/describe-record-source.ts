@@ -345,15 +345,15 @@ export function describeRecordSource(
     })
 
     const { noticesPartitionsWithinMs } = traits
-    it.runIf(noticesPartitionsWithinMs !== undefined)(
-      '[R6] notices added partitions and assigns anew',
-      async () => {
+    // What a source does not promise is not a test left out.
+    if (noticesPartitionsWithinMs !== undefined) {
+      it('[R6] notices added partitions and assigns anew', async () => {
         const topic = await topicWith(1)
         await withSource(topic, async (source) => {
           await assign(source, 0n)
           await log.addPartitions(topic, 3)
           await log.produce({ topic, partition: 2 }, numbered(0, 1))
-          const deadline = performance.now() + (noticesPartitionsWithinMs ?? 0)
+          const deadline = performance.now() + noticesPartitionsWithinMs
           const next = await pollUntil(
             source,
             (result) => result.kind === 'assigned' && result.partitions.length === 3,
@@ -364,8 +364,8 @@ export function describeRecordSource(
           }
           expect(await readTo(source, { 2: 1n })).toMatchObject([{ partition: 2, value: 'v0' }])
         })
-      },
-    )
+      })
+    }
   })
 }
 

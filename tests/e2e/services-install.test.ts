@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../common/index.ts'
 import { isRunning, startProcess } from '../support/services/background-process.ts'
 import { installOnce } from '../support/services/install.ts'
+import { requireAbility } from '../support/services/parts.ts'
 import { repositoryRoot } from '../support/services/paths.ts'
 
 let folder: string
@@ -103,7 +104,11 @@ describe('startProcess()', () => {
     await expect(startProcess(failing)).rejects.toThrow(/ended before it was ready.*port in use/s)
   })
 
-  it.runIf(process.platform === 'linux')('does not outlive an owner that was killed', async () => {
+  const isLinux = requireAbility(
+    process.platform === 'linux',
+    'tests of services whose owner is killed need Linux, where a child can ask to die with its parent',
+  )
+  it.skipIf(!isLinux)('does not outlive an owner that was killed', async () => {
     const script = `
         import { startProcess } from './tests/support/services/background-process.ts'
         const service = await startProcess({

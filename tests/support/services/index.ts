@@ -4,6 +4,6 @@ export { findDetached, freePort, stopDetached, sweepOrphans } from './background
 export { isInstalled, runCommand } from './install.ts'
 export { installKafka, type KafkaOptions, type KafkaService, startKafka } from './kafka.ts'
 export { installMinio, type MinioOptions, type MinioService, startMinio } from './minio.ts'
-export { isCi, isPartAtHand, type Part, requirePart } from './parts.ts'
+export { isCi, isPartAtHand, type Part, requireAbility, requirePart } from './parts.ts'
 export { repositoryRoot, runFolder } from './paths.ts'
 export { pythonEnvironment, type PythonEnvironment } from './python.ts'

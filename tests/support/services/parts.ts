@@ -23,7 +23,7 @@ const remedy: Readonly<Record<Part, string>> = {
 }
 
 const known = new Map<Part, boolean>()
-const announced = new Set<Part>()
+const announced = new Set<string>()
 
 /** True when the machine has what the part is made of; says nothing. */
 export function isPartAtHand(part: Part): boolean {
@@ -40,12 +40,20 @@ export function isPartAtHand(part: Part): boolean {
  * is left out, and the caller skips (`describe.skipIf(!requirePart('kafka'))`).
  */
 export function requirePart(part: Part): boolean {
-  if (isPartAtHand(part)) return true
   const commands = needs[part].map(([command]) => command).join(' and ')
   const text = `tests on real ${part} need ${commands}; ${remedy[part]}`
+  return requireAbility(isPartAtHand(part), text)
+}
+
+/**
+ * `isThere`, said loudly when it is false, and thrown in CI: what a test needs of the machine that
+ * cannot be installed. `text` says what the tests are, what they need and the way out.
+ */
+export function requireAbility(isThere: boolean, text: string): boolean {
+  if (isThere) return true
   if (isCi()) throw new Error(`a part is missing in CI: ${text}`)
-  if (!announced.has(part)) {
-    announced.add(part)
+  if (!announced.has(text)) {
+    announced.add(text)
     process.stderr.write(`\n*** LEFT OUT: ${text} ***\n\n`)
   }
   return false

@@ -3,8 +3,8 @@ import { bucketPolicies, checkNode, skewOf } from './doctor.ts'
 
 describe('doctor', () => {
   it.each([
-    ['v20.19.4', true],
-    ['v20.19.3', false],
+    ['v20.19.0', true],
+    ['v20.18.9', false],
     ['v20.20.0', true],
     ['v18.99.99', false],
     ['v22.0.0', true],

@@ -26,7 +26,8 @@ export interface DoctorCheck {
 
 /** Above this, times in snapshots and time travel mislead; stores refuse requests at 15 minutes. */
 const clockSkewMsMax = 5_000
-const nodeFloor = [20, 19, 4] as const
+/** `engines` of package.json. */
+const nodeFloor = [20, 19, 0] as const
 
 export function checkNode(version: string): DoctorCheck {
   const found = version.replace(/^v/, '').split('.').map(Number)

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { repositoryRoot } from '../support/services/paths.ts'
 
 interface Manifest {
+  readonly engines: { readonly node: string }
   readonly dependencies: Readonly<Record<string, string>>
   readonly devDependencies: Readonly<Record<string, string>>
   readonly overrides?: Readonly<Record<string, string>>
@@ -16,6 +17,7 @@ interface LockedPackage {
   readonly link?: boolean
   readonly hasInstallScript?: boolean
   readonly optional?: boolean
+  readonly engines?: { readonly node?: string }
 }
 
 const exact = /^\d+\.\d+\.\d+(?:-[\w.]+)?$/
@@ -62,6 +64,39 @@ describe('dependencies', () => {
     const lines = readFileSync(join(repositoryRoot, file), 'utf8').trim().split('\n')
     expect(lines.filter((line) => !/^[\w.-]+==\d[\w.]*$/.test(line))).toEqual([])
     expect(lines).toContain(`duckdb==${manifest.dependencies['@duckdb/node-api']?.split('-')[0]}`)
+  })
+})
+
+describe('the least Node', () => {
+  const floor = /^>=((\d+\.\d+)\.\d+)$/.exec(manifest.engines.node)
+
+  it('is enough for every locked package', () => {
+    const [major, minor, patch] = (floor?.[1] ?? '').split('.').map(Number)
+    expect([major, minor, patch]).not.toContain(undefined)
+    // Of `^20.19.0 || >=22` the part that is about our major, or an open one below it.
+    const least = (range: string): readonly number[] =>
+      range
+        .split('||')
+        .map((part) => (/(\d+)(?:\.(\d+))?(?:\.(\d+))?/.exec(part) ?? []).slice(1))
+        .map((numbers) => numbers.map((each) => Number(each ?? 0)))
+        .filter(([first = 0]) => first <= (major ?? 0))
+        .at(-1) ?? [Infinity]
+    const wanting = locked.filter(([, { engines }]) => {
+      const [first = 0, second = 0, third = 0] = least(engines?.node ?? '0')
+      if (first !== major) return first > (major ?? 0)
+      return second > (minor ?? 0) || (second === minor && third > (patch ?? 0))
+    })
+    expect(wanting.map(([path, { engines }]) => `${path}: ${engines?.node}`)).toEqual([])
+  })
+
+  it('is the same everywhere', () => {
+    const [, exactly = '', short = ''] = floor ?? []
+    const text = (name: string): string => readFileSync(join(repositoryRoot, name), 'utf8')
+    expect(text('app/doctor.ts')).toContain(`nodeFloor = [${exactly.replaceAll('.', ', ')}]`)
+    expect(text('docs/adr/0004-node-floor.md')).toContain(`engines: >=${exactly}`)
+    for (const name of ['README.md', 'CONTRIBUTING.md', 'scripts/with-dependencies.mjs']) {
+      expect(text(name), name).toContain(`Node ${short} or newer`)
+    }
   })
 })
 

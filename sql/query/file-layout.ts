@@ -35,14 +35,14 @@ export function namesAreCertain(metadata: TableMetadata, schema: Schema): boolea
 }
 
 /** Groups files by layout; members are read from the footers. */
-export async function groupByLayout(
+export async function groupByLayout<File extends ScanFile>(
   session: Pick<QuerySession, 'footers'>,
   schema: Schema,
-  files: readonly ScanFile[],
-): Promise<readonly FileGroup[]> {
+  files: readonly File[],
+): Promise<readonly FileGroup<File>[]> {
   const nested = schema.fields.filter((field) => holdsStruct(field.type))
   const roots = await readFooters(session, files)
-  const groups = new Map<string, { files: ScanFile[]; layout: ReadonlyMap<number, FileNode> }>()
+  const groups = new Map<string, { files: File[]; layout: ReadonlyMap<number, FileNode> }>()
   for (const file of files) {
     const columns = roots.get(file.path) ?? []
     if (columns.every(({ id }) => id === undefined)) {

@@ -10,21 +10,32 @@ import {
 } from '../../catalog/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
 import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
-import { escapeGlob, pathColumn, schemaMember } from './scan-sql.ts'
+import {
+  columnSelects,
+  escapeGlob,
+  type FileGroup,
+  pathColumn,
+  type ScanFile,
+  schemaMembers,
+} from './scan-sql.ts'
 import { duckdbTypeName } from './type-name.ts'
+
+type LiveScanFile = LiveFile & ScanFile
 
 /** The schema's columns of the files' rows; `withPath` adds the hidden column, which is NULL. */
 export function liveSelects(
   schema: Schema,
-  files: readonly LiveFile[],
+  groups: readonly FileGroup<LiveScanFile>[],
   withPath: boolean,
 ): readonly string[] {
   checkNames(schema)
-  const whole = files.filter(({ ranges }) => ranges === undefined)
-  const cut = files.filter(({ ranges }) => ranges !== undefined)
-  // All whole files in one scan: a branch of the plan for each would cost more than its rows.
-  const groups = [...(whole.length === 0 ? [] : [whole]), ...cut.map((file) => [file])]
-  return groups.map((group) => liveSelect(schema, group, withPath))
+  return groups.flatMap(({ files, layout }) => {
+    const whole = files.filter(({ ranges }) => ranges === undefined)
+    const cut = files.filter(({ ranges }) => ranges !== undefined)
+    // All whole files in one scan: a branch of the plan for each would cost more than its rows.
+    const scans = [...(whole.length === 0 ? [] : [whole]), ...cut.map((file) => [file])]
+    return scans.map((scan) => liveSelect(schema, { files: scan, layout }, withPath))
+  })
 }
 
 function checkNames(schema: Schema): void {
@@ -37,11 +48,15 @@ function checkNames(schema: Schema): void {
 }
 
 /** Files of one cut. */
-function liveSelect(schema: Schema, files: readonly LiveFile[], withPath: boolean): string {
-  const columns = schema.fields.map(({ name }) => `r.${quoteIdentifier(name)}`)
+function liveSelect(
+  schema: Schema,
+  { files, layout }: FileGroup<LiveScanFile>,
+  withPath: boolean,
+): string {
+  const columns = columnSelects(schema, layout)
   if (withPath) columns.push(`CAST(NULL AS VARCHAR) AS ${quoteIdentifier(pathColumn)}`)
   const members = [
-    ...schema.fields.map((field) => schemaMember(field, duckdbTypeName(field.type))),
+    ...schemaMembers(schema, layout),
     ...Object.values(livePlaceColumns).map(({ id, name, type }) => {
       const duckdbType = duckdbTypeName({ type })
       return `${id}: {name: ${quoteLiteral(name)}, type: ${quoteLiteral(duckdbType)}, default_value: NULL}`

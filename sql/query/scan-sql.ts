@@ -27,11 +27,13 @@ export interface ScanFile {
 }
 
 /** Files that name the members of their structs alike. */
-export interface FileGroup {
-  readonly files: readonly ScanFile[]
+export interface FileGroup<File extends ScanFile = ScanFile> {
+  readonly files: readonly File[]
   /** The file's own nested columns by field id; undefined: named as in the schema. */
-  readonly layout: ReadonlyMap<number, FileNode> | undefined
+  readonly layout: FileLayout | undefined
 }
+
+type FileLayout = ReadonlyMap<number, FileNode>
 
 export interface ScanSelect {
   readonly schema: Schema
@@ -99,14 +101,19 @@ function emptySelect(scan: ScanSelect): string {
   return `SELECT ${columns.join(', ')} WHERE false`
 }
 
-function groupSelect(scan: ScanSelect, group: FileGroup): string {
-  const columns = scan.schema.fields.map((field) => {
+/** The schema's columns out of `r`, which was read by `schemaMembers`. */
+export function columnSelects(schema: Schema, layout: FileLayout | undefined): string[] {
+  return schema.fields.map((field) => {
     const name = quoteIdentifier(field.name)
-    const node = group.layout?.get(field.id)
+    const node = layout?.get(field.id)
     if (node === undefined) return `r.${name}`
     const rebuilt = rebuild(`r.${name}`, field.type, node, 0)
     return `CAST(${rebuilt} AS ${duckdbTypeName(field.type)}) AS ${name}`
   })
+}
+
+function groupSelect(scan: ScanSelect, group: FileGroup): string {
+  const columns = columnSelects(scan.schema, group.layout)
   const from = `${readParquet(scan, group)} AS r${withoutDeleted(scan)}`
   if (!scan.withPath) return `SELECT ${columns.join(', ')} FROM ${from}`
   const paths = group.files.map(
@@ -130,18 +137,18 @@ function withoutDeleted({ schema, deletedRows }: ScanSelect): string {
   return ` ANTI JOIN ${deletedRows} AS d ON r.${file} = d.path AND r.${rowNumberColumn} = d.pos`
 }
 
-/** An entry of read_parquet's `schema`: the field by its id. */
-export function schemaMember(field: NestedField, type: string): string {
-  return `${field.id}: {name: ${quoteLiteral(field.name)}, type: ${quoteLiteral(type)}, default_value: ${defaultValue(field)}}`
+/** The entries of read_parquet's `schema`: each field by its id. */
+export function schemaMembers(schema: Schema, layout: FileLayout | undefined): string[] {
+  return schema.fields.map((field) => {
+    const node = layout?.get(field.id)
+    const type = node === undefined ? duckdbTypeName(field.type) : fileTypeName(field.type, node)
+    return `${field.id}: {name: ${quoteLiteral(field.name)}, type: ${quoteLiteral(type)}, default_value: ${defaultValue(field)}}`
+  })
 }
 
 function readParquet(scan: ScanSelect, group: FileGroup): string {
   const files = group.files.map(({ path }) => quoteLiteral(escapeGlob(path)))
-  const columns = scan.schema.fields.map((field) => {
-    const node = group.layout?.get(field.id)
-    const type = node === undefined ? duckdbTypeName(field.type) : fileTypeName(field.type, node)
-    return schemaMember(field, type)
-  })
+  const columns = schemaMembers(scan.schema, group.layout)
   const options = [
     `schema = MAP {${columns.join(', ')}}`,
     'hive_partitioning = false',

@@ -20,7 +20,13 @@ import type { QueryOptions, QueryTools } from './query-tools.ts'
 import type { TableSummary } from './query-result.ts'
 import type { QuerySession } from './query-session.ts'
 import { pointAtRelations, withoutCatalogNames, type Relation } from './query-views.ts'
-import { escapeGlob, pathColumn, scanSelect } from './scan-sql.ts'
+import {
+  escapeGlob,
+  type FileGroup,
+  pathColumn,
+  type ScanFile,
+  scanSelect,
+} from './scan-sql.ts'
 import { splice } from './spliced-text.ts'
 import { parseQuery } from './syntax-tree.ts'
 import { findReferences, type QueryReferences, type TableReference } from './table-references.ts'
@@ -173,11 +179,15 @@ export class TableRelations {
       bytesRead: files.reduce((sum, file) => sum + file.fileSizeInBytes, 0n),
     })
     const { schema } = plan
-    const groups = namesAreCertain(table.metadata, schema)
-      ? [{ files: scanFiles, layout: undefined }]
-      : await groupByLayout(session, schema, scanFiles)
+    const certain = namesAreCertain(table.metadata, schema)
+    const grouped = async <File extends ScanFile>(
+      each: readonly File[],
+    ): Promise<readonly FileGroup<File>[]> =>
+      certain ? [{ files: each, layout: undefined }] : groupByLayout(session, schema, each)
+    const groups = await grouped(scanFiles)
+    const liveFiles = (live?.files ?? []).map((file) => ({ ...file, location: file.path }))
+    const selects = liveSelects(schema, await grouped(liveFiles), withPath)
     const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0n)
-    const selects = liveSelects(schema, live?.files ?? [], withPath)
     const scan = { schema, groups, rowCount, withPath, live: selects }
     const deleted = deletedRowsSelect(withDeletes(tasks, opened.files))
     return {

@@ -35,11 +35,11 @@ import {
 } from '../common/index.ts'
 import type { FileIO } from '../io/index.ts'
 import { checkRanges, type OffsetRange } from './checkpoint.ts'
-import { type DeadLetter, deadLetterSideFields, spoolDeadLetters } from './dead-letter.ts'
+import { deadLetterSideFields } from './dead-letter.ts'
+import type { DeadLetterSpool } from './dead-letter-spool.ts'
 import {
   advanceOffsets,
   formatOffsetMap,
-  nextOffsetOf,
   offsetsPropertyKey,
   offsetsSummaryKey,
   type StreamOffsets,
@@ -136,19 +136,15 @@ export class BatchCommitter {
   async commitDeadLetters(
     table: Table,
     known: StreamOffsets | undefined,
-    letters: readonly DeadLetter[],
+    letters: DeadLetterSpool,
     directory: string,
   ): Promise<Table> {
-    // A batch that is tried again after a crash may hold letters that are in the table already (E5).
-    const fresh = letters.filter(
-      (letter) => letter.offset >= (nextOffsetOf(known, letter) ?? letter.offset),
-    )
-    if (fresh.length === 0) return table
-    const { stream } = this.#identity
-    const spool = await spoolDeadLetters(fresh, stream, this.#parts.clock.now(), directory)
-    const staged = await this.stage(table, [spool], deadLetterSideFields, join(directory, 'dlq'))
+    const fresh = await letters.fresh(known)
+    if (fresh === undefined) return table
+    const outDirectory = join(directory, 'dlq')
+    const staged = await this.stage(table, [fresh.spool], deadLetterSideFields, outDirectory)
     const branch = this.#parts.deadLetterBranch ?? mainBranch
-    const committed = await this.#append(table, branch, staged.files, letterRanges(fresh, known))
+    const committed = await this.#append(table, branch, staged.files, fresh.ranges)
     await failpoint('ingest.dead-letters-committed')
     return committed
   }
@@ -233,23 +229,6 @@ export class BatchCommitter {
       fileSizeInBytes: BigInt(stored.sizeBytes),
     }
   }
-}
-
-/** Where each partition's letters end; the table's own map says where they began. */
-function letterRanges(
-  letters: readonly DeadLetter[],
-  known: StreamOffsets | undefined,
-): readonly OffsetRange[] {
-  const ranges = new Map<string, OffsetRange>()
-  for (const letter of letters) {
-    const { topic, partition } = letter
-    const key = `${topic}:${partition}`
-    const end = letter.offset + 1n
-    const before = ranges.get(key)
-    if (before !== undefined && before.to >= end) continue
-    ranges.set(key, { topic, partition, from: nextOffsetOf(known, letter), to: end })
-  }
-  return [...ranges.values()]
 }
 
 async function mapBounded<T, R>(

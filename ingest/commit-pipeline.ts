@@ -9,7 +9,6 @@ import { join } from 'node:path'
 import type { DataFile, SideField, Table } from '../catalog/index.ts'
 import { UnavailableError } from '../common/index.ts'
 import type { BatchCommitter, StagedFiles } from './batch-committer.ts'
-import type { DeadLetter } from './dead-letter.ts'
 import type { MicroBatch } from './micro-batch.ts'
 import { refusedLetters } from './refused-letters.ts'
 
@@ -22,11 +21,7 @@ export interface SealedBatch {
 }
 
 /** Commits one batch whose files are uploaded: dead letters, then rows and offsets. */
-export type CommitBatch = (
-  sealed: SealedBatch,
-  files: readonly DataFile[],
-  letters: readonly DeadLetter[],
-) => Promise<void>
+export type CommitBatch = (sealed: SealedBatch, files: readonly DataFile[]) => Promise<void>
 
 export class CommitPipeline {
   readonly #committer: BatchCommitter
@@ -88,8 +83,11 @@ export class CommitPipeline {
     try {
       const [{ files, refused }] = await Promise.all([staged, before])
       this.throwFailure()
-      const letters = [...batch.deadLetters, ...(await refusedLetters(batch, refused))]
-      await this.#commitBatch(sealed, files, letters)
+      for await (const letter of refusedLetters(batch, refused)) {
+        batch.letters.add(letter)
+        await batch.letters.spill()
+      }
+      await this.#commitBatch(sealed, files)
     } catch (error) {
       this.#failure ??= { error }
     } finally {

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { NestedField } from '../catalog/index.ts'
+import { systemClock } from '../common/index.ts'
+import type { DeadLetter } from './dead-letter.ts'
 import { columnLayout } from './json/column-layout.ts'
 import { RowScanner } from './json/row-scanner.ts'
 import { compileScanPlan } from './json/scan-plan.ts'
@@ -32,10 +34,21 @@ function rules(coercion: 'strict' | 'lenient'): RowRules {
 function microBatch(name: string, spoolWriter = new SpoolWriter()): MicroBatch {
   return new MicroBatch({
     directory: join(directory, name),
+    stream: 's',
+    clock: systemClock,
     spoolWriter,
     placeKeys,
     committedOffset: () => 40n,
   })
+}
+
+async function lettersOf(
+  batch: MicroBatch,
+  refused: Parameters<typeof refusedLetters>[1],
+): Promise<readonly DeadLetter[]> {
+  const letters: DeadLetter[] = []
+  for await (const letter of refusedLetters(batch, refused)) letters.push(letter)
+  return letters
 }
 
 /** Key `k` and one header `h: xy` for each value, or neither. */
@@ -73,7 +86,7 @@ describe('MicroBatch', () => {
     await batch.spill(true)
     await batch.spools[0]?.written
     const refused = values.map((_, row) => ({ spool: 0, row, reason: 'refused' }))
-    const letters = await refusedLetters(batch, refused)
+    const letters = await lettersOf(batch, refused)
     expect(letters.map((letter) => Buffer.from(letter.value ?? []).toString())).toEqual(values)
     for (const [row, letter] of letters.entries()) {
       expect(Buffer.from(letter.key ?? []).toString()).toBe('k')
@@ -89,7 +102,7 @@ describe('MicroBatch', () => {
     await batch.spools[0]?.written
     const path = batch.spools[0]?.path ?? ''
     expect((await readFile(path, 'utf8')).split('\n')).toHaveLength(3)
-    const letters = await refusedLetters(
+    const letters = await lettersOf(
       batch,
       [0, 1].map((row) => ({ spool: 0, row, reason: '' })),
     )

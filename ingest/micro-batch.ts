@@ -7,8 +7,9 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DeadLetter } from './dead-letter.ts'
-import { deadLetterOf } from './dead-letter.ts'
+import type { Clock } from '../common/index.ts'
+import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
+import { DeadLetterSpool } from './dead-letter-spool.ts'
 import type { OffsetRange } from './checkpoint.ts'
 import type { PlaceKeys } from './metadata-columns.ts'
 import { parsePlace } from './json/place-prefix.ts'
@@ -19,9 +20,16 @@ import type { PendingSpool, SpoolWriter } from './json/spool-writer.ts'
 import { partitionKey, type RecordBatch } from './record-source.ts'
 import { retainRecords } from './retained-records.ts'
 
+/** Records that wait for a column; more at once grow the schema without waiting for the flush. */
+const waitingMax = 1000
+const waitingBytesMax = 16 << 20
+
 export interface MicroBatchOptions {
   /** Local directory for spool files, deleted with the batch. */
   readonly directory: string
+  /** Whose letters these are, and when. */
+  readonly stream: string
+  readonly clock: Clock
   readonly spoolWriter: SpoolWriter
   readonly placeKeys: PlaceKeys
   /** The next offset that the table holds, for partitions that join this batch. */
@@ -45,8 +53,9 @@ export class MicroBatch {
   /** Bytes of rows, dead letters and waiting records. */
   sizeBytes = 0
   readonly spools: PendingSpool[] = []
-  readonly deadLetters: DeadLetter[] = []
+  readonly letters: DeadLetterSpool
   readonly waiting: WaitingRecord[] = []
+  #waitingBytes = 0
   readonly #options: MicroBatchOptions
   readonly #ranges = new Map<
     string,
@@ -56,6 +65,9 @@ export class MicroBatch {
 
   constructor(options: MicroBatchOptions) {
     this.#options = options
+    const { stream, clock } = options
+    const path = join(options.directory, 'dead-letters.ndjson')
+    this.letters = new DeadLetterSpool({ path, stream, clock })
   }
 
   get ranges(): readonly OffsetRange[] {
@@ -72,6 +84,11 @@ export class MicroBatch {
       this.spools.reduce((sum, spool) => sum + spool.rowCount, 0) +
       this.#options.spoolWriter.rowCount
     )
+  }
+
+  /** So many wait for a column that the schema shall grow now. */
+  get isWaitingLong(): boolean {
+    return this.waiting.length > waitingMax || this.#waitingBytes > waitingBytesMax
   }
 
   get newestTimestampMs(): number {
@@ -92,6 +109,7 @@ export class MicroBatch {
   /** Tries the waiting records again, once the schema has grown or will not; what fails is refused. */
   async retryWaiting({ scanner, format }: RowRules): Promise<void> {
     const rows = await this.#rows(format)
+    this.#waitingBytes = 0
     for (const { batch, index } of this.waiting.splice(0)) {
       const result = rows.take(scanner, batch, index)
       if (result !== ScanResult.good) this.#refuse(batch, index, scanner.fault)
@@ -114,12 +132,12 @@ export class MicroBatch {
       value: kept.value ?? Buffer.concat([Buffer.from('{'), rest]),
       headers,
       reason,
-      sizeBytes: 200 + row.length,
     }
   }
 
   /** Begins a spool file once there are rows enough, or with `always` for whatever there is. */
   async spill(always = false): Promise<void> {
+    await this.letters.spill()
     const { spoolWriter, directory } = this.#options
     if (spoolWriter.rowCount === 0 || (!always && !spoolWriter.isFull)) return
     await mkdir(directory, { recursive: true })
@@ -135,22 +153,22 @@ export class MicroBatch {
   #addRecord(batch: RecordBatch, index: number, scanner: RowScanner, rows: RowBuffer): void {
     const start = batch.valueStarts[index] as number
     const end = batch.valueEnds[index] as number
-    this.sizeBytes += end - start
     if (start < 0) {
       this.#refuse(batch, index, 'null value')
       return
     }
+    this.sizeBytes += end - start
     const result = rows.take(scanner, batch, index)
     if (result === ScanResult.bad) this.#refuse(batch, index, scanner.fault)
     else if (result === ScanResult.unknownField) {
-      this.waiting.push({ batch: retainRecords(batch, [index]), index: 0 })
+      const kept = retainRecords(batch, [index])
+      this.waiting.push({ batch: kept, index: 0 })
+      this.#waitingBytes += kept.data.length
     }
   }
 
   #refuse(batch: RecordBatch, index: number, reason: string): void {
-    const letter = deadLetterOf(batch, index, reason)
-    this.sizeBytes += letter.sizeBytes
-    this.deadLetters.push(letter)
+    this.sizeBytes += this.letters.add(deadLetterOf(batch, index, reason))
   }
 
   #extendRange(batch: RecordBatch): void {

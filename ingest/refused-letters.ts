@@ -14,11 +14,10 @@ interface Refused {
 }
 
 /** Finds each refused row in its spool file and takes its place in the log from the row itself. */
-export async function refusedLetters(
+export async function* refusedLetters(
   batch: MicroBatch,
   refused: readonly Refused[],
-): Promise<readonly DeadLetter[]> {
-  const letters: DeadLetter[] = []
+): AsyncGenerator<DeadLetter> {
   for (const [index, spool] of batch.spools.entries()) {
     const rows = refused.filter((row) => row.spool === index)
     if (rows.length === 0) continue
@@ -27,10 +26,9 @@ export async function refusedLetters(
       const line = lines[row]
       if (line === undefined)
         throw new ValidationError('the engine refused a row that is not there')
-      letters.push(batch.letterOfRow(line, reason))
+      yield batch.letterOfRow(line, reason)
     }
   }
-  return letters
 }
 
 function splitLines(bytes: Buffer): Buffer[] {

@@ -44,8 +44,8 @@ const pollBytesMax = 2 << 20
 const pollWaitMs = 250
 /** Batches between being sealed and being committed: one is typed while the last is uploaded. */
 const sealedMax = 2
-/** Records that wait for a column; more at once grow the schema without waiting for the flush. */
-const waitingMax = 1000
+/** A sample of long records ends here: it is held in memory. */
+const sampleBytesMax = 32 << 20
 /** Rewinds without a commit between them: beyond it the stream stops instead of going in circles. */
 const rewindsMax = 20
 const rewindBackoff: RetryPolicy = {
@@ -72,8 +72,11 @@ export async function runStream(
     const { state: _, ...result } = run.progress('stopping')
     return result
   } finally {
-    await parts.source.stop()
-    await (parts.live?.end() ?? removeFolder(directory))
+    try {
+      await parts.source.stop()
+    } finally {
+      await (parts.live?.end() ?? removeFolder(directory))
+    }
   }
 }
 
@@ -118,6 +121,7 @@ class StreamRun {
   readonly #directory: string
   readonly #identity: StreamIdentity
   readonly #committer: BatchCommitter
+  readonly #removeFolder: (folder: string) => Promise<void>
   readonly #pipeline: CommitPipeline
   readonly #tables: StreamTables
   readonly #positions = new StreamPositions()
@@ -147,11 +151,9 @@ class StreamRun {
     this.#identity = identity
     this.#committer = new BatchCommitter(parts, identity)
     const { live } = parts
-    this.#pipeline = new CommitPipeline(
-      this.#committer,
-      this.#commit,
-      live === undefined ? removeFolder : (folder) => live.removeFolder(folder),
-    )
+    this.#removeFolder =
+      live === undefined ? removeFolder : (folder: string) => live.removeFolder(folder)
+    this.#pipeline = new CommitPipeline(this.#committer, this.#commit, this.#removeFolder)
     this.#tables = new StreamTables(settings, parts)
     this.#startedMs = parts.clock.monotonic()
   }
@@ -246,7 +248,7 @@ class StreamRun {
     await rows.add(records, reader)
     await rows.spill()
     this.#checkTolerance(rows)
-    if (rows.waiting.length > waitingMax) await this.#settleWaiting(batch)
+    if (rows.isWaitingLong) await this.#settleWaiting(batch)
     if (this.#isFlushDue) await this.#seal()
   }
 
@@ -255,6 +257,8 @@ class StreamRun {
     const directory = join(this.#directory, `batch-${++this.#batchNumber}`)
     const rows = new MicroBatch({
       directory,
+      stream: this.#identity.stream,
+      clock: this.#parts.clock,
       spoolWriter: this.#spoolWriter,
       placeKeys: reader.format.placeKeys,
       committedOffset: (partition) => this.#positions.committedOffset(partition),
@@ -266,9 +270,11 @@ class StreamRun {
   get #isSampleComplete(): boolean {
     const sampled = this.#sample.reduce((sum, batch) => sum + batch.count, 0)
     if (sampled === 0) return false
+    const sampledBytes = this.#sample.reduce((sum, batch) => sum + batch.data.length, 0)
     const waitedMs = this.#parts.clock.monotonic() - this.#sampleSinceMs
     return (
       sampled >= this.#settings.schema.sampleRecordsMax ||
+      sampledBytes >= sampleBytesMax ||
       waitedMs >= this.#settings.output.commitIntervalMs ||
       this.#isAtEndOfLog ||
       this.#isStopping
@@ -288,7 +294,7 @@ class StreamRun {
     const { commitIntervalMs, commitBytesMax, commitRecordsMax } = this.#settings.output
     return (
       rows.recordCount >= commitRecordsMax ||
-      rows.sizeBytes >= commitBytesMax ||
+      rows.sizeBytes >= Math.min(commitBytesMax, this.#settings.memoryBytesMax) ||
       this.#parts.clock.monotonic() - sinceMs >= commitIntervalMs
     )
   }
@@ -315,8 +321,9 @@ class StreamRun {
     this.#parts.live?.publish(rows, directory, batch.reader)
   }
 
-  readonly #commit: CommitBatch = async ({ batch, directory, table }, files, letters) => {
-    if (letters.length > 0) {
+  readonly #commit: CommitBatch = async ({ batch, directory, table }, files) => {
+    const { letters } = batch
+    if (letters.count > 0) {
       const deadLetterTable = await this.#tables.requireDeadLetterTable()
       const known = this.#tables.deadLetterOffsets
       this.#tables.noteDeadLetterTable(
@@ -331,8 +338,8 @@ class StreamRun {
     const rows = files.reduce((sum, file) => sum + Number(file.recordCount), 0)
     this.#counts.commits++
     this.#counts.rowsCommitted += rows
-    this.#counts.deadLetters += letters.length
-    this.#counts.recordsCommitted += rows + letters.length
+    this.#counts.deadLetters += letters.count
+    this.#counts.recordsCommitted += rows + letters.count
     this.#snapshotId = committed.metadata.refs[branch]?.snapshotId
     await this.#report(batch)
     await failpoint('ingest.cleaned-up')
@@ -363,7 +370,7 @@ class StreamRun {
   }
 
   #checkTolerance(rows: MicroBatch): void {
-    const letter = rows.deadLetters[0]
+    const letter = rows.letters.first
     if (letter === undefined || this.#settings.errors.tolerance !== 'none') return
     throw new ValidationError(
       `a record cannot become a row and errors.tolerance is none: ${letter.reason}`,
@@ -371,7 +378,10 @@ class StreamRun {
     )
   }
 
-  /** Holds reading back while too much is on its way (backpressure). */
+  /**
+   * Holds reading back while more is read and not committed than the budget allows. A batch that uses
+   * it up alone has been sealed already.
+   */
   async #awaitRoom(): Promise<void> {
     const pipeline = this.#pipeline
     const sizeBytes = pipeline.sizeBytes + (this.#batch?.rows.sizeBytes ?? 0)
@@ -388,9 +398,11 @@ class StreamRun {
   async #forget(): Promise<void> {
     this.#parts.live?.drop()
     await this.#pipeline.reset()
+    const open = this.#batch
     this.#batch = undefined
     this.#sample = []
     await this.#spoolWriter.clear()
+    if (open !== undefined) await this.#removeFolder(open.directory)
   }
 
   /** Begins anew from the table where that can help; throws what cannot be helped. */

@@ -16,8 +16,7 @@ import { type LiveFile, readLiveFiles } from './live-files.ts'
 export const sourceSnapshotKey = 'source-snapshot-id'
 
 export interface BranchChange {
-  /** Undefined when the branch began on an empty table. */
-  readonly since: Snapshot | undefined
+  readonly fork: Fork
   /** Data and delete files. */
   readonly added: readonly DataFile[]
   readonly removed: readonly DataFile[]
@@ -37,26 +36,53 @@ export function isPublished(metadata: TableMetadata, head: bigint, target: Snaps
   return false
 }
 
-/** The newest snapshot of the branch whose state `target` has; undefined for an empty table. */
-export function sharedSnapshot(
+export interface Fork {
+  /** Undefined when the branch began on an empty table. */
+  readonly since: Snapshot | undefined
+  /**
+   * False when the target's history does not tell: it has expired, or the target was rolled back or
+   * replaced. `since` is then the oldest snapshot that is left of the branch, and what the branch changed
+   * after it can be looked for on the target but not be applied.
+   */
+  readonly isCertain: boolean
+}
+
+/** The newest snapshot of the branch whose state `target` has. */
+export function findFork(
   metadata: TableMetadata,
   head: bigint,
   target: Snapshot | undefined,
-): Snapshot | undefined {
+): Fork {
   const shared = new Set<string>()
-  for (const { snapshotId, summary } of ancestorsOf(metadata, target?.snapshotId)) {
-    shared.add(String(snapshotId))
-    const source = summary?.[sourceSnapshotKey]
+  let oldest: Snapshot | undefined
+  for (const snapshot of ancestorsOf(metadata, target?.snapshotId)) {
+    oldest = snapshot
+    shared.add(String(snapshot.snapshotId))
+    const source = snapshot.summary?.[sourceSnapshotKey]
     if (source !== undefined) shared.add(source)
   }
+  // Only a history that is whole says that it never had the root of the branch.
+  const isWhole = oldest?.parentSnapshotId === undefined
+  let since: Snapshot | undefined
   for (const snapshot of ancestorsOf(metadata, head)) {
-    if (shared.has(String(snapshot.snapshotId))) return snapshot
-    if (snapshot.parentSnapshotId === undefined) return undefined
+    if (shared.has(String(snapshot.snapshotId))) return { since: snapshot, isCertain: true }
+    since = snapshot
   }
+  const isRoot = since !== undefined && since.parentSnapshotId === undefined
+  // A root that main once stood on was main's own: main has been replaced since.
+  const wasMain = metadata.snapshotLog.some((entry) => entry.snapshotId === since?.snapshotId)
+  if (isRoot && isWhole && !wasMain) return { since: undefined, isCertain: true }
+  return { since, isCertain: false }
+}
+
+/** Throws where the branch cannot be applied because nobody knows what it changed. */
+export function requireCertain({ isCertain }: Fork, head: bigint, location: string): void {
+  if (isCertain) return
   throw new ConflictError(
-    'the snapshot at which the branch left its target has expired; make the branch anew',
+    'the snapshot at which the branch left its target is no longer in the target\u2019s history: it has ' +
+      'expired, or the target was rolled back or replaced; make the branch anew',
     [],
-    { head, table: metadata.location },
+    { head, table: location },
   )
 }
 
@@ -66,7 +92,8 @@ export async function readBranchChange(
   head: Snapshot,
   target: Snapshot | undefined,
 ): Promise<BranchChange> {
-  const since = sharedSnapshot(metadata, head.snapshotId, target)
+  const fork = findFork(metadata, head.snapshotId, target)
+  const { since } = fork
   const before = since === undefined ? [] : await readSnapshotManifests(source, since)
   const after = await readSnapshotManifests(source, head)
   const left = await readLiveFiles(source, metadata, without(before, after))
@@ -75,7 +102,7 @@ export async function readBranchChange(
   const removed = minus(left, right)
   refuseEqualityDeletes(added)
   return {
-    since,
+    fork,
     added: added.map(({ entry }) => entry.dataFile),
     removed: removed.map(({ entry }) => entry.dataFile),
     needed: await neededFiles(source, metadata, after, added),

@@ -201,6 +201,62 @@ describe('PublishBranch', () => {
     })
   })
 
+  it('[C25] is a conflict, not a second copy, where the root that the branch began at has left main', async () => {
+    const { lake } = await replayed()
+    await lake.commit(
+      new ManageRefs({
+        changes: [
+          {
+            kind: 'create',
+            type: 'tag',
+            name: 'fork',
+            snapshotId: (await lake.head()).snapshotId,
+          },
+        ],
+      }),
+    )
+    for (const _ of [1, 2]) await lake.append([file()])
+    await expireSnapshots(lake.catalog, lakeTable, lake.tools, {
+      olderThanMs: (await lake.head()).timestampMs + 1n,
+    })
+    // The fork is there, main's way to it is not.
+    expect((await lake.load()).metadata.snapshots).toHaveLength(3)
+    const live = await lake.live()
+    await expect(lake.commit(publish(lake))).rejects.toThrow(/no longer in the target/)
+    expect(await lake.live()).toEqual(live)
+  })
+
+  it('[C25] adds all of a branch that began on the empty table, and nothing of what main replaced', async () => {
+    const lake = await openCatalogLake()
+    const [a, b] = [file(), file()]
+    await lake.append([a], { branch: 'replay' })
+    await lake.append([b])
+    await lake.commit(publish(lake))
+    expect(await lake.live()).toEqual(paths(a, b))
+
+    // As CREATE OR REPLACE of other engines leaves it: main begins anew, without a parent.
+    const other = await replayed()
+    const { metadata } = await other.lake.load()
+    const snapshot = await other.lake.head()
+    const { parentSnapshotId: _, ...root } = { ...snapshot, snapshotId: 77n }
+    await other.lake.catalog.commitTable({
+      identifier: lakeTable,
+      requirements: [],
+      updates: [
+        {
+          action: 'add-snapshot',
+          snapshot: { ...root, sequenceNumber: metadata.lastSequenceNumber + 1n },
+        },
+        {
+          action: 'set-snapshot-ref',
+          refName: 'main',
+          ref: { type: 'branch', snapshotId: 77n },
+        },
+      ],
+    })
+    await expect(other.lake.commit(publish(other.lake))).rejects.toThrow(/no longer in the target/)
+  })
+
   it('calls a branch that only compacted a replace', async () => {
     const lake = await openCatalogLake()
     const [a, b, d] = [file(), file(), file()]

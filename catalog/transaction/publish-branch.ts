@@ -16,9 +16,10 @@ import type { Snapshot, TableMetadata } from '../spec/types.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'
 import {
   type BranchChange,
+  findFork,
   isPublished,
   readBranchChange,
-  sharedSnapshot,
+  requireCertain,
   sourceSnapshotKey,
 } from './branch-change.ts'
 import { ConflictError } from './conflict-error.ts'
@@ -96,8 +97,9 @@ export class PublishBranch implements TransactionAction<PreparedPublish> {
       if (!this.#canForward(metadata, head, target)) return 'stale'
       return this.#forward(base, head)
     }
-    const since = sharedSnapshot(metadata, head.snapshotId, target)
-    if (since?.snapshotId !== apply.change.since?.snapshotId) return 'stale'
+    const { since, isCertain } = findFork(metadata, head.snapshotId, target)
+    const { fork } = apply.change
+    if (since?.snapshotId !== fork.since?.snapshotId || isCertain !== fork.isCertain) return 'stale'
     return this.#apply(base, apply.change, apply.snapshot)
   }
 
@@ -152,11 +154,12 @@ export class PublishBranch implements TransactionAction<PreparedPublish> {
     change: BranchChange,
     prepared: PreparedSnapshot,
   ): Promise<ActionCommit> {
-    const { added, removed } = change
-    if (added.length === 0 && removed.length === 0) return nothing
+    const { added, removed, fork } = change
+    if (fork.isCertain && added.length === 0 && removed.length === 0) return nothing
     const { source } = this.#producer
     const opened = await this.#producer.open(base)
     if (await this.#isThere(opened, change)) return nothing
+    requireCertain(fork, this.#headIn(base.metadata).snapshotId, base.metadata.location)
     const data = removed.filter((file) => file.content === 'data')
     const gone = await requireLive(source, opened, [...data, ...change.needed])
     const taken = pathsOf(data)

@@ -7,6 +7,7 @@ import {
   type Expression,
   type ManifestSource,
   type ScanPlan,
+  type ScanRequest,
   type Schema,
   type Table,
 } from '../../catalog/index.ts'
@@ -64,11 +65,8 @@ export async function planTables(
     tables.map(async (bound, index) => {
       if (bound.metadataKind !== undefined) return { ...bound, plan: undefined }
       const filter = filters[index]
-      const { snapshot } = bound.readPoint
-      // Naming the current snapshot would read it with its own schema, not with the table's.
-      const isTravel = bound.reference.timeTravel !== undefined && snapshot !== undefined
       const request = {
-        ...(isTravel ? { snapshotId: snapshot.snapshotId } : {}),
+        ...scanOf(bound),
         ...(filter === undefined ? {} : { filter }),
       }
       const plan = await planScan(source.io, bound.table, request, source.cache)
@@ -76,6 +74,13 @@ export async function planTables(
       return { ...bound, plan }
     }),
   )
+}
+
+/** A snapshot that is named is read with its own schema, so a branch goes by its name. */
+function scanOf({ reference, readPoint }: BoundTable): ScanRequest {
+  const { snapshot, branch } = readPoint
+  if (reference.timeTravel === undefined || snapshot === undefined) return {}
+  return branch === undefined ? { snapshotId: snapshot.snapshotId } : { ref: branch }
 }
 
 /** One filter for each table; undefined where nothing can be pushed down. */

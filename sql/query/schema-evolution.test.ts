@@ -49,6 +49,29 @@ const struct = (...members: readonly string[]): string => {
 }
 
 describe('[Q2] schema evolution', () => {
+  it('[Q4] a branch is read with the current schema, a tag and a snapshot with their own', async () => {
+    await lake.create('d.t', ['a int', 'b string'])
+    const { metadata } = await lake.append('d.t', "SELECT 1 AS a, 'x' AS b")
+    const snapshotId = metadata.currentSnapshotId ?? 0n
+    await lake.append('d.t', "SELECT 2 AS a, 'y' AS b", { branch: 'audit' })
+    await lake.update('d.t', [
+      { action: 'set-snapshot-ref', refName: 'then', ref: { type: 'tag', snapshotId } },
+    ])
+    await evolve('d.t', ([a, b]) => [{ ...a!, name: 'a2' }, b!])
+    for (const [ref, found] of [
+      ['audit', ['1|x', '2|y']],
+      ['main', ['1|x']],
+    ] as const) {
+      const from = `d.t AT (VERSION => '${ref}')`
+      expect(await rows(`SELECT a2, b FROM ${from} ORDER BY 1`), ref).toEqual(found)
+      expect(await rows(`SELECT b FROM ${from} WHERE a2 = 1`), ref).toEqual(['x'])
+      await expect(rows(`SELECT a FROM ${from}`)).rejects.toThrow(/"a" not found/)
+    }
+    for (const version of ["'then'", `'${snapshotId}'`, String(snapshotId)]) {
+      expect(await rows(`SELECT a, b FROM d.t AT (VERSION => ${version})`)).toEqual(['1|x'])
+    }
+  })
+
   it('a renamed column keeps its rows', async () => {
     await lake.create('d.t', ['a int', 'b string'])
     await lake.append('d.t', "SELECT 1 AS a, 'x' AS b")

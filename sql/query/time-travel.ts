@@ -26,6 +26,8 @@ import type { TimeTravel } from './table-references.ts'
 export interface ReadPoint {
   readonly snapshot: Snapshot | undefined
   readonly schema: Schema
+  /** Set where a branch was named: it is read with the current schema, as `main` is. */
+  readonly branch?: string
 }
 
 /** The newest state of `main`, with the current schema. */
@@ -33,7 +35,10 @@ export function currentReadPoint(metadata: TableMetadata): ReadPoint {
   return { snapshot: currentSnapshot(metadata), schema: currentSchema(metadata) }
 }
 
-/** Evaluates the clause and finds its snapshot, which is read with its own schema. */
+/**
+ * Evaluates the clause and finds its snapshot, which is read with its own schema; a branch with the
+ * table's current one (spec, Appendix "Branching and Tagging": only tags and snapshots keep theirs).
+ */
 export async function travel(
   session: QuerySession,
   table: Table,
@@ -51,15 +56,14 @@ export async function travel(
     const castTo = 'TIMESTAMP WITH TIME ZONE'
     ;[constant] = await evaluateConstants(session, [{ ...request, castTo }])
   }
-  const snapshot =
-    clause.unit === 'VERSION' ? atVersion(table, constant) : atTimestamp(table, constant)
-  return { snapshot, schema: schemaOf(table.metadata, snapshot) }
+  if (clause.unit === 'VERSION') return atVersion(table, constant)
+  return atSnapshot(table.metadata, atTimestamp(table, constant))
 }
 
-function atVersion(table: Table, constant: Constant | undefined): Snapshot | undefined {
+function atVersion(table: Table, constant: Constant | undefined): ReadPoint {
   const { metadata } = table
   if (constant?.kind === 'exact' && constant.denominator === 1n) {
-    return snapshotOrThrow(table, constant.numerator)
+    return atSnapshot(metadata, snapshotOrThrow(table, constant.numerator))
   }
   if (constant?.kind !== 'string') {
     throw new ValidationError('VERSION is a snapshot id or the name of a branch or tag', {
@@ -68,9 +72,15 @@ function atVersion(table: Table, constant: Constant | undefined): Snapshot | und
   }
   const name = constant.text
   const ref = Object.hasOwn(metadata.refs, name) ? metadata.refs[name] : undefined
-  if (ref !== undefined) return snapshotOrThrow(table, ref.snapshotId)
-  if (/^\d{1,19}$/.test(name)) return snapshotOrThrow(table, BigInt(name))
-  if (name === mainBranch) return undefined
+  if (ref !== undefined) {
+    const snapshot = snapshotOrThrow(table, ref.snapshotId)
+    if (ref.type === 'tag') return atSnapshot(metadata, snapshot)
+    return { snapshot, schema: currentSchema(metadata), branch: name }
+  }
+  if (/^\d{1,19}$/.test(name)) {
+    return atSnapshot(metadata, snapshotOrThrow(table, BigInt(name)))
+  }
+  if (name === mainBranch) return currentReadPoint(metadata)
   const near = nearestNames(name, Object.keys(metadata.refs))
   const hint = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''
   throw new NotFoundError(`there is no branch or tag ${name}${hint}`, {
@@ -112,7 +122,7 @@ function snapshotOrThrow(table: Table, id: bigint): Snapshot {
   })
 }
 
-function schemaOf(metadata: TableMetadata, snapshot: Snapshot | undefined): Schema {
+function atSnapshot(metadata: TableMetadata, snapshot: Snapshot | undefined): ReadPoint {
   const schema = metadata.schemas.find(({ schemaId }) => schemaId === snapshot?.schemaId)
-  return schema ?? currentSchema(metadata)
+  return { snapshot, schema: schema ?? currentSchema(metadata) }
 }

@@ -1,7 +1,8 @@
 /**
  * `kill -9` of the sink, again and again, over real Kafka and MinIO: at 50 random moments and at each
  * named step of a commit. Whatever moment it was, the table and its dead letters hold the topic's
- * records exactly once in the end; PyIceberg and DuckDB say so, not we.
+ * records exactly once: after each kill the multiset of (partition, offset) in the files is the topic's
+ * up to the table's offsets, and again and again, drained, PyIceberg and DuckDB judge against librdkafka.
  *
  * The moments come from a seed, printed when a run fails:
  *   TIDEWATER_TEST_SEED=12345 npx vitest run --project integration tests/integration/kill-sink.test.ts
@@ -14,7 +15,9 @@ import {
   seededRandom,
   systemClock,
 } from '../../common/index.ts'
+import { type FilePlaces, openFilePlaces } from '../support/file-places.ts'
 import type { TestRecord } from '../support/kafka-tools.ts'
+import { offsetsDigest, type PartitionOffset } from '../support/offsets-digest.ts'
 import { type RealLake, startRealLake } from '../support/real-lake.ts'
 import { requirePart } from '../support/services/index.ts'
 
@@ -34,11 +37,16 @@ const passageWithinMs = 60_000
 
 describe.skipIf(!hasParts)(`a sink that is killed (TIDEWATER_TEST_SEED=${seed})`, () => {
   let lake: RealLake
+  let places: FilePlaces
 
   beforeAll(async () => {
     lake = await startRealLake()
+    places = await openFilePlaces(lake.catalog, lake.io)
   })
-  afterAll(() => lake?.stop())
+  afterAll(async () => {
+    await places?.close()
+    await lake?.stop()
+  })
 
   /** A topic whose records are known by place, with poison among them. */
   class Topic {
@@ -69,14 +77,17 @@ describe.skipIf(!hasParts)(`a sink that is killed (TIDEWATER_TEST_SEED=${seed})`
       return this.#count
     }
 
-    /** How many rows and letters a table holds that has come to these offsets. */
-    upTo(next: ReadonlyMap<number, bigint>): { rows: number; letters: number } {
-      let rows = 0
-      let letters = 0
+    /** Where the rows and letters come from of a table that has come to these offsets. */
+    upTo(next: ReadonlyMap<number, bigint>): {
+      rows: readonly PartitionOffset[]
+      letters: readonly PartitionOffset[]
+    } {
+      const rows: PartitionOffset[] = []
+      const letters: PartitionOffset[] = []
       for (const [partition, end] of next) {
         for (let offset = 0; offset < Number(end); offset++) {
-          if (this.#poison.has(`${partition}:${offset}`)) letters++
-          else rows++
+          const isPoison = this.#poison.has(`${partition}:${offset}`)
+          ;(isPoison ? letters : rows).push({ partition, offset })
         }
       }
       return { rows, letters }
@@ -111,18 +122,26 @@ output: { iceberg: { table: web.${name}, partition_by: ["day(ts)"], commit: { in
 `,
     )
 
-  /** What stands in the tables agrees with the offsets in them, by our own totals. */
-  const checkTotals = async (stream: string, topic: Topic, history: string): Promise<void> => {
+  /**
+   * The tables hold the topic's records below the offsets that stand in them, each once: the same
+   * multiset of (partition, offset), by plain DuckDB over the files.
+   */
+  const checkPlaces = async (stream: string, topic: Topic, history: string): Promise<void> => {
     const next = await lake.nextOffsets(`web.${stream}`, stream, topic.name)
     const dlqNext = await lake.nextOffsets(`web.${stream}__dlq`, stream, topic.name)
-    const found = {
-      rows: await lake.rowCount(`web.${stream}`),
-      letters: await lake.rowCount(`web.${stream}__dlq`),
-    }
+    const [rows, letters] = [
+      next.size === 0 ? [] : await places.of(`web.${stream}`, '_kafka.'),
+      dlqNext.size === 0 ? [] : await places.of(`web.${stream}__dlq`, ''),
+    ]
     const expected = { rows: topic.upTo(next).rows, letters: topic.upTo(dlqNext).letters }
-    expect(found, history).toEqual(expected)
+    expect([rows.length, letters.length], history).toEqual([
+      expected.rows.length,
+      expected.letters.length,
+    ])
+    expect(offsetsDigest(rows), history).toBe(offsetsDigest(expected.rows))
+    expect(offsetsDigest(letters), history).toBe(offsetsDigest(expected.letters))
     // Letters go first: the table never gets ahead of them.
-    expect(topic.upTo(next).letters, history).toBeLessThanOrEqual(found.letters)
+    expect(topic.upTo(next).letters.length, history).toBeLessThanOrEqual(letters.length)
   }
 
   it('[E1, E8] at 50 random moments leaves each record once in the table or its dead letters', async () => {
@@ -149,7 +168,7 @@ output: { iceberg: { table: web.${name}, partition_by: ["day(ts)"], commit: { in
         ? { ...phases, starting: phases.starting + 1 }
         : { ...phases, reading: phases.reading + 1 }
       history.push(`kill ${kill}: ${isStarting ? 'starting' : 'reading'}+${waitMs}ms of ${done}`)
-      await checkTotals('moments', topic, history.join('\n'))
+      await checkPlaces('moments', topic, history.join('\n'))
       if (kill % judgeEvery === 0) await judgeDrained('moments', topic)
     }
     expect(phases.starting + phases.reading).toBe(moments)
@@ -167,7 +186,7 @@ output: { iceberg: { table: web.${name}, partition_by: ["day(ts)"], commit: { in
     await lake.project.drain(stream, {
       args: ['--set', 'output.iceberg.commit.max_records=100000'],
     })
-    await checkTotals(stream, topic, 'after the drain')
+    await checkPlaces(stream, topic, 'after the drain')
     return lake.judge({ topic: topic.name, table: `web.${stream}`, reader })
   }
 
@@ -181,9 +200,9 @@ output: { iceberg: { table: web.${name}, partition_by: ["day(ts)"], commit: { in
       await topic.produce(1_000)
       await writeStream(stream, topic.name, stream)
       await killAt(stream, step, 1)
-      await checkTotals(stream, topic, `${step} first`)
+      await checkPlaces(stream, topic, `${step} first`)
       await killAt(stream, step, 2 + below(3))
-      await checkTotals(stream, topic, `${step} later`)
+      await checkPlaces(stream, topic, `${step} later`)
       await topic.produce(500)
       const verdict = await judgeDrained(stream, topic)
       expect(verdict.rows.count + verdict.letters.count).toBe(topic.count)

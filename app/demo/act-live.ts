@@ -2,6 +2,7 @@
  * Act 5: `tide dev` runs the project while the last flights come in, and is asked over HTTP all the
  * time. Each answer says up to which offsets it goes, and must be what the producer wrote below them.
  */
+import { writeFile } from 'node:fs/promises'
 import { NotFoundError, UnavailableError } from '../../common/index.ts'
 import { openBatchJobs } from '../open-batch-jobs.ts'
 import { expectedDailyDelays, type Sources } from './airports.ts'
@@ -59,10 +60,12 @@ export async function askWhileDataFlows(
     reporter.fact('tide dev', `process ${dev.pid} at ${address}`)
     reporter.fact('producer', `${grouped(flow.records)} more flights`, `${rate} records/s`)
     const { answers, ledger } = await ask(session, sources, flow, address)
+    await writeFile(session.project.answersFile, answers.map(answerLine).join(''))
     const whole = { ...sources, records: sources.records + flow.records }
     const view = await judgeView(session, whole, address)
     await dev.stop()
     reportAges(reporter, answers)
+    reporter.fact('answers', 'answers.jsonl', 'each with the offsets that it names')
     await buildRest(session)
     return [...judgeAnswers(answers, ledger, whole.records), view]
   } finally {
@@ -154,6 +157,11 @@ async function post(address: string, sql: string, signal?: AbortSignal): Promise
   throw new UnavailableError(`a query failed: ${reply.error?.message ?? response.statusText}`)
 }
 
+/** `offsets`: the first that it has not seen, by partition. */
+function answerLine({ committed, count, delaySum, offsets }: Answer): string {
+  return `${JSON.stringify({ count, delaySum, committed, offsets: Object.fromEntries(offsets) })}\n`
+}
+
 /** Pure. */
 export function judgeAnswers(
   answers: readonly Answer[],
@@ -202,11 +210,11 @@ async function judgeView(
     database,
     `SELECT count(*), sum(flights)::BIGINT, sum(delay_minutes)::BIGINT FROM (${expectedDailyDelays(whole)})`,
   )
-  const [days = '', flights = ''] = found
+  const [days = '', flights = '', delays = ''] = found
   return {
     name: 'lambda view',
     passed: found.join(' ') === wanted.map(String).join(' '),
-    detail: `daily_delays over HTTP: ${grouped(days)} rows of ${grouped(flights)} flights, though the last were never built`,
+    detail: `daily_delays over HTTP: ${grouped(days)} rows of ${grouped(flights)} flights, ${grouped(delays)} minutes late, though the last were never built`,
   }
 }
 

@@ -19,6 +19,8 @@ export interface DemoProject {
   readonly logDirectory: string
   /** Spool files of the sink; a killed one leaves its own behind. */
   readonly workDirectory: string
+  /** What the last act was told, a line for each answer, for whoever wants to check it. */
+  readonly answersFile: string
 }
 
 const markerFile = '.tide-demo'
@@ -33,6 +35,7 @@ export function demoProject(directory: string): DemoProject {
     airportsStreamFile: join(directory, 'streams', 'airports.yaml'),
     logDirectory: join(directory, 'log'),
     workDirectory: join(directory, 'spool'),
+    answersFile: join(directory, 'answers.jsonl'),
   }
 }
 

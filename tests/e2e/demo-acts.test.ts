@@ -14,9 +14,22 @@ import { repositoryRoot } from '../support/services/index.ts'
 
 const count = 60_000
 const data = join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '..', 'data')
+/** As many come last, while somebody asks. */
+const live = 6_000
+const partitions = 4
+/** The demo appends so many records to one partition, then to the next. */
+const appended = { early: 1_350, live: 100 }
 const flights = `(SELECT * FROM read_parquet('${join(data, 'flights-3m.parquet')}', file_row_number = true)
   WHERE file_row_number < ${count})`
 const airports = `read_csv('${join(data, 'airports.csv')}')`
+
+/** Each flight of the source at its place in the log, which is said here and not read from the table. */
+const logged = `(SELECT source.*, place % ${partitions} AS p, (CASE WHEN isLive THEN ${(count - live) / partitions} ELSE 0 END)
+    + (place // ${partitions}) * size + i % size AS o
+  FROM (SELECT date AS ts, delay, distance, origin, destination, file_row_number >= ${count - live} AS isLive,
+      CASE WHEN isLive THEN file_row_number - ${count - live} ELSE file_row_number END AS i,
+      CASE WHEN isLive THEN ${appended.live} ELSE ${appended.early} END AS size, i // size AS place
+    FROM ${flights}) AS source)`
 
 let base: string
 let database: Database
@@ -131,6 +144,71 @@ describe('what the demo leaves behind', () => {
     )) as readonly (readonly string[])[]
     expect(Number(rows)).toBeGreaterThan(Number(origins))
     expect(others).toEqual(['0', '0'])
+  })
+
+  it('is a range read again, with not a row of it different from before', async () => {
+    const number = (text = ''): number => Number(text.replaceAll(',', ''))
+    const [, read] = /replay +([\d,]+) records into branch/.exec(output) ?? []
+    const [, same, differing, onlyMain, onlyBranch] =
+      /diff +([\d,]+) rows the same +(\d+) differ, (\d+) only in main, (\d+) only in/.exec(
+        output,
+      ) ?? []
+    // The middle third of what each partition held.
+    const held = (count - live) / partitions
+    const inRange = `o >= ${Math.floor(held / 3)} AND o < ${Math.floor((held * 2) / 3)}`
+    const [wanted] = await rowsOf(`SELECT count(*) FROM ${logged} WHERE ${inRange} AND NOT isLive`)
+    expect(wanted).toEqual([`${number(read)}`])
+
+    const [, fork = ''] = /main stayed at snapshot (\d+) until/.exec(output) ?? []
+    const before = await foreignFiles(join(base, 'warehouse'), 'demo.flights', fork)
+    const { history } = await filesOf('demo.flights')
+    const next = history[history.indexOf(fork) - 1] ?? 'nothing was published'
+    const published = await foreignFiles(join(base, 'warehouse'), 'demo.flights', next)
+    // Rows were really read again: the files of the range are others.
+    expect(before.data.filter((file) => published.data.includes(file)).length).toBeLessThan(
+      before.data.length,
+    )
+    const columns = 'p, o, ts, delay, distance, origin, destination'
+    const rows = (files: ForeignFiles): string => `SELECT ${columns}
+      FROM (SELECT *, _kafka.partition AS p, _kafka."offset" AS o FROM ${foreignRows(files)})
+      WHERE ${inRange}`
+    const source = `SELECT ${columns} FROM ${logged} WHERE ${inRange}`
+    for (const [left, right] of [
+      [rows(before), rows(published)],
+      [rows(published), rows(before)],
+      [rows(published), source],
+      [source, rows(published)],
+    ] as const) {
+      const both = `SELECT (SELECT count(*) FROM (${left})), (SELECT count(*) FROM ((${left}) EXCEPT ALL (${right})))`
+      const [[total, others] = []] = (await rowsOf(both)) as readonly (readonly string[])[]
+      expect([Number(total), Number(others)]).toEqual([number(same), 0])
+    }
+    expect([number(same), differing, onlyMain, onlyBranch]).toEqual([number(read), '0', '0', '0'])
+  })
+
+  it('answered at its offsets what DuckDB counts below them', async () => {
+    const answers = `read_json('${join(base, 'answers.jsonl')}', format = 'newline_delimited',
+      columns = {count: 'BIGINT', "delaySum": 'BIGINT', committed: 'BIGINT', offsets: 'MAP(INTEGER, BIGINT)'})`
+    const compared = `SELECT given.n, given.count, given."delaySum", count(*) AS wanted, sum(delay)::BIGINT AS minutes
+      FROM (SELECT *, row_number() OVER () AS n FROM ${answers}) AS given
+      JOIN ${logged} AS one ON one.o < given.offsets[one.p::INTEGER] GROUP BY ALL`
+    const [figures] = await rowsOf(`SELECT (SELECT count(*) FROM ${answers}), count(*),
+        count(*) FILTER (count <> wanted OR "delaySum" <> minutes), max(wanted) FROM (${compared})`)
+    const [, given = ''] = /ok +answers +(\d+) answers, 0 differ/.exec(output) ?? []
+    expect(figures).toEqual([given, given, '0', `${count}`])
+    const [[ahead, places] = []] = (await rowsOf(`SELECT count(*) FILTER (count > committed),
+        count(DISTINCT offsets) FROM ${answers}`)) as readonly (readonly string[])[]
+    expect(/ok +live rows +(\d+) of them/.exec(output)?.[1]).toBe(ahead)
+    // Asked while data flowed: not all at one place.
+    expect(Number(places)).toBeGreaterThan(5)
+  })
+
+  it('showed a lambda view of all flights, those included that were never built', async () => {
+    const [, ...shown] =
+      /over HTTP: ([\d,]+) rows of ([\d,]+) flights, (-?[\d,]+) minutes/.exec(output) ?? []
+    const [wanted] = await rowsOf(`SELECT count(*), sum(n)::BIGINT, sum(delays)::BIGINT FROM (
+        SELECT count(*) AS n, sum(delay) AS delays FROM ${flights} GROUP BY date_trunc('day', date), origin)`)
+    expect(shown.map((text) => text.replaceAll(',', ''))).toEqual(wanted)
   })
 
   it('fails none of its checks', () => {

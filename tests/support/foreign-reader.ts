@@ -12,6 +12,8 @@ export interface ForeignFiles {
   readonly deletes: readonly string[]
   readonly properties: Readonly<Record<string, string>>
   readonly snapshotCount: number
+  /** Ids of this snapshot and of those that it stands on, newest first. */
+  readonly history: readonly string[]
 }
 
 interface Metadata {
@@ -19,6 +21,7 @@ interface Metadata {
   readonly refs: Readonly<Record<string, { readonly 'snapshot-id': number }>>
   readonly snapshots: readonly {
     readonly 'snapshot-id': number
+    readonly 'parent-snapshot-id'?: number
     readonly 'manifest-list': string
   }[]
 }
@@ -30,19 +33,19 @@ interface ManifestEntry {
   readonly data_file: { readonly content: number; readonly file_path: string }
 }
 
-/** `table` as `namespace.name`, in a warehouse that is a local directory. */
+/** `table` as `namespace.name`, in a warehouse that is a local directory; `at` a branch or the id of a snapshot. */
 export async function foreignFiles(
   warehouse: string,
   table: string,
-  branch = 'main',
+  at = 'main',
 ): Promise<ForeignFiles> {
   const anchor = join(warehouse, '_catalog', 'tables', `${table.replaceAll('.', '/')}.json`)
   const { metadataLocation } = (await json(await newest(anchor))) as {
     readonly metadataLocation: string
   }
   const metadata = (await json(fileURLToPath(metadataLocation))) as Metadata
-  const head = metadata.refs[branch]?.['snapshot-id']
-  const snapshot = metadata.snapshots.find((each) => each['snapshot-id'] === head)
+  const head = String(metadata.refs[at]?.['snapshot-id'] ?? at)
+  const snapshot = metadata.snapshots.find((each) => String(each['snapshot-id']) === head)
   const manifests = await records(snapshot?.['manifest-list'] ?? 'no snapshot')
   const live: ManifestEntry[] = []
   for (const { manifest_path: path } of manifests as readonly { manifest_path: string }[]) {
@@ -58,7 +61,20 @@ export async function foreignFiles(
     deletes: paths(1),
     properties: metadata.properties,
     snapshotCount: metadata.snapshots.length,
+    history: historyOf(metadata, head),
   }
+}
+
+function historyOf({ snapshots }: Metadata, head: string): readonly string[] {
+  const parents = new Map(
+    snapshots.map((each) => [String(each['snapshot-id']), String(each['parent-snapshot-id'])]),
+  )
+  const history: string[] = []
+  for (let id: string | undefined = head; id !== undefined && parents.has(id); ) {
+    history.push(id)
+    id = parents.get(id)
+  }
+  return history
 }
 
 /** The rows of the files as a table for DuckDB, position deletes taken off. */

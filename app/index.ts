@@ -40,6 +40,7 @@ export {
   type ReplayReport,
   type ReplayRequest,
 } from './replay-stream.ts'
+export { type MaintenanceOptions, runMaintenance, tablesOf } from './run-maintenance.ts'
 export {
   runLakeStream,
   type LakeStreamOptions,

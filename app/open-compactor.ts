@@ -1,9 +1,8 @@
 /** Maintenance of a lake: an engine of its own within limits, and the loop that runs by itself. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { currentSchema, type Expression } from '../catalog/index.ts'
-import type { TableIdentifier } from '../common/index.ts'
+import { openOwnDirectory, type TableIdentifier } from '../common/index.ts'
 import type {
   CompactorTools,
   MaintenanceLoop,
@@ -18,8 +17,8 @@ export interface LakeCompactor {
   rewrite(table: TableIdentifier, request: RewriteRequest): Promise<RewriteReport>
   /** A condition in SQL as the filter of a rewrite. Throws ValidationError where it cannot be one. */
   filterOf(table: TableIdentifier, where: string): Promise<Expression>
-  /** Not started. `stop` it before `close`. */
-  maintenanceLoop(): MaintenanceLoop
+  /** Of every table, or of those given. Not started; `stop` it before `close`. */
+  maintenanceLoop(tables?: readonly TableIdentifier[]): MaintenanceLoop
   close(): Promise<void>
 }
 
@@ -43,7 +42,7 @@ export async function openCompactor(
   await requireSafeStore(lake)
   const { createDataFileRewriter, openDatabase, tableFilter } = await import('../sql/index.ts')
   const { MaintenanceLoop, rewriteTable } = await import('../compactor/index.ts')
-  const directory = await mkdtemp(join(options.workDirectory ?? tmpdir(), 'tidewater-compactor-'))
+  const directory = await openOwnDirectory('tidewater-compactor', options.workDirectory)
   const database = await openDatabase({
     memoryLimitBytes: lake.settings.memoryBytesMax,
     tempDirectory: join(directory, 'spill'),
@@ -66,10 +65,10 @@ export async function openCompactor(
       const { metadata } = await catalog.loadTable(table)
       return tableFilter(database, currentSchema(metadata), where)
     },
-    maintenanceLoop: () => {
+    maintenanceLoop: (tables) => {
       const { intervalMs, snapshotsMax } = lake.settings.maintenance
       const policy = { intervalMs: Math.max(intervalMs, intervalMsMin), snapshotsMax }
-      return new MaintenanceLoop(tools, { ...policy, snapshotAgeMsMin })
+      return new MaintenanceLoop(tools, { ...policy, snapshotAgeMsMin }, tables)
     },
     close: async () => {
       database.close()

@@ -5,6 +5,8 @@ import {
   type StreamProgress,
   type StreamRunResult,
   runLakeStream,
+  runMaintenance,
+  tablesOf,
 } from '../app/index.ts'
 import { formatIdentifier } from '../common/index.ts'
 import type { CliContext, LoadedStream } from './context.ts'
@@ -32,26 +34,32 @@ export async function runStreams(
   refuseTwins(streams)
   const lake = await context.openLake(named)
   // One failing stream ends the others in order: a half-running process hides its fault.
-  const failed = new AbortController()
-  const signal = AbortSignal.any([context.signal, failed.signal])
+  const ended = new AbortController()
+  const signal = AbortSignal.any([context.signal, ended.signal])
   const monitor = new Monitor(context, lake, streams.length)
+  const workDirectory =
+    flags.workDir === undefined ? {} : { workDirectory: resolve(context.directory, flags.workDir) }
+  const drains = flags.until === 'latest'
   const runs = streams.map(async (stream) => {
     try {
       const result = await runLakeStream(lake, stream.settings, {
-        until: flags.until === 'latest' ? 'latest' : 'stopped',
+        until: drains ? 'latest' : 'stopped',
         signal,
         onProgress: (progress) => monitor.update(stream.settings.name, progress),
-        ...(flags.workDir === undefined
-          ? {}
-          : { workDirectory: resolve(context.directory, flags.workDir) }),
+        ...workDirectory,
       })
       return summaryRow(stream, result)
     } catch (error) {
-      failed.abort()
+      ended.abort()
       throw error
     }
   })
+  // A drain is over soon; whoever runs for long also keeps its tables in order.
+  const tables = tablesOf(streams.map(({ settings }) => settings))
+  const upkeep = drains ? undefined : runMaintenance(lake, { tables, signal, ...workDirectory })
   const outcomes = await Promise.allSettled(runs)
+  ended.abort()
+  await upkeep
   context.progress.done()
   await printSummary(
     context,

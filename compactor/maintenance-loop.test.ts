@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   commitAction,
+  ConflictError,
   type DataFile,
   type DataFileRewriter,
   FastAppend,
@@ -9,7 +10,7 @@ import {
   type Snapshot,
   type TableMetadata,
 } from '../catalog/index.ts'
-import { type LogFields, silentLogger, systemRandom } from '../common/index.ts'
+import { type LogFields, NotFoundError, seededRandom } from '../common/index.ts'
 import { MemoryFileIO } from '../io/index.ts'
 import { InstantClock } from '../tests/support/instant-clock.ts'
 import { MaintenanceLoop, type MaintenancePolicy, snapshotsOlderThan } from './maintenance-loop.ts'
@@ -69,21 +70,24 @@ describe('snapshotsOlderThan()', () => {
   })
 })
 
-/** A lake in memory whose rewriter fails for one table and writes nothing for the others. */
-async function lake() {
+/** A lake in memory whose rewriter fails. */
+async function lake(tables?: readonly string[]) {
   const clock = new InstantClock()
   const io = new MemoryFileIO({ clock })
   const catalog = new ObjectStoreCatalog({ io, warehouse: 'memory://m/wh', clock })
   await catalog.createNamespace(['a'])
   const events: [string, LogFields | undefined][] = []
   const note = (event: string, fields?: LogFields): void => void events.push([event, fields])
+  const failure = {
+    of: (path: string | undefined): Error => new Error(`cannot read ${path}`),
+  }
   const rewriter: DataFileRewriter = {
     rewrite: async ({ inputs }) => {
       await Promise.resolve()
-      throw new Error(`cannot read ${inputs[0]?.file.filePath}`)
+      throw failure.of(inputs[0]?.file.filePath)
     },
   }
-  const tools = { io, clock, random: systemRandom }
+  const tools = { io, clock, random: seededRandom(3) }
   const append = async (name: string): Promise<void> => {
     const filePath = `memory://m/wh/a/${name}/data/${clock.now()}.parquet`
     clock.advance(1)
@@ -104,12 +108,13 @@ async function lake() {
     await catalog.createTable({ identifier: { namespace: ['a'], name }, schema })
     for (let commit = 0; commit < commits; commit++) await append(name)
   }
-  const logger = { ...silentLogger, info: note, warn: note, error: note, with: () => logger }
+  const logger = { debug: note, info: note, warn: note, error: note, with: () => logger }
   const loop = new MaintenanceLoop(
     { ...tools, catalog, rewriter, logger, workDirectory: '/tmp/tidewater-maintenance-test' },
     policy,
+    tables?.map((name) => ({ namespace: ['a'], name })),
   )
-  return { append, catalog, clock, create, events, io, loop }
+  return { append, catalog, clock, create, events, failure, io, loop }
 }
 
 describe('MaintenanceLoop', () => {
@@ -174,13 +179,54 @@ describe('MaintenanceLoop', () => {
     expect(reads.filter((location) => !location.includes('/_catalog/'))).toEqual([])
   })
 
-  it('waits for its interval, and stops at once', async () => {
+  it('[K14] gives way without a word to whoever was there first, but not for ever', async () => {
+    const { create, events, failure, loop } = await lake()
+    await create('t', 5)
+    failure.of = () => new NotFoundError('its inputs were replaced and expired')
+    for (let pass = 0; pass < 7; pass++) await loop.runOnce()
+    expect(new Set(events.map(([event]) => event))).toEqual(new Set(['maintenance.yielded']))
+    expect(events).toHaveLength(7)
+    failure.of = () => new ConflictError('rival', [])
+    await loop.runOnce()
+    expect(events.at(-1)?.[0]).toBe('maintenance.table-failed')
+  })
+
+  it('[K14] processes that start together do not look together', async () => {
     const { clock, create, loop } = await lake()
+    await create('t', 1)
+    const { sleep } = clock
+    clock.sleep = async (ms, signal) => {
+      await new Promise((resolve) => setImmediate(resolve))
+      return sleep.call(clock, ms, signal)
+    }
+    loop.start()
+    while (clock.sleepsMs.length < 50) await new Promise((resolve) => setImmediate(resolve))
+    await loop.stop()
+    const waits = clock.sleepsMs.slice(0, 50)
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(policy.intervalMs * 0.8)
+    expect(Math.max(...waits)).toBeLessThanOrEqual(policy.intervalMs * 1.2)
+    expect(new Set(waits).size).toBeGreaterThan(20)
+    const mean = waits.reduce((sum, ms) => sum + ms, 0) / waits.length
+    expect(Math.abs(mean / policy.intervalMs - 1)).toBeLessThan(0.1)
+  })
+
+  it('keeps only the tables it is given, and waits for those that nobody has made yet', async () => {
+    const { create, events, loop } = await lake(['own', 'later'])
+    await create('own', 5)
+    await create('other', 5)
+    await loop.runOnce()
+    expect(events.map(([, fields]) => fields?.['table'])).toEqual(['a.own'])
+    await create('later', 5)
+    await loop.runOnce()
+    expect(events.map(([, fields]) => fields?.['table'])).toEqual(['a.own', 'a.later'])
+  })
+
+  it('stops at once', async () => {
+    const { create, loop } = await lake()
     await create('t', 1)
     loop.start()
     loop.start()
     await loop.stop()
-    expect(clock.sleepsMs.every((ms) => ms === policy.intervalMs)).toBe(true)
     await expect(loop.runOnce()).rejects.toThrow('maintenance is stopped')
   })
 })

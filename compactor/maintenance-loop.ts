@@ -4,10 +4,16 @@
  *
  * Invariants (docs/spec/compaction.md): nothing that goes wrong here reaches a sink: a failure is logged
  * and the table left alone for a while (K12); a table that has not changed costs one look at its pointer
- * (K13).
+ * (K13); processes that keep the same table do not fight over it (K14).
  */
-import { expireSnapshots, type TableMetadata } from '../catalog/index.ts'
-import { errorMessage, formatIdentifier, type TableIdentifier } from '../common/index.ts'
+import { ConflictError, expireSnapshots, type Table, type TableMetadata } from '../catalog/index.ts'
+import {
+  CommitFailedError,
+  errorMessage,
+  formatIdentifier,
+  NotFoundError,
+  type TableIdentifier,
+} from '../common/index.ts'
 import { allTables } from './all-tables.ts'
 import { rewriteOptions, type RewriteOptions } from './rewrite-options.ts'
 import type { RewriteReport } from './rewrite-report.ts'
@@ -35,27 +41,40 @@ const snapshotsPerPass = 1_000
 const snapshotSlack = 1.2
 /** A table that keeps failing is tried again after 1, 2, 4 … passes, this many at most. */
 const passesSkippedMax = 32
+/** Whoever loses to others so often in a row does no good, and that is a failure. */
+const lossesMax = 8
+/** Of the interval, at random to either side: processes that started together drift apart. */
+const jitter = 0.2
 
 interface TableMemory {
   /** The metadata file at which nothing was left to do. */
   settledAt: string | undefined
   failures: number
+  /** Since the last pass that nobody else got in the way of. */
+  losses: number
   passesToSkip: number
 }
 
 export class MaintenanceLoop {
   readonly #tools: CompactorTools
   readonly #policy: MaintenancePolicy
+  readonly #tables: readonly TableIdentifier[] | undefined
   readonly #stopping = new AbortController()
   readonly #memory = new Map<string, TableMemory>()
   #running: Promise<void> | undefined
 
-  constructor(tools: CompactorTools, policy: MaintenancePolicy) {
+  /** Without `tables` it keeps every table of the catalog. Those that do not exist yet are waited for. */
+  constructor(
+    tools: CompactorTools,
+    policy: MaintenancePolicy,
+    tables?: readonly TableIdentifier[],
+  ) {
     this.#tools = { ...tools, signal: this.#stopping.signal }
     this.#policy = policy
+    this.#tables = tables
   }
 
-  /** Returns at once; the first pass begins after one interval. */
+  /** Returns at once; the first pass begins after about one interval. */
   start(): void {
     this.#running ??= this.#run()
   }
@@ -66,11 +85,11 @@ export class MaintenanceLoop {
     await this.#running
   }
 
-  /** One pass over all tables. Throws only for a pass that is stopped. */
+  /** One pass over the tables. Throws only for a pass that is stopped. */
   async runOnce(): Promise<void> {
     const { catalog, logger } = this.#tools
     try {
-      for await (const identifier of allTables(catalog)) {
+      for await (const identifier of this.#tables ?? allTables(catalog)) {
         this.#stopping.signal.throwIfAborted()
         await this.#visit(identifier)
       }
@@ -84,13 +103,18 @@ export class MaintenanceLoop {
     const { signal } = this.#stopping
     try {
       for (;;) {
-        await this.#tools.clock.sleep(this.#policy.intervalMs, signal)
+        await this.#tools.clock.sleep(this.#waitMs(), signal)
         await this.runOnce()
       }
     } catch (error) {
       if (signal.aborted) return
       this.#tools.logger.error('maintenance.ended', { error: errorMessage(error) })
     }
+  }
+
+  #waitMs(): number {
+    const swing = (this.#tools.random.fraction() * 2 - 1) * jitter
+    return Math.round(this.#policy.intervalMs * (1 + swing))
   }
 
   async #visit(identifier: TableIdentifier): Promise<void> {
@@ -103,8 +127,13 @@ export class MaintenanceLoop {
     try {
       await this.#maintain(identifier, memory)
       memory.failures = 0
+      memory.losses = 0
     } catch (error) {
       this.#stopping.signal.throwIfAborted()
+      if (isLostRace(error) && ++memory.losses < lossesMax) {
+        this.#tools.logger.debug('maintenance.yielded', { table: name, to: errorMessage(error) })
+        return
+      }
       memory.passesToSkip = Math.min(passesSkippedMax, 2 ** memory.failures++)
       const { passesToSkip } = memory
       const fields = { table: name, error: errorMessage(error), passesToSkip }
@@ -113,9 +142,9 @@ export class MaintenanceLoop {
   }
 
   async #maintain(identifier: TableIdentifier, memory: TableMemory): Promise<void> {
-    const { catalog, clock, logger } = this.#tools
-    const table = await catalog.loadTable(identifier)
-    if (!isOurs(table.metadata)) return
+    const { clock, logger } = this.#tools
+    const table = await this.#find(identifier)
+    if (table === undefined || !isOurs(table.metadata)) return
     const isDue = snapshotsOlderThan(table.metadata, clock.now(), this.#policy) !== undefined
     if (table.metadataLocation === memory.settledAt && !isDue) return
     const result = await maintainTable(this.#tools, identifier, this.#policy)
@@ -125,13 +154,35 @@ export class MaintenanceLoop {
       logger.info('maintenance.done', { table: formatIdentifier(identifier), ...result })
   }
 
+  /** Undefined: nobody has made it yet, or somebody has dropped it since it was listed. */
+  async #find(identifier: TableIdentifier): Promise<Table | undefined> {
+    try {
+      return await this.#tools.catalog.loadTable(identifier)
+    } catch (error) {
+      if (error instanceof NotFoundError) return undefined
+      throw error
+    }
+  }
+
   #memoryOf(name: string): TableMemory {
     const known = this.#memory.get(name)
     if (known !== undefined) return known
-    const memory: TableMemory = { settledAt: undefined, failures: 0, passesToSkip: 0 }
+    const memory: TableMemory = { settledAt: undefined, failures: 0, losses: 0, passesToSkip: 0 }
     this.#memory.set(name, memory)
     return memory
   }
+}
+
+/**
+ * Somebody else was there first, and has perhaps even removed the files that were to be rewritten: the
+ * next pass sees what is left to do.
+ */
+function isLostRace(error: unknown): boolean {
+  return (
+    error instanceof ConflictError ||
+    error instanceof CommitFailedError ||
+    error instanceof NotFoundError
+  )
 }
 
 /** Compacts with bounded amplification, cold partitions first, then expires. */

@@ -12,10 +12,10 @@ import {
 import type { StreamSettings } from '../../common/settings/index.ts'
 import type { Lake } from '../lake.ts'
 import { openBatchJobs, type LakeBatchJobs } from '../open-batch-jobs.ts'
-import { openCompactor } from '../open-compactor.ts'
 import { openLive, type LakeLive } from '../open-live.ts'
 import { openTopicAdmin } from '../open-log.ts'
 import { openServer } from '../open-server.ts'
+import { runMaintenance } from '../run-maintenance.ts'
 import { runLakeStream } from '../run-stream.ts'
 import { requireSafeStore } from '../safe-store.ts'
 import { keepRunning } from './keep-running.ts'
@@ -38,8 +38,6 @@ export interface Dev {
   stop(): Promise<void>
 }
 
-/** Maintenance must not take the cores from sinks and queries. */
-const maintenanceThreads = 1
 const tableLookMs = 500
 /** Models may stand on tables that no stream of this project makes. */
 const tableWaitMsMax = 60_000
@@ -72,7 +70,8 @@ export async function startDev(lake: Lake, options: DevOptions): Promise<Dev> {
     stops.push(() => server.stop())
     const address = await server.start()
     stops.push(startStreams(lake, live, options.streams, stopping.signal))
-    if (lake.settings.maintenance.enabled) stops.push(await startMaintenance(lake))
+    const maintenance = runMaintenance(lake, { signal: stopping.signal })
+    stops.push(() => maintenance)
     const schedule = startSchedule(lake, jobs, options.streams, stopping.signal)
     stops.push(schedule.stop)
     return { address, scheduledModels: schedule.models, stop }
@@ -117,16 +116,6 @@ function startStreams(
   })
   return async () => {
     await Promise.all(runs)
-  }
-}
-
-async function startMaintenance(lake: Lake): Promise<() => Promise<void>> {
-  const compactor = await openCompactor(lake, { threads: maintenanceThreads })
-  const loop = compactor.maintenanceLoop()
-  loop.start()
-  return async () => {
-    await loop.stop()
-    await compactor.close()
   }
 }
 

@@ -4,13 +4,13 @@
  * A child serves one query at a time. One that was killed, crashed or served its share of queries is
  * replaced, not repaired.
  */
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   UnavailableError,
   UnsupportedError,
   errorMessage,
+  openOwnDirectory,
   type Clock,
   type Logger,
 } from '../../common/index.ts'
@@ -46,27 +46,6 @@ const warmMax = 2
 /** Bounds what may gather in a process over its life. */
 const queriesPerChildMax = 500
 
-const folderPrefix = 'tidewater-query-'
-
-/** What servers that were killed left behind; a folder's name says whose it is. */
-async function removeStaleFolders(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    const pid = Number(new RegExp(`^${folderPrefix}(\\d+)-`).exec(name)?.[1] ?? process.pid)
-    if (pid === process.pid || isRunning(pid)) continue
-    // Another user's, perhaps: it is not ours to remove then.
-    await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined)
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
 /** DuckDB's own bound on what it spills shall speak first: it says what to do. */
 function fileBytesMax({ tempBytesMax }: QueryLimits): number {
   return 2 * tempBytesMax + 64 * 2 ** 20
@@ -93,8 +72,7 @@ export class SandboxPool {
         { facts: { 'query.sandbox': options.mode } },
       )
     }
-    await removeStaleFolders()
-    const directory = await mkdtemp(join(tmpdir(), `${folderPrefix}${process.pid}-`))
+    const directory = await openOwnDirectory('tidewater-query')
     const pool = new SandboxPool(options, confinement, directory)
     try {
       await pool.#grow()

@@ -134,6 +134,11 @@ export {
   positionDeleteSchema,
   type WrittenPositionDeletes,
 } from './files/position-deletes.ts'
+export type {
+  LocalPositionDeletes,
+  PositionDeleteWriter,
+  WritePositionDeletesRequest,
+} from './files/position-delete-writer.ts'
 export { listReachableFiles, type UnreachableFiles } from './files/reachable-files.ts'
 export { dataLocation, metadataLocation, newDataFileLocation } from './files/locations.ts'
 export {

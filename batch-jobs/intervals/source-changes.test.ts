@@ -3,11 +3,14 @@ import { openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
 import {
   commitAction,
   currentSnapshot,
+  type DataFile,
   FastAppend,
   type NestedField,
   OverwriteFiles,
   planScan,
+  positionDeleteFile,
   RewriteFiles,
+  RowDelta,
   type Table,
 } from '../../catalog/index.ts'
 import { seededRandom, systemClock } from '../../common/index.ts'
@@ -98,6 +101,42 @@ describe('changedTimes()', () => {
     await commitAction(lake.catalog, before.identifier, remove, tools)
     const [gone] = (await changedSince(before)) as readonly string[]
     expect(['2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z']).toContain(gone?.split(' ')[0])
+  })
+
+  it('[B4] takes the times of a file that lost rows by position, and knows nothing of deletes for several', async () => {
+    await rows('2026-01-01 00:00:00+00')
+    const before = await rows('2026-01-02 00:00:00+00', '2026-01-05 00:00:00+00')
+    const live = await files(before)
+    const tools = { io: lake.io, clock: systemClock, random }
+    const lose = async (...targets: readonly DataFile[]): Promise<DataFile> => {
+      const referencedFiles = targets.map(({ filePath }) => filePath)
+      const file = positionDeleteFile({
+        filePath: `${referencedFiles[0]}.${targets.length}.deletes`,
+        fileSizeInBytes: 9n,
+        specId: 0,
+        partition: [],
+        recordCount: 1n,
+        referencedFiles,
+        posMin: 0n,
+        posMax: 0n,
+      })
+      const baseSnapshotId = (await lake.load(name)).metadata.currentSnapshotId
+      const changes = { baseSnapshotId, deletes: [{ file, referencedFiles }] }
+      await commitAction(lake.catalog, before.identifier, new RowDelta(tools, { changes }), tools)
+      return file
+    }
+    const wide = live.filter((file) => file.recordCount === 2n)
+    await lose(...wide)
+    expect(await changedSince(before)).toEqual(['2026-01-02T00:00:00Z 2026-01-05T00:00:00.001Z'])
+    const thinned = await lake.load(name)
+    const remove = new OverwriteFiles(tools, {
+      changes: { baseSnapshotId: thinned.metadata.currentSnapshotId, removed: wide },
+    })
+    await commitAction(lake.catalog, before.identifier, remove, tools)
+    expect(await changedSince(thinned)).toEqual(['2026-01-02T00:00:00Z 2026-01-05T00:00:00.001Z'])
+    await rows('2026-01-03 00:00:00+00')
+    await lose(...(await files(await lake.load(name))))
+    expect(await changedSince(thinned)).toBe('unknown')
   })
 
   it('[B4] does not know after a rollback, in another table of the name, or without bounds', async () => {

@@ -1,14 +1,16 @@
 /**
  * When rows came to or went from a table since a run read it: from the column bounds of the files that
- * later snapshots added and removed. What cannot be told for certain is `unknown`, never nothing.
+ * later snapshots added and removed, or took rows from by position. What cannot be told for certain is `unknown`, never nothing.
  */
 import {
   currentSchema,
   type DataFile,
   decodeValue,
   type ManifestCache,
+  type ManifestFile,
   mainBranch,
   type NestedField,
+  onlyReferencedFile,
   readManifestEntries,
   readSnapshotManifests,
   type Snapshot,
@@ -109,17 +111,48 @@ async function changedFiles(
   for (const snapshot of snapshots) {
     // A rewrite moves rows; none comes or goes.
     if (snapshot.summary?.operation === 'replace') continue
-    for (const manifest of await readSnapshotManifests(source, snapshot)) {
+    const manifests = await readSnapshotManifests(source, snapshot)
+    const thinned = new Set<string>()
+    for (const manifest of manifests) {
       if (manifest.addedSnapshotId !== snapshot.snapshotId) continue
-      // Which rows a delete file takes away its bounds do not say.
-      if (manifest.content === 'deletes') return undefined
       for (const entry of await readManifestEntries(source, metadata, manifest)) {
-        const isOwn = entry.snapshotId === snapshot.snapshotId && entry.status !== 'existing'
-        if (isOwn) files.push(entry.dataFile)
+        if (entry.snapshotId !== snapshot.snapshotId || entry.status === 'existing') continue
+        if (manifest.content === 'data') files.push(entry.dataFile)
+        else {
+          const target = targetOf(entry.dataFile)
+          if (target === undefined) return undefined
+          thinned.add(target)
+        }
       }
     }
+    const targets = await dataFiles(source, metadata, manifests, thinned)
+    if (targets === undefined) return undefined
+    files.push(...targets)
   }
   return files
+}
+
+/** The one data file whose rows a delete file takes away; which rows of it, only reading it would tell. */
+function targetOf(deletes: DataFile): string | undefined {
+  return deletes.content === 'position-deletes' ? onlyReferencedFile(deletes) : undefined
+}
+
+/** The files of `paths`, live or just removed; undefined when one of them is not to be found. */
+async function dataFiles(
+  source: ChangeSource,
+  metadata: TableMetadata,
+  manifests: readonly ManifestFile[],
+  paths: ReadonlySet<string>,
+): Promise<readonly DataFile[] | undefined> {
+  const found = new Map<string, DataFile>()
+  for (const manifest of manifests) {
+    if (found.size === paths.size) break
+    if (manifest.content !== 'data') continue
+    for (const { dataFile } of await readManifestEntries(source, metadata, manifest)) {
+      if (paths.has(dataFile.filePath)) found.set(dataFile.filePath, dataFile)
+    }
+  }
+  return found.size === paths.size ? [...found.values()] : undefined
 }
 
 /**

@@ -12,9 +12,15 @@ import {
   type DataFile,
   defaultPartitionSpec,
   FastAppend,
+  type LocalPositionDeletes,
   type ManifestCache,
   newDataFileLocation,
   OverwriteFiles,
+  partitionSpecById,
+  type PositionDeletes,
+  positionDeleteFile,
+  RowDelta,
+  type SnapshotOptions,
   type Table,
   type WrittenFile,
 } from '../../catalog/index.ts'
@@ -55,6 +61,10 @@ export interface RunCommit {
   readonly previousRunId: string | undefined
   readonly state: ModelState
   readonly removed: readonly DataFile[]
+  /** Rows that go from files that stay. */
+  readonly deletes?: readonly LocalPositionDeletes[]
+  /** Delete files of which `deletes` say all again. */
+  readonly replacedDeletes?: readonly DataFile[]
   readonly added: readonly WrittenFile[]
   /** What this run computed, for people. */
   readonly computed: readonly Span[]
@@ -68,9 +78,10 @@ export class RunConflictError extends LakeError {
 const uploadsMax = 4
 
 export async function commitRun(tools: RunCommitTools, run: RunCommit): Promise<Table> {
-  const { table, removed } = run
+  const { table } = run
   checkPreviousRun(table, run)
-  const uploaded = await uploadAll(tools, table, run.added)
+  const uploaded = await inGroups(run.added, (file) => upload(tools, table, file))
+  const deletes = await inGroups(run.deletes ?? [], (file) => uploadDeletes(tools, table, file))
   const options = {
     summary: summaryOf(tools, run),
     check: (base: Table) => checkPreviousRun(base, run),
@@ -81,33 +92,49 @@ export async function commitRun(tools: RunCommitTools, run: RunCommit): Promise<
       },
     ],
   }
-  const changes = {
-    baseSnapshotId: run.baseSnapshotId,
-    removed,
-    added: uploaded,
-  }
   try {
-    const { catalog } = tools
-    return removed.length === 0
-      ? await commitAction(
-          catalog,
-          table.identifier,
-          new FastAppend(tools, { ...options, files: uploaded }),
-          tools,
-        )
-      : await commitAction(
-          catalog,
-          table.identifier,
-          new OverwriteFiles(tools, { ...options, changes }),
-          tools,
-        )
+    return await commitFiles(tools, run, options, uploaded, deletes)
   } catch (error) {
     // Only a commit that surely failed leaves files that nobody will ever point at.
     if (error instanceof LakeError && !(error instanceof CommitStateUnknownError)) {
-      await tools.io.delete(uploaded.map((file) => file.filePath)).catch(() => undefined)
+      const files = [...uploaded, ...deletes.map(({ file }) => file)]
+      await tools.io.delete(files.map(({ filePath }) => filePath)).catch(() => undefined)
     }
     throw error
   }
+}
+
+async function commitFiles(
+  tools: RunCommitTools,
+  run: RunCommit,
+  options: SnapshotOptions,
+  added: readonly DataFile[],
+  deletes: readonly PositionDeletes[],
+): Promise<Table> {
+  const { catalog } = tools
+  const { baseSnapshotId, removed, replacedDeletes = [] } = run
+  const { identifier } = run.table
+  if (deletes.length > 0) {
+    const changes = { baseSnapshotId, removed, added, deletes, replacedDeletes }
+    // A row that is given again in another form must not have been deleted by somebody meanwhile.
+    const action = new RowDelta(tools, { ...options, changes, refuseNewDeletes: true })
+    return commitAction(catalog, identifier, action, tools)
+  }
+  if (removed.length > 0) {
+    const changes = { baseSnapshotId, removed, added }
+    return commitAction(
+      catalog,
+      identifier,
+      new OverwriteFiles(tools, { ...options, changes }),
+      tools,
+    )
+  }
+  return commitAction(
+    catalog,
+    identifier,
+    new FastAppend(tools, { ...options, files: added }),
+    tools,
+  )
 }
 
 function checkPreviousRun(base: Table, { state, previousRunId }: RunCommit): void {
@@ -135,17 +162,39 @@ function summaryOf(tools: RunCommitTools, run: RunCommit): Readonly<Record<strin
   }
 }
 
-async function uploadAll(
-  tools: RunCommitTools,
-  table: Table,
-  files: readonly WrittenFile[],
-): Promise<readonly DataFile[]> {
-  const uploaded: DataFile[] = []
+async function inGroups<File, Uploaded>(
+  files: readonly File[],
+  work: (file: File) => Promise<Uploaded>,
+): Promise<readonly Uploaded[]> {
+  const uploaded: Uploaded[] = []
   for (let index = 0; index < files.length; index += uploadsMax) {
     const group = files.slice(index, index + uploadsMax)
-    uploaded.push(...(await Promise.all(group.map((file) => upload(tools, table, file)))))
+    uploaded.push(...(await Promise.all(group.map(work))))
   }
   return uploaded
+}
+
+/** Beside its data file: of the spec and the partition that it has, which need not be today's. */
+async function uploadDeletes(
+  { io, random }: RunCommitTools,
+  { metadata }: Table,
+  { localPath, target, ...positions }: LocalPositionDeletes,
+): Promise<PositionDeletes> {
+  const { specId, partition, filePath } = target
+  const spec = partitionSpecById(metadata, specId)
+  const name = `${randomUuid(random)}-deletes.parquet`
+  const location = newDataFileLocation(metadata, spec, currentSchema(metadata), partition, name)
+  const stored = await io.upload(localPath, location)
+  const referencedFiles = [filePath]
+  const file = positionDeleteFile({
+    ...positions,
+    filePath: location,
+    fileSizeInBytes: BigInt(stored.sizeBytes),
+    specId,
+    partition,
+    referencedFiles,
+  })
+  return { file, referencedFiles }
 }
 
 async function upload(

@@ -46,7 +46,7 @@ export function historyColumns(
   const checked = config.checkCols === 'all' ? [] : config.checkCols
   for (const name of [...config.uniqueKey, ...checked]) requireColumn(file, source, name)
   const given = source.map(({ name }) => name)
-  const known = new Set([...given, ...Object.values(names), '$path'])
+  const known = new Set([...given, ...Object.values(names), '$path', '$pos'])
   const former = stored.map(({ name }) => name).filter((name) => !known.has(name))
   return {
     ...names,

@@ -18,7 +18,7 @@ export interface HistoryPlan {
   readonly observedMs: number
 }
 
-/** Temporary tables: `source_rows`, `stored_rows` (with `"$path"`) in; `next_rows` out. */
+/** Temporary tables: `source_rows`, `stored_rows` (with `"$path"` and `"$pos"`) in; `next_rows` out. */
 export const historyTables = {
   source: 'source_rows',
   stored: 'stored_rows',

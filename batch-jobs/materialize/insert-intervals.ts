@@ -1,14 +1,15 @@
 /**
  * `materialized: incremental` with event time: whole intervals are deleted and inserted anew in one
  * commit, so computing one twice leaves what computing it once leaves (docs/spec/batch-jobs.md, B3).
+ * How rows leave files that hold others too `remove-rows.ts` decides.
  *
  * The model's query is given one or more adjacent intervals at once as `{{ start }}` and `{{ end }}`;
  * rows outside are cut off, so that a query without those words is only slower, never wrong.
  */
 import {
   currentSchema,
-  type DataFile,
   defaultPartitionSpec,
+  type FileScanTask,
   type NestedField,
   type Table,
 } from '../../catalog/index.ts'
@@ -21,7 +22,8 @@ import { judgeSpans, timedStates, timedTables, upstreamTables } from '../interva
 import { sameSource, sourceStateOf } from '../intervals/model-state.ts'
 import { eventTimeField, timesOf } from '../intervals/source-changes.ts'
 import { commitRun } from './commit-run.ts'
-import { type Attempt, liveFiles, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { type Attempt, liveTasks, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { placedRows, placeSql, removeRows, type RowRemoval } from './remove-rows.ts'
 import { quoted, renderTemplate } from './render-model.ts'
 import { ensureTable } from './target-table.ts'
 
@@ -49,14 +51,14 @@ export async function insertIntervals(attempt: Attempt, config: IntervalConfig):
   const isReplaced = flags.fullRefresh && flags.window === undefined
   const options = { config: model.config, isReplaced }
   const table = await ensureTable(tools.catalog, model.table, columns, options, tools)
-  const live = await liveFiles(attempt)
-  const { removed, selectKept } =
+  const live = await liveTasks(attempt)
+  const { removal, selectKept } =
     isReplaced || pinned === undefined
-      ? { removed: live, selectKept: undefined }
+      ? { removal: { removed: live.map(({ file }) => file) }, selectKept: [] }
       : await keepOthers(attempt, pinned, config, due, live)
   const selects = due.map((_, index) => `SELECT * FROM span_${index}`)
   const added = await stage.write({
-    select: [...selects, ...(selectKept ?? [])].join(' UNION ALL BY NAME '),
+    select: [...selects, ...selectKept].join(' UNION ALL BY NAME '),
     schema: currentSchema(table.metadata),
     spec: defaultPartitionSpec(table.metadata),
     directory: attempt.directory,
@@ -68,7 +70,7 @@ export async function insertIntervals(attempt: Attempt, config: IntervalConfig):
     baseSnapshotId: pinned?.metadata.currentSnapshotId,
     previousRunId: previous?.runId,
     state: stateOf(attempt, await sourcesOf(attempt), done),
-    removed,
+    ...removal,
     added,
     computed: due,
   })
@@ -118,41 +120,53 @@ async function loadSpans(
 }
 
 /**
- * The files that hold rows of the due intervals go; their other rows are written again. In a table that
- * is partitioned by the interval's unit there are none of those.
+ * The rows of the due intervals go: with their files where these hold no others, which is always so in a
+ * table that is partitioned by the interval's unit.
  */
 async function keepOthers(
-  { stage, model }: Attempt,
-  { metadata }: Table,
+  attempt: Attempt,
+  table: Table,
   { eventTime }: IntervalConfig,
   due: readonly Span[],
-  live: readonly DataFile[],
-): Promise<{ readonly removed: readonly DataFile[]; readonly selectKept: readonly string[] }> {
-  const field = eventTimeField(metadata, eventTime)
+  live: readonly FileScanTask[],
+): Promise<{
+  readonly removal: Pick<RowRemoval, 'removed'> & Partial<RowRemoval>
+  readonly selectKept: readonly string[]
+}> {
+  const { stage, model } = attempt
+  const field = eventTimeField(table.metadata, eventTime)
   if (field === undefined) {
     throw new NotFoundError('the table of the model has no column of its event time', {
       facts: { table: formatIdentifier(model.table), column: eventTime },
     })
   }
-  const removed: DataFile[] = []
-  const partial = new Set<string>()
-  for (const file of live) {
-    const times = timesOf(file, field)
+  const whole: FileScanTask[] = []
+  const partial = new Map<string, FileScanTask>()
+  for (const task of live) {
+    const times = timesOf(task.file, field)
     if (times === undefined) continue
-    if (times !== 'unknown' && !overlaps(due, times)) continue
-    removed.push(file)
-    if (times === 'unknown' || !covers(due, times)) partial.add(file.filePath)
+    if (times !== 'unknown' && covers(due, times)) whole.push(task)
+    else if (times === 'unknown' || overlaps(due, times)) partial.set(task.file.filePath, task)
   }
-  if (partial.size === 0) return { removed, selectKept: [] }
+  const removed = whole.map(({ file }) => file)
+  if (partial.size === 0) return { removal: { removed }, selectKept: [] }
   const own = formatIdentifier(model.table)
   const name = `"${eventTime.replaceAll('"', '""')}"`
   const isDue = due.map((span) => `(${timeCondition(eventTime, span)})`).join(' OR ')
   await stage.load(
+    placedRows,
+    `SELECT "$path" AS path, ${placeSql(table)} AS pos, ${name} IS NOT NULL AND (${isDue}) AS is_gone FROM ${quoted(model.table)}`,
+    { keepFile: (each, file) => each !== own || partial.has(file.filePath) },
+  )
+  const removal = await removeRows(attempt, [...partial.values()], 'delete')
+  const all = { ...removal, removed: [...removed, ...removal.removed] }
+  if (removal.rewritten.size === 0) return { removal: all, selectKept: [] }
+  await stage.load(
     'kept',
     `SELECT * FROM ${quoted(model.table)} WHERE ${name} IS NULL OR NOT (${isDue})`,
-    { keepFile: (table, file) => table !== own || partial.has(file.filePath) },
+    { keepFile: (each, file) => each !== own || removal.rewritten.has(file.filePath) },
   )
-  return { removed, selectKept: ['SELECT * FROM kept'] }
+  return { removal: all, selectKept: ['SELECT * FROM kept'] }
 }
 
 function checkEventTime(

@@ -1,8 +1,8 @@
 /**
- * `snapshot`: SCD Type 2. The whole history of the source's keys, one row per version, written by
- * rewriting the files that hold a row which changed and leaving the others as they are.
+ * `snapshot`: SCD Type 2. The whole history of the source's keys, one row per version. What changed is
+ * taken out of the files that hold it, and files without a change stay as they are (`remove-rows.ts`).
  */
-import { currentSchema, type DataFile, defaultPartitionSpec } from '../../catalog/index.ts'
+import { currentSchema, defaultPartitionSpec } from '../../catalog/index.ts'
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
 import type { SnapshotConfig } from '../../common/settings/index.ts'
 import { plainText } from '../../sql/index.ts'
@@ -16,7 +16,15 @@ import {
   historyTables,
   quote,
 } from './history-sql.ts'
-import { type Attempt, liveFiles, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import {
+  type Attempt,
+  liveFiles,
+  liveTasks,
+  type Outcome,
+  sourcesOf,
+  stateOf,
+} from './materialize.ts'
+import { placedRows, placeSql, removeRows, rewrittenFiles, type RowRemoval } from './remove-rows.ts'
 import { quoted, renderTemplate } from './render-model.ts'
 import { ensureTable } from './target-table.ts'
 
@@ -37,8 +45,8 @@ export async function keepHistory(attempt: Attempt, config: SnapshotConfig): Pro
   }
   const hasHistory = pinned?.metadata.currentSnapshotId !== undefined && !flags.fullRefresh
   if (hasHistory) {
-    // The hidden column is part of `*` in a query that names it.
-    const history = `SELECT * FROM ${quoted(model.table)} WHERE "$path" IS NOT NULL`
+    // Hidden columns are part of `*` in a query that names them.
+    const history = `SELECT * FROM ${quoted(model.table)} WHERE "$path" IS NOT NULL AND ${placeSql(pinned)} >= 0`
     await stage.load(historyTables.stored, history)
   }
   const stored = hasHistory ? await stage.columns(historyTables.stored) : []
@@ -61,7 +69,7 @@ async function write(
   const columns = await stage.columns(historyTables.next)
   const options = { config, isReplaced: flags.fullRefresh }
   const table = await ensureTable(tools.catalog, model.table, columns, options, tools)
-  const { removed, select, changedCount, isSame } = await changes(attempt, plan)
+  const { removal, select, changedCount, isSame } = await changes(attempt, plan)
   if (isSame && previous !== undefined) {
     return unchanged(attempt, 'no row has changed')
   }
@@ -77,7 +85,7 @@ async function write(
     baseSnapshotId: pinned?.metadata.currentSnapshotId,
     previousRunId: previous?.runId,
     state: stateOf(attempt, sources, []),
-    removed,
+    ...removal,
     added,
     computed: [],
   })
@@ -91,7 +99,7 @@ async function write(
 }
 
 interface HistoryChanges {
-  readonly removed: readonly DataFile[]
+  readonly removal: Pick<RowRemoval, 'removed'> & Partial<RowRemoval>
   readonly select: string
   readonly changedCount: number
   readonly isSame: boolean
@@ -102,24 +110,25 @@ async function changes(attempt: Attempt, plan: HistoryPlan): Promise<HistoryChan
   const { next, history } = historyTables
   if (!plan.hasHistory) {
     const rows = await stage.rows(`SELECT count(*) FROM ${next}`)
-    const live = await liveFiles(attempt)
+    const removal = { removed: await liveFiles(attempt) }
     const changedCount = Number(rows[0]?.[0])
-    return { removed: live, select: `SELECT * FROM ${next}`, changedCount, isSame: false }
+    return { removal, select: `SELECT * FROM ${next}`, changedCount, isSame: false }
   }
   const same = sameRow(plan)
   const changed = await stage.rows(
     `SELECT count(*) FROM ${next} n WHERE NOT EXISTS (SELECT 1 FROM ${history} h WHERE ${same})`,
   )
-  await stage.run(`CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT "$path" AS path
-    FROM ${history} h WHERE NOT EXISTS (SELECT 1 FROM ${next} n WHERE ${same})`)
-  const paths = new Set((await stage.rows('SELECT path FROM touched')).map(([path]) => path))
-  const live = await liveFiles(attempt)
+  await stage.run(`CREATE OR REPLACE TEMP TABLE ${placedRows} AS
+    SELECT h."$path" AS path, ${placeSql(attempt.table)} AS pos, n.${quote(plan.columns.scdId)} IS NULL AS is_gone
+    FROM ${history} h LEFT JOIN ${next} n ON ${same}`)
+  const removal = await removeRows(attempt, await liveTasks(attempt), 'update')
+  const changedCount = Number(changed[0]?.[0])
   return {
-    removed: live.filter((file) => paths.has(file.filePath)),
+    removal,
     select: `SELECT n.* FROM ${next} n WHERE NOT EXISTS (SELECT 1 FROM ${history} h
-      WHERE ${same} AND h."$path" NOT IN (SELECT path FROM touched))`,
-    changedCount: Number(changed[0]?.[0]),
-    isSame: Number(changed[0]?.[0]) === 0 && paths.size === 0,
+      WHERE ${same} AND h."$path" NOT IN (SELECT path FROM ${rewrittenFiles}))`,
+    changedCount,
+    isSame: changedCount === 0 && removal.removed.length === 0 && removal.deletes.length === 0,
   }
 }
 

@@ -1,6 +1,6 @@
 /** What every materialization is given and gives back. */
 import type { Catalog, ManifestCache, Table } from '../../catalog/index.ts'
-import { currentSnapshot, planScan, type DataFile } from '../../catalog/index.ts'
+import { currentSnapshot, type DataFile, type FileScanTask, planScan } from '../../catalog/index.ts'
 import type { Clock, Logger, Random } from '../../common/index.ts'
 import { formatIdentifier } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
@@ -85,10 +85,14 @@ export function stateOf(
 }
 
 /** The live data files of the model's table as pinned. */
-export async function liveFiles({ tools, table }: Attempt): Promise<readonly DataFile[]> {
+export async function liveFiles(attempt: Attempt): Promise<readonly DataFile[]> {
+  return (await liveTasks(attempt)).map(({ file }) => file)
+}
+
+/** The same, each with its deletes. */
+export async function liveTasks({ tools, table }: Attempt): Promise<readonly FileScanTask[]> {
   if (table === undefined || currentSnapshot(table.metadata) === undefined) return []
-  const plan = await planScan(tools.io, table, {}, tools.cache)
-  return plan.tasks.map(({ file }) => file)
+  return (await planScan(tools.io, table, {}, tools.cache)).tasks
 }
 
 export function previousState(table: Table | undefined): ModelState | undefined {

@@ -1,6 +1,7 @@
 /**
  * Rows out by position deletes and rows in by data files, in one snapshot: merge-on-read changes (spec,
- * "Row-level Deletes", "Position Delete Files").
+ * "Row-level Deletes", "Position Delete Files"). Data files may go whole in the same snapshot, so that a
+ * change takes the cheaper way for each file.
  *
  * A position delete names a data file and is lost when that file is replaced, so every named file must
  * still be live when the change lands. Given as a function, the change is prepared again on the newer
@@ -8,17 +9,26 @@
  */
 import { UnsupportedError, ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
-import { DeleteIndex } from '../scan/delete-index.ts'
+import { DeleteIndex, onlyReferencedFile } from '../scan/delete-index.ts'
 import type { Expression } from '../scan/expression.ts'
 import type { DataFile, TableMetadata } from '../spec/types.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'
 import { ConflictError } from './conflict-error.ts'
-import { plannedSequenceNumber, refuseNewRows, requireLive } from './conflicts.ts'
+import {
+  danglingDeletes,
+  plannedSequenceNumber,
+  readDeletes,
+  refuseNewDeletes,
+  refuseNewRows,
+  requireLive,
+} from './conflicts.ts'
+import type { LiveFile } from './live-files.ts'
 import {
   operationOf,
   type PreparedSnapshot,
   type SnapshotBase,
   type SnapshotOptions,
+  type SnapshotPlan,
   SnapshotProducer,
   type SnapshotTools,
 } from './snapshot-producer.ts'
@@ -34,6 +44,10 @@ export interface RowChanges {
   readonly baseSnapshotId: bigint | undefined
   readonly added?: readonly DataFile[]
   readonly deletes?: readonly PositionDeletes[]
+  /** Data files that go whole; what of their rows stays is in `added`. */
+  readonly removed?: readonly DataFile[]
+  /** Position delete files of one data file each, whose positions `deletes` names again. */
+  readonly replacedDeletes?: readonly DataFile[]
 }
 
 export interface RowDeltaOptions extends SnapshotOptions {
@@ -44,6 +58,11 @@ export interface RowDeltaOptions extends SnapshotOptions {
    * another writer may have inserted meanwhile.
    */
   readonly refuseNewRows?: Expression | 'anywhere'
+  /**
+   * Rows of the named files that were deleted after `baseSnapshotId` are a conflict: for updates, whose
+   * added rows would bring them back. Removed files and replaced deletes always count so.
+   */
+  readonly refuseNewDeletes?: boolean
 }
 
 export interface PreparedRowDelta extends PreparedSnapshot {
@@ -63,7 +82,7 @@ export class RowDelta implements TransactionAction<PreparedRowDelta> {
     const { changes } = this.#options
     const found = typeof changes === 'function' ? await changes(table) : changes
     const { added = [], deletes = [] } = found
-    checkContents(added, deletes)
+    checkContents(found)
     const files = [...added, ...deletes.map((one) => one.file)]
     return { ...(await this.#producer.prepare(table, files)), changes: found }
   }
@@ -73,34 +92,53 @@ export class RowDelta implements TransactionAction<PreparedRowDelta> {
   }
 
   async commit(base: Table, prepared: PreparedRowDelta): Promise<ActionCommit | 'stale'> {
-    const { added = [], deletes = [] } = prepared.changes
     const opened = await this.#producer.open(base)
+    let plan: SnapshotPlan
     try {
-      await this.#checkBase(opened, prepared.changes)
+      plan = await this.#plan(opened, prepared.changes)
     } catch (error) {
       const canRecompute = typeof this.#options.changes === 'function'
       if (error instanceof ConflictError && canRecompute) return 'stale'
       throw error
     }
-    const operation = operationOf({
-      addsData: added.length > 0,
-      removesData: false,
-      addsDeletes: deletes.length > 0,
-    })
-    return this.#producer.commit(opened, prepared, { operation, removed: [] })
+    return this.#producer.commit(opened, prepared, plan)
   }
 
   discard(_prepared: PreparedRowDelta, committed: Table | undefined): Promise<void> {
     return this.#producer.discard(committed)
   }
 
-  async #checkBase(base: SnapshotBase, changes: RowChanges): Promise<void> {
+  async #plan(base: SnapshotBase, changes: RowChanges): Promise<SnapshotPlan> {
     const { source } = this.#producer
-    const { baseSnapshotId, added = [], deletes = [] } = changes
+    const { baseSnapshotId, added = [], deletes = [], removed = [] } = changes
     const { metadata } = base.table
     const since = plannedSequenceNumber(base, baseSnapshotId)
     const filter = this.#options.refuseNewRows
     if (filter !== undefined) await refuseNewRows(source, base, filter, since)
+    const operation = operationOf({
+      addsData: added.length > 0,
+      removesData: removed.length > 0,
+      addsDeletes: deletes.length > 0,
+    })
+    const named = await this.#checkDeletes(base, changes)
+    const replaced = changes.replacedDeletes ?? []
+    const isUpdate = this.#options.refuseNewDeletes === true || replaced.length > 0
+    if (!isUpdate && removed.length === 0) return { operation, removed: [] }
+    const gone = await requireLive(source, base, removed)
+    const known = await readDeletes(source, base)
+    refuseNewDeletes(metadata, known, isUpdate ? [...gone, ...named] : gone, since)
+    const dangling = await danglingDeletes(source, base, known, gone)
+    const obsolete = replacedIn(known, replaced)
+    return { operation, removed: [...gone, ...new Set([...dangling, ...obsolete])] }
+  }
+
+  /** The live files that the deletes name, each of which readers will apply them to. */
+  async #checkDeletes(
+    base: SnapshotBase,
+    { added = [], deletes = [] }: RowChanges,
+  ): Promise<readonly LiveFile[]> {
+    const { source } = this.#producer
+    const { metadata } = base.table
     const own = new Map(added.map((file) => [file.filePath, file]))
     for (const one of deletes) {
       for (const path of one.referencedFiles) {
@@ -121,16 +159,26 @@ export class RowDelta implements TransactionAction<PreparedRowDelta> {
         if (file !== undefined) checkReaches(metadata, one.file, file)
       }
     }
+    return live
   }
 }
 
-function checkContents(added: readonly DataFile[], deletes: readonly PositionDeletes[]): void {
-  const notData = added.find((file) => file.content !== 'data')
+function checkContents(changes: RowChanges): void {
+  const { added = [], deletes = [], removed = [], replacedDeletes = [] } = changes
+  const notData = [...added, ...removed].find((file) => file.content !== 'data')
   if (notData !== undefined) {
     throw new ValidationError('a delete file is given among the data files', {
       facts: { file: notData.filePath },
     })
   }
+  const named = new Set(deletes.flatMap(({ referencedFiles }) => referencedFiles))
+  const both = removed.find((file) => named.has(file.filePath))
+  if (both !== undefined) {
+    throw new ValidationError('a data file is removed and has rows deleted in one commit', {
+      facts: { file: both.filePath },
+    })
+  }
+  for (const file of replacedDeletes) checkReplaced(file, deletes)
   for (const { file, referencedFiles } of deletes) {
     const facts = { file: file.filePath }
     if (file.content === 'equality-deletes') {
@@ -145,6 +193,28 @@ function checkContents(added: readonly DataFile[], deletes: readonly PositionDel
       })
     }
   }
+}
+
+/** Taking away the deletes of a file that gets no others would bring its rows back. */
+function checkReplaced(file: DataFile, deletes: readonly PositionDeletes[]): void {
+  const target = file.content === 'position-deletes' ? onlyReferencedFile(file) : undefined
+  const heirs = deletes.filter(({ referencedFiles }) => referencedFiles.some((p) => p === target))
+  const positions = heirs.reduce((sum, heir) => sum + heir.file.recordCount, 0n)
+  if (heirs.length > 0 && positions >= file.recordCount) return
+  throw new ValidationError(
+    'only position deletes of one data file can be replaced, by as many or more of the same file',
+    { facts: { file: file.filePath } },
+  )
+}
+
+/** Throws ConflictError when one of `replaced` is no longer live. */
+function replacedIn(live: readonly LiveFile[], replaced: readonly DataFile[]): readonly LiveFile[] {
+  const byPath = new Map(live.map((each) => [each.entry.dataFile.filePath, each]))
+  const missing = replaced.map(({ filePath }) => filePath).filter((path) => !byPath.has(path))
+  if (missing.length > 0) {
+    throw new ConflictError('delete files were replaced by another commit; plan again', missing, {})
+  }
+  return replaced.flatMap(({ filePath }) => byPath.get(filePath) ?? [])
 }
 
 /** A delete file in another partition, or whose bounds leave the path out, would not be applied. */

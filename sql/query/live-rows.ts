@@ -14,7 +14,8 @@ import {
   columnSelects,
   escapeGlob,
   type FileGroup,
-  pathColumn,
+  type HiddenColumns,
+  noHidden,
   type ScanFile,
   schemaMembers,
 } from './scan-sql.ts'
@@ -22,11 +23,11 @@ import { duckdbTypeName } from './type-name.ts'
 
 type LiveScanFile = LiveFile & ScanFile
 
-/** The schema's columns of the files' rows; `withPath` adds the hidden column, which is NULL. */
+/** The schema's columns of the files' rows, and the hidden ones that are wanted, which are NULL. */
 export function liveSelects(
   schema: Schema,
   groups: readonly FileGroup<LiveScanFile>[],
-  withPath: boolean,
+  hidden: HiddenColumns,
 ): readonly string[] {
   checkNames(schema)
   return groups.flatMap(({ files, layout }) => {
@@ -34,7 +35,7 @@ export function liveSelects(
     const cut = files.filter(({ ranges }) => ranges !== undefined)
     // All whole files in one scan: a branch of the plan for each would cost more than its rows.
     const scans = [...(whole.length === 0 ? [] : [whole]), ...cut.map((file) => [file])]
-    return scans.map((scan) => liveSelect(schema, { files: scan, layout }, withPath))
+    return scans.map((scan) => liveSelect(schema, { files: scan, layout }, hidden))
   })
 }
 
@@ -51,10 +52,9 @@ function checkNames(schema: Schema): void {
 function liveSelect(
   schema: Schema,
   { files, layout }: FileGroup<LiveScanFile>,
-  withPath: boolean,
+  hidden: HiddenColumns,
 ): string {
-  const columns = columnSelects(schema, layout)
-  if (withPath) columns.push(`CAST(NULL AS VARCHAR) AS ${quoteIdentifier(pathColumn)}`)
+  const columns = [...columnSelects(schema, layout), ...noHidden(hidden)]
   const members = [
     ...schemaMembers(schema, layout),
     ...Object.values(livePlaceColumns).map(({ id, name, type }) => {

@@ -35,12 +35,18 @@ export interface FileGroup<File extends ScanFile = ScanFile> {
 
 type FileLayout = ReadonlyMap<number, FileNode>
 
-export interface ScanSelect {
+/** Columns behind the schema's that a query has when it names them. */
+export interface HiddenColumns {
+  /** `"$path"`: the location of the row's file. */
+  readonly withPath: boolean
+  /** `"$pos"`: the row's place in its file, counted from 0. */
+  readonly withPos?: boolean
+}
+
+export interface ScanSelect extends HiddenColumns {
   readonly schema: Schema
   readonly groups: readonly FileGroup[]
   readonly rowCount: bigint
-  /** Adds the hidden column `"$path"`. */
-  readonly withPath: boolean
   /** Further queries whose rows follow, with the same columns. */
   readonly live?: readonly string[]
   /**
@@ -50,7 +56,8 @@ export interface ScanSelect {
   readonly deletedRows?: string
 }
 
-export const pathColumn = '$path'
+const pathColumn = '$path'
+const posColumn = '$pos'
 const fileColumn = '$file'
 /** DuckDB gives this name itself and takes no other. */
 const rowNumberColumn = 'file_row_number'
@@ -97,8 +104,20 @@ function emptySelect(scan: ScanSelect): string {
   const columns = scan.schema.fields.map(
     (field) => `CAST(NULL AS ${duckdbTypeName(field.type)}) AS ${quoteIdentifier(field.name)}`,
   )
-  if (scan.withPath) columns.push(`CAST(NULL AS VARCHAR) AS ${quoteIdentifier(pathColumn)}`)
-  return `SELECT ${columns.join(', ')} WHERE false`
+  return `SELECT ${[...columns, ...noHidden(scan)].join(', ')} WHERE false`
+}
+
+/** Those of `columnNames` that are hidden columns. */
+export function hiddenColumns(columnNames: ReadonlySet<string>): HiddenColumns {
+  return { withPath: columnNames.has(pathColumn), withPos: columnNames.has(posColumn) }
+}
+
+/** The hidden columns of rows that lie in no file of the table. */
+export function noHidden({ withPath, withPos }: HiddenColumns): readonly string[] {
+  return [
+    ...(withPath ? [`CAST(NULL AS VARCHAR) AS ${quoteIdentifier(pathColumn)}`] : []),
+    ...(withPos === true ? [`CAST(NULL AS BIGINT) AS ${quoteIdentifier(posColumn)}`] : []),
+  ]
 }
 
 /** The schema's columns out of `r`, which was read by `schemaMembers`. */
@@ -115,26 +134,36 @@ export function columnSelects(schema: Schema, layout: FileLayout | undefined): s
 function groupSelect(scan: ScanSelect, group: FileGroup): string {
   const columns = columnSelects(scan.schema, group.layout)
   const from = `${readParquet(scan, group)} AS r${withoutDeleted(scan)}`
-  if (!scan.withPath) return `SELECT ${columns.join(', ')} FROM ${from}`
+  const pos = scan.withPos === true ? [posSelect(scan.schema)] : []
+  if (!scan.withPath) return `SELECT ${[...columns, ...pos].join(', ')} FROM ${from}`
   const paths = group.files.map(
     ({ path, location }) => `(${quoteLiteral(path)}, ${quoteLiteral(location)})`,
   )
+  const hidden = [`p.location AS ${quoteIdentifier(pathColumn)}`, ...pos]
   return (
-    `SELECT ${columns.join(', ')}, p.location AS ${quoteIdentifier(pathColumn)} FROM ${from} ` +
+    `SELECT ${[...columns, ...hidden].join(', ')} FROM ${from} ` +
     `JOIN (VALUES ${paths.join(', ')}) AS p(path, location) ON r.${quoteIdentifier(fileColumn)} = p.path`
   )
 }
 
 function withoutDeleted({ schema, deletedRows }: ScanSelect): string {
   if (deletedRows === undefined) return ''
-  if (schema.fields.some(({ name }) => name.toLowerCase() === rowNumberColumn)) {
-    throw new UnsupportedError(
-      'a column has the name that the engine gives to row numbers, so deletes cannot be applied: rename it',
-      { facts: { column: rowNumberColumn } },
-    )
-  }
+  checkRowNumbers(schema)
   const file = quoteIdentifier(fileColumn)
   return ` ANTI JOIN ${deletedRows} AS d ON r.${file} = d.path AND r.${rowNumberColumn} = d.pos`
+}
+
+function posSelect(schema: Schema): string {
+  checkRowNumbers(schema)
+  return `r.${rowNumberColumn} AS ${quoteIdentifier(posColumn)}`
+}
+
+function checkRowNumbers(schema: Schema): void {
+  if (schema.fields.every(({ name }) => name.toLowerCase() !== rowNumberColumn)) return
+  throw new UnsupportedError(
+    'a column has the name that the engine gives to row numbers, so rows have no places and deletes cannot be applied: rename it',
+    { facts: { column: rowNumberColumn } },
+  )
 }
 
 /** The entries of read_parquet's `schema`: each field by its id. */
@@ -156,7 +185,9 @@ function readParquet(scan: ScanSelect, group: FileGroup): string {
     ...(scan.withPath || scan.deletedRows !== undefined
       ? [`filename = ${quoteLiteral(fileColumn)}`]
       : []),
-    ...(scan.deletedRows === undefined ? [] : [`${rowNumberColumn} = true`]),
+    ...(scan.deletedRows === undefined && scan.withPos !== true
+      ? []
+      : [`${rowNumberColumn} = true`]),
   ]
   return `read_parquet([${files.join(', ')}], ${options.join(', ')})`
 }

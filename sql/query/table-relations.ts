@@ -23,7 +23,8 @@ import { pointAtRelations, withoutCatalogNames, type Relation } from './query-vi
 import {
   escapeGlob,
   type FileGroup,
-  pathColumn,
+  type HiddenColumns,
+  hiddenColumns,
   type ScanFile,
   scanSelect,
 } from './scan-sql.ts'
@@ -138,7 +139,7 @@ export class TableRelations {
     const relations: Relation[] = []
     for (const table of planned) {
       this.#options.signal?.throwIfAborted()
-      relations.push(await this.#relation(session, table, columnNames.has(pathColumn)))
+      relations.push(await this.#relation(session, table, hiddenColumns(columnNames)))
     }
     return relations
   }
@@ -150,7 +151,7 @@ export class TableRelations {
   async #relation(
     session: QuerySession,
     planned: PlannedTable,
-    withPath: boolean,
+    hidden: HiddenColumns,
   ): Promise<Relation> {
     const { reference, plan, table, layer } = planned
     const catalogName = this.#tools.nextCatalogName()
@@ -186,9 +187,9 @@ export class TableRelations {
       certain ? [{ files: each, layout: undefined }] : groupByLayout(session, schema, each)
     const groups = await grouped(scanFiles)
     const liveFiles = (live?.files ?? []).map((file) => ({ ...file, location: file.path }))
-    const selects = liveSelects(schema, await grouped(liveFiles), withPath)
+    const selects = liveSelects(schema, await grouped(liveFiles), hidden)
     const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0n)
-    const scan = { schema, groups, rowCount, withPath, live: selects }
+    const scan = { schema, groups, rowCount, ...hidden, live: selects }
     const deleted = deletedRowsSelect(withDeletes(tasks, opened.files))
     return {
       reference,

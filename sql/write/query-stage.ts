@@ -8,8 +8,14 @@ import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { NestedField, PartitionSpec, Schema, WrittenFile } from '../../catalog/index.ts'
-import { CorruptDataError, ValidationError, errorMessage } from '../../common/index.ts'
+import type {
+  NestedField,
+  PartitionSpec,
+  PositionDeleteWriter,
+  Schema,
+  WrittenFile,
+} from '../../catalog/index.ts'
+import { CorruptDataError, LakeError, ValidationError, errorMessage } from '../../common/index.ts'
 import { duckdbTypeName } from '../query/type-name.ts'
 import { queryTools, type QueryEngineOptions } from '../query/query-engine.ts'
 import type { ResultRow, TableSummary } from '../query/query-result.ts'
@@ -22,6 +28,7 @@ import { copyOptions } from './parquet-options.ts'
 import { type ColumnStatistics, fileMetrics } from './parquet-statistics.ts'
 import { partitionRows, planPartitions, type RowGroup } from './partition-rows.ts'
 import { bucketMacros } from './partition-sql.ts'
+import { writePositionDeletes } from './position-delete-files.ts'
 import { icebergType } from './query-types.ts'
 
 export interface LoadedRows {
@@ -50,6 +57,8 @@ export interface QueryStage {
   run(sql: string): Promise<void>
   rows(sql: string): Promise<readonly ResultRow[]>
   write(request: StagedFilesRequest): Promise<readonly WrittenFile[]>
+  /** Its queries are over the temporary tables. */
+  readonly deletes: PositionDeleteWriter
   close(): void
 }
 
@@ -96,6 +105,14 @@ export async function openQueryStage(
     },
     rows: (sql) => readRows(connection, sql),
     write: (request) => writeStaged(connection, request),
+    deletes: {
+      write: async (request) => {
+        signal?.throwIfAborted()
+        return writePositionDeletes(connection, request).catch((error: unknown) => {
+          throw engineError(error)
+        })
+      },
+    },
     close: () => {
       signal?.removeEventListener('abort', interrupt)
       connection.closeSync()
@@ -268,6 +285,7 @@ function fileBytes(property: string | undefined): bigint {
 
 /** `errors_as_json` is on for the connection; people want the message. */
 function engineError(error: unknown): Error {
+  if (error instanceof LakeError) return error
   const message = errorMessage(error)
   const text = /"exception_message":("(?:[^"\\]|\\.)*")/.exec(message)?.[1]
   if (text === undefined) return error instanceof Error ? error : new Error(message)

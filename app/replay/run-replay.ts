@@ -5,14 +5,13 @@
  * The rows are written by the very runner of the sink, over a log that seems to end where the range
  * does, with the branch's own offsets: what makes a sink exactly once makes a replay exactly once.
  */
-import { type Catalog, mainBranch, type Table } from '../../catalog/index.ts'
-import { type AlreadyExistsError, formatIdentifier, ValidationError } from '../../common/index.ts'
+import { mainBranch, type Table } from '../../catalog/index.ts'
+import { AlreadyExistsError, formatIdentifier, ValidationError } from '../../common/index.ts'
 import { parseTableName, type StreamSettings } from '../../common/settings/index.ts'
 import {
   createRangeSource,
   ensureDeadLetterTable,
   findTable,
-  letterBranchOf,
   readReplayRecord,
   replayLag,
   type ReplayRange,
@@ -31,18 +30,8 @@ import { openSource, withoutGroup } from '../open-source.ts'
 import { requireSafeStore } from '../safe-store.ts'
 import { requireStreamTable, type ReplayRequest, resolveReplay } from './plan-replay.ts'
 import { findRangeFiles, letterRangeOf, rowRangeOf, tableAt } from './range-rows.ts'
-import { loadingBy, withRangeTools } from './range-tools.ts'
-import {
-  branchRemoved,
-  createReplayBranch,
-  dropLetterBranch,
-  dropReplayBranch,
-  emptyRange,
-  foreignBranch,
-  hasBranch,
-  isEmptied,
-  keepForever,
-} from './replay-branch.ts'
+import { withRangeTools } from './range-tools.ts'
+import { createReplayBranch, dropReplayBranch, emptyRange, isEmptied } from './replay-branch.ts'
 
 export interface ReplayOptions extends ReplayRequest {
   /** Begins anew where the branch exists already. */
@@ -158,7 +147,7 @@ async function begin(
     checkSame(existing, branch, record, settings, request)
     return record
   }
-  if (existing.metadata.refs[branch] !== undefined) throw foreign(existing, branch)
+  if (existing.metadata.refs[branch] !== undefined) throw foreignBranch(existing, branch)
   const { table, snapshotId, ranges } = await resolveReplay(lake, settings, { from, until })
   const created: ReplayRecord = {
     stream: settings.name,
@@ -167,16 +156,12 @@ async function begin(
     ranges,
     rules: rulesDigest(settings),
     deadLetterTable: formatIdentifier(settings.errors.deadLetterTable),
-    letterBranch: letterBranchOf(branch, table.identifier),
   }
   // A letter branch of an earlier replay whose table branch is gone would be taken for this one's.
-  await ensureDeadLetterTable(lake.catalog, settings.errors.deadLetterTable)
-  await dropLetterBranch(lake, created)
-  const made = await createReplayBranch(lake, table.identifier, branch, snapshotId, created)
-  // Somebody may have begun another one in the same moment: the table's record holds.
-  const held = readReplayRecord(made.metadata.properties, branch) ?? created
-  checkSame(made, branch, held, settings, request)
-  return held
+  const letters = await ensureDeadLetterTable(lake.catalog, settings.errors.deadLetterTable)
+  await dropReplayBranch(lake, letters.identifier, branch)
+  await createReplayBranch(lake, table.identifier, branch, snapshotId, created)
+  return created
 }
 
 function checkSame(
@@ -188,13 +173,10 @@ function checkSame(
 ): void {
   const facts = { table: formatIdentifier(table.identifier), branch }
   const ways = 'name another branch, or begin anew with --restart'
-  if (!hasBranch(table.metadata, branch)) throw branchRemoved(facts)
-  const { target } = record
-  if (target !== settings.output.branch) {
-    throw new ReplayRefusedError(
-      `the stream writes to another branch than when this replay began; ${ways}`,
-      { facts: { ...facts, began: target, now: settings.output.branch } },
-    )
+  if (table.metadata.refs[branch] === undefined) {
+    throw new ReplayRefusedError(`the branch of this replay was removed by somebody; ${ways}`, {
+      facts,
+    })
   }
   if (record.stream !== settings.name || record.request !== request) {
     throw new ReplayRefusedError(`the branch belongs to another replay; ${ways}`, {
@@ -208,8 +190,14 @@ function checkSame(
   )
 }
 
-function foreign({ identifier, metadata }: Table, branch: string): AlreadyExistsError {
-  return foreignBranch({ identifier, branch, snapshotId: metadata.refs[branch]?.snapshotId })
+function foreignBranch(table: Table, branch: string): AlreadyExistsError {
+  return new AlreadyExistsError('the branch exists and no replay made it; name another', {
+    facts: {
+      table: formatIdentifier(table.identifier),
+      branch,
+      snapshot: table.metadata.refs[branch]?.snapshotId ?? 0n,
+    },
+  })
 }
 
 async function emptyBranches(
@@ -221,26 +209,22 @@ async function emptyBranches(
 ): Promise<void> {
   const table = await requireStreamTable(lake, settings)
   const letters = await lake.catalog.loadTable(parseTableName(record.deadLetterTable))
-  const { letterBranch } = record
-  const hasLetters = isEmptied(letters, letterBranch)
-  if (isEmptied(table, branch)) {
-    if (hasLetters) return
-    // Its letters went first, and some that were read since may have been in it.
-    throw branchRemoved({ table: record.deadLetterTable, branch: letterBranch })
-  }
+  const isReady = isEmptied(table, branch) && isEmptied(letters, branch)
+  if (isReady) return
   const source = restoreOffsets(table, record.target).get(record.stream)
   if (source === undefined) throw new Error('assertion failed: the target knows the stream')
   await withRangeTools(
     lake,
     async (tools) => {
-      const { identifier } = letters
-      if (!hasLetters) {
+      if (!isEmptied(letters, branch)) {
         const range = letterRangeOf(record.stream, record.ranges)
-        await emptyRange(tools, identifier, letterBranch, mainBranch, range, record, source)
+        const { identifier } = letters
+        await emptyRange(tools, identifier, branch, mainBranch, range, record, source)
       }
-      await keepForever(lake, identifier, letterBranch)
-      const range = rowRangeOf(table, record.ranges)
-      await emptyRange(tools, table.identifier, branch, branch, range, record, source)
+      if (!isEmptied(table, branch)) {
+        const range = rowRangeOf(table, record.ranges)
+        await emptyRange(tools, table.identifier, branch, branch, range, record, source)
+      }
     },
     workDirectory,
   )
@@ -252,7 +236,7 @@ async function readAgain(
   record: ReplayRecord,
   options: ReplayOptions,
 ): Promise<StreamRunResult> {
-  const { io, clock, random } = lake
+  const { catalog, io, clock, random } = lake
   const { into: branch, threads, workDirectory, signal, onProgress } = options
   const logger = lake.logger.with({ stream: settings.name, replay: branch })
   const log = await openSource(withoutGroup(settings.input), { clock, random, logger })
@@ -261,13 +245,13 @@ async function readAgain(
   try {
     const parts = {
       source,
-      catalog: whileBranchesStand(lake, settings, branch, record),
+      catalog,
       io,
       writer: createDataFileWriter(database),
       clock,
       random,
       logger,
-      deadLetterBranch: record.letterBranch,
+      deadLetterBranch: branch,
       ...(workDirectory === undefined ? {} : { workDirectory }),
     }
     const onBranch = {
@@ -284,26 +268,6 @@ async function readAgain(
     await source.stop()
     database.close()
   }
-}
-
-/** A sink makes the branch that it misses from what main holds: rows of the range would be there twice. */
-function whileBranchesStand(
-  { catalog }: Lake,
-  { output }: StreamSettings,
-  branch: string,
-  { deadLetterTable, letterBranch }: ReplayRecord,
-): Catalog {
-  const branches = new Map([
-    [formatIdentifier(output.table), branch],
-    [deadLetterTable, letterBranch],
-  ])
-  return loadingBy(catalog, async (identifier) => {
-    const table = await catalog.loadTable(identifier)
-    const name = formatIdentifier(identifier)
-    const needed = branches.get(name)
-    if (needed === undefined || hasBranch(table.metadata, needed)) return table
-    throw branchRemoved({ table: name, branch: needed })
-  })
 }
 
 async function requireComplete(
@@ -324,10 +288,9 @@ async function dropEarlier(lake: Lake, settings: StreamSettings, branch: string)
   const table = await requireStreamTable(lake, settings)
   const record = readReplayRecord(table.metadata.properties, branch)
   if (record === undefined) {
-    if (table.metadata.refs[branch] !== undefined) throw foreign(table, branch)
+    if (table.metadata.refs[branch] !== undefined) throw foreignBranch(table, branch)
     return
   }
-  await dropLetterBranch(lake, record)
   await dropReplayBranch(lake, table.identifier, branch)
 }
 

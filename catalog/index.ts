@@ -156,7 +156,9 @@ export {
 export type { ActionCommit, TransactionAction } from './transaction/action.ts'
 export { type CommitTools, commitAction } from './transaction/commit-action.ts'
 export type { ColumnPosition, SchemaChange } from './transaction/evolve-schema.ts'
+export { isPublished } from './transaction/branch-change.ts'
 export { ConflictError } from './transaction/conflict-error.ts'
+export { ancestorsOf } from './transaction/conflicts.ts'
 export {
   expireSnapshots,
   type ExpireSnapshotsOptions,

@@ -66,12 +66,14 @@ export type {
 } from './replay/replay-ranges.ts'
 export {
   formatReplayRecord,
+  letterBranchOf,
+  publishedPropertyKey,
   readReplayRecord,
   replayLag,
   replayPropertyKey,
   rewoundOffsets,
   rulesDigest,
 } from './replay/replay-record.ts'
-export type { ReplayRecord } from './replay/replay-record.ts'
+export type { ReplayPublication, ReplayRecord } from './replay/replay-record.ts'
 export { checkIdentity } from './stream-positions.ts'
 export { ensureDeadLetterTable, findTable } from './stream-table.ts'

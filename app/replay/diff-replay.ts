@@ -60,7 +60,7 @@ export async function diffReplay(
       `SELECT * FROM ${tableAt(table, ref)} WHERE ${range.condition}`
     const base = await stage.load('replay_base', select(baseBranch(branch)))
     const ours = await stage.load('replay_ours', select(branch))
-    const letters = await countLetters(lake, stage, record, branch)
+    const letters = await countLetters(lake, stage, record)
     await joinRows(stage, range)
     const compared = await stage.columns('replay_base')
     const columns = compared
@@ -156,7 +156,6 @@ async function countLetters(
   lake: Lake,
   stage: QueryStage,
   record: ReplayRecord,
-  branch: string,
 ): Promise<Pick<ReplayDiff, 'deadLettersBase' | 'deadLettersBranch'>> {
   const identifier = parseTableName(record.deadLetterTable)
   const table = await findTable(lake.catalog, identifier)
@@ -167,5 +166,8 @@ async function countLetters(
     const loaded = await stage.load('letters', `SELECT "offset" FROM ${from} WHERE ${condition}`)
     return BigInt(loaded.rowCount)
   }
-  return { deadLettersBase: await count('main'), deadLettersBranch: await count(branch) }
+  return {
+    deadLettersBase: await count('main'),
+    deadLettersBranch: await count(record.letterBranch),
+  }
 }

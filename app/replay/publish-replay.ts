@@ -3,17 +3,18 @@
  * (docs/spec/replay.md, P6 to P8).
  */
 import {
+  ancestorsOf,
   commitAction,
   ConflictError,
+  isPublished,
   mainBranch,
   PublishBranch,
-  type SnapshotOptions,
+  type Snapshot,
   type Table,
+  type TableUpdate,
 } from '../../catalog/index.ts'
 import { errorMessage, formatIdentifier, type TableIdentifier } from '../../common/index.ts'
-import { parseTableName } from '../../common/settings/index.ts'
 import {
-  findTable,
   formatReplayRecord,
   nextOffsetOf,
   readReplayRecord,
@@ -25,9 +26,24 @@ import {
 } from '../../ingest/index.ts'
 import type { Lake } from '../lake.ts'
 import { requireSafeStore } from '../safe-store.ts'
-import { letterRangeOf, type RangeTools, rowRangeOf, type RowRange } from './range-rows.ts'
+import { addLetters, settleLetters } from './publish-letters.ts'
+import {
+  holdSameRows,
+  type RangeTools,
+  requireNoNewRows,
+  rowRangeOf,
+  type RowRange,
+} from './range-rows.ts'
 import { withRangeTools } from './range-tools.ts'
-import { commitTools, dropReplayBranch, redoOnTarget } from './replay-branch.ts'
+import {
+  baseBranch,
+  branchRemoved,
+  commitTools,
+  dropLetterBranch,
+  dropReplayBranch,
+  headSnapshot,
+  redoOnTarget,
+} from './replay-branch.ts'
 
 export interface PublishReport {
   readonly table: string
@@ -58,14 +74,15 @@ export async function publishBranch(
   const table = await lake.catalog.loadTable(identifier)
   const record = readReplayRecord(table.metadata.properties, branch)
   const target = options.target ?? record?.target ?? mainBranch
-  const before = headOf(table, target)
+  const before = headSnapshot(table, target)?.snapshotId
   const isRedone =
     record === undefined
       ? await publishPlain(lake, identifier, branch, target)
       : await publishReplay(lake, table, branch, target, record)
-  const after = headOf(await lake.catalog.loadTable(identifier), target)
+  const published = await lake.catalog.loadTable(identifier)
+  const after = headSnapshot(published, target)?.snapshotId
   if (options.dropBranch === true) {
-    if (record !== undefined) await dropLetters(lake, record, branch)
+    if (record !== undefined) await dropLetterBranch(lake, record)
     await dropReplayBranch(lake, identifier, branch)
   }
   const isChanged = isRedone !== undefined && before !== after
@@ -84,7 +101,7 @@ async function publishPlain(
   return false
 }
 
-/** Undefined when it has been published before. */
+/** Undefined when it has been published before, and that still stands. */
 async function publishReplay(
   lake: Lake,
   table: Table,
@@ -92,67 +109,143 @@ async function publishReplay(
   target: string,
   record: ReplayRecord,
 ): Promise<boolean | undefined> {
-  const head = headOf(table, branch)
-  if (head !== undefined && record.published === String(head)) return undefined
-  requireFinished(table, branch, record)
-  return withRangeTools(lake, async (tools) => {
-    // Letters first, as a sink does: the table is never ahead of its letters.
-    const letters = parseTableName(record.deadLetterTable)
-    const letterTable = await findTable(lake.catalog, letters)
-    if (letterTable?.metadata.refs[branch] !== undefined) {
-      const range = letterRangeOf(record.stream, record.ranges)
-      await publishRange(tools, letters, { branch, target: mainBranch, range })
-    }
-    return publishRange(tools, table.identifier, {
-      branch,
-      target,
-      range: rowRangeOf(table, record.ranges),
-      check: (base) => requireCovered(base, target, record),
-      extraUpdates: (base) => [
-        {
-          action: 'set-properties',
-          updates: {
-            [replayPropertyKey(branch)]: formatReplayRecord({
-              ...record,
-              published: String(headOf(base, branch) ?? ''),
-            }),
-          },
-        },
-      ],
+  const facts = { table: formatIdentifier(table.identifier), branch }
+  if (target !== record.target) {
+    throw new ReplayRefusedError('a replay is published to the branch that it was taken from', {
+      facts: { ...facts, target, from: record.target },
     })
+  }
+  const head = headSnapshot(table, branch)
+  if (head === undefined) throw branchRemoved(facts)
+  const range = rowRangeOf(table, record.ranges)
+  return withRangeTools(lake, async (tools) => {
+    const publication = publicationOf(table, head, record)
+    if (publication === 'unknown') await requireSame(tools, table, branch, record, range)
+    if (publication !== 'none') {
+      await settleLetters(tools, table, branch, record)
+      return undefined
+    }
+    requireFinished(table, branch, record)
+    requireCovered(table, record)
+    await addLetters(tools, record)
+    const isRedone = await publishRows(tools, table.identifier, { branch, head, record, range })
+    await settleLetters(tools, await lake.catalog.loadTable(table.identifier), branch, record)
+    return isRedone
   })
 }
 
-interface RangePublishing extends Pick<SnapshotOptions, 'check' | 'extraUpdates'> {
+/**
+ * Whether the target still has the branch's rows by a publishing of the branch as it is. The target's
+ * history tells, as far as it reaches: after a rollback nothing is published, whatever is remembered.
+ */
+function publicationOf(
+  table: Table,
+  head: Snapshot,
+  { target, published }: ReplayRecord,
+): 'stands' | 'none' | 'unknown' {
+  const { metadata } = table
+  const now = headSnapshot(table, target)
+  if (now === undefined) return 'none'
+  if (isPublished(metadata, head.snapshotId, now)) return 'stands'
+  if (published?.head !== head.snapshotId || published.target !== target) return 'none'
+  const oldest = [...ancestorsOf(metadata, now.snapshotId)].at(-1) ?? now
+  const isReachedBehind =
+    oldest.parentSnapshotId === undefined || oldest.sequenceNumber < published.sequenceNumber
+  return isReachedBehind ? 'none' : 'unknown'
+}
+
+/** What was published, and is there no more or not alone, may have been mended or rolled back since. */
+async function requireSame(
+  tools: RangeTools,
+  table: Table,
+  branch: string,
+  { target }: ReplayRecord,
+  range: RowRange,
+): Promise<void> {
+  if (await holdSameRows(tools, table, [target, branch], range)) return
+  throw new ReplayRefusedError(
+    'the branch was published before, and the target, whose history of that time has expired, holds other ' +
+      'rows of the range now: rolled back, replayed or changed since? begin anew with --restart',
+    { facts: { table: formatIdentifier(table.identifier), branch, target } },
+  )
+}
+
+interface RowPublishing {
   readonly branch: string
-  readonly target: string
+  /** Of the branch, when it was found finished. */
+  readonly head: Snapshot
+  readonly record: ReplayRecord
   readonly range: RowRange
 }
 
 /** True when it had to be redone on a newer state of the target. */
-async function publishRange(
+async function publishRows(
   tools: RangeTools,
   identifier: TableIdentifier,
-  publishing: RangePublishing,
+  { branch, head, record, range }: RowPublishing,
 ): Promise<boolean> {
   const { lake } = tools
-  const { branch, target, range, ...hooks } = publishing
-  const options = { from: branch, branch: target, fastForward: 'never', ...hooks } as const
+  const { target } = record
+  const extraUpdates = ({ metadata }: Table): readonly TableUpdate[] => {
+    const sequenceNumber = metadata.lastSequenceNumber + 1n
+    const published = { head: head.snapshotId, target, sequenceNumber }
+    const text = formatReplayRecord({ ...record, published })
+    return [{ action: 'set-properties', updates: { [replayPropertyKey(branch)]: text } }]
+  }
+  const check = (base: Table): void => {
+    requireUnmoved(base, branch, head)
+    requireCovered(base, record)
+  }
+  const action = new PublishBranch(lake, {
+    from: branch,
+    branch: target,
+    fastForward: 'never',
+    extraUpdates,
+    check: async (base) => {
+      check(base)
+      await requireForked(tools, base, branch, target, range)
+    },
+  })
   try {
-    await commitAction(
-      lake.catalog,
-      identifier,
-      new PublishBranch(lake, options),
-      commitTools(lake),
-    )
+    await commitAction(lake.catalog, identifier, action, commitTools(lake))
     return false
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error
     const table = formatIdentifier(identifier)
     lake.logger.info('replay.redone', { table, branch, reason: errorMessage(error) })
   }
-  await redoOnTarget(tools, identifier, branch, target, range, hooks)
+  await redoOnTarget(tools, identifier, branch, target, range, { check, extraUpdates })
   return true
+}
+
+/**
+ * What the branch changed may be applied to the target as it is only where the target has grown out of the
+ * place where the branch began, and no rows of the range have come to it since: rolled back and written
+ * again, they are other files, which nothing would take out. Throws ConflictError.
+ */
+async function requireForked(
+  tools: RangeTools,
+  base: Table,
+  branch: string,
+  target: string,
+  range: RowRange,
+): Promise<void> {
+  const fork = headSnapshot(base, baseBranch(branch))
+  const ancestors = ancestorsOf(base.metadata, headSnapshot(base, target)?.snapshotId)
+  if (fork === undefined || ![...ancestors].some((one) => one.snapshotId === fork.snapshotId)) {
+    throw new ConflictError('the target has not grown out of where the branch began', [], {
+      table: formatIdentifier(base.identifier),
+      branch,
+    })
+  }
+  await requireNoNewRows(tools, base, target, fork.sequenceNumber, range)
+}
+
+function requireUnmoved(base: Table, branch: string, head: Snapshot): void {
+  if (headSnapshot(base, branch)?.snapshotId === head.snapshotId) return
+  throw new ReplayRefusedError('the branch was moved or made anew while it was published', {
+    facts: { table: formatIdentifier(base.identifier), branch },
+  })
 }
 
 function requireFinished(table: Table, branch: string, record: ReplayRecord): void {
@@ -165,7 +258,8 @@ function requireFinished(table: Table, branch: string, record: ReplayRecord): vo
 }
 
 /** The target may have been rolled back since: its sink would write part of the range again. */
-function requireCovered(base: Table, target: string, record: ReplayRecord): void {
+function requireCovered(base: Table, record: ReplayRecord): void {
+  const { target } = record
   const offsets = restoreOffsets(base, target).get(record.stream)
   for (const range of record.ranges) {
     const next = nextOffsetOf(offsets, range) ?? 0n
@@ -177,15 +271,4 @@ function requireCovered(base: Table, target: string, record: ReplayRecord): void
       },
     )
   }
-}
-
-async function dropLetters(lake: Lake, record: ReplayRecord, branch: string): Promise<void> {
-  const letters = parseTableName(record.deadLetterTable)
-  if ((await findTable(lake.catalog, letters)) === undefined) return
-  await dropReplayBranch(lake, letters, branch)
-}
-
-function headOf({ metadata }: Table, ref: string): bigint | undefined {
-  const found = Object.hasOwn(metadata.refs, ref) ? metadata.refs[ref]?.snapshotId : undefined
-  return found ?? (ref === mainBranch ? metadata.currentSnapshotId : undefined)
 }

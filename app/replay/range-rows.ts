@@ -12,11 +12,12 @@ import {
   defaultPartitionSpec,
   newDataFileLocation,
   planScan,
+  ConflictError,
   type Schema,
   type Table,
   type WrittenFile,
 } from '../../catalog/index.ts'
-import { formatIdentifier, randomUuid } from '../../common/index.ts'
+import { CorruptDataError, formatIdentifier, randomUuid } from '../../common/index.ts'
 import { ReplayRefusedError, type ReplayRange } from '../../ingest/index.ts'
 import type { QueryStage } from '../../sql/index.ts'
 import type { Lake } from '../lake.ts'
@@ -117,10 +118,10 @@ export async function rewriteRows(
   const paths = new Set(files.map((file) => file.filePath))
   const isInside = `coalesce(${range.condition}, false)`
   const where = keep === 'inside' ? isInside : `NOT ${isInside}`
-  // The whole schema of the ref: the table's current columns, by field id.
   await stage.load('range_rows', `SELECT * FROM ${tableAt(table, ref)} WHERE ${where}`, {
     keepFile: (_, file) => paths.has(file.filePath),
   })
+  await requireColumns(stage, table)
   const written = await stage.write({
     select: 'SELECT * FROM range_rows',
     schema: currentSchema(table.metadata),
@@ -129,9 +130,47 @@ export async function rewriteRows(
     properties: table.metadata.properties,
   })
   await stage.run('DROP TABLE range_rows')
-  const uploaded: DataFile[] = []
-  for (const file of written) uploaded.push(await upload(lake, table, file))
-  return uploaded
+  return uploadFiles(lake, table, written)
+}
+
+/** Throws ConflictError where rows of the range have come to `ref` after the sequence number `since`. */
+export async function requireNoNewRows(
+  { lake, stage, pin }: RangeTools,
+  table: Table,
+  ref: string,
+  since: bigint,
+  { condition }: RowRange,
+): Promise<void> {
+  const { tasks } = await planScan(lake.io, table, { ref })
+  const newer = tasks.filter(({ sequenceNumber }) => sequenceNumber > since)
+  if (newer.length === 0) return
+  pin(table)
+  const paths = new Set(newer.map(({ file }) => file.filePath))
+  const select = `SELECT 1 AS found FROM ${tableAt(table, ref)} WHERE ${condition}`
+  const { rowCount } = await stage.load('newer_rows', select, {
+    keepFile: (_, file) => paths.has(file.filePath),
+  })
+  if (rowCount === 0) return
+  throw new ConflictError('rows of the range came to the target meanwhile', [...paths], {
+    table: formatIdentifier(table.identifier),
+    rows: rowCount,
+  })
+}
+
+/** True when both refs hold the same rows of the range. */
+export async function holdSameRows(
+  { stage, pin }: RangeTools,
+  table: Table,
+  refs: readonly [string, string],
+  { condition }: RowRange,
+): Promise<boolean> {
+  pin(table)
+  for (const [index, ref] of refs.entries()) {
+    await stage.load(`rows_${index}`, `SELECT * FROM ${tableAt(table, ref)} WHERE ${condition}`)
+  }
+  const [row = []] = await stage.rows(`SELECT count(*) FROM (
+      (FROM rows_0 EXCEPT ALL FROM rows_1) UNION ALL (FROM rows_1 EXCEPT ALL FROM rows_0))`)
+  return String(row[0]) === '0'
 }
 
 /** The table in a query, as `ref` has it, with the table's current columns. */
@@ -177,6 +216,31 @@ function conditionOf(place: RowRange['place'], ranges: readonly ReplayRange[]): 
     return `(${ofTopic}${place.partition} = ${partition} AND ${place.offset} >= ${from} AND ${place.offset} < ${to})`
   })
   return `(${terms.join(' OR ')})`
+}
+
+/** A column that is missing would be written as NULL, and what the files held of it be lost. */
+async function requireColumns(stage: QueryStage, { identifier, metadata }: Table): Promise<void> {
+  const described = await stage.rows('SELECT column_name FROM (DESCRIBE range_rows)')
+  const found = new Set(described.map(([name]) => String(name)))
+  const missing = currentSchema(metadata).fields.filter(({ name }) => !found.has(name))
+  if (missing.length === 0) return
+  throw new CorruptDataError('rows to be written anew were read without all of their columns', {
+    facts: {
+      table: formatIdentifier(identifier),
+      missing: missing.map(({ name }) => name).join(','),
+    },
+  })
+}
+
+/** Brings files that the stage has written to the table's own place. */
+export async function uploadFiles(
+  lake: Lake,
+  table: Table,
+  written: readonly WrittenFile[],
+): Promise<readonly DataFile[]> {
+  const uploaded: DataFile[] = []
+  for (const file of written) uploaded.push(await upload(lake, table, file))
+  return uploaded
 }
 
 async function upload(lake: Lake, table: Table, file: WrittenFile): Promise<DataFile> {

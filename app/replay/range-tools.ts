@@ -41,6 +41,15 @@ export async function withRangeTools<T>(
 
 /** What is computed for a commit is computed from the very state that the commit is tried on. */
 function pinnedCatalog(catalog: Catalog, pins: ReadonlyMap<string, Table>): Catalog {
+  return loadingBy(
+    catalog,
+    async (identifier) =>
+      pins.get(formatIdentifier(identifier)) ?? (await catalog.loadTable(identifier)),
+  )
+}
+
+/** The catalog with another way of loading tables. */
+export function loadingBy(catalog: Catalog, loadTable: Catalog['loadTable']): Catalog {
   return {
     listNamespaces: (parent) => catalog.listNamespaces(parent),
     createNamespace: (namespace, properties) => catalog.createNamespace(namespace, properties),
@@ -50,8 +59,7 @@ function pinnedCatalog(catalog: Catalog, pins: ReadonlyMap<string, Table>): Cata
     dropNamespace: (namespace) => catalog.dropNamespace(namespace),
     listTables: (namespace) => catalog.listTables(namespace),
     createTable: (request) => catalog.createTable(request),
-    loadTable: async (identifier) =>
-      pins.get(formatIdentifier(identifier)) ?? (await catalog.loadTable(identifier)),
+    loadTable,
     commitTable: (commit) => catalog.commitTable(commit),
     dropTable: (identifier, options) => catalog.dropTable(identifier, options),
     renameTable: (from, to) => catalog.renameTable(from, to),

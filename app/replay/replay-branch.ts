@@ -13,25 +13,43 @@ import {
   ManageRefs,
   OverwriteFiles,
   type RefChange,
+  type Snapshot,
+  snapshotById,
   type SnapshotOptions,
   type Table,
+  type TableMetadata,
   type TableUpdate,
   UpdateProperties,
 } from '../../catalog/index.ts'
-import type { TableIdentifier } from '../../common/index.ts'
 import {
+  AlreadyExistsError,
+  type ErrorFacts,
+  formatIdentifier,
+  type TableIdentifier,
+} from '../../common/index.ts'
+import { parseTableName } from '../../common/settings/index.ts'
+import {
+  findTable,
   formatOffsetMap,
   formatReplayRecord,
   offsetsPropertyKey,
   offsetsSummaryKey,
+  publishedPropertyKey,
   replayPropertyKey,
   type ReplayRecord,
+  ReplayRefusedError,
   restoreOffsets,
   rewoundOffsets,
   type StreamOffsets,
 } from '../../ingest/index.ts'
 import type { Lake } from '../lake.ts'
-import { findRangeFiles, type RangeTools, rewriteRows, type RowRange } from './range-rows.ts'
+import {
+  findRangeFiles,
+  type RangeTools,
+  requireNoNewRows,
+  rewriteRows,
+  type RowRange,
+} from './range-rows.ts'
 
 /** Sinks commit often and come first: a replay loses many races and is given time for them. */
 export function commitTools({ clock, random, logger }: Lake): CommitTools {
@@ -43,8 +61,11 @@ export function baseBranch(branch: string): string {
   return `${branch}.base`
 }
 
+/** Beyond the table's own `history.expire.max-ref-age-ms`: expiry must not end a replay. */
+const forever = { maxRefAgeMs: 9_223_372_036_854_775_807n } as const
+
 /** Pins its one snapshot and none before it. */
-const pinned = { minSnapshotsToKeep: 1, maxSnapshotAgeMs: 1n } as const
+const pinned = { minSnapshotsToKeep: 1, maxSnapshotAgeMs: 1n, ...forever } as const
 
 /** The branch, its base and its record, at `snapshotId`. */
 export async function createReplayBranch(
@@ -57,10 +78,17 @@ export async function createReplayBranch(
   const create = { kind: 'create', type: 'branch', snapshotId } as const
   const action = new ManageRefs({
     changes: [
-      { ...create, name: branch },
+      { ...create, name: branch, retention: forever },
       { ...create, name: baseBranch(branch), retention: pinned },
     ],
-    extraUpdates: () => [
+    check: ({ metadata: { refs, properties } }) => {
+      if (!Object.hasOwn(refs, branch) || Object.hasOwn(properties, replayPropertyKey(branch)))
+        return
+      throw foreignBranch({ identifier, branch, snapshotId: refs[branch]?.snapshotId })
+    },
+    extraUpdates: ({ metadata }) => [
+      // Of an earlier branch of this name: they would say that the range is out already.
+      ...(hasOffsets(metadata, branch) ? [forgetting([offsetsPropertyKey(branch)])] : []),
       {
         action: 'set-properties',
         updates: { [replayPropertyKey(branch)]: formatReplayRecord(record) },
@@ -70,14 +98,49 @@ export async function createReplayBranch(
   return commitAction(lake.catalog, identifier, action, commitTools(lake))
 }
 
+export function foreignBranch(found: {
+  readonly identifier: TableIdentifier
+  readonly branch: string
+  readonly snapshotId: bigint | undefined
+}): AlreadyExistsError {
+  const { identifier, branch, snapshotId } = found
+  return new AlreadyExistsError('the branch exists and no replay made it; name another', {
+    facts: { table: formatIdentifier(identifier), branch, snapshot: snapshotId ?? 0n },
+  })
+}
+
 /** True once the range is out and the stream's offsets on the branch say so. */
 export function isEmptied({ metadata }: Table, branch: string): boolean {
-  return Object.hasOwn(metadata.properties, offsetsPropertyKey(branch))
+  return hasBranch(metadata, branch) && hasOffsets(metadata, branch)
+}
+
+export function hasBranch({ refs }: TableMetadata, branch: string): boolean {
+  return Object.hasOwn(refs, branch)
+}
+
+function hasOffsets({ properties }: TableMetadata, branch: string): boolean {
+  return Object.hasOwn(properties, offsetsPropertyKey(branch))
+}
+
+/** A branch that a commit has made has no retention of its own yet. */
+export async function keepForever(
+  lake: Lake,
+  identifier: TableIdentifier,
+  branch: string,
+): Promise<void> {
+  const { metadata } = await lake.catalog.loadTable(identifier)
+  if (metadata.refs[branch]?.maxRefAgeMs !== undefined) return
+  const change = { kind: 'set-retention', name: branch, retention: forever } as const
+  const action = new ManageRefs({ changes: [change] })
+  await commitAction(lake.catalog, identifier, action, commitTools(lake))
 }
 
 /**
  * Takes the range's rows out of `from` and commits the result to `branch`, which is made at main's head
- * where it is missing, with the stream set back to where the range begins.
+ * where it is missing and `from` is another, with the stream set back to where the range begins.
+ *
+ * Rows that another run of the same replay has read meanwhile would stay beside those of this one where
+ * the range held none before, so whoever comes second is refused.
  */
 export async function emptyRange(
   tools: RangeTools,
@@ -96,6 +159,17 @@ export async function emptyRange(
   }
   const action = new OverwriteFiles(lake, {
     branch,
+    check: ({ metadata }) => {
+      const facts = { table: formatIdentifier(identifier), branch }
+      if (from === branch && !hasBranch(metadata, branch)) throw branchRemoved(facts)
+      if (!hasBranch(metadata, branch) || !hasOffsets(metadata, branch)) return
+      throw new ReplayRefusedError(
+        'another run of this replay is under way; let it end, or end it',
+        {
+          facts,
+        },
+      )
+    },
     changes: async (table) => {
       const { snapshotId, whole, partial } = await findRangeFiles(tools, table, from, range)
       const added = await rewriteRows(tools, table, from, partial, range, 'outside')
@@ -116,6 +190,13 @@ export async function emptyRange(
   return commitAction(lake.catalog, identifier, action, commitTools(lake))
 }
 
+export function branchRemoved(facts: ErrorFacts): ReplayRefusedError {
+  return new ReplayRefusedError(
+    'the branch of this replay was removed by somebody; name another branch, or begin anew with --restart',
+    { facts },
+  )
+}
+
 /** Removes what a replay made of refs and properties; what is not there is no error. */
 export async function dropReplayBranch(
   lake: Lake,
@@ -125,11 +206,11 @@ export async function dropReplayBranch(
   const { metadata } = await lake.catalog.loadTable(identifier)
   const refs = [branch, baseBranch(branch)]
   const there = refs.filter((name) => Object.hasOwn(metadata.refs, name))
-  const removals = [offsetsPropertyKey(branch), replayPropertyKey(branch)].filter((key) =>
-    Object.hasOwn(metadata.properties, key),
-  )
-  const forget = (): readonly TableUpdate[] =>
-    removals.length === 0 ? [] : [{ action: 'remove-properties', removals }]
+  const keys = [offsetsPropertyKey, replayPropertyKey, publishedPropertyKey]
+  const removals = keys
+    .map((keyOf) => keyOf(branch))
+    .filter((key) => Object.hasOwn(metadata.properties, key))
+  const forget = (): readonly TableUpdate[] => (removals.length === 0 ? [] : [forgetting(removals)])
   if (there.length > 0) {
     const changes = there.map((name): RefChange => ({ kind: 'remove', name }))
     const action = new ManageRefs({ changes, extraUpdates: forget })
@@ -145,9 +226,17 @@ export async function dropReplayBranch(
   }
 }
 
+/** The letters of a replay, and the branch of them. */
+export async function dropLetterBranch(lake: Lake, record: ReplayRecord): Promise<void> {
+  const letters = parseTableName(record.deadLetterTable)
+  if ((await findTable(lake.catalog, letters)) === undefined) return
+  await dropReplayBranch(lake, letters, record.letterBranch)
+}
+
 /**
  * The branch's rows of the range onto `target` as it is now, computed anew on every state that the commit
- * is tried on: for a target whose files were replaced since the branch was made.
+ * is tried on: for a target whose files were replaced since the branch was made, or that knows nothing of
+ * where the branch began.
  */
 export async function redoOnTarget(
   tools: RangeTools,
@@ -158,10 +247,19 @@ export async function redoOnTarget(
   hooks: Pick<SnapshotOptions, 'check' | 'extraUpdates'>,
 ): Promise<Table> {
   const { lake } = tools
+  let planned: Snapshot | undefined
   const action = new OverwriteFiles(lake, {
     ...hooks,
     branch: target,
+    standingOn: [branch],
+    check: async (base) => {
+      await hooks.check?.(base)
+      const now = headSnapshot(base, target)
+      if (now?.snapshotId === planned?.snapshotId) return
+      await requireNoNewRows(tools, base, target, planned?.sequenceNumber ?? 0n, range)
+    },
     changes: async (table) => {
+      planned = headSnapshot(table, target)
       const gone = await findRangeFiles(tools, table, target, range)
       const ours = await findRangeFiles(tools, table, branch, range)
       const removed = [...gone.whole, ...gone.partial]
@@ -186,6 +284,16 @@ export async function redoOnTarget(
     }),
   })
   return commitAction(lake.catalog, identifier, action, commitTools(lake))
+}
+
+function forgetting(removals: readonly string[]): TableUpdate {
+  return { action: 'remove-properties', removals }
+}
+
+export function headSnapshot({ metadata }: Table, ref: string): Snapshot | undefined {
+  const found = Object.hasOwn(metadata.refs, ref) ? metadata.refs[ref]?.snapshotId : undefined
+  const id = found ?? (ref === mainBranch ? metadata.currentSnapshotId : undefined)
+  return id === undefined ? undefined : snapshotById(metadata, id)
 }
 
 function pathsOf(files: readonly DataFile[]): ReadonlySet<string> {

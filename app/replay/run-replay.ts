@@ -5,13 +5,14 @@
  * The rows are written by the very runner of the sink, over a log that seems to end where the range
  * does, with the branch's own offsets: what makes a sink exactly once makes a replay exactly once.
  */
-import { mainBranch, type Table } from '../../catalog/index.ts'
-import { AlreadyExistsError, formatIdentifier, ValidationError } from '../../common/index.ts'
+import { type Catalog, mainBranch, type Table } from '../../catalog/index.ts'
+import { type AlreadyExistsError, formatIdentifier, ValidationError } from '../../common/index.ts'
 import { parseTableName, type StreamSettings } from '../../common/settings/index.ts'
 import {
   createRangeSource,
   ensureDeadLetterTable,
   findTable,
+  letterBranchOf,
   readReplayRecord,
   replayLag,
   type ReplayRange,
@@ -30,8 +31,18 @@ import { openSource, withoutGroup } from '../open-source.ts'
 import { requireSafeStore } from '../safe-store.ts'
 import { requireStreamTable, type ReplayRequest, resolveReplay } from './plan-replay.ts'
 import { findRangeFiles, letterRangeOf, rowRangeOf, tableAt } from './range-rows.ts'
-import { withRangeTools } from './range-tools.ts'
-import { createReplayBranch, dropReplayBranch, emptyRange, isEmptied } from './replay-branch.ts'
+import { loadingBy, withRangeTools } from './range-tools.ts'
+import {
+  branchRemoved,
+  createReplayBranch,
+  dropLetterBranch,
+  dropReplayBranch,
+  emptyRange,
+  foreignBranch,
+  hasBranch,
+  isEmptied,
+  keepForever,
+} from './replay-branch.ts'
 
 export interface ReplayOptions extends ReplayRequest {
   /** Begins anew where the branch exists already. */
@@ -147,7 +158,7 @@ async function begin(
     checkSame(existing, branch, record, settings, request)
     return record
   }
-  if (existing.metadata.refs[branch] !== undefined) throw foreignBranch(existing, branch)
+  if (existing.metadata.refs[branch] !== undefined) throw foreign(existing, branch)
   const { table, snapshotId, ranges } = await resolveReplay(lake, settings, { from, until })
   const created: ReplayRecord = {
     stream: settings.name,
@@ -156,12 +167,16 @@ async function begin(
     ranges,
     rules: rulesDigest(settings),
     deadLetterTable: formatIdentifier(settings.errors.deadLetterTable),
+    letterBranch: letterBranchOf(branch, table.identifier),
   }
   // A letter branch of an earlier replay whose table branch is gone would be taken for this one's.
-  const letters = await ensureDeadLetterTable(lake.catalog, settings.errors.deadLetterTable)
-  await dropReplayBranch(lake, letters.identifier, branch)
-  await createReplayBranch(lake, table.identifier, branch, snapshotId, created)
-  return created
+  await ensureDeadLetterTable(lake.catalog, settings.errors.deadLetterTable)
+  await dropLetterBranch(lake, created)
+  const made = await createReplayBranch(lake, table.identifier, branch, snapshotId, created)
+  // Somebody may have begun another one in the same moment: the table's record holds.
+  const held = readReplayRecord(made.metadata.properties, branch) ?? created
+  checkSame(made, branch, held, settings, request)
+  return held
 }
 
 function checkSame(
@@ -173,10 +188,13 @@ function checkSame(
 ): void {
   const facts = { table: formatIdentifier(table.identifier), branch }
   const ways = 'name another branch, or begin anew with --restart'
-  if (table.metadata.refs[branch] === undefined) {
-    throw new ReplayRefusedError(`the branch of this replay was removed by somebody; ${ways}`, {
-      facts,
-    })
+  if (!hasBranch(table.metadata, branch)) throw branchRemoved(facts)
+  const { target } = record
+  if (target !== settings.output.branch) {
+    throw new ReplayRefusedError(
+      `the stream writes to another branch than when this replay began; ${ways}`,
+      { facts: { ...facts, began: target, now: settings.output.branch } },
+    )
   }
   if (record.stream !== settings.name || record.request !== request) {
     throw new ReplayRefusedError(`the branch belongs to another replay; ${ways}`, {
@@ -190,14 +208,8 @@ function checkSame(
   )
 }
 
-function foreignBranch(table: Table, branch: string): AlreadyExistsError {
-  return new AlreadyExistsError('the branch exists and no replay made it; name another', {
-    facts: {
-      table: formatIdentifier(table.identifier),
-      branch,
-      snapshot: table.metadata.refs[branch]?.snapshotId ?? 0n,
-    },
-  })
+function foreign({ identifier, metadata }: Table, branch: string): AlreadyExistsError {
+  return foreignBranch({ identifier, branch, snapshotId: metadata.refs[branch]?.snapshotId })
 }
 
 async function emptyBranches(
@@ -209,22 +221,26 @@ async function emptyBranches(
 ): Promise<void> {
   const table = await requireStreamTable(lake, settings)
   const letters = await lake.catalog.loadTable(parseTableName(record.deadLetterTable))
-  const isReady = isEmptied(table, branch) && isEmptied(letters, branch)
-  if (isReady) return
+  const { letterBranch } = record
+  const hasLetters = isEmptied(letters, letterBranch)
+  if (isEmptied(table, branch)) {
+    if (hasLetters) return
+    // Its letters went first, and some that were read since may have been in it.
+    throw branchRemoved({ table: record.deadLetterTable, branch: letterBranch })
+  }
   const source = restoreOffsets(table, record.target).get(record.stream)
   if (source === undefined) throw new Error('assertion failed: the target knows the stream')
   await withRangeTools(
     lake,
     async (tools) => {
-      if (!isEmptied(letters, branch)) {
+      const { identifier } = letters
+      if (!hasLetters) {
         const range = letterRangeOf(record.stream, record.ranges)
-        const { identifier } = letters
-        await emptyRange(tools, identifier, branch, mainBranch, range, record, source)
+        await emptyRange(tools, identifier, letterBranch, mainBranch, range, record, source)
       }
-      if (!isEmptied(table, branch)) {
-        const range = rowRangeOf(table, record.ranges)
-        await emptyRange(tools, table.identifier, branch, branch, range, record, source)
-      }
+      await keepForever(lake, identifier, letterBranch)
+      const range = rowRangeOf(table, record.ranges)
+      await emptyRange(tools, table.identifier, branch, branch, range, record, source)
     },
     workDirectory,
   )
@@ -236,7 +252,7 @@ async function readAgain(
   record: ReplayRecord,
   options: ReplayOptions,
 ): Promise<StreamRunResult> {
-  const { catalog, io, clock, random } = lake
+  const { io, clock, random } = lake
   const { into: branch, threads, workDirectory, signal, onProgress } = options
   const logger = lake.logger.with({ stream: settings.name, replay: branch })
   const log = await openSource(withoutGroup(settings.input), { clock, random, logger })
@@ -245,13 +261,13 @@ async function readAgain(
   try {
     const parts = {
       source,
-      catalog,
+      catalog: whileBranchesStand(lake, settings, branch, record),
       io,
       writer: createDataFileWriter(database),
       clock,
       random,
       logger,
-      deadLetterBranch: branch,
+      deadLetterBranch: record.letterBranch,
       ...(workDirectory === undefined ? {} : { workDirectory }),
     }
     const onBranch = {
@@ -268,6 +284,26 @@ async function readAgain(
     await source.stop()
     database.close()
   }
+}
+
+/** A sink makes the branch that it misses from what main holds: rows of the range would be there twice. */
+function whileBranchesStand(
+  { catalog }: Lake,
+  { output }: StreamSettings,
+  branch: string,
+  { deadLetterTable, letterBranch }: ReplayRecord,
+): Catalog {
+  const branches = new Map([
+    [formatIdentifier(output.table), branch],
+    [deadLetterTable, letterBranch],
+  ])
+  return loadingBy(catalog, async (identifier) => {
+    const table = await catalog.loadTable(identifier)
+    const name = formatIdentifier(identifier)
+    const needed = branches.get(name)
+    if (needed === undefined || hasBranch(table.metadata, needed)) return table
+    throw branchRemoved({ table: name, branch: needed })
+  })
 }
 
 async function requireComplete(
@@ -288,9 +324,10 @@ async function dropEarlier(lake: Lake, settings: StreamSettings, branch: string)
   const table = await requireStreamTable(lake, settings)
   const record = readReplayRecord(table.metadata.properties, branch)
   if (record === undefined) {
-    if (table.metadata.refs[branch] !== undefined) throw foreignBranch(table, branch)
+    if (table.metadata.refs[branch] !== undefined) throw foreign(table, branch)
     return
   }
+  await dropLetterBranch(lake, record)
   await dropReplayBranch(lake, table.identifier, branch)
 }
 

@@ -38,7 +38,10 @@ export interface FileChanges {
 }
 
 export interface OverwriteFilesOptions extends SnapshotOptions {
-  /** A function runs again whenever its result is out of date; what it wrote before is its own to delete. */
+  /**
+   * A function runs again whenever its result is out of date, which a ConflictError of `check` says, too;
+   * what it wrote before is its own to delete.
+   */
   readonly changes: FileChanges | ((table: Table) => Promise<FileChanges>)
   /**
    * Serializable isolation: rows that may match and were added after `baseSnapshotId` are a conflict.
@@ -72,8 +75,8 @@ export class OverwriteFiles implements TransactionAction<PreparedOverwrite> {
   }
 
   async commit(base: Table, prepared: PreparedOverwrite): Promise<ActionCommit | 'stale'> {
-    const opened = await this.#producer.open(base)
     try {
+      const opened = await this.#producer.open(base)
       const plan = await this.#plan(opened, prepared.changes)
       return await this.#producer.commit(opened, prepared, plan)
     } catch (error) {

@@ -40,6 +40,7 @@ import type {
   SnapshotOperation,
   TableMetadata,
 } from '../spec/types.ts'
+import type { TableRequirement } from '../table/requirement.ts'
 import type { TableUpdate } from '../table/update.ts'
 import type { ActionCommit } from './action.ts'
 import { checkNotLive } from './check-not-live.ts'
@@ -59,6 +60,8 @@ export interface SnapshotOptions {
   readonly check?: (base: Table) => void | Promise<void>
   /** Further updates of the same commit, such as set-properties. */
   readonly extraUpdates?: (base: Table) => readonly TableUpdate[]
+  /** Refs that the change was computed from: it lands only while they are where the base has them. */
+  readonly standingOn?: readonly string[]
 }
 
 export interface SnapshotTools {
@@ -191,6 +194,10 @@ export class SnapshotProducer {
           ref: this.branch,
           snapshotId: ref?.snapshotId ?? null,
         },
+        ...(this.#options.standingOn ?? []).map((name): TableRequirement => {
+          const snapshotId = metadata.refs[name]?.snapshotId ?? null
+          return { type: 'assert-ref-snapshot-id', ref: name, snapshotId }
+        }),
       ],
       updates: [
         { action: 'add-snapshot', snapshot },

@@ -2,16 +2,19 @@
  * What a table remembers of a replay: the property `tidewater.replay.<branch>`, written in the commit
  * that makes the branch. How far the replay has come is not in it: the branch's own offsets say that.
  *
- * P3: a replay goes on only under the words, ranges and rules that it began with.
+ * P3: a replay goes on only under the words, ranges and rules that it began with, the dead-letter table
+ *     among them.
  */
 import { createHash } from 'node:crypto'
 import {
   asBigint,
   CorruptDataError,
+  formatIdentifier,
   isJsonObject,
   type Json,
   parseJson,
   stringifyJson,
+  type TableIdentifier,
 } from '../../common/index.ts'
 import type { StreamSettings } from '../../common/settings/index.ts'
 import { nextOffsetOf, advanceOffsets, type OffsetMap, type StreamOffsets } from '../offset-map.ts'
@@ -28,8 +31,28 @@ export interface ReplayRecord {
   readonly rules: string
   /** `namespace.table` of the dead letters. */
   readonly deadLetterTable: string
-  /** The head of the branch when it was last published. */
-  readonly published?: string
+  /** Of the dead-letter table. Tables share it, so its name says the table, too. */
+  readonly letterBranch: string
+  /** The last publishing; whether it still stands, the target's history tells. */
+  readonly published?: ReplayPublication
+}
+
+export interface ReplayPublication {
+  /** Of the branch. */
+  readonly head: bigint
+  readonly target: string
+  /** Of the target's snapshot that did it: a history that reaches behind it without it was rolled back. */
+  readonly sequenceNumber: bigint
+}
+
+/** `@` is in no name that a replay's branch may have, so two replays never meet in one. */
+export function letterBranchOf(branch: string, table: TableIdentifier): string {
+  return `${branch}@${formatIdentifier(table)}`
+}
+
+/** Of the dead-letter table: which publishing of the rows has brought its letters along. */
+export function publishedPropertyKey(letterBranch: string): string {
+  return `tidewater.published.${letterBranch}`
 }
 
 export function replayPropertyKey(branch: string): string {
@@ -41,7 +64,7 @@ export function formatReplayRecord(record: ReplayRecord): string {
   return stringifyJson({
     ...rest,
     ranges: ranges.map(({ topic, partition, from, to }) => ({ topic, partition, from, to })),
-    ...(published === undefined ? {} : { published }),
+    ...(published === undefined ? {} : { published: { ...published } }),
   })
 }
 
@@ -67,8 +90,9 @@ export function readReplayRecord(
     request: word('request'),
     rules: word('rules'),
     deadLetterTable: word('deadLetterTable'),
+    letterBranch: word('letterBranch'),
     ranges: json['ranges'].map((range) => rangeOf(range, key, text)),
-    ...(typeof published === 'string' ? { published } : {}),
+    ...(published === undefined ? {} : { published: publicationOf(published, key, text) }),
   }
 }
 
@@ -78,6 +102,7 @@ export function rulesDigest({ schema, metadata, errors, input }: StreamSettings)
     schema: schema as unknown as Json,
     metadata,
     tolerance: errors.tolerance,
+    deadLetterTable: formatIdentifier(errors.deadLetterTable),
     topics: [...input.topics],
   }
   return createHash('sha256').update(stringifyJson(rules)).digest('hex').slice(0, 16)
@@ -113,6 +138,15 @@ function rangeOf(json: Json, key: string, text: string): ReplayRange {
     partition: Number(json['partition']),
     from: asBigint(json['from'] ?? null, key),
     to: asBigint(json['to'] ?? null, key),
+  }
+}
+
+function publicationOf(json: Json, key: string, text: string): ReplayPublication {
+  if (!isJsonObject(json) || typeof json['target'] !== 'string') throw unreadable(key, text)
+  return {
+    head: asBigint(json['head'] ?? null, key),
+    target: json['target'],
+    sequenceNumber: asBigint(json['sequenceNumber'] ?? null, key),
   }
 }
 

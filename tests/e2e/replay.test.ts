@@ -4,117 +4,51 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   diffReplay,
   executeReplay,
   type Lake,
-  openLake,
   planReplay,
   publishBranch,
   type ReplayRequest,
 } from '../../app/index.ts'
-import { type Catalog, expireSnapshots, planScan } from '../../catalog/index.ts'
-import { silentLogger, systemClock, systemRandom } from '../../common/index.ts'
-import { loadLakeSettings, type StreamSettings } from '../../common/settings/index.ts'
-import { rewriteOptions, rewriteTable } from '../../compactor/index.ts'
-import { createDataFileRewriter } from '../../sql/index.ts'
-import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'
+import { expireSnapshots } from '../../catalog/index.ts'
+import { systemClock } from '../../common/index.ts'
+import type { StreamSettings } from '../../common/settings/index.ts'
+import {
+  events,
+  expectedRows as expected,
+  fields,
+  lenientSchema,
+  letters,
+  openReplayLake,
+  type ReplayLake,
+  replayRequest as request,
+  strictSchema,
+} from '../support/replay-lake.ts'
 import { tide } from '../support/tide.ts'
 
-let fixture: LakeFixture
+let on: ReplayLake
+let fixture: ReplayLake['fixture']
 let lake: Lake
 
 beforeEach(async () => {
-  fixture = await openLakeFixture()
-  await fixture.log.createTopic('events', 2)
-  const warehouse = pathToFileURL(join(fixture.directory, 'warehouse')).href
-  const { settings } = await loadLakeSettings(undefined, {
-    environment: {},
-    overrides: [
-      { path: 'catalog.warehouse', value: warehouse, flag: '--warehouse' },
-      { path: 'sql.cache.directory', value: join(fixture.directory, 'cache'), flag: '--set' },
-    ],
-    directory: fixture.directory,
-  })
-  lake = await openLake(settings)
+  on = await openReplayLake()
+  fixture = on.fixture
+  lake = on.lake
 })
-afterEach(async () => {
-  await lake.close()
-  await fixture.close()
-})
+afterEach(() => on.close())
 
-const events = { namespace: ['web'], name: 'events' }
-const letters = { namespace: ['web'], name: 'events__dlq' }
-
-function stream(more = '', maxRecords = 30): StreamSettings {
-  return fixture.settings(`
-name: events
-input: { embedded: { directory: log, topics: [events], start_offset: earliest } }
-output: { iceberg: { table: web.events, commit: { interval: 10s, max_records: ${maxRecords} } } }
-${more}`)
-}
-
-const fields = 'fields: [{name: id, type: long}, {name: v, type: long}]'
-const strictSchema = `schema: { mode: declared, ${fields} }`
-const lenientSchema = `schema: { mode: declared, coercion: lenient, ${fields} }`
+const stream = (schema: string, maxRecords?: number): StreamSettings =>
+  on.stream({ schema, ...(maxRecords === undefined ? {} : { maxRecords }) })
 const strict = (): StreamSettings => stream(strictSchema)
 /** The mended rule: what was refused for 1.5 becomes 2. */
 const lenient = (): StreamSettings => stream(lenientSchema)
-
-/** Records `from` to `to` of each partition; every tenth has a value that the strict rule refuses. */
-async function produce(from: number, to: number): Promise<void> {
-  for (const partition of [0, 1]) {
-    const values = Array.from({ length: to - from }, (_, index) => {
-      const id = from + index
-      return `{"id":${id},"v":${id % 10 === 0 ? '1.5' : String(id * 2)}}`
-    })
-    await fixture.log.appendValues({ topic: 'events', partition }, values)
-  }
-}
-
-type Row = readonly [partition: number, offset: number, id: number, v: number]
-
-/** The rows of a branch by DuckDB alone over the files that the manifests name. */
-async function rowsOf(ref: string, catalog: Catalog = fixture.catalog): Promise<readonly Row[]> {
-  const table = await catalog.loadTable(events)
-  const { tasks } = await planScan(fixture.io, table, { ref })
-  expect(tasks.flatMap((task) => task.deletes)).toEqual([])
-  const list = tasks.map(({ file }) => `'${new URL(file.filePath).pathname}'`).join(', ')
-  if (list === '') return []
-  return fixture.database.withConnection(async (connection) => {
-    const result = await connection.runAndReadAll(
-      `SELECT _kafka.partition, _kafka.offset::INTEGER, id::INTEGER, v::INTEGER
-       FROM read_parquet([${list}]) ORDER BY ALL`,
-    )
-    return result.getRowsJson() as unknown as Row[]
-  })
-}
-
-async function letterPlaces(ref: string): Promise<readonly string[]> {
-  const table = await fixture.catalog.loadTable(letters)
-  if (table.metadata.refs[ref] === undefined) return []
-  const { tasks } = await planScan(fixture.io, table, { ref })
-  const list = tasks.map(({ file }) => `'${new URL(file.filePath).pathname}'`).join(', ')
-  if (list === '') return []
-  return fixture.database.withConnection(async (connection) => {
-    const result = await connection.runAndReadAll(
-      `SELECT "partition" || ':' || "offset" FROM read_parquet([${list}]) ORDER BY "partition", "offset"`,
-    )
-    return result.getRowsJson().map(([place]) => String(place))
-  })
-}
-
-/** What each rule makes of the records below `to`, from the records alone. */
-function expected(to: number, isMended: (partition: number, offset: number) => boolean): Row[] {
-  return [0, 1].flatMap((partition) =>
-    Array.from({ length: to }, (_, id) => id).flatMap((id): Row[] => {
-      if (id % 10 !== 0) return [[partition, id, id, id * 2]]
-      return isMended(partition, id) ? [[partition, id, id, 2]] : []
-    }),
-  )
-}
+const produce: ReplayLake['produce'] = (from, to) => on.produce(from, to)
+const rowsOf: ReplayLake['rowsOf'] = (ref) => on.rowsOf(ref)
+const letterPlaces: ReplayLake['letterPlaces'] = (ref) => on.letterPlaces(ref)
+const compact = (): Promise<void> => on.compact()
 
 async function tideRecord(args: string, directory: string): Promise<unknown> {
   const { code, stdout, stderr } = await tide(`${args} -o json`, { directory })
@@ -123,31 +57,8 @@ async function tideRecord(args: string, directory: string): Promise<unknown> {
 }
 
 const never = (): boolean => false
-
-function request(from: number, to: number, into = 'fix'): ReplayRequest {
-  const places = (offset: number): ReplayRequest['from'] & { kind: 'offsets' } => ({
-    kind: 'offsets',
-    places: [{ topic: 'events', partition: 0, offset: BigInt(offset) }],
-  })
-  return { from: places(from), until: places(to), into }
-}
-
 const inRange = (partition: number, offset: number): boolean =>
   partition === 0 && offset >= 25 && offset < 75
-
-async function compact(): Promise<void> {
-  const tools = {
-    catalog: fixture.catalog,
-    io: fixture.io,
-    rewriter: createDataFileRewriter(fixture.database),
-    clock: systemClock,
-    random: systemRandom,
-    logger: silentLogger,
-    workDirectory: join(fixture.directory, 'compact'),
-  }
-  const given = { 'rewrite-all': 'true' }
-  await rewriteTable(tools, events, { options: (own) => rewriteOptions(own, given) })
-}
 
 describe('a replay', () => {
   it('[P5] gives a range the rows of the mended rule and leaves main as it is until published', async () => {
@@ -199,7 +110,7 @@ describe('a replay', () => {
     const restarted = { ...request(25, 75), restart: true }
     await executeReplay(lake, strict(), restarted)
     expect(await rowsOf('fix')).toEqual(expected(100, never))
-    expect(await letterPlaces('fix')).toEqual(await letterPlaces('main'))
+    expect(await letterPlaces('fix@web.events')).toEqual(await letterPlaces('main'))
 
     // And a second replay of the same range, published after the first, changes no row.
     await executeReplay(lake, lenient(), { ...request(25, 75), restart: true })
@@ -446,7 +357,7 @@ output: { iceberg: { table: web.events } }`)
     const kept = all.filter((place) => !['0:30', '0:40', '0:50', '0:60', '0:70'].includes(place))
     await executeReplay(lake, lenient(), request(25, 75))
     expect(await letterPlaces('main')).toEqual(all)
-    expect(await letterPlaces('fix')).toEqual(kept)
+    expect(await letterPlaces('fix@web.events')).toEqual(kept)
     await publishBranch(lake, events, 'fix', { dropBranch: true })
     expect(await letterPlaces('main')).toEqual(kept)
     // Back again: what were rows become letters.

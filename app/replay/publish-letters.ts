@@ -1,0 +1,114 @@
+/**
+ * The letters of a replay on their way to their table, around the commit that publishes the rows (P9).
+ *
+ * Letters and rows are two tables and so two commits. Those that the replay has made are added before the
+ * rows, those that it has made rows of are taken away after them: whenever a publishing is killed, or given
+ * up, each record of the range is a row or a letter, at worst both until the publishing is done.
+ */
+import {
+  ancestorsOf,
+  commitAction,
+  currentSchema,
+  defaultPartitionSpec,
+  FastAppend,
+  mainBranch,
+  type Table,
+} from '../../catalog/index.ts'
+import { formatIdentifier } from '../../common/index.ts'
+import { parseTableName } from '../../common/settings/index.ts'
+import {
+  findTable,
+  publishedPropertyKey,
+  readReplayRecord,
+  type ReplayRecord,
+} from '../../ingest/index.ts'
+import {
+  holdSameRows,
+  letterRangeOf,
+  type RangeTools,
+  type RowRange,
+  tableAt,
+  uploadFiles,
+} from './range-rows.ts'
+import {
+  branchRemoved,
+  commitTools,
+  hasBranch,
+  headSnapshot,
+  redoOnTarget,
+} from './replay-branch.ts'
+
+/** Adds what is a letter by the replay and was none before. Throws ReplayRefusedError without the branch. */
+export async function addLetters(tools: RangeTools, record: ReplayRecord): Promise<void> {
+  const { lake, stage, directory, pin } = tools
+  const { deadLetterTable, letterBranch } = record
+  const table = await findTable(lake.catalog, parseTableName(deadLetterTable))
+  if (table === undefined || !hasBranch(table.metadata, letterBranch)) {
+    throw branchRemoved({ table: deadLetterTable, branch: letterBranch })
+  }
+  pin(table)
+  const { condition } = letterRangeOf(record.stream, record.ranges)
+  const select = (columns: string, ref: string): string =>
+    `SELECT ${columns} FROM ${tableAt(table, ref)} WHERE ${condition}`
+  await stage.load('letters_there', select(placeColumns.join(', '), mainBranch))
+  await stage.load('letters_ours', select('*', letterBranch))
+  const written = await stage.write({
+    select: `SELECT o.* FROM letters_ours o ANTI JOIN letters_there t ON ${placeColumns
+      .map((column) => `o.${column} = t.${column}`)
+      .join(' AND ')}`,
+    schema: currentSchema(table.metadata),
+    spec: defaultPartitionSpec(table.metadata),
+    directory,
+    properties: table.metadata.properties,
+  })
+  if (written.length === 0) return
+  const files = await uploadFiles(lake, table, written)
+  const summary = { 'tidewater.replay': record.request }
+  const action = new FastAppend(lake, { files, summary })
+  await commitAction(lake.catalog, table.identifier, action, commitTools(lake))
+}
+
+const placeColumns = ['"topic"', '"partition"', '"offset"'] as const
+
+/**
+ * Makes the range's letters those of the replay, once for each publishing of the rows; goes on where one
+ * was killed. `rows` is the stream's table after that.
+ */
+export async function settleLetters(
+  tools: RangeTools,
+  rows: Table,
+  branch: string,
+  begun: ReplayRecord,
+): Promise<void> {
+  const { lake } = tools
+  const record = readReplayRecord(rows.metadata.properties, branch) ?? begun
+  const { deadLetterTable, letterBranch } = record
+  const table = await findTable(lake.catalog, parseTableName(deadLetterTable))
+  // Dropped: by the end of an earlier publishing.
+  if (table === undefined || !hasBranch(table.metadata, letterBranch)) return
+  const key = publishedPropertyKey(letterBranch)
+  const mark = String(record.published?.sequenceNumber ?? 'unknown')
+  if (table.metadata.properties[key] === mark) return
+  const range: RowRange = letterRangeOf(record.stream, record.ranges)
+  if (await holdSameRows(tools, table, [mainBranch, letterBranch], range)) return
+  if (isPublishedOver(rows, record)) {
+    const facts = { table: formatIdentifier(table.identifier), branch: letterBranch }
+    lake.logger.info('replay.letters-left', { ...facts, reason: 'another branch came after' })
+    return
+  }
+  await redoOnTarget(tools, table.identifier, letterBranch, mainBranch, range, {
+    extraUpdates: () => [{ action: 'set-properties', updates: { [key]: mark } }],
+  })
+}
+
+/** Letters of a publishing that came later must not go for those of an earlier one. */
+function isPublishedOver(rows: Table, { target, published }: ReplayRecord): boolean {
+  const since = published?.sequenceNumber
+  const history = ancestorsOf(rows.metadata, headSnapshot(rows, target)?.snapshotId)
+  return [...history].some(
+    ({ sequenceNumber, summary }) =>
+      since !== undefined &&
+      sequenceNumber > since &&
+      summary?.['tidewater.published-branch'] !== undefined,
+  )
+}

@@ -6,7 +6,6 @@
  * partitions and the offsets (E1), and asserts the range of each partition on the base (E3).
  */
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import {
   type Catalog,
   commitAction,
@@ -120,7 +119,8 @@ export class BatchCommitter {
   }
 
   /**
-   * Appends `files` and moves the stream's offsets. Throws OffsetConflictError when another sink was
+   * Appends `files` and moves the stream's offsets by `ranges`; `idle` are partitions that must stand
+   * where they stood although the batch has nothing of them. Throws OffsetConflictError when another sink was
    * first, CommitStateUnknownError when the outcome is not known.
    */
   commitRows(
@@ -128,8 +128,9 @@ export class BatchCommitter {
     branch: string,
     files: readonly DataFile[],
     ranges: readonly OffsetRange[],
+    idle: readonly OffsetRange[] = [],
   ): Promise<Table> {
-    return this.#append(table, branch, files, ranges)
+    return this.#append(table, branch, files, ranges, idle)
   }
 
   /** Commits the letters that `table` does not hold yet; returns the table as it is then. */
@@ -141,8 +142,7 @@ export class BatchCommitter {
   ): Promise<Table> {
     const fresh = await letters.fresh(known)
     if (fresh === undefined) return table
-    const outDirectory = join(directory, 'dlq')
-    const staged = await this.stage(table, [fresh.spool], deadLetterSideFields, outDirectory)
+    const staged = await this.stage(table, [fresh.spool], deadLetterSideFields, directory)
     const branch = this.#parts.deadLetterBranch ?? mainBranch
     const committed = await this.#append(table, branch, staged.files, fresh.ranges)
     await failpoint('ingest.dead-letters-committed')
@@ -154,6 +154,7 @@ export class BatchCommitter {
     branch: string,
     files: readonly DataFile[],
     ranges: readonly OffsetRange[],
+    idle: readonly OffsetRange[] = [],
   ): Promise<Table> {
     const { catalog, io, clock, random, logger, signal } = this.#parts
     const { stream } = this.#identity
@@ -169,7 +170,7 @@ export class BatchCommitter {
       {
         files,
         branch,
-        check: (base) => void checkRanges(base, branch, stream, ranges),
+        check: (base) => void checkRanges(base, branch, stream, [...ranges, ...idle]),
         summary: (base) => this.#summary(commitId, offsetsOver(base), ranges),
         extraUpdates: (base) => [
           {

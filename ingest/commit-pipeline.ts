@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import type { DataFile, SideField, Table } from '../catalog/index.ts'
 import { UnavailableError } from '../common/index.ts'
 import type { BatchCommitter, StagedFiles } from './batch-committer.ts'
+import type { OffsetRange } from './checkpoint.ts'
 import type { MicroBatch } from './micro-batch.ts'
 import { refusedLetters } from './refused-letters.ts'
 
@@ -18,6 +19,8 @@ export interface SealedBatch {
   readonly directory: string
   readonly table: Table
   readonly sideFields: readonly SideField[]
+  /** Partitions of the stream that the batch has nothing of: nobody else may have moved them. */
+  readonly idle: readonly OffsetRange[]
 }
 
 /** Commits one batch whose files are uploaded: dead letters, then rows and offsets. */

@@ -34,6 +34,7 @@ export class DeadLetterSpool {
   readonly #options: DeadLetterSpoolOptions
   readonly #file: RowFile
   #first: DeadLetter | undefined
+  #copies = 0
 
   constructor(options: DeadLetterSpoolOptions) {
     this.#options = options
@@ -72,7 +73,7 @@ export class DeadLetterSpool {
     if (this.#file.partitions.every((each) => isFresh(each, each.firstOffset))) {
       return this.#file.contents(known)
     }
-    const rest = new RowFile(`${this.#options.path}.fresh`)
+    const rest = new RowFile(`${this.#options.path}.${++this.#copies}`)
     const lines = createInterface({ input: createReadStream(this.#file.path), crlfDelay: Infinity })
     for await (const line of lines) {
       const { offset, ...place } = placeOf(line)

@@ -4,6 +4,7 @@
  */
 import { LakeError } from '../common/index.ts'
 import type { StartOffset } from '../common/settings/index.ts'
+import type { OffsetRange } from './checkpoint.ts'
 import { nextOffsetOf, type StreamOffsets } from './offset-map.ts'
 import {
   type OffsetBounds,
@@ -68,6 +69,17 @@ export class StreamPositions {
   /** A batch up to `to` was handed over for commit. */
   assume(partition: TopicPartition, to: bigint): void {
     this.#assumed.set(partitionKey(partition), to)
+  }
+
+  /** The partitions that `ranges` do not touch, as empty ranges where the table stands. */
+  idle(ranges: readonly OffsetRange[]): readonly OffsetRange[] {
+    const moved = new Set(ranges.map(partitionKey))
+    return this.#assigned
+      .filter((partition) => !moved.has(partitionKey(partition)))
+      .map(({ topic, partition }) => {
+        const at = this.committedOffset({ topic, partition })
+        return { topic, partition, from: at, to: at ?? 0n }
+      })
   }
 
   /** Everything that stood in the log at the start has been read. */

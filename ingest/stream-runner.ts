@@ -306,9 +306,11 @@ class StreamRun {
     await this.#publish()
     this.#batch = undefined
     const { rows, directory } = batch
+    // Members of a group move partitions of their own; without one nobody else may move any.
+    const idle = this.#isShared ? [] : this.#positions.idle(rows.ranges)
     for (const range of rows.ranges) this.#positions.assume(range, range.to)
     const { table, sideFields } = batch.reader
-    this.#pipeline.push({ batch: rows, directory, table, sideFields })
+    this.#pipeline.push({ batch: rows, directory, table, sideFields, idle })
   }
 
   /** Brings all that the current batch holds into spools, where live queries see it. */
@@ -321,17 +323,13 @@ class StreamRun {
     this.#parts.live?.publish(rows, directory, batch.reader)
   }
 
-  readonly #commit: CommitBatch = async ({ batch, directory, table }, files) => {
+  readonly #commit: CommitBatch = async ({ batch, directory, table, idle }, files) => {
     const { letters } = batch
     if (letters.count > 0) {
-      const deadLetterTable = await this.#tables.requireDeadLetterTable()
-      const known = this.#tables.deadLetterOffsets
-      this.#tables.noteDeadLetterTable(
-        await this.#committer.commitDeadLetters(deadLetterTable, known, letters, directory),
-      )
+      await this.#tables.commitDeadLetters(this.#committer, letters, directory)
     }
     const { branch } = this.#settings.output
-    const committed = await this.#committer.commitRows(table, branch, files, batch.ranges)
+    const committed = await this.#committer.commitRows(table, branch, files, batch.ranges, idle)
     this.#tables.noteCommitted(committed)
     this.#parts.live?.committed(batch)
     this.#rewinds = 0

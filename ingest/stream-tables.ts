@@ -2,10 +2,13 @@
  * The tables of one running stream and what follows from their schema: the scanner, the side columns,
  * the keys put into rows. Loads them, makes them from a sample, grows them, follows foreign changes.
  */
+import { join } from 'node:path'
 import { currentSchema, mainBranch, type SideField, type Table } from '../catalog/index.ts'
 import { ValidationError } from '../common/index.ts'
 import type { StreamSettings } from '../common/settings/index.ts'
-import { restoreOffsets } from './checkpoint.ts'
+import type { BatchCommitter } from './batch-committer.ts'
+import { OffsetConflictError, restoreOffsets } from './checkpoint.ts'
+import type { DeadLetterSpool } from './dead-letter-spool.ts'
 import { columnLayout } from './json/column-layout.ts'
 import type { RowFormat } from './json/row-buffer.ts'
 import { RowScanner } from './json/row-scanner.ts'
@@ -24,6 +27,9 @@ import {
   findTable,
   growTable,
 } from './stream-table.ts'
+
+/** Sinks that run side by side by mistake get past each other's letters within a few tries. */
+const letterConflictsMax = 10
 
 /** A table together with all that its schema decides. */
 export interface TableReader {
@@ -87,8 +93,32 @@ export class StreamTables {
     return this.#deadLetterTable
   }
 
-  noteDeadLetterTable(table: Table): void {
-    this.#deadLetterTable = table
+  /**
+   * Commits the letters that the table does not hold. One that somebody else committed first is there
+   * already: whose the records are is decided by the rows' commit alone.
+   */
+  async commitDeadLetters(
+    committer: BatchCommitter,
+    letters: DeadLetterSpool,
+    directory: string,
+  ): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      const table = await this.requireDeadLetterTable()
+      const outDirectory = join(directory, `dlq-${attempt}`)
+      try {
+        const known = this.deadLetterOffsets
+        this.#deadLetterTable = await committer.commitDeadLetters(
+          table,
+          known,
+          letters,
+          outDirectory,
+        )
+        return
+      } catch (error) {
+        if (!(error instanceof OffsetConflictError) || attempt === letterConflictsMax) throw error
+        this.#deadLetterTable = undefined
+      }
+    }
   }
 
   /** A first look at the records decides the columns, says so, and fixes them in the table. */

@@ -5,6 +5,7 @@
  * unless we name them, persistent secrets of the user's own DuckDB are not read, and the session
  * zone is UTC whatever the machine's is (iceberg-facts 23).
  */
+import { availableParallelism } from 'node:os'
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { ValidationError, errorMessage } from '../common/index.ts'
 import { quoteLiteral } from './sql-text.ts'
@@ -25,6 +26,9 @@ export interface DatabaseOptions {
 /** An in-memory DuckDB instance. Connections stay node-api's own; each is closed by its taker. */
 export interface Database {
   readonly instance: DuckDBInstance
+  /** Undefined: DuckDB's own choice, most of the machine's. */
+  readonly memoryLimitBytes: number | undefined
+  readonly threads: number
   connect(): Promise<DuckDBConnection>
   /** Runs `use` with a connection of its own and closes it whatever happens. */
   withConnection<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T>
@@ -35,6 +39,8 @@ export async function openDatabase(options: DatabaseOptions = {}): Promise<Datab
   const instance = await DuckDBInstance.create(':memory:', instanceConfig(options))
   const database: Database = {
     instance,
+    memoryLimitBytes: options.memoryLimitBytes,
+    threads: options.threads ?? availableParallelism(),
     connect: () => instance.connect(),
     withConnection: async (use) => {
       const connection = await instance.connect()

@@ -29,15 +29,19 @@ import { copyToFiles } from './rewrite-output.ts'
 
 /** Of values in memory, before encoding; bounds what one thread of the writer holds. */
 const rowGroupBytesMax = 128 << 20
+/** Each thread holds a row group as values, one as encoded pages, and what is read for the next. */
+const rowGroupsHeld = 4
 
 export function createDataFileRewriter(database: Database): DataFileRewriter {
+  const share = (database.memoryLimitBytes ?? Infinity) / database.threads / rowGroupsHeld
+  const rowGroupBytes = Math.floor(Math.min(rowGroupBytesMax, share))
   return {
     rewrite: (request) =>
       database.withConnection((connection) =>
         interruptible(connection, request.signal, async () => {
           // Keeping the order would hold back whole row groups in memory.
           await connection.run('SET SESSION preserve_insertion_order = false')
-          return rewriteDataFiles(connection, request)
+          return rewriteDataFiles(connection, request, rowGroupBytes)
         }),
       ),
   }
@@ -67,6 +71,7 @@ async function interruptible<T>(
 async function rewriteDataFiles(
   connection: DuckDBConnection,
   request: RewriteDataFilesRequest,
+  rowGroupBytes: number,
 ): Promise<RewriteDataFilesResult> {
   const { inputs, schema } = request
   refuseFixed(schema)
@@ -77,7 +82,8 @@ async function rewriteDataFiles(
   const withDeletes = deleted > 0n
   // An interrupt between two statements is lost.
   request.signal?.throwIfAborted()
-  const files = kept === 0n ? [] : await writeFiles(connection, request, groups, withDeletes)
+  const source = { groups, withDeletes, rowGroupBytes }
+  const files = kept === 0n ? [] : await writeFiles(connection, request, source)
   const written = files.reduce((sum, file) => sum + file.recordCount, 0n)
   if (written !== kept) {
     throw new CorruptDataError('a rewrite found another number of rows than the manifests state', {
@@ -93,11 +99,16 @@ async function rewriteDataFiles(
   return { files, rowsRead, rowsDeleted: deleted }
 }
 
+interface RewriteSource {
+  readonly groups: readonly FileGroup[]
+  readonly withDeletes: boolean
+  readonly rowGroupBytes: number
+}
+
 async function writeFiles(
   connection: DuckDBConnection,
   request: RewriteDataFilesRequest,
-  groups: readonly FileGroup[],
-  withDeletes: boolean,
+  { groups, rowGroupBytes, withDeletes }: RewriteSource,
 ): Promise<readonly WrittenFile[]> {
   const { directory, fileSizeBytesTarget, inputs, metadata, schema } = request
   const [first] = inputs
@@ -112,7 +123,7 @@ async function writeFiles(
   const options = [
     'FORMAT parquet',
     ...copyOptions(metadata.properties),
-    `ROW_GROUP_SIZE_BYTES ${rowGroupBytesMax}`,
+    `ROW_GROUP_SIZE_BYTES ${rowGroupBytes}`,
     `FIELD_IDS ${fieldIds(schema.fields)}`,
     'RETURN_STATS',
     // A size makes COPY write a folder of files.

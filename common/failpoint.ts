@@ -9,7 +9,7 @@ import { systemClock } from './clock.ts'
 import { UnavailableError } from './errors.ts'
 import { environment } from './environment.ts'
 
-/** Every point there is; a test runs the kill -9 matrix over this list. */
+/** Every point there is; tests run kill -9 over this list: of a sink, and of a compaction. */
 export const failpointNames = [
   'ingest.fetched',
   'ingest.encoded',
@@ -22,6 +22,9 @@ export const failpointNames = [
   'commit.pointer-answered',
   'ingest.offsets-reported',
   'ingest.cleaned-up',
+  'compaction.fetched',
+  'compaction.rewritten',
+  'compaction.uploaded',
 ] as const
 
 export type FailpointName = (typeof failpointNames)[number]

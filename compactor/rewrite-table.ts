@@ -30,6 +30,7 @@ import {
   CommitFailedError,
   CommitStateUnknownError,
   errorMessage,
+  failpoint,
   formatIdentifier,
   LakeError,
   type Logger,
@@ -207,6 +208,7 @@ class RewriteRound {
     const directory = await mkdtemp(join(workDirectory, 'rewrite-'))
     try {
       const inputs = await fetchInputs(io, group.tasks, directory)
+      await failpoint('compaction.fetched')
       const written = await rewriter.rewrite({
         metadata,
         schema,
@@ -217,8 +219,10 @@ class RewriteRound {
         ...(signal === undefined ? {} : { signal }),
       })
       signal?.throwIfAborted()
+      await failpoint('compaction.rewritten')
       const place = { metadata, schema, spec }
       const added = await uploadFiles(io, random, place, written.files, uploaded)
+      await failpoint('compaction.uploaded')
       return { group, added, rowsDeleted: written.rowsDeleted }
     } finally {
       await rm(directory, { recursive: true, force: true })

@@ -43,6 +43,8 @@ export interface SinkStart {
 }
 
 export interface TideBuild {
+  /** The program, for plain Node. */
+  readonly entry: string
   /** Starts `tide` with these arguments in `directory`. */
   tide(directory: string, args: readonly string[], env?: SinkStart['env']): SinkProcess
   remove(): Promise<void>
@@ -60,6 +62,7 @@ export async function buildTide(): Promise<TideBuild> {
   await symlink(join(repositoryRoot, 'node_modules'), join(folder, 'node_modules'))
   const entry = join(outDir, 'bin', 'tide.js')
   return {
+    entry,
     tide: (directory, args, env = {}) =>
       watch(
         spawn(process.execPath, [entry, ...args], {

@@ -1,5 +1,5 @@
 -- An as-of join: each order counts for the city where its customer lived when it was made.
-{{ config(schema='shop', cron='* * * * *') }}
+{{ config(schema='shop', cron='*/10 * * * * *') }}
 SELECT customer.city, count(*) AS orders, sum(buy.amount)::DECIMAL(18,2) AS amount
 FROM {{ source('shop', 'orders') }} AS buy
 JOIN {{ ref('customers_history') }} AS customer

@@ -1,8 +1,19 @@
-/** Models with `lambda: true` asked by name while data flows, against a full recomputation in the same query. */
+/**
+ * Models with `lambda: true` asked by name while data flows, against a full recomputation in the same
+ * query. The moments are drawn anew in each run, which prints its seed:
+ *
+ *   TIDEWATER_TEST_SEED=12345 npx vitest run --project e2e tests/e2e/live-lambda.test.ts
+ */
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { lambdaViews, loadProject } from '../../batch-jobs/index.ts'
-import { seededRandom, silentLogger, systemClock, systemRandom } from '../../common/index.ts'
+import {
+  environment,
+  seededRandom,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '../../common/index.ts'
 import { parseStreamSettings, variableSource } from '../../common/settings/index.ts'
 import {
   createEmbeddedSource,
@@ -26,7 +37,9 @@ let engine: QueryEngine
 let stop: () => Promise<void>
 
 const hourMs = 3_600_000
-const seed = Number(process.env['TIDEWATER_TEST_SEED'] ?? 4_712)
+const seed = Number(
+  environment('TIDEWATER_TEST_SEED') ?? Math.floor(systemRandom.fraction() * 2 ** 31),
+)
 const full = `SELECT date_trunc('hour', ts)::TIMESTAMP AS hour, kind, count(*) AS n, sum(id) AS total
 FROM web.events GROUP BY ALL`
 const model = `{{ config(materialized='incremental', event_time='hour', batch_size='hour',
@@ -124,7 +137,9 @@ async function compare(): Promise<Comparison> {
   return { missing, extra, live, tables: result.summary().tables }
 }
 
-describe('a model with lambda: true', () => {
+process.stdout.write(`live-lambda: TIDEWATER_TEST_SEED=${seed}\n`)
+
+describe(`a model with lambda: true (TIDEWATER_TEST_SEED=${seed})`, () => {
   it('[L7] is a full recomputation at 200 moments while data flows, late rows included', async () => {
     const random = seededRandom(seed)
     const seen = { live: 0, builds: 0, finished: 0 }
@@ -140,7 +155,7 @@ describe('a model with lambda: true', () => {
       }
       if (random.fraction() < 0.3) await systemClock.sleep(Math.floor(random.fraction() * 60))
       const { missing, extra, live, tables } = await compare()
-      expect([missing, extra], `seed ${seed}, moment ${moment}`).toEqual([0, 0])
+      expect([missing, extra], `moment ${moment}`).toEqual([0, 0])
       seen.live += live
       seen.finished += tables.some(
         ({ name, filesRead }) => name === 'models.hourly' && filesRead > 0,

@@ -1,8 +1,16 @@
-/** SCD Type 2 over a local warehouse: versions in time, whatever the order in which they are learned. */
-import fc from 'fast-check'
+/**
+ * SCD Type 2 over a local warehouse, example by example; what holds for all sources is in
+ * snapshot-properties.test.ts.
+ */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type BatchProject, openBatchProject } from '../support/batch-project.ts'
-import { historyOf, type Version } from '../support/history-oracle.ts'
+
+/** A version of somebody; `at` in minutes since the epoch. */
+interface Version {
+  readonly id: number
+  readonly at: number
+  readonly value: string | null
+}
 
 let project: BatchProject
 
@@ -228,41 +236,5 @@ describe('strategy: timestamp', () => {
     await source(people([{ id: 1, at: 10, value: 'a' }]))
     await Promise.all([project.run({ verb: 'snapshot' }), project.run({ verb: 'snapshot' })])
     expect(await stored()).toEqual(['1|a|10|NULL'])
-  })
-
-  it('[B6] gives one history for every order of arrival and every cut into runs', async () => {
-    await snapshot(config)
-    const version = fc.record({
-      id: fc.integer({ min: 1, max: 3 }),
-      at: fc.integer({ min: 1, max: 9 }),
-      value: fc.option(fc.constantFrom('a', 'b', 'c')),
-    })
-    const versions = fc.uniqueArray(version, {
-      minLength: 1,
-      maxLength: 9,
-      selector: ({ id, at }) => `${id}:${at}`,
-    })
-    const runs = versions.chain((all) =>
-      fc.tuple(
-        fc.constant(all),
-        fc.shuffledSubarray(all, { minLength: all.length }),
-        fc.array(fc.integer({ min: 0, max: all.length }), { maxLength: 3 }),
-      ),
-    )
-    await fc.assert(
-      fc.asyncProperty(runs, async ([all, shuffled, cuts]) => {
-        const ends = [...new Set([...cuts, all.length])].sort((a, b) => a - b)
-        let from = 0
-        for (const end of ends) {
-          // Runs overlap: what was learned once may be told again.
-          const part = shuffled.slice(Math.max(0, from - 1), end)
-          if (part.length > 0) await observe(people(part))
-          from = end
-        }
-        expect([...(await stored())].sort()).toEqual(historyOf(all))
-        await project.lake.catalog.dropTable({ namespace: ['models'], name: 'people_history' })
-      }),
-      { numRuns: 12 },
-    )
   })
 })

@@ -14,7 +14,7 @@ export function readmeBlocks(markdown: string): readonly ReadmeBlock[] {
 /** Code spans in the prose that are commands. */
 export function inlineCommands(markdown: string): readonly string[] {
   const prose = markdown.replaceAll(/^```(\w*)\n([\s\S]*?)^```$/gm, '')
-  return [...prose.matchAll(/`((?:tide|npm|kill|docker|pip) [^`]+)`/g)].map(
+  return [...prose.matchAll(/`((?:tide|npm|npx|time|curl|bash|kill|docker|pip) [^`]+)`/g)].map(
     ([, command = '']) => command,
   )
 }

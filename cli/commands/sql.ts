@@ -23,7 +23,10 @@ export function addSql(program: Command, context: CliContext): void {
     .option('--line', 'a line per value')
     .option('--table', 'a box, the default')
     .option('--box', 'the same')
-    .option('--server <url>', 'ask a running server (tide serve) instead of the lake itself')
+    .option(
+      '--server <url>',
+      'ask a running server (tide dev, tide serve) instead of the lake itself',
+    )
     .option('--token <token>', "the server's token (TIDEWATER_SERVER__TOKEN)")
     .option('--init <file>', 'run this script first')
     .option('--bail', 'stop at the first failure')

@@ -6,7 +6,6 @@ import {
   checkIdentity,
   findTable,
   type LogFacts,
-  type OffsetMap,
   partitionsOf,
   type RecordSource,
   type ReplayFrom,
@@ -45,8 +44,7 @@ export async function resolveReplay(
 ): Promise<ResolvedReplay> {
   const table = await requireStreamTable(lake, settings)
   const { branch } = settings.output
-  const offsets = restoreOffsets(table, branch)
-  const committed = offsets.get(settings.name)
+  const committed = restoreOffsets(table, branch).get(settings.name)
   const snapshotId =
     table.metadata.refs[branch]?.snapshotId ??
     (branch === mainBranch ? table.metadata.currentSnapshotId : undefined)
@@ -57,7 +55,7 @@ export async function resolveReplay(
   }
   const log = await readLog(lake, settings, request, committed)
   const ranges = resolveRanges(committed, request.from, request.until, log)
-  checkDistinguishable(table, settings.name, offsets, ranges)
+  checkDistinguishable(table, settings.name, branch, ranges)
   return { table, snapshotId, ranges, committed }
 }
 
@@ -108,12 +106,13 @@ async function readLog(
 }
 
 /** A row says its partition and offset, perhaps its topic, never its stream (P2). */
-function checkDistinguishable(
+export function checkDistinguishable(
   table: Table,
   stream: string,
-  offsets: OffsetMap,
+  branch: string,
   ranges: readonly ReplayRange[],
 ): void {
+  const offsets = restoreOffsets(table, branch)
   const bySelf = hasTopicColumn(rowRangeOf(table, ranges))
   const ours = new Set(ranges.map(({ topic }) => topic))
   if (!bySelf && (offsets.get(stream)?.topics.size ?? 0) > 1) {

@@ -7,10 +7,9 @@
  */
 import {
   ancestorsOf,
-  commitAction,
   currentSchema,
+  type DataFile,
   defaultPartitionSpec,
-  FastAppend,
   mainBranch,
   type Table,
 } from '../../catalog/index.ts'
@@ -32,7 +31,7 @@ import {
 } from './range-rows.ts'
 import {
   branchRemoved,
-  commitTools,
+  changeRange,
   hasBranch,
   headSnapshot,
   redoOnTarget,
@@ -40,14 +39,38 @@ import {
 
 /** Adds what is a letter by the replay and was none before. Throws ReplayRefusedError without the branch. */
 export async function addLetters(tools: RangeTools, record: ReplayRecord): Promise<void> {
-  const { lake, stage, directory, pin } = tools
+  const { lake } = tools
   const { deadLetterTable, letterBranch } = record
   const table = await findTable(lake.catalog, parseTableName(deadLetterTable))
   if (table === undefined || !hasBranch(table.metadata, letterBranch)) {
     throw branchRemoved({ table: deadLetterTable, branch: letterBranch })
   }
+  const range = letterRangeOf(record.stream, record.ranges)
+  const found = await missingLetters(tools, table, letterBranch, range)
+  if (found.length === 0) return
+  const { identifier, metadataLocation } = table
+  await changeRange(
+    { tools, identifier, target: mainBranch, range },
+    {
+      standingOn: [letterBranch],
+      summary: { 'tidewater.replay': record.request },
+      changes: async (base) => {
+        if (base.metadataLocation === metadataLocation) return { added: found }
+        return { added: await missingLetters(tools, base, letterBranch, range) }
+      },
+    },
+  )
+}
+
+/** Files of the letters that main has not, written and uploaded. */
+async function missingLetters(
+  tools: RangeTools,
+  table: Table,
+  letterBranch: string,
+  { condition }: RowRange,
+): Promise<readonly DataFile[]> {
+  const { lake, stage, directory, pin } = tools
   pin(table)
-  const { condition } = letterRangeOf(record.stream, record.ranges)
   const select = (columns: string, ref: string): string =>
     `SELECT ${columns} FROM ${tableAt(table, ref)} WHERE ${condition}`
   await stage.load('letters_there', select(placeColumns.join(', '), mainBranch))
@@ -61,11 +84,7 @@ export async function addLetters(tools: RangeTools, record: ReplayRecord): Promi
     directory,
     properties: table.metadata.properties,
   })
-  if (written.length === 0) return
-  const files = await uploadFiles(lake, table, written)
-  const summary = { 'tidewater.replay': record.request }
-  const action = new FastAppend(lake, { files, summary })
-  await commitAction(lake.catalog, table.identifier, action, commitTools(lake))
+  return uploadFiles(lake, table, written)
 }
 
 const placeColumns = ['"topic"', '"partition"', '"offset"'] as const
@@ -96,7 +115,8 @@ export async function settleLetters(
     lake.logger.info('replay.letters-left', { ...facts, reason: 'another branch came after' })
     return
   }
-  await redoOnTarget(tools, table.identifier, letterBranch, mainBranch, range, {
+  const { identifier } = table
+  await redoOnTarget({ tools, identifier, target: mainBranch, range }, letterBranch, {
     extraUpdates: () => [{ action: 'set-properties', updates: { [key]: mark } }],
   })
 }

@@ -26,6 +26,7 @@ import {
 } from '../../ingest/index.ts'
 import type { Lake } from '../lake.ts'
 import { requireSafeStore } from '../safe-store.ts'
+import { checkDistinguishable } from './plan-replay.ts'
 import { addLetters, settleLetters } from './publish-letters.ts'
 import {
   holdSameRows,
@@ -127,6 +128,7 @@ async function publishReplay(
     }
     requireFinished(table, branch, record)
     requireCovered(table, record)
+    checkDistinguishable(table, record.stream, target, record.ranges)
     await addLetters(tools, record)
     const isRedone = await publishRows(tools, table.identifier, { branch, head, record, range })
     await settleLetters(tools, await lake.catalog.loadTable(table.identifier), branch, record)
@@ -195,6 +197,7 @@ async function publishRows(
   const check = (base: Table): void => {
     requireUnmoved(base, branch, head)
     requireCovered(base, record)
+    checkDistinguishable(base, record.stream, target, record.ranges)
   }
   const action = new PublishBranch(lake, {
     from: branch,
@@ -214,7 +217,8 @@ async function publishRows(
     const table = formatIdentifier(identifier)
     lake.logger.info('replay.redone', { table, branch, reason: errorMessage(error) })
   }
-  await redoOnTarget(tools, identifier, branch, target, range, { check, extraUpdates })
+  requireReplayOnly(await lake.catalog.loadTable(identifier), branch, record)
+  await redoOnTarget({ tools, identifier, target, range }, branch, { check, extraUpdates })
   return true
 }
 
@@ -239,6 +243,29 @@ async function requireForked(
     })
   }
   await requireNoNewRows(tools, base, target, fork.sequenceNumber, range)
+}
+
+/** Computed anew, the exchange is of the range's rows: what others did on the branch would be passed over. */
+function requireReplayOnly(table: Table, branch: string, { stream }: ReplayRecord): void {
+  const { metadata } = table
+  const fork = headSnapshot(table, baseBranch(branch))?.snapshotId
+  for (const snapshot of ancestorsOf(metadata, headSnapshot(table, branch)?.snapshotId)) {
+    if (snapshot.snapshotId === fork) return
+    const { summary } = snapshot
+    if (summary?.['tidewater.stream'] === stream || summary?.operation === 'replace') continue
+    throw new ReplayRefusedError(
+      'others have changed the branch too, and the target has moved, so that only the replay could be ' +
+        'published; begin anew with --restart, and make the other change on the target',
+      {
+        facts: {
+          table: formatIdentifier(table.identifier),
+          branch,
+          snapshot: snapshot.snapshotId,
+          operation: summary?.operation,
+        },
+      },
+    )
+  }
 }
 
 function requireUnmoved(base: Table, branch: string, head: Snapshot): void {

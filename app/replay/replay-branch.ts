@@ -9,9 +9,11 @@ import {
   type CommitTools,
   commitAction,
   type DataFile,
+  type FileChanges,
   mainBranch,
   ManageRefs,
   OverwriteFiles,
+  type OverwriteFilesOptions,
   type RefChange,
   type Snapshot,
   snapshotById,
@@ -82,9 +84,10 @@ export async function createReplayBranch(
       { ...create, name: baseBranch(branch), retention: pinned },
     ],
     check: ({ metadata: { refs, properties } }) => {
-      if (!Object.hasOwn(refs, branch) || Object.hasOwn(properties, replayPropertyKey(branch)))
-        return
-      throw foreignBranch({ identifier, branch, snapshotId: refs[branch]?.snapshotId })
+      if (Object.hasOwn(properties, replayPropertyKey(branch))) return
+      const found = [branch, baseBranch(branch)].find((name) => Object.hasOwn(refs, name))
+      if (found === undefined) return
+      throw foreignBranch({ identifier, branch: found, snapshotId: refs[found]?.snapshotId })
     },
     extraUpdates: ({ metadata }) => [
       // Of an earlier branch of this name: they would say that the range is out already.
@@ -234,32 +237,55 @@ export async function dropLetterBranch(lake: Lake, record: ReplayRecord): Promis
 }
 
 /**
- * The branch's rows of the range onto `target` as it is now, computed anew on every state that the commit
- * is tried on: for a target whose files were replaced since the branch was made, or that knows nothing of
- * where the branch began.
+ * Changes the range's rows on `target`, computed anew on every state that the commit is tried on where rows
+ * of the range have come since.
  */
-export async function redoOnTarget(
-  tools: RangeTools,
-  identifier: TableIdentifier,
-  branch: string,
-  target: string,
-  range: RowRange,
-  hooks: Pick<SnapshotOptions, 'check' | 'extraUpdates'>,
+export async function changeRange(
+  { tools, identifier, target, range }: RangeOfTable,
+  options: Omit<OverwriteFilesOptions, 'branch' | 'changes'> & {
+    readonly changes: (table: Table) => Promise<Omit<FileChanges, 'baseSnapshotId'>>
+  },
 ): Promise<Table> {
   const { lake } = tools
   let planned: Snapshot | undefined
   const action = new OverwriteFiles(lake, {
-    ...hooks,
+    ...options,
     branch: target,
-    standingOn: [branch],
     check: async (base) => {
-      await hooks.check?.(base)
+      await options.check?.(base)
       const now = headSnapshot(base, target)
       if (now?.snapshotId === planned?.snapshotId) return
       await requireNoNewRows(tools, base, target, planned?.sequenceNumber ?? 0n, range)
     },
     changes: async (table) => {
       planned = headSnapshot(table, target)
+      return { baseSnapshotId: planned?.snapshotId, ...(await options.changes(table)) }
+    },
+  })
+  return commitAction(lake.catalog, identifier, action, commitTools(lake))
+}
+
+export interface RangeOfTable {
+  readonly tools: RangeTools
+  readonly identifier: TableIdentifier
+  readonly target: string
+  readonly range: RowRange
+}
+
+/**
+ * The branch's rows of the range onto the target as it is now: where its files were replaced since the
+ * branch was made, or it knows nothing of where the branch began.
+ */
+export async function redoOnTarget(
+  place: RangeOfTable,
+  branch: string,
+  hooks: Pick<SnapshotOptions, 'check' | 'extraUpdates'>,
+): Promise<Table> {
+  const { tools, target, range } = place
+  return changeRange(place, {
+    ...hooks,
+    standingOn: [branch],
+    changes: async (table) => {
       const gone = await findRangeFiles(tools, table, target, range)
       const ours = await findRangeFiles(tools, table, branch, range)
       const removed = [...gone.whole, ...gone.partial]
@@ -271,11 +297,7 @@ export async function redoOnTarget(
         ...ours.whole.filter((file) => !kept.has(file.filePath)),
         ...(await rewriteRows(tools, table, branch, ours.partial, range, 'inside')),
       ]
-      return {
-        baseSnapshotId: gone.snapshotId,
-        removed: removed.filter((file) => !kept.has(file.filePath)),
-        added,
-      }
+      return { removed: removed.filter((file) => !kept.has(file.filePath)), added }
     },
     // As a publishing of files says it, so that publishing once more finds nothing to do.
     summary: ({ metadata }) => ({
@@ -283,7 +305,6 @@ export async function redoOnTarget(
       'tidewater.published-branch': branch,
     }),
   })
-  return commitAction(lake.catalog, identifier, action, commitTools(lake))
 }
 
 function forgetting(removals: readonly string[]): TableUpdate {

@@ -15,6 +15,13 @@ import { type LiveFile, readLiveFiles } from './live-files.ts'
 /** As Java's cherry-pick has it; names the head of the branch that a snapshot published. */
 export const sourceSnapshotKey = 'source-snapshot-id'
 
+/** A cherry-pick brings one snapshot along, a publishing all that the branch had. */
+export const publishedBranchKey = 'tidewater.published-branch'
+
+function publishedHead({ summary }: Snapshot): string | undefined {
+  return summary?.[publishedBranchKey] === undefined ? undefined : summary[sourceSnapshotKey]
+}
+
 export interface BranchChange {
   readonly fork: Fork
   /** Data and delete files. */
@@ -30,8 +37,8 @@ export interface BranchChange {
 
 /** True when `target` holds all that the branch had at `head`. */
 export function isPublished(metadata: TableMetadata, head: bigint, target: Snapshot): boolean {
-  for (const { snapshotId, summary } of ancestorsOf(metadata, target.snapshotId)) {
-    if (snapshotId === head || summary?.[sourceSnapshotKey] === String(head)) return true
+  for (const snapshot of ancestorsOf(metadata, target.snapshotId)) {
+    if (snapshot.snapshotId === head || publishedHead(snapshot) === String(head)) return true
   }
   return false
 }
@@ -58,7 +65,7 @@ export function findFork(
   for (const snapshot of ancestorsOf(metadata, target?.snapshotId)) {
     oldest = snapshot
     shared.add(String(snapshot.snapshotId))
-    const source = snapshot.summary?.[sourceSnapshotKey]
+    const source = publishedHead(snapshot)
     if (source !== undefined) shared.add(source)
   }
   // Only a history that is whole says that it never had the root of the branch.

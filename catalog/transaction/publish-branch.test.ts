@@ -257,6 +257,15 @@ describe('PublishBranch', () => {
     await expect(other.lake.commit(publish(other.lake))).rejects.toThrow(/no longer in the target/)
   })
 
+  it('[C25] is not taken for done where one snapshot of the branch was cherry-picked', async () => {
+    const { lake, b, c } = await replayed()
+    const d = file()
+    const { snapshotId } = await lake.head('replay')
+    await lake.append([d], { summary: { 'source-snapshot-id': String(snapshotId) } })
+    await lake.commit(publish(lake))
+    expect(await lake.live()).toEqual(paths(b, c, d))
+  })
+
   it('calls a branch that only compacted a replace', async () => {
     const lake = await openCatalogLake()
     const [a, b, d] = [file(), file(), file()]

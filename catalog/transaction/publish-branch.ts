@@ -18,6 +18,7 @@ import {
   type BranchChange,
   findFork,
   isPublished,
+  publishedBranchKey,
   readBranchChange,
   requireCertain,
   sourceSnapshotKey,
@@ -64,7 +65,7 @@ export class PublishBranch implements TransactionAction<PreparedPublish> {
       summary: (base) => ({
         ...(typeof summary === 'function' ? summary(base) : summary),
         [sourceSnapshotKey]: String(this.#headIn(base.metadata).snapshotId),
-        'tidewater.published-branch': from,
+        [publishedBranchKey]: from,
       }),
     })
   }

@@ -9,6 +9,7 @@ import {
   commitAction,
   currentSchema,
   expireSnapshots,
+  OverwriteFiles,
   planScan,
   type Table,
   type TableUpdate,
@@ -190,6 +191,22 @@ describe('main between a replay and its publishing', () => {
     expect(await places()).toEqual(all(100))
   })
 
+  it('[P2] was filled by another stream too, whose rows nobody could tell apart', async () => {
+    await fill(0, 100)
+    await executeReplay(lake, lenient(), request(25, 75))
+    await on.fixture.log.createTopic('others', 2)
+    await on.produce(0, 100, 'others')
+    const other = on.stream({ name: 'others', maxRecords: 1_000 })
+    await on.fixture.run({ ...other, output: strict().output })
+    const before = await on.rowsOf()
+    expect(before).toHaveLength(2 * 180)
+    await expect(publishBranch(lake, events, 'fix')).rejects.toThrow(
+      /another stream has filled the same table/,
+    )
+    expect(await on.rowsOf()).toEqual(before)
+    expect(await on.letterPlaces()).toHaveLength(20)
+  })
+
   it('[P5] has had a column renamed, whose values stay', async () => {
     const inferred = (): StreamSettings => on.stream({ schema: '', maxRecords: 1_000 })
     await on.produce(0, 100)
@@ -268,6 +285,49 @@ describe('a publishing', () => {
       publishBranch(through(withRival(on.fixture.catalog, rival)), events, 'fix'),
     ).rejects.toThrow(/moved or made anew/)
     expect(await on.rowsOf()).toEqual(expected(100, () => false))
+  })
+
+  it('[P9] that two make at once is made once, its letters too', async () => {
+    await on.produce(0, 100)
+    await on.fixture.run(lenient())
+    await executeReplay(lake, strict(), request(25, 75))
+    const rival = (): Promise<unknown> => publishBranch(lake, events, 'fix')
+    await publishBranch(through(withRival(on.fixture.catalog, rival)), events, 'fix')
+    expect(await on.rowsOf()).toEqual(
+      expected(100, (partition, offset) => !inRange(partition, offset)),
+    )
+    expect(await places()).toEqual(all(100))
+  })
+
+  it('[P8] that is computed anew does not pass over what others did on the branch', async () => {
+    await fill(0, 100)
+    await executeReplay(lake, lenient(), request(25, 75))
+    const { metadata } = await on.fixture.catalog.loadTable(events)
+    const base = { baseSnapshotId: metadata.refs['fix']?.snapshotId, added: [] }
+    const nothing = new OverwriteFiles(lake, { branch: 'fix', changes: base })
+    await commitAction(on.fixture.catalog, events, nothing, lake)
+    await on.compact()
+    await expect(publishBranch(lake, events, 'fix')).rejects.toThrow(/others have changed/)
+    expect(await on.rowsOf()).toEqual(expected(100, () => false))
+  })
+
+  it('[P6] goes back to the branch that the stream writes, and its files outlive the branch', async () => {
+    const dev = (settings: StreamSettings): StreamSettings => ({
+      ...settings,
+      output: { ...settings.output, branch: 'dev' },
+    })
+    await on.produce(0, 50)
+    await on.fixture.run(dev(strict()))
+    await on.produce(50, 100)
+    await on.fixture.run(dev(strict()))
+    await executeReplay(lake, dev(lenient()), request(25, 75))
+    await publishBranch(lake, events, 'fix', { dropBranch: true })
+    for (const table of [events, letters]) await expireAllBut(1, table)
+    const { metadata } = await on.fixture.catalog.loadTable(events)
+    expect(Object.keys(metadata.refs)).toEqual(['dev'])
+    expect(metadata.snapshots).toHaveLength(1)
+    expect(await on.rowsOf('dev')).toEqual(expected(100, inRange))
+    expect(await on.letterPlaces()).toHaveLength(15)
   })
 
   it('[P9] that stops between any two commits leaves each record a row or a letter, or both', async () => {
@@ -384,6 +444,14 @@ describe('branches of a replay', () => {
       expect(await on.rowsOf()).toEqual(expected(100, () => false))
       expect(await places()).toEqual(all(100))
     }
+  })
+
+  it('[P4] are not made over a branch of somebody else', async () => {
+    await fill(0, 100)
+    await on.changeRefs([{ kind: 'create', type: 'branch', name: 'fix.base' }])
+    await expect(executeReplay(lake, lenient(), request(25, 75))).rejects.toThrow(
+      /no replay made it.*branch=fix.base/,
+    )
   })
 
   it('[P4] do not take up the offsets of an earlier branch of their name', async () => {

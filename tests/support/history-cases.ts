@@ -12,7 +12,7 @@ const attributes = fc.record({
   note: fc.option(fc.constantFrom('n', 'm')),
 })
 /** Times around that of the runs, which are a second apart, on the second so that some coincide. */
-const moment = fc.integer({ min: -6, max: 6 }).map((each) => epoch + each * second)
+const moment = fc.integer({ min: -2, max: 4 }).map((each) => epoch + each * second)
 
 const version = fc
   .tuple(key, attributes, moment)

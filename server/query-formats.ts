@@ -9,8 +9,10 @@ import {
   layersJson,
   summaryJson,
   wireValue,
+  writeArrowStream,
   writeResult,
 } from '../sql/index.ts'
+import { writeTabSeparated } from './tab-separated.ts'
 
 export interface FormatOptions {
   readonly queryId: string
@@ -18,9 +20,12 @@ export interface FormatOptions {
   readonly quote64: boolean
 }
 
+/** Where an answer goes; awaits the receiver. */
+export type AnswerSink = (part: string | Uint8Array) => Promise<void>
+
 export interface QueryFormat {
   readonly contentType: string
-  readonly write: (sink: TextSink, result: QueryResult, options: FormatOptions) => Promise<void>
+  readonly write: (sink: AnswerSink, result: QueryResult, options: FormatOptions) => Promise<void>
   /** What stands for an error after rows have been sent; undefined: the answer just breaks off. */
   readonly failure?: (message: string) => string
 }
@@ -37,6 +42,14 @@ export const queryFormats: Readonly<Record<string, QueryFormat>> = {
   CSVWithNames: {
     contentType: 'text/csv; charset=utf-8; header=present',
     write: (sink, result) => writeResult(sink, result, { mode: 'csv', ...unbounded }),
+  },
+  TabSeparated: tabSeparated(false),
+  TabSeparatedWithNames: tabSeparated(true),
+  TSV: tabSeparated(false),
+  TSVWithNames: tabSeparated(true),
+  ArrowStream: {
+    contentType: 'application/vnd.apache.arrow.stream',
+    write: (sink, result) => writeArrowStream(sink, result),
   },
   Markdown: {
     contentType: 'text/markdown; charset=utf-8',
@@ -55,7 +68,9 @@ const unbounded = { rowsMax: Number.MAX_SAFE_INTEGER, widthMax: undefined }
 const formatsByType: Readonly<Record<string, string>> = {
   'application/json': 'JSON',
   'application/x-ndjson': 'JSONEachRow',
+  'application/vnd.apache.arrow.stream': 'ArrowStream',
   'text/csv': 'CSVWithNames',
+  'text/tab-separated-values': 'TSVWithNames',
   'text/markdown': 'Markdown',
 }
 
@@ -63,6 +78,14 @@ const formatsByType: Readonly<Record<string, string>> = {
 export function acceptedFormat(accept: string | undefined): string | undefined {
   const types = (accept ?? '').split(',').map((type) => (type.split(';')[0] ?? '').trim())
   return types.map((type) => formatsByType[type.toLowerCase()]).find((name) => name !== undefined)
+}
+
+function tabSeparated(withNames: boolean): QueryFormat {
+  const header = withNames ? 'present' : 'absent'
+  return {
+    contentType: `text/tab-separated-values; charset=utf-8; header=${header}`,
+    write: (sink, result) => writeTabSeparated(sink, result, withNames),
+  }
 }
 
 async function writeJson(

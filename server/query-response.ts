@@ -6,12 +6,13 @@ import { once } from 'node:events'
 import type { FastifyReply } from 'fastify'
 
 /** Smaller results are sent in one piece, with their length. */
-const heldCharactersMax = 64 * 1024
+const heldBytesMax = 64 * 1024
 
 export class QueryResponse {
   readonly #reply: FastifyReply
   readonly #headers: () => Readonly<Record<string, string>>
-  #held = ''
+  #held: Uint8Array[] = []
+  #heldBytes = 0
   #hasBegun = false
 
   /** `headers` are asked for when the answer begins. */
@@ -24,14 +25,16 @@ export class QueryResponse {
     return this.#hasBegun
   }
 
-  readonly write = async (text: string): Promise<void> => {
-    if (text === '') return
+  readonly write = async (part: string | Uint8Array): Promise<void> => {
+    if (part.length === 0) return
     const { raw } = this.#reply
     if (!this.#hasBegun) {
-      this.#held += text
-      if (this.#held.length < heldCharactersMax) return
+      const bytes = typeof part === 'string' ? Buffer.from(part) : part
+      this.#held.push(bytes)
+      this.#heldBytes += bytes.length
+      if (this.#heldBytes < heldBytesMax) return
       this.#begin()
-    } else if (raw.write(text)) return
+    } else if (raw.write(part)) return
     if (raw.writableNeedDrain && !raw.destroyed) {
       await this.#drained()
     }
@@ -50,7 +53,7 @@ export class QueryResponse {
 
   async end(): Promise<void> {
     if (this.#hasBegun) this.#reply.raw.end()
-    else await this.#reply.headers(this.#headers()).serializer(asText).send(this.#held)
+    else await this.#reply.headers(this.#headers()).send(Buffer.concat(this.#held))
   }
 
   /** After the status has been sent: a last line if the format has one, and no proper end. */
@@ -64,11 +67,7 @@ export class QueryResponse {
     this.#hasBegun = true
     this.#reply.hijack()
     this.#reply.raw.writeHead(200, this.#headers())
-    this.#reply.raw.write(this.#held)
-    this.#held = ''
+    this.#reply.raw.write(Buffer.concat(this.#held))
+    this.#held = []
   }
-}
-
-function asText(payload: unknown): string {
-  return payload as string
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { tableFromIPC } from 'apache-arrow'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
   SettingsError,
@@ -130,10 +131,39 @@ describe('POST /query', () => {
     ['?default_format=Markdown', {}, '| id | name |\n|----|------|\n| 0  | n0   |\n'],
     ['', { accept: 'text/html, text/csv;q=0.5' }, 'id,name\n0,n0\n'],
     ['', { accept: 'application/x-ndjson' }, '{"id":0,"name":"n0"}\n'],
+    ['?default_format=TSV', {}, '0\tn0\n'],
+    ['?default_format=TabSeparatedWithNames', {}, 'id\tname\n0\tn0\n'],
+    ['', { accept: 'text/tab-separated-values' }, 'id\tname\n0\tn0\n'],
   ])('writes other formats: %s %o', async (parameters, headers, expected) => {
     const uri = await serve()
     const { text } = await post(uri, 'SELECT * FROM demo.t WHERE id = 0', parameters, headers)
     expect(text).toBe(expected)
+  })
+
+  test('escapes what would break a line of tabs, as ClickHouse does', async () => {
+    const uri = await serve()
+    const sql = String.raw`SELECT 'a'||chr(9)||'b'||chr(10)||'c'||chr(13)||chr(8)||chr(12) AS "x'	y", '\''' AS q, NULL AS n, '' AS e, [1, NULL] AS l`
+    const { text } = await post(uri, sql, '?default_format=TSVWithNames')
+    expect(text).toBe(
+      `${[String.raw`x\'\ty`, 'q', 'n', 'e', 'l'].join('\t')}\n` +
+        `${[String.raw`a\tb\nc\r\b\f`, String.raw`\\\'`, '\\N', '', '[1, NULL]'].join('\t')}\n`,
+    )
+  })
+
+  test.each([
+    ['?default_format=ArrowStream', {}],
+    ['', { accept: 'application/vnd.apache.arrow.stream' }],
+  ])('answers as an Arrow stream: %s %o', async (parameters, headers) => {
+    const uri = await serve()
+    const sql = 'SELECT id, name FROM demo.t ORDER BY id DESC'
+    const init = { method: 'POST', body: sql, headers }
+    const response = await fetch(`${uri}/query${parameters}`, init)
+    expect(response.headers.get('content-type')).toBe('application/vnd.apache.arrow.stream')
+    const table = tableFromIPC(await response.arrayBuffer())
+    expect(table.schema.fields.map(String)).toEqual(['id: Int64', 'name: Utf8'])
+    expect(table.toArray().map((row) => row.toArray())).toEqual(
+      [2, 1, 0].map((id) => [BigInt(id), `n${id}`]),
+    )
   })
 
   test('takes the text from the parameter, the namespace from database, the id from the client', async () => {
@@ -191,6 +221,36 @@ describe('POST /query', () => {
     await expect(reading).rejects.toThrow('terminated')
     expect(text.trimEnd().split('\n').at(-1)).toBe('{"exception":"it broke half-way"}')
     await expect(post(uri, 'SELECT 1')).rejects.toThrow('terminated')
+    const arrow = post(uri, 'SELECT 1', '?default_format=ArrowStream')
+    await expect(arrow).rejects.toThrow('terminated')
+  })
+
+  test('reads no more rows than the receiver of an Arrow stream takes', async () => {
+    const state = { batches: 0 }
+    const endless: QueryEngine = {
+      catalog: engine.catalog,
+      query: async () => ({
+        ...literal,
+        columns: [{ name: 's', type: 'VARCHAR' }],
+        batches: (async function* () {
+          for (; ; state.batches++) yield Array.from({ length: 100 }, () => ['x'.repeat(10_000)])
+        })(),
+      }),
+    }
+    const uri = await serve({ queries: service({ engine: endless }) })
+    const stop = new AbortController()
+    const url = `${uri}/query?default_format=ArrowStream&query=SELECT+1`
+    const response = await fetch(url, { signal: stop.signal })
+    let before = -1
+    // The buffers of both sides fill up, and then nothing moves.
+    while (before !== state.batches || before === 0) {
+      before = state.batches
+      await systemClock.sleep(150)
+    }
+    expect(state.batches).toBeLessThan(50)
+    const reader = response.body?.getReader()
+    while (state.batches === before) await reader?.read()
+    stop.abort()
   })
 })
 

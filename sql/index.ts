@@ -1,4 +1,5 @@
 /** sql: the only importer of DuckDB: the query engine, the shell, writing Parquet. */
+export { type ByteSink, writeArrowStream } from './arrow/write-arrow-stream.ts'
 export { openDatabase, type Database, type DatabaseOptions } from './database.ts'
 export { FileCache, type FileCacheOptions } from './file-cache.ts'
 export { type HttpfsSettings } from './query/file-access.ts'

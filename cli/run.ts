@@ -12,13 +12,22 @@ export interface CliRun {
   readonly signal: AbortSignal
 }
 
+/** npx and others pass a signal on that the terminal has sent to us as well: within this it is one. */
+const relayedWithinMs = 500
+
 /** The entry of `bin/tide.ts`: runs on this process and sets its exit code. */
 export async function main(args: readonly string[] = process.argv.slice(2)): Promise<void> {
   const stop = new AbortController()
+  let stoppedMs = 0
   const onSignal = (): void => {
+    const nowMs = systemClock.monotonic()
+    if (!stop.signal.aborted) {
+      stoppedMs = nowMs
+      stop.abort()
+      return
+    }
     // The second signal of an impatient person ends the process at once.
-    if (stop.signal.aborted) process.exit(exitCodes.interrupted)
-    stop.abort()
+    if (nowMs - stoppedMs >= relayedWithinMs) process.exit(exitCodes.interrupted)
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)

@@ -137,6 +137,11 @@ describe('output formats', () => {
       .map((line) => line.length)
     expect(Math.max(...widths)).toBeLessThanOrEqual(40)
     expect(narrow.text).toContain('…')
+    const unknown = new Collected() as Collected & { columns?: number }
+    unknown.columns = 0
+    const options = { engine: answers.engine, errors: new Collected(), mode: 'table' } as const
+    await runStatements({ ...options, output: unknown }, sql)
+    expect(unknown.text).toContain('long value 11')
   })
 
   it('shows control characters instead of sending them, and aligns wide letters', async () => {

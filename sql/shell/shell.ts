@@ -62,7 +62,7 @@ function openSession(options: ScriptOptions): Session {
     ...rest,
     output: streamSink(output),
     messages: streamSink(errors),
-    width: () => (output as Partial<NodeJS.WriteStream>).columns,
+    width: () => widthOf(output),
   })
 }
 
@@ -147,6 +147,12 @@ function readLines(
       void work.then(resolve)
     })
   })
+}
+
+/** A terminal that does not know its width says 0. */
+function widthOf(output: Writable): number | undefined {
+  const { columns = 0 } = output as Partial<NodeJS.WriteStream>
+  return columns > 0 ? columns : undefined
 }
 
 /** Newest first, as readline wants it. */

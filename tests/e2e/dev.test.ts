@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../common/index.ts'
 import { exitOf, lineOf, spawnTide, tide } from '../support/tide.ts'
 
 interface Dev {
@@ -118,6 +119,9 @@ describe('tide dev', () => {
       .poll(() => ask(first.uri, 'SELECT count(*) AS n FROM web.events'), patience)
       .toEqual([{ n: 100 }])
     expect(await countEvents(project)).toEqual({ n: 0, ids: 0 })
+    // Once by the terminal and once more by a wrapper such as npx: still one wish.
+    first.child.kill('SIGINT')
+    await systemClock.sleep(60)
     await stop(first, 'SIGINT')
     expect(await countEvents(project)).toEqual({ n: 100, ids: 100 })
     await produce(project, 'events', records(100, 150))

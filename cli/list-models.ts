@@ -60,11 +60,13 @@ export async function compileModels(context: CliContext, flags: ModelFlags): Pro
         : { startMs: intervals.beginMs, endMs: context.clock.now() }
     const words = { table: model.table, isIncremental: false, span }
     const sql = renderTemplate(rendering, model.template, words)
-    const path = join(project.directory, 'target', 'compiled', model.file.replaceAll('#', '.'))
+    // Several snapshots of one YAML file are told apart by their names behind a #.
+    const file = `target/compiled/${model.file.replaceAll('#', '.')}`
+    const path = join(project.directory, file)
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, `${sql}\n`)
     if (models.length === 1) context.write(`${sql}\n`)
-    else context.note(`${model.name}: target/compiled/${model.file}`)
+    else context.note(`${model.name}: ${file}`)
   }
 }
 

@@ -38,7 +38,7 @@ export const placedRows = 'placed_rows'
 export const rewrittenFiles = 'rewritten_files'
 
 /** Above this share of deleted rows a file is written again: readers pay for deletes on every read. */
-export const deletedShareMax = 0.1
+export const deletedShareMax = 0.05
 /** Below it a delete file costs as many requests as it saves, and hardly saves bytes. */
 export const fileBytesMin = 1n << 20n
 

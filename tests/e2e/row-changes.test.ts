@@ -3,6 +3,7 @@
  * and either way the same table for every reader.
  */
 import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   commitAction,
@@ -100,6 +101,16 @@ describe('a history with few changes', () => {
     expect(await foreign(counts)).toEqual(['42070|40000|40000|42070'])
   })
 
+  it('[B12] writes a small file again, whatever the share', async () => {
+    await people(300, 0, '')
+    await keep('{}')
+    await observe()
+    await people(300, 1, 'new')
+    const table = await observe()
+    expect(summary(table)).toMatchObject({ 'deleted-data-files': '1', 'added-records': '301' })
+    expect(summary(table)['added-delete-files']).toBeUndefined()
+  })
+
   it('[B12] goes by the properties of Iceberg where they are set', async () => {
     await people(40_000, 0, '')
     await keep("{'write.update.mode': 'copy-on-write'}")
@@ -163,6 +174,7 @@ describe('a history with few changes', () => {
     for (const { file, deletes } of thinned) {
       expect(deletes[0]).toMatchObject({ specId: file.specId, partition: file.partition })
       expect(file.specId).toBe(0)
+      expect(dirname(deletes[0]?.filePath ?? '')).toBe(dirname(file.filePath))
     }
     expect((await project.lake.load(history)).metadata.defaultSpecId).toBe(1)
     expect(await foreign(counts)).toEqual(['39|30|30|39'])

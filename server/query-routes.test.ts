@@ -245,7 +245,7 @@ describe('POST /query', () => {
     // The buffers of both sides fill up, and then nothing moves.
     while (before !== state.batches || before === 0) {
       before = state.batches
-      await systemClock.sleep(150)
+      await systemClock.sleep(80)
     }
     expect(state.batches).toBeLessThan(50)
     const reader = response.body?.getReader()

@@ -122,7 +122,7 @@ export class LocalSession implements QuerySession {
 
   /** The driver does not say why a stream broke off: the query is run again, when that is quick. */
   async #reasonOf(text: string, tookMs: number): Promise<Error> {
-    if (this.#isInterrupted) return new UnavailableError('the query was interrupted')
+    if (this.#isInterrupted) return new UnavailableError('the query was cancelled')
     const unknown = new UnavailableError(
       'the query failed after its first rows, by an error in a value or for lack of memory; put LIMIT or a condition on it to find the row',
     )

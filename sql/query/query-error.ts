@@ -40,7 +40,8 @@ function toError(
   const where = Number.isInteger(position) ? render(position) : ''
   const text = `${kind === '' ? 'query' : kind} error: ${message}${where}`
   if (kind === 'io' || kind === 'http') return new UnavailableError(text, { cause: error })
-  if (kind === 'interrupt') return new UnavailableError('the query was interrupted')
+  // Nothing interrupts but whoever cancels.
+  if (kind === 'interrupt') return new UnavailableError('the query was cancelled')
   if (kind === 'not implemented') return new UnsupportedError(text, { cause: error })
   return new ValidationError(text, { cause: error })
 }

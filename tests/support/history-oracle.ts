@@ -172,7 +172,7 @@ export function faultsOf(rules: HistoryRules, rows: readonly HistoryRow[]): read
       if (row.isDeleted && next.isDeleted) faults.push(`${lineOf(row)}: deleted twice`)
     }
     const last = own.at(-1)
-    if (last?.to != null && rules.hardDeletes !== 'invalidate') {
+    if (last !== undefined && last.to !== null && rules.hardDeletes !== 'invalidate') {
       faults.push(`${lineOf(last)}: no current row`)
     }
   }

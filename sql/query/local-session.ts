@@ -33,6 +33,8 @@ export interface LocalSessionOptions {
 
 /** A query that failed after a longer time is not run again for its message. */
 const rerunMsMax = 5_000
+const interruptEveryMs = 50
+const interruptTimesMax = 200
 
 export async function openLocalSession(options: LocalSessionOptions): Promise<LocalSession> {
   const connection = options.connection ?? (await options.database.connect())
@@ -96,6 +98,7 @@ export class LocalSession implements QuerySession {
   }
 
   async stream(text: string, files: readonly string[]): Promise<SessionRows> {
+    if (this.#isInterrupted) throw new UnavailableError('the query was cancelled')
     const { lockDown } = this.#options
     const result =
       lockDown === undefined
@@ -151,8 +154,17 @@ export class LocalSession implements QuerySession {
   }
 
   interrupt(): void {
+    if (this.#isInterrupted) return
     this.#isInterrupted = true
-    if (!this.#isClosed) this.#connection.interrupt()
+    void this.#interruptAgain()
+  }
+
+  /** DuckDB forgets an interruption that comes just before a statement begins: it is said again. */
+  async #interruptAgain(): Promise<void> {
+    for (let times = 0; times < interruptTimesMax && !this.#isClosed; times++) {
+      this.#connection.interrupt()
+      await systemClock.sleep(interruptEveryMs)
+    }
   }
 
   async close(): Promise<void> {

@@ -9,6 +9,8 @@ export interface QueryRequest {
   readonly queryId: string | undefined
   readonly defaultNamespace: Namespace | undefined
   readonly quote64: boolean
+  /** For the placeholders of the text: `param_x` by `x`. */
+  readonly parameters: Readonly<Record<string, string>>
 }
 
 export interface RawQueryRequest {
@@ -32,7 +34,12 @@ export function queryRequest({ parameters, body, accept }: RawQueryRequest): Que
     if (given === undefined || typeof given === 'string') return given
     throw new ValidationError('the parameter is given twice', { facts: { parameter: name } })
   }
-  for (const name of Object.keys(parameters)) checkName(name)
+  const placeholders: [string, string][] = []
+  for (const name of Object.keys(parameters)) {
+    const placeholder = /^param_([A-Za-z_]\w*)$/.exec(name)?.[1]
+    if (placeholder === undefined) checkName(name)
+    else placeholders.push([placeholder, value(name) ?? ''])
+  }
   // As in ClickHouse: the parameter comes first, the body goes on from there.
   const sql = [value('query'), body].filter((part) => part !== undefined && part !== '').join('\n')
   if (sql.trim() === '') {
@@ -55,6 +62,7 @@ export function queryRequest({ parameters, body, accept }: RawQueryRequest): Que
     queryId,
     defaultNamespace: database === undefined || database === '' ? undefined : database.split('.'),
     quote64: ['1', 'true'].includes(value('output_format_json_quote_64bit_integers') ?? '0'),
+    parameters: Object.fromEntries(placeholders),
   }
 }
 

@@ -140,6 +140,40 @@ describe('POST /query', () => {
     expect(text).toBe(expected)
   })
 
+  test('binds parameters as values: no text of one is ever SQL', async () => {
+    const uri = await serve()
+    const evil = "n1' OR 1=1 --"
+    const ask = async (sql: string, values: Record<string, string>): Promise<unknown> => {
+      const search = new URLSearchParams()
+      for (const [name, text] of Object.entries(values)) search.set(`param_${name}`, text)
+      return json((await post(uri, sql, `?${search}`)).text)['data']
+    }
+    const byName = 'SELECT id FROM demo.t WHERE name = {name:String}'
+    expect(await ask(byName, { name: 'n1' })).toEqual([{ id: 1 }])
+    expect(await ask(byName, { name: evil })).toEqual([])
+    expect(await ask('SELECT {a:String} AS a, {a: String} AS b', { a: evil })).toEqual([
+      { a: evil, b: evil },
+    ])
+    const many = `SELECT {big:Int64} + 0 AS big, {d:Decimal(9,2)} AS d, {t:DateTime64(6)} AS t,
+      {n:Nullable(UInt8)} AS n, {u:UUID} AS u, {'x': 1, 'y': {b:Bool}} AS s`
+    const uuid = '00112233-4455-6677-8899-aabbccddeeff'
+    const { text } = await post(
+      uri,
+      many,
+      `?${new URLSearchParams({
+        param_big: '9007199254740993',
+        param_d: '1.10',
+        param_t: '2026-01-31 12:00:00.000001',
+        param_n: '\\N',
+        param_u: uuid,
+        param_b: 'true',
+      })}`,
+    )
+    expect(text).toContain(
+      `{"big":9007199254740993,"d":1.10,"t":"2026-01-31T12:00:00.000001","n":null,"u":"${uuid}","s":{"x":1,"y":true}}`,
+    )
+  })
+
   test('escapes what would break a line of tabs, as ClickHouse does', async () => {
     const uri = await serve()
     const sql = String.raw`SELECT 'a'||chr(9)||'b'||chr(10)||'c'||chr(13)||chr(8)||chr(12) AS "x'	y", '\''' AS q, NULL AS n, '' AS e, [1, NULL] AS l`
@@ -179,7 +213,19 @@ describe('POST /query', () => {
     ['SELECT 1', '?default_format=Parquett', 400, 'there is no format Parquett'],
     ['SELECT 1', '?default_format=constructor', 400, 'there is no format'],
     ['SELECT 1', '?querry_id=1', 400, 'unknown parameter querry_id, did you mean query_id'],
-    ['SELECT 1', '?param_x=1', 400, 'unknown parameter param_x'],
+    ['SELECT 1', '?param_x=1', 400, 'the query has no placeholder {x:Type}: parameter=param_x'],
+    ["SELECT '{x:Int8}' -- {x:Int8}", '?param_x=1', 400, 'has no placeholder {x:Type}'],
+    ['SELECT {x:Int64}', '?param_x=1.5', 400, 'param_x is no Int64: found=1.5'],
+    ['SELECT {x:Int8}', '?param_x=300', 400, 'INT8'],
+    ['SELECT {x:Int9}', '?param_x=1', 400, 'unknown type Int9, did you mean'],
+    [
+      'SELECT {x:Int64}, nope',
+      '?param_x=1',
+      400,
+      `line 1: SELECT {x:Int64}, nope\n${' '.repeat(26)}^`,
+    ],
+    ['USE demo', '?param_x=1', 400, 'has no placeholder'],
+    ['SELECT 1', '?param_x=1&param_x=2', 400, 'given twice: parameter=param_x'],
     ['SELECT 1', '?query_id=a%20b', 400, 'query_id is up to'],
     ['SELECT 1', '?query_id=a&query_id=b', 400, 'given twice: parameter=query_id'],
     ['SELEC 1', '', 400, 'syntax error at or near "SELEC"'],

@@ -131,11 +131,12 @@ async function send(
   { asked, queryId, signal }: Asked,
   reply: FastifyReply,
 ): Promise<void> {
-  const { defaultNamespace, quote64, sql } = asked
+  const { defaultNamespace, parameters, quote64, sql } = asked
   const format = queryFormats[asked.format]
   if (format === undefined) throw new NotFoundError(`there is no format ${asked.format}`)
   const result = await queries.engine.query(sql, {
     signal,
+    parameters,
     ...(defaultNamespace === undefined ? {} : { defaultNamespace }),
   })
   const response = new QueryResponse(reply, () => ({

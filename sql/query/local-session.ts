@@ -10,6 +10,7 @@ import type { Database } from '../database.ts'
 import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
 import { isBrokenOff } from '../stream-end.ts'
 import { toConstant, type Constant } from './constant-value.ts'
+import type { ParameterValues } from './placeholders.ts'
 import type { ResultRow } from './query-result.ts'
 import type {
   FooterRow,
@@ -29,6 +30,11 @@ export interface LocalSessionOptions {
    * then is one statement that DuckDB itself takes for a query, whatever was asked for.
    */
   readonly lockDown?: (files: readonly string[]) => Promise<void>
+}
+
+interface BoundText {
+  readonly text: string
+  readonly values: ParameterValues
 }
 
 /** A query that failed after a longer time is not run again for its message. */
@@ -97,13 +103,17 @@ export class LocalSession implements QuerySession {
     })
   }
 
-  async stream(text: string, files: readonly string[]): Promise<SessionRows> {
+  async stream(
+    text: string,
+    files: readonly string[],
+    values: ParameterValues = {},
+  ): Promise<SessionRows> {
     if (this.#isInterrupted) throw new UnavailableError('the query was cancelled')
     const { lockDown } = this.#options
     const result =
       lockDown === undefined
-        ? await this.#connection.stream(text)
-        : await lockDown(files).then(() => this.#streamQuery(text))
+        ? await this.#connection.stream(text, { ...values })
+        : await lockDown(files).then(() => this.#streamQuery(text, values))
     const types = result.columnTypes()
     const columns = result.columnNames().map((name, index) => ({
       name,
@@ -116,7 +126,7 @@ export class LocalSession implements QuerySession {
       next: async () => {
         const rows = await read()
         if (rows === undefined && (await isBrokenOff(this.#connection))) {
-          throw await this.#reasonOf(text, systemClock.monotonic() - startedMs)
+          throw await this.#reasonOf({ text, values }, systemClock.monotonic() - startedMs)
         }
         return rows
       },
@@ -124,7 +134,7 @@ export class LocalSession implements QuerySession {
   }
 
   /** The driver does not say why a stream broke off: the query is run again, when that is quick. */
-  async #reasonOf(text: string, tookMs: number): Promise<Error> {
+  async #reasonOf({ text, values }: BoundText, tookMs: number): Promise<Error> {
     if (this.#isInterrupted) return new UnavailableError('the query was cancelled')
     const unknown = new UnavailableError(
       'the query failed after its first rows, by an error in a value or for lack of memory; put LIMIT or a condition on it to find the row',
@@ -132,7 +142,7 @@ export class LocalSession implements QuerySession {
     if (tookMs > rerunMsMax) return unknown
     try {
       await this.restart()
-      await this.#connection.run(text)
+      await this.#connection.run(text, { ...values })
       return unknown
     } catch (error) {
       return error as Error
@@ -140,7 +150,7 @@ export class LocalSession implements QuerySession {
   }
 
   /** The second wall behind the parser of the plan: nothing but a query is run. */
-  async #streamQuery(text: string): Promise<DuckDBResult> {
+  async #streamQuery(text: string, values: ParameterValues): Promise<DuckDBResult> {
     const statements = await this.#connection.extractStatements(text)
     if (statements.count !== 1) throw new ValidationError('expected one statement at a time')
     const prepared = await statements.prepare(0)
@@ -150,6 +160,7 @@ export class LocalSession implements QuerySession {
         facts: { statement: StatementType[statementType] },
       })
     }
+    if (Object.keys(values).length > 0) prepared.bind({ ...values })
     return prepared.stream()
   }
 

@@ -16,6 +16,7 @@ import type { FileCache } from '../file-cache.ts'
 import { enableHttpfs, fileAccess, type HttpfsSettings } from './file-access.ts'
 import { openLocalSession } from './local-session.ts'
 import { nearestNames } from './nearest-names.ts'
+import { fillPlaceholders } from './placeholders.ts'
 import { planningError } from './query-error.ts'
 import { literalResult, type QueryResult } from './query-result.ts'
 import { QueryRun } from './query-run.ts'
@@ -83,6 +84,8 @@ async function runStatement(
   options: QueryOptions,
 ): Promise<QueryResult> {
   const startedMs = engine.clock.monotonic()
+  // A parameter that nothing takes is refused for every kind of statement.
+  fillPlaceholders(sql, options.parameters)
   const kind = statementKind(sql)
   if (kind.kind === 'use') {
     await checkNamespace(engine.catalog, kind.namespace)

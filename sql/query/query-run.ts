@@ -5,6 +5,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { UnavailableError, ValidationError, assert } from '../../common/index.ts'
 import { openLocalSession } from './local-session.ts'
 import { queryError } from './query-error.ts'
+import { fillPlaceholders, type ParameterValues } from './placeholders.ts'
 import {
   literalResult,
   type QueryResult,
@@ -41,6 +42,7 @@ export class QueryRun {
   #planningMs = 0
   #rowCount = 0
   #tables: TableRelations | undefined
+  #values: ParameterValues = {}
 
   constructor(tools: QueryTools, sql: string, options: QueryOptions, startedMs: number) {
     this.#tools = tools
@@ -51,7 +53,7 @@ export class QueryRun {
 
   async start(prefix: number): Promise<QueryResult> {
     const session = await this.#connect()
-    const spelled = rewriteTimeTravel(this.#sql)
+    const spelled = this.#spelled()
     // DuckDB serializes the query without its EXPLAIN; blanks keep every position as it was.
     const bare = { ...spelled, text: ' '.repeat(prefix) + spelled.text.slice(prefix) }
     const tree = await parseQuery(session, bare, this.#sql)
@@ -70,7 +72,7 @@ export class QueryRun {
     assert(database !== undefined, 'a query is bound in this process only')
     const session = await openLocalSession({ database, connection })
     this.#session = session
-    const spelled = rewriteTimeTravel(this.#sql)
+    const spelled = this.#spelled()
     const references = findReferences(await parseQuery(session, spelled, this.#sql))
     if (references.show !== undefined) {
       throw new ValidationError('expected a query that gives rows, found SHOW or DESCRIBE')
@@ -86,6 +88,17 @@ export class QueryRun {
           originalPosition: (at) => source.originalPosition(at - prefixLength),
         }),
       close: () => this.free(),
+    }
+  }
+
+  /** Placeholders filled, time travel in DuckDB's own spelling. */
+  #spelled(): SplicedText {
+    const filled = fillPlaceholders(this.#sql, this.#options.parameters)
+    this.#values = filled.values
+    const spelled = rewriteTimeTravel(filled.text)
+    return {
+      text: spelled.text,
+      originalPosition: (at) => filled.originalPosition(spelled.originalPosition(at)),
     }
   }
 
@@ -145,7 +158,8 @@ export class QueryRun {
     const failed = (error: unknown): Error => this.#failure(error, source)
     let result: SessionRows
     try {
-      result = await session.stream(source.text, this.#tables?.localFiles() ?? [])
+      const files = this.#tables?.localFiles() ?? []
+      result = await session.stream(source.text, files, this.#values)
     } catch (error) {
       throw failed(error)
     }

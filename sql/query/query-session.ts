@@ -5,6 +5,7 @@
  * (`local-session.ts`) or one in a locked-down child (`sql/sandbox`).
  */
 import type { Constant } from './constant-value.ts'
+import type { ParameterValues } from './placeholders.ts'
 import type { ResultColumn, ResultRow } from './query-result.ts'
 
 /** One session serves one query. Calls are made one after the other. */
@@ -24,7 +25,7 @@ export interface QuerySession {
   /** Makes what the table names of the query stand for. */
   createRelations(relations: readonly RelationDefinition[]): Promise<void>
   /** Runs the query. `files`: the only local files that it may open, where the session is locked. */
-  stream(text: string, files: readonly string[]): Promise<SessionRows>
+  stream(text: string, files: readonly string[], values?: ParameterValues): Promise<SessionRows>
   /** Ends the statement under way with an error. */
   interrupt(): void
   /** Frees everything. Idempotent. */

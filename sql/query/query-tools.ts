@@ -11,6 +11,8 @@ export interface QueryOptions {
   /** What a table name without a namespace belongs to. */
   readonly defaultNamespace?: Namespace
   readonly signal?: AbortSignal
+  /** Texts for the placeholders `{name:Type}` of the query, by name. */
+  readonly parameters?: Readonly<Record<string, string>>
   /** False: no file is pruned. Same rows, more files; for tests and for doubt. */
   readonly prune?: boolean
   /** Reads only the data files of `table` (`namespace.table`) that this accepts. */

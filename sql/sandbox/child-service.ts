@@ -59,8 +59,8 @@ export function childService(settings: ChildSettings): ChildCalls {
     restart: () => current().restart(),
     footers: (paths) => current().footers(paths),
     createRelations: (relations) => current().createRelations(relations),
-    stream: async (text, files) => {
-      rows = await current().stream(text, files)
+    stream: async (text, files, values) => {
+      rows = await current().stream(text, files, values)
       return rows.columns
     },
     next: async () => {

@@ -1,5 +1,6 @@
 /** What parent and child say to each other, over the child's IPC channel (structured clone). */
 import type { Constant } from '../query/constant-value.ts'
+import type { ParameterValues } from '../query/placeholders.ts'
 import type { ResultColumn, ResultRow } from '../query/query-result.ts'
 import type { FooterRow, RelationDefinition } from '../query/query-session.ts'
 
@@ -30,7 +31,11 @@ export interface ChildCalls {
   footers(paths: readonly string[]): Promise<readonly FooterRow[]>
   createRelations(relations: readonly RelationDefinition[]): Promise<void>
   /** Locks the instance down to `files` and runs the query. */
-  stream(text: string, files: readonly string[]): Promise<readonly ResultColumn[]>
+  stream(
+    text: string,
+    files: readonly string[],
+    values?: ParameterValues,
+  ): Promise<readonly ResultColumn[]>
   next(): Promise<readonly ResultRow[] | undefined>
   interrupt(): Promise<void>
   close(): Promise<void>

@@ -1,6 +1,7 @@
 /** A query's session in a locked-down child, within its time. */
 import { UnavailableError, type Clock } from '../../common/index.ts'
 import type { Constant } from '../query/constant-value.ts'
+import type { ParameterValues } from '../query/placeholders.ts'
 import type {
   FooterRow,
   QuerySession,
@@ -72,8 +73,12 @@ export class SandboxSession implements QuerySession {
     return this.#call('createRelations', relations)
   }
 
-  async stream(text: string, files: readonly string[]): Promise<SessionRows> {
-    const columns = await this.#call('stream', text, files)
+  async stream(
+    text: string,
+    files: readonly string[],
+    values: ParameterValues = {},
+  ): Promise<SessionRows> {
+    const columns = await this.#call('stream', text, files, values)
     return { columns, next: () => this.#call('next') }
   }
 

@@ -111,6 +111,21 @@ describe('tide sql --server', () => {
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('http://host:port')])
   })
 
+  it('binds parameters in the process of the query', async () => {
+    const ask = async (kind: string): Promise<string> => {
+      const search = new URLSearchParams({
+        query: 'SELECT count(*) FROM web.events WHERE kind = {kind:String} AND id > {least:Int64}',
+        param_kind: kind,
+        param_least: '9007199254740992',
+        default_format: 'TSV',
+      })
+      const headers = { authorization: 'Bearer tide-test' }
+      return (await fetch(`${uri}/query?${search}`, { headers })).text()
+    }
+    expect(await ask('a')).toBe('2\n')
+    expect(await ask("a' OR true --")).toBe('0\n')
+  })
+
   it('ends with its server, which leaves in order', async () => {
     server.kill('SIGTERM')
     const [code] = (await once(server, 'close')) as [number]

@@ -1,6 +1,5 @@
 /**
- * Record headers, taken out of a batch only for the few records that need them (dead letters, the
- * `_kafka` column on request).
+ * Record headers, taken out of a batch only for the few records that need them: dead letters.
  */
 import { CorruptDataError } from '../common/index.ts'
 import { VarintCursor } from './kafka/varint-cursor.ts'

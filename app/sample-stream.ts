@@ -55,6 +55,7 @@ async function readSome(
   topics: readonly TopicBounds[],
   recordsMax: number,
 ): Promise<readonly RecordBatch[]> {
+  const { retainRecords } = await import('../ingest/index.ts')
   const batches: RecordBatch[] = []
   let count = 0
   // Two polls without records: nothing is there to sample.
@@ -68,8 +69,11 @@ async function readSome(
       continue
     }
     idle = result.batches.length === 0 ? idle + 1 : 0
-    batches.push(...result.batches)
-    count += result.batches.reduce((sum, batch) => sum + batch.count, 0)
+    for (const batch of result.batches) {
+      // The next poll overwrites it.
+      batches.push(retainRecords(batch))
+      count += batch.count
+    }
   }
   return batches
 }

@@ -41,6 +41,7 @@ export type {
   StreamRunOptions,
   StreamRunResult,
 } from './stream-run.ts'
+export { retainRecords } from './retained-records.ts'
 export { firstReadable, sampleColumns } from './json/sample-columns.ts'
 export {
   formatOffsetMap,

@@ -8,6 +8,8 @@
  * - `nextOffset` always means: the first offset not yet read, or not yet committed.
  * - A change of assignment is reported once, before any record of it; the caller then seeks every
  *   assigned partition. Records of an older assignment never follow.
+ * - The memory of a poll's batches is the caller's until the next poll; what must outlive it is copied
+ *   (`retainRecords`).
  */
 
 export interface TopicPartition {

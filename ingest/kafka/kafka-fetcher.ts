@@ -37,6 +37,12 @@ export interface FetcherOptions {
   readonly unavailableMs: number
 }
 
+/** A record set that waits, and what is done when nobody looks at its memory any more. */
+interface ReadySet {
+  readonly fetched: FetchedPartition
+  readonly release: () => void
+}
+
 interface Feed {
   readonly partition: TopicPartition
   /** Undefined until the caller has said where to begin. */
@@ -45,7 +51,7 @@ interface Feed {
   /** Grows with each seek, so that answers to what was asked before are known. */
   seekCount: number
   paused: boolean
-  ready: FetchedPartition[]
+  ready: ReadySet[]
   slicer: RecordSetSlicer | undefined
   /** Not asked for before this time. */
   retryAtMs: number
@@ -64,6 +70,8 @@ export class KafkaFetcher {
   /** The records of one poll; void with the next. */
   readonly #arena = new ByteArena()
   readonly #columns = new ColumnsPool()
+  /** Used up, but the records of the last poll may lie in them. */
+  #spent: ReadySet[] = []
   #turn = 0
   #failure: Error | undefined
   #refreshing = false
@@ -79,6 +87,7 @@ export class KafkaFetcher {
 
   /** Replaces the assignment; every position is void. */
   assign(partitions: readonly TopicPartition[]): void {
+    for (const feed of this.#feeds.values()) this.#dropReady(feed)
     this.#feeds = new Map(
       partitions.map((partition) => [
         partitionKey(partition),
@@ -126,6 +135,8 @@ export class KafkaFetcher {
     this.#throwFailure()
     this.#arena.reset()
     this.#columns.reset()
+    for (const { release } of this.#spent) release()
+    this.#spent = []
     const feeds = [...this.#feeds.values()]
     const batches: RecordBatch[] = []
     let bytes = 0
@@ -162,16 +173,15 @@ export class KafkaFetcher {
         feed.seekCount++
         throw error
       }
-      this.#readyBytes -= feed.ready.shift()?.recordSet.length ?? 0
-      feed.slicer = undefined
+      this.#dropFirst(feed)
     }
   }
 
   #openNext(feed: Feed, position: bigint): RecordSetSlicer | undefined {
-    const fetched = feed.ready[0]
-    if (fetched === undefined) return undefined
+    const [first] = feed.ready
+    if (first === undefined) return undefined
     const { compression, verifyChecksums } = this.#options
-    const { abortedTransactions, recordSet } = fetched
+    const { abortedTransactions, recordSet } = first.fetched
     const origin = { ...feed.partition, compression, position, verifyChecksums }
     return new RecordSetSlicer(recordSet, {
       ...origin,
@@ -182,9 +192,15 @@ export class KafkaFetcher {
   }
 
   #dropReady(feed: Feed): void {
-    for (const { recordSet } of feed.ready) this.#readyBytes -= recordSet.length
-    feed.ready = []
+    while (feed.ready.length > 0) this.#dropFirst(feed)
+  }
+
+  #dropFirst(feed: Feed): void {
     feed.slicer = undefined
+    const first = feed.ready.shift()
+    if (first === undefined) return
+    this.#readyBytes -= first.fetched.recordSet.length
+    this.#spent.push(first)
   }
 
   #throwFailure(): void {
@@ -216,7 +232,7 @@ export class KafkaFetcher {
   #isWanted(feed: Feed, now: number): boolean {
     if (feed.paused || feed.position === undefined) return false
     if (feed.stopped !== undefined || feed.retryAtMs > now) return false
-    const waiting = feed.ready.reduce((total, { recordSet }) => total + recordSet.length, 0)
+    const waiting = feed.ready.reduce((total, { fetched }) => total + fetched.recordSet.length, 0)
     return waiting < this.#options.limits.partitionBytesMax
   }
 
@@ -233,7 +249,8 @@ export class KafkaFetcher {
         throw protocolCodeError(response.errorCode, 'to fetch', { broker: node.address })
       }
       const current = asked.filter((feed, index) => feed.seekCount === seekCounts[index])
-      for (const fetched of response.partitions) this.#receive(current, fetched)
+      const release = recycler(node, response.partitions)
+      for (const fetched of response.partitions) this.#receive(current, { fetched, release })
     } catch (error) {
       for (const feed of asked) this.#fail(feed, error as Error)
     } finally {
@@ -243,7 +260,8 @@ export class KafkaFetcher {
     }
   }
 
-  #receive(asked: readonly Feed[], fetched: FetchedPartition): void {
+  #receive(asked: readonly Feed[], set: ReadySet): void {
+    const { fetched } = set
     const key = partitionKey(fetched)
     const feed = asked.find(({ partition }) => partitionKey(partition) === key)
     // Assigned anew, or moved by a seek, since the request was sent.
@@ -258,7 +276,7 @@ export class KafkaFetcher {
       if (recordSet.length === 0) return
       try {
         feed.fetchOffset = recordSetEnd(recordSet, feed)
-        feed.ready.push(fetched)
+        feed.ready.push(set)
         this.#readyBytes += recordSet.length
       } catch (error) {
         this.#stop(feed, error as Error)
@@ -331,6 +349,19 @@ export class KafkaFetcher {
     const feed = this.#feeds.get(partitionKey(partition))
     if (feed === undefined) throw notAssignedError(partition)
     return feed
+  }
+}
+
+/**
+ * To be called once for each record set of an answer; with the last the answer's memory is free. One that
+ * is never used keeps it from being used again, and nothing else.
+ */
+function recycler(node: KafkaNode, partitions: readonly FetchedPartition[]): () => void {
+  const sets = partitions.filter(({ recordSet }) => recordSet.length > 0)
+  const memory = sets[0]?.recordSet.buffer
+  let left = sets.length
+  return () => {
+    if (--left === 0 && memory instanceof ArrayBuffer) node.recycle(memory)
   }
 }
 

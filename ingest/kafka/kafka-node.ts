@@ -59,6 +59,11 @@ export class KafkaNode {
     }
   }
 
+  /** Takes the memory of an answer at which nobody looks any more. */
+  recycle(memory: ArrayBuffer): void {
+    this.#sockets.recycle(memory)
+  }
+
   /** Ends requests in flight at once. */
   async close(): Promise<void> {
     this.#closed = true

@@ -5,11 +5,14 @@
  */
 import type { Socket } from 'node:net'
 import type { ISocketFactory } from 'kafkajs'
+import { FramePool } from './frame-pool.ts'
+import { connectFramed } from './framed-socket.ts'
 import { kafkajsSocketFactory } from './kafkajs-internals.ts'
 
 export class KafkaSockets {
   readonly #open = new Set<Socket>()
   readonly #make = kafkajsSocketFactory()
+  readonly #pool = new FramePool()
   #ended = false
 
   /** How many are open or being opened. */
@@ -17,15 +20,23 @@ export class KafkaSockets {
     return this.#open.size
   }
 
-  /** As kafkajs's own factory, and remembered. */
+  /** As kafkajs's own factory, and remembered; plain ones read whole answers. */
   readonly factory: ISocketFactory = (target) => {
-    const socket = this.#make(target)
+    // Against kafkajs's types: null, false or undefined where there is no TLS.
+    const tls = target.ssl as object | boolean | null | undefined
+    const hasTls = tls !== null && tls !== undefined && tls !== false
+    const socket = hasTls ? this.#make(target) : connectFramed(target, this.#pool)
     this.#open.add(socket)
     socket.once('close', () => this.#open.delete(socket))
     // kafkajs listens too; this one keeps a late error from ending the process.
     socket.on('error', () => undefined)
     if (this.#ended) socket.destroy(endedError())
     return socket
+  }
+
+  /** Takes the memory of an answer at which nobody looks any more, for one to come. */
+  recycle(memory: ArrayBuffer): void {
+    this.#pool.give(memory)
   }
 
   /** For the end, after whoever uses them has said goodbye; later ones are refused. */

@@ -8,6 +8,7 @@ import { UnavailableError, silentLogger } from '../../common/index.ts'
 import { KafkaNode } from './kafka-node.ts'
 import { metadataRequest } from './kafka-requests.ts'
 import { createKafkajsBroker } from './kafkajs-internals.ts'
+import type { KafkajsConnection } from './kafkajs-internals.ts'
 import { kafkajsCompression, registerKafkajsCodecs } from './kafkajs-codecs.ts'
 import { recordCodecs } from './record-compression.ts'
 
@@ -66,6 +67,34 @@ describe('the inside of kafkajs that we lean on', () => {
       server.close()
     }
     await expect(node.send(metadataRequest(['t']))).rejects.toThrow(UnavailableError)
+  })
+
+  it('hands on an answer that came whole without copying it', async () => {
+    const broker = await createKafkajsBroker({
+      host: '127.0.0.1',
+      port: 1,
+      clientId: 'test',
+      ssl: undefined,
+      sasl: undefined,
+      connectionTimeoutMs: 1000,
+      requestTimeoutMs: 1000,
+      logCreator: () => () => undefined,
+    })
+    const connection = broker.connectionPool.pool[1] as KafkajsConnection & {
+      requestQueue: { fulfillRequest: (answer: { payload: Buffer }) => void }
+    }
+    const payloads: Buffer[] = []
+    connection.requestQueue.fulfillRequest = ({ payload }) => payloads.push(payload)
+    const answer = (): Buffer => Buffer.from('000000080000000155555555', 'hex')
+    const [first, second] = [answer(), answer()] as const
+    for (const bytes of [first, second]) connection.processData(bytes)
+    expect(payloads).toEqual([first.subarray(8), second.subarray(8)])
+    second.fill(1)
+    expect(payloads[1]).toEqual(Buffer.alloc(4, 1))
+    // What is cut is still put together.
+    for (const byte of answer()) connection.processData(Buffer.from([byte]))
+    expect(payloads[2]?.toString('hex')).toBe('55555555')
+    await broker.disconnect()
   })
 
   it('ends requests in flight at once when a node is closed', async () => {

@@ -25,6 +25,9 @@ export interface KafkajsProtocol<T> {
 }
 
 export interface KafkajsConnection {
+  /** Bytes of answers that are not complete. */
+  chunks: Buffer[]
+  processData(bytes: Buffer): void
   isConnected(): boolean
   rejectRequests(error: Error): void
 }
@@ -81,7 +84,20 @@ export async function createKafkajsBroker(options: KafkajsBrokerOptions): Promis
     enforceRequestTimeout: true,
     logger,
   }).build({ host: options.host, port: options.port })
+  for (const connection of connectionPool.pool) dropEmptyChunks(connection)
   return new Broker({ connectionPool, logger, allowAutoTopicCreation: false })
+}
+
+/**
+ * kafkajs keeps what follows an answer, mostly nothing, and joins it to the next one by copying that,
+ * were it 16 MB.
+ */
+function dropEmptyChunks(connection: KafkajsConnection): void {
+  const processData = connection.processData.bind(connection)
+  connection.processData = (bytes) => {
+    if (connection.chunks.every(({ length }) => length === 0)) connection.chunks = []
+    processData(bytes)
+  }
 }
 
 /** The one that kafkajs uses when it is given none. */

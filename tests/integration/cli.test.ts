@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createKafkaProducer } from '../../ingest/index.ts'
 import {
   type KafkaService,
   type MinioService,
@@ -49,6 +50,28 @@ output: { iceberg: { table: web.events, partition_by: ["day(ts)"], commit: { int
 
   const record = (id: number): string =>
     `{"id": ${id}, "ts": "2026-01-0${(id % 3) + 1}T00:00:00Z"}\n`
+
+  it('[R11] samples a compressed topic over several polls without mixing them up', async () => {
+    const count = 6_000
+    const lines = Array.from({ length: count }, (_, id) =>
+      JSON.stringify({ id, [id < count / 2 ? 'early' : 'late']: `${id};`.repeat(400) }),
+    )
+    const yaml = streamYaml().replace('json_infer', `json_infer, sample_records: ${count}`)
+    await writeFile(join(directory, 'streams/events.yaml'), yaml)
+    const connection = { seedBrokers: [kafka.bootstrap] }
+    const producer = await createKafkaProducer({ connection, codec: 'lz4', idempotent: true })
+    await tide(`topic create ${topic} --partitions 1`)
+    await producer.produce(
+      topic,
+      lines.map((value) => ({ value })),
+    )
+    await producer.close()
+    expect(await rows('stream dry-run streams/events.yaml')).toMatchObject({
+      records_sampled: count,
+      records_readable: count,
+      columns: 'id: long\nearly: string\nlate: string',
+    })
+  })
 
   it('drains the topic of the README and answers from the table', async () => {
     const produced = await tide(

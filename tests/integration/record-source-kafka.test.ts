@@ -95,6 +95,56 @@ describe.skipIf(!present)('record sources on a real Kafka', () => {
   }
   const values = (seen: readonly SeenRecord[]): (string | null)[] => seen.map(({ value }) => value)
 
+  it.each(['none', 'lz4'] as const)(
+    '[R11] leaves a poll as it is while more is fetched into memory used again: %s',
+    async (codec) => {
+      const topic = await topicWith(2)
+      const count = 12_000
+      const value = (partition: number, offset: number): string =>
+        `${partition}/${offset};`.repeat(200).slice(0, 1_000)
+      const connection = { seedBrokers: [kafka.bootstrap] }
+      const producer = await createKafkaProducer({ connection, codec, idempotent: true })
+      for (const partition of [0, 1]) {
+        const produced = Array.from({ length: count }, (_, offset) => ({
+          value: value(partition, offset),
+          partition,
+        }))
+        await producer.produce(topic, produced)
+      }
+      await producer.close()
+      // Answers just large enough for their memory to be used again, so that there are many of them.
+      const fetch = { partitionBytesMax: 800_000, bytesMax: 1_600_000 }
+      const source = createKafkaSource({ connection, topics: [topic], fetch })
+      await source.start()
+      try {
+        await assign(source, 0n)
+        // Three rounds: memory that a seek gave up in mid-flight is used again too.
+        for (const untilOffset of [5_000n, 8_000n, BigInt(count)]) {
+          for (const partition of [0, 1]) source.seek({ topic, partition }, 1_000n)
+          const positions = [1_000n, 1_000n]
+          while (positions.some((position) => position < untilOffset)) {
+            const result = await source.poll(4 << 20, 250)
+            if (result.kind === 'assigned') throw new Error('assigned anew while reading')
+            // Time in which answers arrive.
+            await wait(20)
+            for (const batch of result.batches) {
+              for (const { offset, value: seen } of records(batch)) {
+                expect(offset).toBe(positions[batch.partition])
+                if (seen !== value(batch.partition, Number(offset))) {
+                  const place = `${batch.partition}/${offset}`
+                  throw new Error(`overwritten: ${place}: ${String(seen).slice(0, 20)}`)
+                }
+                positions[batch.partition] = offset + 1n
+              }
+            }
+          }
+        }
+      } finally {
+        await source.stop()
+      }
+    },
+  )
+
   for (const kind of kinds) {
     describeRecordSource(
       kind.name,

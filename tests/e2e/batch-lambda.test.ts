@@ -7,11 +7,14 @@ import {
   type Rendering,
   Scheduler,
 } from '../../batch-jobs/index.ts'
-import { seededRandom } from '../../common/index.ts'
+import { environment, seededRandom, systemRandom } from '../../common/index.ts'
 import { allRows, createQueryEngine, plainText } from '../../sql/index.ts'
 import { type BatchProject, openBatchProject } from '../support/batch-project.ts'
 
 let project: BatchProject
+const seed = Number(
+  environment('TIDEWATER_TEST_SEED') ?? Math.floor(systemRandom.fraction() * 2 ** 31),
+)
 
 beforeEach(async () => {
   project = await openBatchProject({ now: '2026-01-03T00:30:00Z' })
@@ -60,10 +63,9 @@ function recomputed(): Promise<readonly string[]> {
   return project.rows(sql)
 }
 
-describe('lambdaView()', () => {
+describe(`lambdaView() (TIDEWATER_TEST_SEED=${seed})`, () => {
   it('[B11] is a full recomputation at every moment, late rows for finished intervals included', async () => {
     await project.files(files)
-    const seed = Number(process.env['TIDEWATER_TEST_SEED'] ?? 4_711)
     const random = seededRandom(seed)
     const between = (from: number, to: number): number =>
       from + Math.floor(random.fraction() * (to - from))

@@ -189,6 +189,23 @@ metadta: none
     ])
   })
 
+  it('tells the first fault of yaml that does not parse, and nothing that follows from it', () => {
+    const text = `${head}${tail}schema:
+  mode: declared
+  fields:
+    - { name: a, type: fixed[3] }
+    - { name: c, type: long }
+`
+    let message = ''
+    try {
+      load(text)
+    } catch (error) {
+      message = (error as Error).message
+    }
+    expect(message).toMatch(/^streams\/events.yaml:7:29 not valid yaml: unexpected [^\n]+$/)
+    expect(message).toContain('text that holds [ ] { } or a comma needs quotes')
+  })
+
   it.each([
     [`${head}output: {iceberg: {table: a.b, upsert: true}}`, 'upsert is not in this release'],
     [`${head}output: {iceberg: {table: a.b, route: {field: x}}}`, 'route is not in this release'],

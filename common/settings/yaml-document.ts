@@ -61,7 +61,9 @@ class TreeReader {
       lineCounter: this.#lines,
       prettyErrors: false,
     })
-    for (const fault of [...document.errors, ...document.warnings]) {
+    // One slip makes many faults of what stands behind it, so the first alone is told.
+    const [first] = [...document.errors].sort((left, right) => left.pos[0] - right.pos[0])
+    for (const fault of first === undefined ? document.warnings : [first]) {
       this.#report([], fault.pos[0], yamlMessage(fault.code, fault.message, text))
     }
     this.#origin(this.#valueOrigins, [], 0)
@@ -159,6 +161,12 @@ function yamlMessage(code: string, message: string, text: string): string {
   if (code === 'TAB_AS_INDENT') return 'yaml is indented with spaces, not tabs'
   const first = message.split('\n')[0] ?? message
   const bare = /[[{,:][^\n"']*[^$"']\$\{\w/.test(text)
-  const hint = bare ? ' (inside { } and [ ] write "${VAR}" with quotes)' : ''
-  return `not valid yaml: ${first.charAt(0).toLowerCase()}${first.slice(1)}${hint}`
+  return `not valid yaml: ${first.charAt(0).toLowerCase()}${first.slice(1)}${bare ? bareHint : flowHint(first)}`
+}
+
+const bareHint = ' (inside { } and [ ] write "${VAR}" with quotes)'
+
+function flowHint(message: string): string {
+  const cut = /flow-(seq|map)-(start|end) at node end/.test(message)
+  return cut ? ' (text that holds [ ] { } or a comma needs quotes)' : ''
 }

@@ -11,6 +11,7 @@ import {
   type Namespace,
   type TableIdentifier,
 } from '../../common/index.ts'
+import { quoteIdentifier } from '../sql-text.ts'
 import { nearestNames } from './nearest-names.ts'
 
 /** `"t$batch"` is what snapshots have, `"t$live"` what they have not yet, `t` is both. */
@@ -72,7 +73,7 @@ export function nameResolver(options: NameResolverOptions): NameResolver {
           if (table !== undefined) return { table, layer: 'batch', metadataKind: suffix }
         }
       }
-      throw await notFound(options, wanted)
+      throw await notFound(options, wanted, base === '' ? undefined : kind)
     },
   }
 }
@@ -115,9 +116,18 @@ function checkKind(kind: string, identifier: TableIdentifier, kinds: readonly st
   })
 }
 
-async function notFound(options: NameResolverOptions, parts: readonly string[]): Promise<Error> {
+/** `kind` is what stood behind a `$`. */
+async function notFound(
+  options: NameResolverOptions,
+  parts: readonly string[],
+  kind: string | undefined,
+): Promise<Error> {
   const written = parts.join('.')
   const known = await knownTables(options.catalog)
+  const meant = known.find((identifier) => formatIdentifier(identifier) === written)
+  if (meant !== undefined && parts.some((part) => part.includes('.'))) {
+    return dotInQuotes(parts, meant, kind)
+  }
   const full = known.map(formatIdentifier)
   const name = parts.at(-1) ?? ''
   const sameName = known.filter(
@@ -136,6 +146,25 @@ async function notFound(options: NameResolverOptions, parts: readonly string[]):
       ? ' (a name without a namespace needs USE first)'
       : ''
   return new NotFoundError(`there is no table ${written}${unqualified}${hint}`)
+}
+
+/** `"web.ev$files"` is one name with a dot in it, where `web."ev$files"` was meant. */
+function dotInQuotes(
+  parts: readonly string[],
+  meant: TableIdentifier,
+  kind: string | undefined,
+): Error {
+  const suffix = kind === undefined ? '' : `$${kind}`
+  const asWritten = [...parts.slice(0, -1), `${parts.at(-1) ?? ''}${suffix}`].map(nameText)
+  const right = [...meant.namespace, `${meant.name}${suffix}`].map(nameText)
+  return new NotFoundError(
+    `there is no table ${asWritten.join('.')}: the dot stands inside the quotes; write ${right.join('.')}`,
+  )
+}
+
+/** Quoted where SQL needs it. */
+function nameText(name: string): string {
+  return /^[a-z_]\w*$/i.test(name) ? name : quoteIdentifier(name)
 }
 
 /** All tables of the catalog, up to a bound. */

@@ -296,6 +296,12 @@ describe('[Q7] errors', () => {
     ['SELECT 1 FROM demo.fligths', /no table demo.fligths; did you mean demo.flights\?/],
     ['SELECT 1 FROM demo.FLIGHTS', /no table demo.FLIGHTS; did you mean demo.flights\?/],
     ['SELECT 1 FROM flights', /needs USE first\); did you mean demo.flights\?/],
+    [
+      'SELECT 1 FROM "demo.flights$files"',
+      /no table "demo\.flights\$files": the dot stands inside the quotes; write demo\."flights\$files"/,
+    ],
+    ['SELECT 1 FROM "demo.flights"', /the dot stands inside the quotes; write demo\.flights$/],
+    ['SELECT 1 FROM "demo.fligths"', /needs USE first\); did you mean demo.flights\?/],
     ['SELECT 1 FROM nowhere.at_all', /no table nowhere.at_all; SHOW TABLES lists the \d there are/],
     ["SELECT 1 FROM 'secret.csv'", /there is no table secret.csv/],
     ["SELECT 1 FROM read_csv('/etc/passwd')", /table function is not available/],

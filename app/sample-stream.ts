@@ -55,11 +55,12 @@ async function readSome(
   topics: readonly TopicBounds[],
   recordsMax: number,
 ): Promise<readonly RecordBatch[]> {
-  const { retainRecords } = await import('../ingest/index.ts')
+  const { retainRecords, sampleBytesMax } = await import('../ingest/index.ts')
   const batches: RecordBatch[] = []
   let count = 0
+  let bytes = 0
   // Two polls without records: nothing is there to sample.
-  for (let idle = 0; idle < 2 && count < recordsMax; ) {
+  for (let idle = 0; idle < 2 && count < recordsMax && bytes < sampleBytesMax; ) {
     const result = await source.poll(pollBytesMax, waitMs)
     if (result.kind === 'assigned') {
       for (const partition of result.partitions) {
@@ -71,8 +72,10 @@ async function readSome(
     idle = result.batches.length === 0 ? idle + 1 : 0
     for (const batch of result.batches) {
       // The next poll overwrites it.
-      batches.push(retainRecords(batch))
-      count += batch.count
+      const kept = retainRecords(batch)
+      batches.push(kept)
+      count += kept.count
+      bytes += kept.data.length
     }
   }
   return batches

@@ -42,7 +42,7 @@ export type {
   StreamRunResult,
 } from './stream-run.ts'
 export { retainRecords } from './retained-records.ts'
-export { firstReadable, sampleColumns } from './json/sample-columns.ts'
+export { firstReadable, sampleBytesMax, sampleColumns } from './json/sample-columns.ts'
 export {
   formatOffsetMap,
   nextOffsetOf,
@@ -78,3 +78,4 @@ export {
 export type { ReplayPublication, ReplayRecord } from './replay/replay-record.ts'
 export { checkIdentity } from './stream-positions.ts'
 export { ensureDeadLetterTable, findTable } from './stream-table.ts'
+export { tableFaults } from './table-faults.ts'

@@ -8,6 +8,7 @@
 import { rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import {
   backoffMs,
   CommitFailedError,
@@ -24,6 +25,7 @@ import type { StreamSettings } from '../common/settings/index.ts'
 import { BatchCommitter, type StreamIdentity } from './batch-committer.ts'
 import { OffsetConflictError } from './checkpoint.ts'
 import { type CommitBatch, CommitPipeline } from './commit-pipeline.ts'
+import { sampleBytesMax } from './json/sample-columns.ts'
 import { SpoolWriter } from './json/spool-writer.ts'
 import { keepsColumns } from './keeps-columns.ts'
 import { MicroBatch } from './micro-batch.ts'
@@ -44,8 +46,6 @@ const pollBytesMax = 2 << 20
 const pollWaitMs = 250
 /** Batches between being sealed and being committed: one is typed while the last is uploaded. */
 const sealedMax = 2
-/** A sample of long records ends here: it is held in memory. */
-const sampleBytesMax = 32 << 20
 /** Rewinds without a commit between them: beyond it the stream stops instead of going in circles. */
 const rewindsMax = 20
 const rewindBackoff: RetryPolicy = {
@@ -361,7 +361,7 @@ class StreamRun {
     if (reader === undefined) return
     if (!isReadable(batch.reader, reader)) {
       throw new CommitFailedError(
-        'another writer renamed or dropped a column while a batch was open; it is read again',
+        'the columns of the table changed under an open batch, which is read again',
       )
     }
     batch.reader = reader
@@ -450,6 +450,8 @@ class StreamRun {
 
 function isReadable(by: TableReader, now: TableReader): boolean {
   if (by === now) return true
+  // A new column may have the name that the rows give to the place of a record.
+  if (!isDeepStrictEqual(by.format.placeKeys, now.format.placeKeys)) return false
   return keepsColumns(
     currentSchema(by.table.metadata).fields,
     currentSchema(now.table.metadata).fields,

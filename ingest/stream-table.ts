@@ -17,6 +17,7 @@ import {
   AlreadyExistsError,
   CommitFailedError,
   formatIdentifier,
+  type Json,
   NotFoundError,
   parseJsonTokens,
   type RetryPolicy,
@@ -29,7 +30,7 @@ import {
 import type { DeclaredField, DeclaredType, StreamSettings } from '../common/settings/index.ts'
 import { deadLetterFields } from './dead-letter.ts'
 import { type GrownSchema, growSchema } from './json/grow-schema.ts'
-import { newShape, observe } from './json/infer-schema.ts'
+import { newShape, observe, type Shape } from './json/infer-schema.ts'
 import { metadataFields } from './metadata-columns.ts'
 
 /** Racing changes of a schema are rare; this many lost rounds mean that something is wrong. */
@@ -145,8 +146,7 @@ export async function growTable(
   tools: RetryTools,
 ): Promise<{ readonly table: Table; readonly grown: GrownSchema }> {
   const shape = newShape()
-  for (const record of records)
-    observe(shape, parseJsonTokens(Buffer.from(record).toString('utf8')))
+  for (const record of records) observeRecord(shape, record)
   const retry = { ...tools, shouldRetry: (error: unknown) => error instanceof CommitFailedError }
   return withRetry(growRetry, retry, async () => {
     const base = await catalog.loadTable(identifier)
@@ -171,6 +171,17 @@ export async function growTable(
     })
     return { table, grown }
   })
+}
+
+/** One that does not parse brings nothing; it becomes a dead letter when it is scanned again. */
+function observeRecord(shape: Shape, record: Uint8Array): void {
+  let value: Json
+  try {
+    value = parseJsonTokens(Buffer.from(record).toString('utf8'))
+  } catch {
+    return
+  }
+  observe(shape, value)
 }
 
 async function createTable(

@@ -3,7 +3,13 @@
  * the keys put into rows. Loads them, makes them from a sample, grows them, follows foreign changes.
  */
 import { join } from 'node:path'
-import { currentSchema, mainBranch, type SideField, type Table } from '../catalog/index.ts'
+import {
+  currentSchema,
+  mainBranch,
+  type NestedField,
+  type SideField,
+  type Table,
+} from '../catalog/index.ts'
 import { ValidationError } from '../common/index.ts'
 import type { StreamSettings } from '../common/settings/index.ts'
 import type { BatchCommitter } from './batch-committer.ts'
@@ -27,9 +33,13 @@ import {
   findTable,
   growTable,
 } from './stream-table.ts'
+import { requireFillable } from './table-faults.ts'
 
 /** Sinks that run side by side by mistake get past each other's letters within a few tries. */
 const letterConflictsMax = 10
+
+/** One record can bring thousands. */
+const columnsLogged = 50
 
 /** A table together with all that its schema decides. */
 export interface TableReader {
@@ -74,7 +84,7 @@ export class StreamTables {
     const { schema, output, errors } = this.#settings
     let table = await findTable(catalog, output.table)
     if (table === undefined && schema.mode === 'declared') {
-      table = await createStreamTable(catalog, this.#settings, declaredFields(schema.fields))
+      table = await this.#create(declaredFields(schema.fields))
     }
     if (table === undefined) this.#reader = undefined
     else {
@@ -124,7 +134,7 @@ export class StreamTables {
   /** A first look at the records decides the columns, says so, and fixes them in the table. */
   async createFromSample(sample: readonly RecordBatch[]): Promise<void> {
     const { schema, name } = this.#settings
-    const { logger, catalog } = this.#parts
+    const { logger } = this.#parts
     const records = firstReadable(sample, schema.sampleRecordsMax)
     if (records.count === 0) {
       throw new ValidationError(
@@ -134,7 +144,7 @@ export class StreamTables {
     }
     const { fields, notes } = sampleColumns(records)
     for (const note of notes) logger.warn('schema.inferred', { note })
-    const table = await createStreamTable(catalog, this.#settings, fields)
+    const table = await this.#create(fields)
     const columns = currentSchema(table.metadata).fields
     logger.info('schema.chosen', {
       sampled: records.count,
@@ -150,8 +160,15 @@ export class StreamTables {
     if (schema.unknownFields === 'add') {
       const records = batch.waiting.map(valueOf)
       const { table, grown } = await growTable(catalog, output.table, records, { clock, random })
-      for (const { path, type } of grown.added) {
-        logger.info('schema.added', { column: path, type: type.type })
+      const notes = grown.notes.slice(0, columnsLogged)
+      if (notes.length > 0) {
+        logger.warn('schema.inferred', { count: grown.notes.length, note: notes.join('; ') })
+      }
+      if (grown.added.length > 0) {
+        const shown = grown.added
+          .slice(0, columnsLogged)
+          .map(({ path, type }) => `${path}: ${type.type}`)
+        logger.info('schema.added', { count: grown.added.length, columns: shown.join(', ') })
       }
       this.#use(table)
     }
@@ -165,6 +182,11 @@ export class StreamTables {
     if (before === undefined || table.metadata.lastUpdatedMs < before.lastUpdatedMs) return
     if (table.metadata.currentSchemaId !== before.currentSchemaId) this.#use(table)
     else if (this.#reader !== undefined) this.#reader = { ...this.#reader, table }
+  }
+
+  #create(fields: readonly NestedField[]): Promise<Table> {
+    requireFillable(this.#settings, fields)
+    return createStreamTable(this.#parts.catalog, this.#settings, fields)
   }
 
   #use(table: Table): void {

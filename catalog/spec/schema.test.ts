@@ -106,6 +106,14 @@ describe('validateSchema()', () => {
   it('accepts a sound schema', () => expect(() => validateSchema(nested)).not.toThrow())
   it.each([
     ['same name', one(field(1, 'a', { type: 'int' }), field(2, 'a', { type: 'int' })), /same name/],
+    [
+      'a name that is another joined by dots',
+      one(
+        field(1, 'a.b', { type: 'int' }),
+        field(2, 'a', { type: 'struct', fields: [field(3, 'b', { type: 'int' })] }),
+      ),
+      /same name, joined by dots/,
+    ],
     ['same id', one(field(1, 'a', { type: 'int' }), field(1, 'b', { type: 'int' })), /same id/],
     ['a reserved id', one(field(2147483448, 'a', { type: 'int' })), /field ids lie between/],
     ['no name', one(field(1, '', { type: 'int' })), /empty name/],

@@ -123,9 +123,9 @@ export function validateSchema(schema: Schema): void {
   for (const { field, path } of walkFields(schema.fields, [], undefined, false)) {
     const name = path.join('.')
     if (field.name === '') throw invalid('a field has an empty name', name)
-    const pathKey = JSON.stringify(path)
-    if (seenPaths.has(pathKey)) throw invalid('two fields have the same name', name)
-    seenPaths.add(pathKey)
+    // As readers index them (`index_by_name` of Java and Python): `x.y` beside `y` in `x` is one name twice.
+    if (seenPaths.has(name)) throw invalid('two fields have the same name, joined by dots', name)
+    seenPaths.add(name)
     const other = seenIds.get(field.id)
     if (other !== undefined) {
       throw invalid('two fields have the same id', name, { id: field.id, other })

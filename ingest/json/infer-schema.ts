@@ -7,6 +7,7 @@
  */
 import type { NestedField, Type } from '../../catalog/index.ts'
 import { isJsonObject, type Json } from '../../common/index.ts'
+import { columnNameFault, DottedNames, joinPath } from './column-names.ts'
 import { isDate, isTimestamp } from './scalar-checks.ts'
 
 /** What was seen of one value position. */
@@ -68,7 +69,16 @@ export function observe(shape: Shape, value: Json, depth = 0): void {
 /** The columns for records of this shape. */
 export function inferFields(shape: Shape): InferredSchema {
   const notes: string[] = []
-  return { fields: structFields(shape, '', notes, 0), notes }
+  const taken = new DottedNames()
+  const fields = structFields(shape, '', notes, 0).flatMap((field) => {
+    const type = taken.claim(field.type, field.name, (path) => notes.push(clashNote(path)))
+    return type === undefined ? [] : [{ ...field, type }]
+  })
+  return { fields, notes }
+}
+
+export function clashNote(path: string): string {
+  return `${path}: left out, because another column has the same name when names are joined by dots`
 }
 
 /** The type of one position, or undefined when nothing but nulls was seen or it lies too deep. */
@@ -177,7 +187,14 @@ function structFields(shape: Shape, path: string, notes: string[], depth: number
   const fields: NestedField[] = []
   const lower = new Set<string>()
   for (const [name, child] of shape.members) {
-    const childPath = path === '' ? name : `${path}.${name}`
+    const childPath = joinPath(path, name)
+    const fault = columnNameFault(name)
+    if (fault !== undefined) {
+      notes.push(
+        `${JSON.stringify(childPath)}: left out, because no column can have this name: ${fault}`,
+      )
+      continue
+    }
     const type = inferType(child, childPath, notes, depth)
     if (type === undefined) {
       const why =

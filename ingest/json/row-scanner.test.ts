@@ -196,6 +196,22 @@ describe('RowScanner', () => {
     expect(scan(fields, '{"a":1,"b":null}').result).toBe(ScanResult.good)
   })
 
+  it('[J4] refuses what no column can be named, wherever it stands, and never passes over it', () => {
+    const fields = [field('s', { type: 'struct', fields: [field('x', simple('long'))] })]
+    const faults = (text: string): string => {
+      const { result, fault } = scan(fields, text)
+      return result === ScanResult.bad ? fault : `not bad: ${result}`
+    }
+    const refused = 'no column can have the name of field'
+    expect(faults('{"":1}')).toBe(`${refused} "": it is empty`)
+    expect(faults('{"s":{"x":1,"":2}}')).toBe(`${refused} "s.": it is empty`)
+    expect(faults('{"":{"a":1},"b":2}')).toBe(`${refused} "": it is empty`)
+    expect(faults('{"a\\u0000b":1}')).toBe(`${refused} "a\\u0000b": it holds a zero byte`)
+    expect(faults(`{"${'k'.repeat(1_025)}":1}`)).toContain('longer than 1024 bytes')
+    expect(scan(fields, '{"":null}').result).toBe(ScanResult.good)
+    expect(scan(fields, `{"${'k'.repeat(1_024)}":1}`).result).toBe(ScanResult.unknownField)
+  })
+
   it('[J5] demands required fields, in every struct of a list', () => {
     const inner: Type = { type: 'struct', fields: [field('x', simple('long'), true)] }
     const fields = [
@@ -234,7 +250,9 @@ describe('RowScanner', () => {
         const { result, fault } = scan([], text)
         if (result === ScanResult.bad) {
           // Stricter than JSON.parse only in these, each on purpose.
-          const onPurpose = /duplicate key|lone surrogate|upper and lower/.test(fault)
+          const onPurpose = /duplicate key|lone surrogate|upper and lower|no column can have/.test(
+            fault,
+          )
           if (!onPurpose) expect(isJsonObject(text)).toBe(false)
         } else expect(isJsonObject(text)).toBe(true)
       }),

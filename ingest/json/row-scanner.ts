@@ -8,6 +8,8 @@
  * exactly. The scanner allocates nothing for a good record.
  */
 import { isUtf8 } from 'node:buffer'
+import { errorMessage, parseJsonTokens } from '../../common/index.ts'
+import { columnNameFault, joinPath } from './column-names.ts'
 import { faultSignal, jsonBytes, nestingDepthMax } from './json-cursor.ts'
 import { ScalarCursor } from './scalar-cursor.ts'
 import { type FieldTable, type KeyPattern, NodeKind, type ScanNode } from './scan-plan.ts'
@@ -45,7 +47,7 @@ export class RowScanner extends ScalarCursor {
   #isEmpty = false
   #instance = 0
   #view: DataView = new DataView(new ArrayBuffer(0))
-  #unknown = ''
+  #unknown: string | undefined
 
   constructor(root: ScanNode) {
     super()
@@ -64,7 +66,7 @@ export class RowScanner extends ScalarCursor {
     this.pos = start
     this.end = end
     this.sawNonAscii = false
-    this.#unknown = ''
+    this.#unknown = undefined
     if (this.quotes.length > 0) this.quotes = []
     if (this.newlines.length > 0) this.newlines = []
     try {
@@ -83,7 +85,7 @@ export class RowScanner extends ScalarCursor {
       if (error !== faultSignal) throw error
       return ScanResult.bad
     }
-    if (this.#unknown !== '') {
+    if (this.#unknown !== undefined) {
       this.fault = `field ${this.#unknown} is not in the schema`
       return ScanResult.unknownField
     }
@@ -378,16 +380,33 @@ export class RowScanner extends ScalarCursor {
 
   #unknownField(node: ScanNode, depth: number): void {
     const name = this.#lastKey
-    const path = node.path === '' ? name : `${node.path}.${name}`
+    const path = joinPath(node.path, name)
     const table = node.fields as FieldTable
     const isNull = this.byte() === 0x6e
+    const start = this.pos
     this.anything(depth)
     // A null says no more than a missing key does.
     if (isNull) return
     if (table.lowerCaseNames.has(name.toLowerCase())) {
       this.fail(`field ${path} differs from a column of the table only in upper and lower case`)
     }
-    if (this.#unknown === '') this.#unknown = path
+    const fault = columnNameFault(name)
+    if (fault !== undefined) {
+      this.fail(`no column can have the name of field ${JSON.stringify(path)}: ${fault}`)
+    }
+    this.#checkKeys(path, start)
+    this.#unknown ??= path
+  }
+
+  /** Of two members of one name no column could keep both; rare enough to be found by parsing. */
+  #checkKeys(path: string, start: number): void {
+    const first = this.data[start]
+    if (first !== OPEN_BRACE && first !== OPEN_BRACKET) return
+    try {
+      parseJsonTokens(Buffer.from(this.data.subarray(start, this.pos)).toString('utf8'))
+    } catch (error) {
+      this.fail(`field ${path}: ${errorMessage(error)}`)
+    }
   }
 
   #failMissing(table: FieldTable, instance: number): never {

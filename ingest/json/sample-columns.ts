@@ -3,6 +3,9 @@ import { isJsonObject, type Json, parseJsonTokens } from '../../common/index.ts'
 import type { RecordBatch } from '../record-source.ts'
 import { type InferredSchema, inferFields, newShape, observe } from './infer-schema.ts'
 
+/** A sample of long records ends here: it is held in memory. */
+export const sampleBytesMax = 32 << 20
+
 export interface SampledRecords {
   readonly count: number
   readonly values: readonly Json[]

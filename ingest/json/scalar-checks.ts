@@ -21,6 +21,10 @@ export function numberFault(kind: number, token: string, shape: number): string 
   if (!Number.isFinite(value)) return 'out of the range of double'
   const narrow = kind === NodeKind.float ? Math.fround(value) : value
   if (!Number.isFinite(narrow)) return 'out of the range of float'
+  // What rounds is an approximation; what vanishes is lost.
+  if (narrow === 0 && /^[^e]*[1-9]/i.test(token)) {
+    return `too small for a ${kind === NodeKind.float ? 'float' : 'double'}`
+  }
   if (shape !== 0 || isExactInteger(narrow, token)) return undefined
   return kind === NodeKind.float ? 'integer not exact in a float' : 'integer not exact in a double'
 }

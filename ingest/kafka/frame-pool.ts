@@ -11,10 +11,12 @@ const keptMax = 3
 
 export class FramePool {
   readonly #free: ArrayBuffer[] = []
+  #isUsed = false
 
   /** `byteCount` bytes of whatever content. */
   take(byteCount: number): Buffer {
     if (byteCount < pooledBytesMin) return Buffer.allocUnsafeSlow(byteCount)
+    this.#isUsed = true
     const index = this.#free.findIndex(({ byteLength }) => byteLength >= byteCount)
     const [known] = index < 0 ? [] : this.#free.splice(index, 1)
     if (known !== undefined) return Buffer.from(known, 0, byteCount)
@@ -24,7 +26,8 @@ export class FramePool {
 
   /** Nobody may look at it any more. */
   give(memory: ArrayBuffer): void {
-    if (memory.byteLength < pooledBytesMin) return
+    // Connections that do not read into it (TLS) would fill it for nobody.
+    if (!this.#isUsed || memory.byteLength < pooledBytesMin) return
     this.#free.unshift(memory)
     // The one that was needed least lately.
     if (this.#free.length > keptMax) this.#free.pop()

@@ -62,6 +62,13 @@ describe('FramePool', () => {
     expect(taken).not.toContain(again[3])
   })
 
+  it('keeps nothing where nobody takes', () => {
+    const pool = new FramePool()
+    const foreign = new ArrayBuffer(2 << 20)
+    pool.give(foreign)
+    expect(pool.take(2 << 20).buffer).not.toBe(foreign)
+  })
+
   it('leaves small answers to the runtime', () => {
     const pool = new FramePool()
     const small = pool.take(1_000)

@@ -142,7 +142,15 @@ export class KafkaFetcher {
     let bytes = 0
     for (let misses = 0; misses < feeds.length && bytes < bytesMax; this.#turn++) {
       const feed = feeds[this.#turn % feeds.length]
-      const batch = feed === undefined ? undefined : this.#takeFrom(feed, bytesMax - bytes)
+      let batch: RecordBatch | undefined
+      try {
+        batch = feed === undefined ? undefined : this.#takeFrom(feed, bytesMax - bytes)
+      } catch (error) {
+        // The positions of what was taken have moved: that is given first, the error with the next poll.
+        if (batches.length === 0) throw error
+        this.#failure ??= error as Error
+        break
+      }
       misses = batch === undefined ? misses + 1 : 0
       if (batch === undefined) continue
       batches.push(batch)

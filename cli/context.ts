@@ -163,7 +163,9 @@ export class CliContext {
 
   async loadStream(file: string): Promise<LoadedStream> {
     const { loadStreamSettings } = await import('../common/settings/index.ts')
-    return { file, ...(await loadStreamSettings(file, await this.#settingsSources())) }
+    const { tableFaults } = await import('../ingest/index.ts')
+    const sources = await this.#settingsSources()
+    return { file, ...(await loadStreamSettings(file, sources, tableFaults)) }
   }
 
   /** All stream files or none: every fault of every file in one message. */

@@ -186,6 +186,39 @@ describe('tide stream lint', () => {
     expect(outcome.code).toBe(1)
   })
 
+  it('refuses what the table could never hold, at its place, as run does before a table is made', async () => {
+    const fields = `schema:
+  fields:
+    - { name: i, type: int }
+    - { name: user, type: "struct<id: long>" }
+    - { name: h, type: "fixed[3]" }
+`
+    const declared = streamYaml.replace('schema: { mode: json_infer }\n', fields)
+    const terms = '[bucket(4,i), day(i), bucket(4,user.id)]'
+    await project({
+      'tidewater.yaml': lakeYaml,
+      'streams/a.yaml': declared.replace('["day(ts)"]', terms),
+      'streams/b.yaml': streamYaml.replace('"day(ts)"', '"bucket(4,user.id)"'),
+    })
+    const outcome = await tide('stream lint')
+    expect(outcome.code).toBe(1)
+    expect(outcome.stdout.trimEnd().split('\n')).toEqual([
+      'streams/a.yaml:7:24 schema.fields[2].type: fixed columns cannot be filled from json; declare binary: column=h',
+      expect.stringMatching(
+        /^streams\/a.yaml:8:69 output.iceberg.partition_by\[1\]: this partition/,
+      ),
+      expect.stringMatching(
+        /^streams\/a.yaml:8:77 output.iceberg.partition_by\[2\]: a stream's table/,
+      ),
+      expect.stringMatching(
+        /^streams\/b.yaml:4:56 output.iceberg.partition_by\[0\]: a stream's table/,
+      ),
+    ])
+    const run = await tide('stream run --until latest')
+    expect(run.code).toBe(2)
+    expect(run.stderr).toContain('streams/a.yaml:7:24 schema.fields[2].type: fixed columns')
+  })
+
   it('warns of properties that are only stored, and still exits 0', async () => {
     const properties = 'properties: { write.order: x, write.target-file-size-bytes: 1 }, '
     await project({ 'streams/a.yaml': streamYaml.replace('commit:', `${properties}commit:`) })

@@ -8,7 +8,7 @@ import { variableSource } from './interpolate.ts'
 import { lakeSchema, parseLakeSettings, type LakeSettings, type Loaded } from './lake-settings.ts'
 import { refuseUnknownVariables, type SettingOverride } from './resolve.ts'
 import { resolveSettingPath, type SettingsSchema } from './schema-walk.ts'
-import { parseStreamSettings, streamSchema } from './stream-document.ts'
+import { parseStreamSettings, type StreamCheck, streamSchema } from './stream-document.ts'
 import type { StreamSettings } from './stream-settings.ts'
 
 export interface SettingsSources {
@@ -55,15 +55,17 @@ export async function loadLakeSettings(
 export async function loadStreamSettings(
   file: string,
   sources: SettingsSources,
+  check?: StreamCheck,
 ): Promise<Loaded<StreamSettings>> {
   refuseUnknownVariables(sources.environment, [lakeSchema, streamSchema])
-  return parseStreamSettings({
+  const input = {
     text: await readSettingsFile(file, sources.directory),
     file,
     variables: variableSource(sources.environment),
     overrides: withoutKeysOf(lakeSchema, streamSchema, sources.overrides),
     directory: sources.directory,
-  })
+  }
+  return parseStreamSettings(input, check)
 }
 
 /** One command line sets keys of both documents; each takes its own, and the unknown ones to refuse. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { joinTerms, parsePartitionTerm } from './partition-text.ts'
+import { firstPiece, joinTerms, parsePartitionTerm } from './partition-text.ts'
 
 describe('parsePartitionTerm()', () => {
   it.each([
@@ -34,5 +34,10 @@ describe('parsePartitionTerm()', () => {
       'x',
     ])
     expect(joinTerms(['bucket(16', 'id'])).toEqual(['bucket(16,id'])
+  })
+  it('firstPiece() finds where a term was written', () => {
+    const pieces = ['day(ts)', 'bucket(16', 'id)', 'truncate(2,x)', 'y']
+    expect([0, 1, 2, 3].map((term) => firstPiece(term, pieces))).toEqual([0, 1, 3, 4])
+    expect(firstPiece(1, [])).toBe(0)
   })
 })

@@ -71,6 +71,12 @@ export function joinTerms(pieces: readonly string[]): readonly string[] {
   return open === '' ? terms : [...terms, open]
 }
 
+/** Which piece `joinTerms` begins the term with; the first where there are no pieces. */
+export function firstPiece(term: number, pieces: readonly string[]): number {
+  const ends = pieces.map((_, index) => joinTerms(pieces.slice(0, index + 1)).length)
+  return Math.max(0, ends.indexOf(term + 1))
+}
+
 function count(text: string, symbol: string): number {
   return text.split(symbol).length - 1
 }

@@ -5,9 +5,14 @@ import { formatIdentifier, type TableIdentifier } from '../identifiers.ts'
 import * as field from './fields.ts'
 import { embeddedInput, kafkaInput, kafkaSection, embeddedSection } from './input-document.ts'
 import type { Loaded, SettingsInput } from './lake-settings.ts'
-import { joinTerms, parsePartitionTerm } from './partition-text.ts'
-import { resolveSettings, type Resolved } from './resolve.ts'
-import { SettingsProblemsError, type SettingPath, type SettingProblem } from './setting-tree.ts'
+import { firstPiece, joinTerms, parsePartitionTerm } from './partition-text.ts'
+import { resolveSettings, type Resolved, type SettingEntry } from './resolve.ts'
+import {
+  formatPath,
+  SettingsProblemsError,
+  type SettingPath,
+  type SettingProblem,
+} from './setting-tree.ts'
 import type { InputSettings, StreamSettings } from './stream-settings.ts'
 import { parseTableName } from './table-name.ts'
 import { parseDeclaredType, type DeclaredField } from './type-text.ts'
@@ -94,8 +99,18 @@ const laterKeys: Readonly<Record<string, string>> = {
   avro: later('avro', 'values are JSON'),
 }
 
+/** What the settings ask of a table that no table can be; other folders know the rules of tables. */
+export type StreamCheck = (settings: StreamSettings) => readonly {
+  /** Of the setting at fault; in a list of terms the number of the term. */
+  readonly path: SettingPath
+  readonly message: string
+}[]
+
 /** Throws SettingsProblemsError with every fault. */
-export function parseStreamSettings(input: SettingsInput): Loaded<StreamSettings> {
+export function parseStreamSettings(
+  input: SettingsInput,
+  check?: StreamCheck,
+): Loaded<StreamSettings> {
   const resolved = resolveSettings(streamSchema, {
     text: input.text ?? '',
     file: input.file,
@@ -106,6 +121,8 @@ export function parseStreamSettings(input: SettingsInput): Loaded<StreamSettings
   })
   const builder = new StreamBuilder(resolved, input)
   const settings = builder.build()
+  // The check takes settings that are sound in themselves.
+  if (check !== undefined && builder.problems.length === 0) builder.apply(check, settings)
   if (builder.problems.length > 0) throw new SettingsProblemsError(builder.problems)
   return { settings, entries: [...resolved.entries, ...builder.derivedEntries(settings)] }
 }
@@ -149,6 +166,24 @@ class StreamBuilder {
       },
       memoryBytesMax: this.#memory(value.limits.memory),
     }
+  }
+
+  apply(check: StreamCheck, settings: StreamSettings): void {
+    for (const { path, message } of check(settings)) {
+      const origin = this.#resolved.origin(this.#writtenPath(path))
+      this.problems.push({ path, message, origin })
+    }
+  }
+
+  /** A term of a YAML flow list may be several of its items. */
+  #writtenPath(path: SettingPath): SettingPath {
+    const list = path.slice(0, -1)
+    const term = path.at(-1)
+    if (formatPath(list) !== 'output.iceberg.partition_by' || typeof term !== 'number') return path
+    const isItem = (entry: SettingEntry): boolean =>
+      entry.path.length === path.length && formatPath(entry.path.slice(0, -1)) === formatPath(list)
+    const items = this.#resolved.entries.filter(isItem).map(({ text }) => text)
+    return [...list, firstPiece(term, items)]
   }
 
   derivedEntries(settings: StreamSettings): Loaded<StreamSettings>['entries'] {

@@ -73,4 +73,15 @@ describe('runStream() from the embedded log', () => {
       { id: '3', a: null, b: 'x' },
     ])
   })
+  it('makes no table that it could not fill', async () => {
+    await produce(['{"id":1,"user":{"id":7},"ts":"2024-01-01T00:00:00Z"}'])
+    const nested = stream.replace('["day(ts)"]', `['bucket(4,"user.id")']`)
+    await expect(lake.run(lake.settings(nested))).rejects.toThrow('by top-level columns only')
+    const fields = 'schema: { fields: [{ name: id, type: "fixed(3)" }] }'
+    const fixed = stream.replace('schema: { mode: json_infer }', fields).replace('day(ts)', 'id')
+    await expect(lake.run(lake.settings(fixed))).rejects.toThrow('fixed columns cannot be filled')
+    expect(await lake.catalog.listNamespaces()).toEqual([])
+    await lake.run(lake.settings(stream))
+    expect(await lake.rows('web.events', 'id')).toEqual([{ id: '1' }])
+  })
 })

@@ -126,6 +126,12 @@ snapshots:
     ).rejects.toThrow(/models\/x\.yml:1:\d+: there is no model bb/)
   })
 
+  it('[B13] refuses two tests of one name', async () => {
+    await expect(
+      load({ 'tests/x/check.sql': 'SELECT 1', 'tests/y/check.sql': 'SELECT 1 WHERE false' }),
+    ).rejects.toThrow(/two tests are named check: tests\/x\/check\.sql and tests\/y\/check\.sql/)
+  })
+
   it('is empty where there are no folders', async () => {
     expect((await load({})).models).toEqual([])
   })

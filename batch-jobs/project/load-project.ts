@@ -140,14 +140,11 @@ class ProjectLoader {
   }
 
   #checkNames(): void {
-    const files = new Map<string, string>()
-    for (const { name, template } of this.#candidates) {
-      const other = files.get(name)
-      if (other !== undefined) {
-        throw new ValidationError(`two models are named ${name}: ${other} and ${template.file}`)
-      }
-      files.set(name, template.file)
-    }
+    const files = filesByName('models', this.#candidates)
+    filesByName(
+      'tests',
+      this.#tests.map((template) => ({ name: nameOf(template.file), template })),
+    )
     for (const { name, place } of this.#documents.flatMap((each) => this.#entries(each))) {
       if (files.has(name)) continue
       throw new ValidationError(
@@ -237,6 +234,23 @@ function inFileLayer(template: Template): ConfigLayer {
   const position = { file: template.file, line: line + 1, col: col + 1 }
   const origin: Origin = { kind: 'file', position }
   return { values: template.config, originOf: () => origin }
+}
+
+function filesByName(
+  what: string,
+  parts: readonly Pick<Candidate, 'name' | 'template'>[],
+): ReadonlyMap<string, string> {
+  const files = new Map<string, string>()
+  for (const { name, template } of parts) {
+    const other = files.get(name)
+    if (other !== undefined) {
+      throw new ValidationError(
+        `two ${what} are named ${name}: ${other} and ${template.file}: rename one`,
+      )
+    }
+    files.set(name, template.file)
+  }
+  return files
 }
 
 /** Two models that write one table would undo each other's work. */

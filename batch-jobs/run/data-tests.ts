@@ -1,7 +1,7 @@
 /** Tests of data: queries whose rows are faults. Those of columns, those of `tests/`, and those of histories. */
 import type { QueryStage } from '../../sql/index.ts'
 import { openQueryStage } from '../../sql/index.ts'
-import type { ColumnTests, DataTest } from '../../common/settings/index.ts'
+import type { DataTest, SnapshotConfig } from '../../common/settings/index.ts'
 import { unreachable, ValidationError } from '../../common/index.ts'
 import { historyColumns } from '../materialize/history-columns.ts'
 import { quote } from '../materialize/history-sql.ts'
@@ -11,10 +11,13 @@ import { pinTables } from '../materialize/pinned-tables.ts'
 import { quoted, type Rendering, renderTemplate } from '../materialize/render-model.ts'
 import type { Model, Project, SingularTest } from '../project/model.ts'
 import { parseTemplate } from '../project/template.ts'
+import { freeName, type NamedColumnTest, namedColumnTests } from './test-names.ts'
 
 export interface DataTestNode {
-  /** `unique_orders_id`, as dbt names them. */
+  /** No other test of the project has it, whichever models were chosen (B13). */
   readonly name: string
+  /** Looks after every run of a history at what must hold in it, asked for or not. */
+  readonly isInvariant: boolean
   readonly dependsOn: readonly string[]
   readonly column: string | undefined
   /** The query whose rows are faults. */
@@ -28,15 +31,22 @@ export interface DataTestOutcome {
 
 /** Every test that belongs to one of `models`, whose upstream models are all chosen or built already. */
 export function dataTests(project: Project, models: readonly Model[]): readonly DataTestNode[] {
-  const names = new Set(models.map(({ name }) => name))
+  const chosen = new Set(models.map(({ name }) => name))
   const singular = project.tests.filter(
-    ({ dependsOn }) => dependsOn.length === 0 || dependsOn.some((name) => names.has(name)),
+    ({ dependsOn }) => dependsOn.length === 0 || dependsOn.some((name) => chosen.has(name)),
   )
+  // Names are given to the tests of all models, so that they do not depend on the choice.
+  const used = new Set(project.tests.map(({ name }) => name))
+  const histories = project.models.flatMap((model) => {
+    const { snapshot } = model.config
+    if (snapshot === undefined) return []
+    return [{ model, snapshot, name: freeName(`one_current_row_${model.name}`, used) }]
+  })
+  const columns = namedColumnTests(project, used)
+  const isChosen = ({ model }: { readonly model: Model }): boolean => chosen.has(model.name)
   return [
-    ...models.flatMap((model) =>
-      model.columns.flatMap((tests) => columnTests(project, model, tests)),
-    ),
-    ...models.flatMap(historyTests),
+    ...columns.filter(isChosen).map((test) => columnTest(project, test)),
+    ...histories.filter(isChosen).map(historyTest),
     ...singular.map(singularTest),
   ]
 }
@@ -58,24 +68,22 @@ export async function runDataTest(
   }
 }
 
-function columnTests(
+function columnTest(
   project: Project,
-  model: Model,
-  { column, tests }: ColumnTests,
-): readonly DataTestNode[] {
-  return tests.map((test): DataTestNode => {
-    const upstream = test.kind === 'relationships' ? targetOf(project, model, test.to) : undefined
-    return {
-      name: `${test.kind}_${model.name}_${column}`,
-      dependsOn: [...new Set([model.name, ...(upstream?.refs ?? [])])],
-      column,
-      sql: (rendering) => {
-        const words = { table: model.table, isIncremental: false, span: undefined }
-        const target = upstream === undefined ? '' : renderTemplate(rendering, upstream, words)
-        return Promise.resolve(columnTestSql(quoted(model.table), quote(column), test, target))
-      },
-    }
-  })
+  { name, model, column, test }: NamedColumnTest,
+): DataTestNode {
+  const upstream = test.kind === 'relationships' ? targetOf(project, model, test.to) : undefined
+  return {
+    name,
+    isInvariant: false,
+    dependsOn: [...new Set([model.name, ...(upstream?.refs ?? [])])],
+    column,
+    sql: (rendering) => {
+      const words = { table: model.table, isIncremental: false, span: undefined }
+      const target = upstream === undefined ? '' : renderTemplate(rendering, upstream, words)
+      return Promise.resolve(columnTestSql(quoted(model.table), quote(column), test, target))
+    },
+  }
 }
 
 function targetOf(project: Project, model: Model, to: string): ReturnType<typeof parseTemplate> {
@@ -108,6 +116,7 @@ function columnTestSql(table: string, column: string, test: DataTest, target: st
 function singularTest({ name, template, dependsOn }: SingularTest): DataTestNode {
   return {
     name,
+    isInvariant: false,
     dependsOn,
     column: undefined,
     sql: (rendering) => {
@@ -118,30 +127,35 @@ function singularTest({ name, template, dependsOn }: SingularTest): DataTestNode
 }
 
 /** One current row per key, and no overlaps: looked at in the table itself after every run. */
-function historyTests(model: Model): readonly DataTestNode[] {
-  const config = model.config.snapshot
-  if (config === undefined) return []
-  return [
-    {
-      name: `one_current_row_${model.name}`,
-      dependsOn: [model.name],
-      column: undefined,
-      sql: async (_rendering, stage) => {
-        await stage.load('shape', `SELECT * FROM ${quoted(model.table)} LIMIT 0`)
-        const stored = await stage.columns('shape')
-        const own = new Set(
-          ['scd_id', 'updated_at', 'valid_from', 'valid_to', 'is_deleted'].map(
-            (name) => (config.metaColumns === 'dbt' ? 'dbt_' : '') + name,
-          ),
-        )
-        const shared = config.updatedAt
-        const source = stored.filter(({ name }) => !own.has(name) || name === shared)
-        const columns = historyColumns(model.file, config, source)
-        const faults = Object.values(historyFaults({ config, columns }, quoted(model.table)))
-        return faults
-          .map((sql) => `SELECT count(*) AS n FROM (${sql}) HAVING count(*) > 0`)
-          .join(' UNION ALL ')
-      },
+function historyTest({
+  name,
+  model,
+  snapshot: config,
+}: {
+  readonly name: string
+  readonly model: Model
+  readonly snapshot: SnapshotConfig
+}): DataTestNode {
+  return {
+    name,
+    isInvariant: true,
+    dependsOn: [model.name],
+    column: undefined,
+    sql: async (_rendering, stage) => {
+      await stage.load('shape', `SELECT * FROM ${quoted(model.table)} LIMIT 0`)
+      const stored = await stage.columns('shape')
+      const own = new Set(
+        ['scd_id', 'updated_at', 'valid_from', 'valid_to', 'is_deleted'].map(
+          (name) => (config.metaColumns === 'dbt' ? 'dbt_' : '') + name,
+        ),
+      )
+      const shared = config.updatedAt
+      const source = stored.filter(({ name }) => !own.has(name) || name === shared)
+      const columns = historyColumns(model.file, config, source)
+      const faults = Object.values(historyFaults({ config, columns }, quoted(model.table)))
+      return faults
+        .map((sql) => `SELECT count(*) AS n FROM (${sql}) HAVING count(*) > 0`)
+        .join(' UNION ALL ')
     },
-  ]
+  }
 }

@@ -11,6 +11,7 @@ import { selectModels } from '../project/select.ts'
 import { dataTests, type DataTestNode, runDataTest } from './data-tests.ts'
 import { runModel } from './run-model.ts'
 import { cutMessage, type NodeResult, type RunResults } from './run-results.ts'
+import { uniquelyKeyed } from './uniquely-keyed.ts'
 
 export interface RunOptions {
   /** `build`: models, snapshots and their tests; `run`: models; `snapshot`: snapshots; `test`: tests. */
@@ -82,7 +83,7 @@ class ProjectRun {
     this.#options = options
     const { only } = options
     const wanted = this.#plan(chosen).filter((node) => only?.includes(keyOf(node)) ?? true)
-    this.#nodes = new Map(wanted.map((node) => [keyOf(node), node]))
+    this.#nodes = uniquelyKeyed(wanted.map((node) => [keyOf(node), node]))
   }
 
   async finish(): Promise<readonly NodeResult[]> {
@@ -109,9 +110,7 @@ class ProjectRun {
     const isTested = verb === 'build' || verb === 'test'
     // The invariants of a history are looked at after every run of it, asked for or not.
     const tested = isTested ? wanted : wanted.filter(({ config }) => config.snapshot !== undefined)
-    const tests = dataTests(project, tested).filter(
-      (test) => isTested || test.name.startsWith('one_current_row_'),
-    )
+    const tests = dataTests(project, tested).filter((test) => isTested || test.isInvariant)
     const keys = (each: readonly string[]): readonly string[] =>
       each.flatMap((name) => names.get(name) ?? [])
     const testsOf = (name: string): readonly string[] =>

@@ -13,6 +13,7 @@ import {
 import { formatSpan, type Span } from '../intervals/interval.ts'
 import type { Project } from '../project/model.ts'
 import type { DataTestNode } from './data-tests.ts'
+import { uniquelyKeyed } from './uniquely-keyed.ts'
 
 export type NodeStatus = 'success' | 'error' | 'skipped' | 'pass' | 'fail'
 
@@ -111,7 +112,7 @@ export async function writeManifest(
   tests: readonly DataTestNode[],
   nowMs: number,
 ): Promise<void> {
-  const models = project.models.map((model) => [
+  const models = project.models.map((model): [string, unknown] => [
     uniqueId(model),
     {
       unique_id: uniqueId(model),
@@ -142,7 +143,7 @@ export async function writeManifest(
       raw_code: model.template.text,
     },
   ])
-  const testNodes = tests.map(({ name, dependsOn, column }) => [
+  const testNodes = tests.map(({ name, dependsOn, column }): [string, unknown] => [
     `test.${name}`,
     {
       unique_id: `test.${name}`,
@@ -152,7 +153,7 @@ export async function writeManifest(
       depends_on: { nodes: dependsOn.map((each) => uniqueId({ kind: 'model', name: each })) },
     },
   ])
-  const nodes: unknown = Object.fromEntries([...models, ...testNodes])
+  const nodes: unknown = Object.fromEntries(uniquelyKeyed([...models, ...testNodes]))
   await writeTarget(project.directory, 'manifest.json', {
     metadata: { generated_at: iso(nowMs) },
     nodes,

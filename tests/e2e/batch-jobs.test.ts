@@ -272,6 +272,33 @@ models:
     expect(tests.results.map(({ name, status }) => `${name} ${status}`)).toEqual(['positive pass'])
   })
 
+  it('[B13] runs each test of a column, also of two that are alike but for what they are given', async () => {
+    await project.files({
+      'models/a.sql': "SELECT 1 AS id, 'x' AS b_c",
+      'models/a_b.sql': 'SELECT NULL::VARCHAR AS c',
+      'models/schema.yml': `
+models:
+  - name: a
+    columns:
+      - { name: id, tests: [{ accepted_values: { values: [7] } }, { accepted_values: { values: [1] } }] }
+      - { name: b_c, tests: [not_null] }
+  - { name: a_b, columns: [{ name: c, tests: [not_null] }] }`,
+    })
+    const { results, ok } = await project.run()
+    expect(ok).toBe(false)
+    expect(results.slice(2).map(({ name, status }) => `${name} ${status}`)).toEqual([
+      'accepted_values_a_id__7 fail',
+      'accepted_values_a_id__1 pass',
+      'not_null_a_b_c pass',
+      'not_null_a_b_c_2 fail',
+    ])
+    const only = ['test.not_null_a_b_c_2']
+    const again = await project.run({ verb: 'test', select: ['a_b'], only })
+    expect(again.results.map(({ name, status }) => `${name} ${status}`)).toEqual([
+      'not_null_a_b_c_2 fail',
+    ])
+  })
+
   it('points at the fault in the SQL of the model', async () => {
     await project.files({ 'models/bad.sql': 'SELECT 1 AS a,\n  nope\nFROM range(3)' })
     const { results } = await project.run()

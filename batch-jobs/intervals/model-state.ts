@@ -34,6 +34,12 @@ export interface DoneSpan extends Span {
   readonly sources: SourceStates
 }
 
+/** What the rows of a history stand on: by another key or strategy they would be another history. */
+export interface HistoryBasis {
+  readonly uniqueKey: readonly string[]
+  readonly strategy: string
+}
+
 export interface ModelState {
   readonly model: string
   readonly runId: string
@@ -43,6 +49,8 @@ export interface ModelState {
   /** All that the run read. */
   readonly sources: SourceStates
   readonly done: readonly DoneSpan[]
+  /** Of a snapshot; tables of early releases do not say it. */
+  readonly history?: HistoryBasis
 }
 
 export const stateSummaryKey = 'tidewater.model-state'
@@ -86,6 +94,14 @@ export function formatModelState(state: ModelState): string {
       end: isoTime(span.endMs),
       sources: sourcesToJson(span.sources),
     })),
+    ...(state.history === undefined
+      ? {}
+      : {
+          history: {
+            'unique-key': state.history.uniqueKey,
+            strategy: state.history.strategy,
+          },
+        }),
   })
 }
 
@@ -93,6 +109,7 @@ export function parseModelState(text: string, where: string): ModelState {
   const json = objectOf(parseJson(text, where), where)
   const { intervals } = json
   const list: readonly Json[] = Array.isArray(intervals) ? (intervals as readonly Json[]) : []
+  const history = json['history']
   return {
     model: String(json['model']),
     runId: String(json['run-id']),
@@ -107,7 +124,14 @@ export function parseModelState(text: string, where: string): ModelState {
         sources: sourcesFromJson(span['sources'], where),
       }
     }),
+    ...(history === undefined ? {} : { history: historyFromJson(history, where) }),
   }
+}
+
+function historyFromJson(json: Json, where: string): HistoryBasis {
+  const { 'unique-key': key, strategy } = objectOf(json, where)
+  if (!Array.isArray(key) || typeof strategy !== 'string') throw unreadable(where)
+  return { uniqueKey: (key as readonly Json[]).map(String), strategy }
 }
 
 export function sourceStateOf(metadata: TableMetadata): SourceState {
@@ -170,10 +194,14 @@ function sourcesFromJson(json: Json | undefined, where: string): SourceStates {
 function timeOf(json: Json | undefined, where: string): number {
   const ms = typeof json === 'string' ? Date.parse(json) : Number.NaN
   if (!Number.isNaN(ms)) return ms
-  throw new CorruptDataError('the stored state of a model is not readable', { facts: { where } })
+  throw unreadable(where)
 }
 
 function objectOf(json: Json | undefined, where: string): JsonObject {
   if (isJsonObject(json)) return json
-  throw new CorruptDataError('the stored state of a model is not readable', { facts: { where } })
+  throw unreadable(where)
+}
+
+function unreadable(where: string): CorruptDataError {
+  return new CorruptDataError('the stored state of a model is not readable', { facts: { where } })
 }

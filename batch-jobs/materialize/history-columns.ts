@@ -26,14 +26,7 @@ export function historyColumns(
   source: readonly NestedField[],
   stored: readonly NestedField[] = [],
 ): HistoryColumns {
-  const prefix = config.metaColumns === 'dbt' ? 'dbt_' : ''
-  const names = {
-    scdId: `${prefix}scd_id`,
-    updatedAt: `${prefix}updated_at`,
-    validFrom: `${prefix}valid_from`,
-    validTo: `${prefix}valid_to`,
-    isDeleted: `${prefix}is_deleted`,
-  }
+  const names = metaNames(config.metaColumns)
   const sharesUpdatedAt = config.updatedAt === names.updatedAt
   for (const { name } of source) {
     const isShared = sharesUpdatedAt && name === names.updatedAt
@@ -43,6 +36,7 @@ export function historyColumns(
       { facts: { column: name } },
     )
   }
+  if (stored.length > 0) checkStoredNames(file, config, stored)
   const checked = config.checkCols === 'all' ? [] : config.checkCols
   for (const name of [...config.uniqueKey, ...checked]) requireColumn(file, source, name)
   const given = source.map(({ name }) => name)
@@ -55,6 +49,41 @@ export function historyColumns(
     attributes: [...given, ...former],
     given,
   }
+}
+
+type MetaColumns = SnapshotConfig['metaColumns']
+type MetaNames = Pick<HistoryColumns, 'scdId' | 'updatedAt' | 'validFrom' | 'validTo' | 'isDeleted'>
+
+function metaNames(style: MetaColumns): MetaNames {
+  const prefix = style === 'dbt' ? 'dbt_' : ''
+  return {
+    scdId: `${prefix}scd_id`,
+    updatedAt: `${prefix}updated_at`,
+    validFrom: `${prefix}valid_from`,
+    validTo: `${prefix}valid_to`,
+    isDeleted: `${prefix}is_deleted`,
+  }
+}
+
+/** A table that was kept under the other names, or is no history, cannot be gone on with. */
+function checkStoredNames(
+  file: string,
+  { metaColumns }: SnapshotConfig,
+  stored: readonly NestedField[],
+): void {
+  const has = new Set(stored.map(({ name }) => name))
+  const lacking = (style: MetaColumns): string | undefined =>
+    Object.values(metaNames(style)).find((name) => !has.has(name))
+  const missing = lacking(metaColumns)
+  if (missing === undefined) return
+  const other = metaColumns === 'dbt' ? 'plain' : 'dbt'
+  const { scdId } = metaNames(other)
+  throw new ValidationError(
+    lacking(other) === undefined
+      ? `${file}: the history so far was kept with meta_columns: ${other}, its columns are ${scdId} and so on: write meta_columns: ${other}, or give the snapshot another name for a new history`
+      : `${file}: the snapshot's table has rows that are no history: give the snapshot another name or alias`,
+    { facts: { missing } },
+  )
 }
 
 function timeType(

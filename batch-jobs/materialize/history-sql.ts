@@ -52,6 +52,14 @@ export function faultyKeysSql({ config, columns }: HistoryPlan): {
   }
 }
 
+/** Rows of the stored history that one key and moment have several of. */
+export function storedRepeatsSql({ config, columns }: HistoryPlan): string {
+  return `SELECT count(*) OVER (), k, n FROM (
+    SELECT ${jsonOf(config.uniqueKey)} AS k, count(*) AS n FROM ${historyTables.stored}
+    GROUP BY ${config.uniqueKey.map(quote).join(', ')}, ${quote(columns.validFrom)}
+    HAVING count(*) > 1) ORDER BY k LIMIT 5`
+}
+
 /** Statements that make `next_rows`. */
 export function historyStatements(plan: HistoryPlan): readonly string[] {
   return [
@@ -85,17 +93,18 @@ function eventsSql({ config, columns, hasHistory }: HistoryPlan): string {
     FROM ${historyTables.source} LIMIT 0`
   const history = hasHistory ? `SELECT * FROM ${historyTables.history}` : empty
   const own = attributes.map((name) => `${quote(name)} := ${quote(name)}`).join(', ')
+  const side = sideColumn(attributes)
   const observed = config.updatedAt === undefined ? `NULL::${timeType}` : quote(config.updatedAt)
   return `CREATE OR REPLACE TEMP TABLE all_events AS
     WITH stored AS (${history}),
-    given AS (SELECT true AS is_source, * FROM ${historyTables.source}),
-    both_rows AS (SELECT false AS is_source, * FROM stored UNION ALL BY NAME SELECT * FROM given),
+    given AS (SELECT true AS ${side}, * FROM ${historyTables.source}),
+    both_rows AS (SELECT false AS ${side}, * FROM stored UNION ALL BY NAME SELECT * FROM given),
     shaped AS (
-      SELECT is_source, struct_pack(${keyStruct(config)}) AS k, struct_pack(${own}) AS attributes,
-        CASE WHEN is_source THEN ${observed} ELSE ${quote(validFrom)} END AS happened,
-        CASE WHEN is_source THEN ${observed} ELSE ${quote(updatedAt)} END AS updated_at,
+      SELECT ${side} AS is_source, struct_pack(${keyStruct(config)}) AS k, struct_pack(${own}) AS attributes,
+        CASE WHEN ${side} THEN ${observed} ELSE ${quote(validFrom)} END AS happened,
+        CASE WHEN ${side} THEN ${observed} ELSE ${quote(updatedAt)} END AS updated_at,
         coalesce(${quote(isDeleted)}, false) AS was_deleted,
-        CASE WHEN is_source THEN NULL ELSE ${quote(validTo)} END AS valid_to
+        CASE WHEN ${side} THEN NULL ELSE ${quote(validTo)} END AS valid_to
       FROM both_rows),
     ended AS (
       SELECT k, valid_to AS happened FROM shaped WHERE NOT is_source AND NOT was_deleted AND valid_to IS NOT NULL
@@ -105,6 +114,14 @@ function eventsSql({ config, columns, hasHistory }: HistoryPlan): string {
     FROM shaped
     UNION ALL
     SELECT false, k, NULL, NULL, happened, happened, 'delete', false FROM ended`
+}
+
+/** A name beside the source's own columns that none of them has. */
+function sideColumn(attributes: readonly string[]): string {
+  const taken = new Set(attributes.map((name) => name.toLowerCase()))
+  let name = 'is_source'
+  while (taken.has(name)) name = `_${name}`
+  return quote(name)
 }
 
 /** The newest event of each key that was known before this run. */

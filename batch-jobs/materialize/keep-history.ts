@@ -7,6 +7,7 @@ import { CorruptDataError, ValidationError } from '../../common/index.ts'
 import type { SnapshotConfig } from '../../common/settings/index.ts'
 import { plainText } from '../../sql/index.ts'
 import { sameSources } from '../intervals/model-state.ts'
+import { checkBasis, checkStoredKeys } from './check-basis.ts'
 import { commitRun } from './commit-run.ts'
 import { historyColumns } from './history-columns.ts'
 import {
@@ -45,6 +46,7 @@ export async function keepHistory(attempt: Attempt, config: SnapshotConfig): Pro
   }
   const hasHistory = pinned?.metadata.currentSnapshotId !== undefined && !flags.fullRefresh
   if (hasHistory) {
+    checkBasis(model, config, previous?.history)
     // Hidden columns are part of `*` in a query that names them.
     const history = `SELECT * FROM ${quoted(model.table)} WHERE "$path" IS NOT NULL AND ${placeSql(pinned)} >= 0`
     await stage.load(historyTables.stored, history)
@@ -54,6 +56,7 @@ export async function keepHistory(attempt: Attempt, config: SnapshotConfig): Pro
   const columns = historyColumns(model.file, config, source, stored)
   const plan = { config, columns, hasHistory, observedMs: attempt.startedMs }
   await checkKeys(attempt, plan)
+  if (hasHistory) await checkStoredKeys(stage, model, plan)
   for (const statement of historyStatements(plan)) await stage.run(statement)
   await checkHistory(attempt, plan)
   return write(attempt, plan, sources)
@@ -84,7 +87,10 @@ async function write(
     table,
     baseSnapshotId: pinned?.metadata.currentSnapshotId,
     previousRunId: previous?.runId,
-    state: stateOf(attempt, sources, []),
+    state: {
+      ...stateOf(attempt, sources, []),
+      history: { uniqueKey: plan.config.uniqueKey, strategy: plan.config.strategy },
+    },
     ...removal,
     added,
     computed: [],

@@ -85,7 +85,7 @@ export function planSchema(
     const known = schema.fields.find((field) => field.name === column.name)
     if (known === undefined) changes.push(...addition(column, config, isReplaced, name))
     else if (!holds(known.type, column.type)) {
-      changes.push(...retyping(column, known, isReplaced, name))
+      changes.push(...retyping(column, known, { config, isReplaced }, name))
     }
   }
   if (!isReplaced) return changes
@@ -98,7 +98,7 @@ export function planSchema(
 
 function addition(
   column: NestedField,
-  { onSchemaChange }: ModelConfig,
+  { onSchemaChange, snapshot }: ModelConfig,
   isReplaced: boolean,
   table: string,
 ): readonly SchemaChange[] {
@@ -106,7 +106,7 @@ function addition(
   if (isReplaced || onSchemaChange === 'append_new_columns') return [add]
   if (onSchemaChange === 'ignore') return []
   throw new ValidationError(
-    'the query has a new column, and on_schema_change is fail: use append_new_columns, or --full-refresh',
+    `the query has a new column, and on_schema_change is fail: use append_new_columns${snapshot === undefined ? ', or --full-refresh' : ''}`,
     { facts: { table, column: column.name } },
   )
 }
@@ -114,7 +114,7 @@ function addition(
 function retyping(
   column: NestedField,
   known: NestedField,
-  isReplaced: boolean,
+  { config, isReplaced }: TargetOptions,
   table: string,
 ): readonly SchemaChange[] {
   const path = [column.name]
@@ -127,7 +127,9 @@ function retyping(
   }
   if (holds(column.type, known.type)) return [{ kind: 'widen-column', path, type: column.type }]
   throw new ValidationError(
-    'a column of the query has another type than in the table: cast it, or rebuild the table with --full-refresh',
+    config.snapshot === undefined
+      ? 'a column of the query has another type than in the table: cast it, or rebuild the table with --full-refresh'
+      : 'a column of the query has another type than in the history: cast it in the query, give it another name there, or give the snapshot another name for a new history',
     {
       facts: {
         table,

@@ -17,7 +17,7 @@ import { kafkaErrorCodes, protocolCodeError } from './kafka-errors.ts'
 import type { KafkaNode } from './kafka-node.ts'
 import { fetchRequest } from './kafka-requests.ts'
 import type { FetchLimits, FetchedPartition } from './kafka-requests.ts'
-import { corruptBatch, offsetAfter, readBatchHeader } from './record-batch-header.ts'
+import { recordSetEnd } from './record-batch-header.ts'
 import { ByteArena } from './byte-arena.ts'
 import { ColumnsPool } from './record-columns.ts'
 import { RecordSetSlicer } from './record-batch-slicer.ts'
@@ -283,7 +283,7 @@ export class KafkaFetcher {
       feed.failingSinceMs = undefined
       if (recordSet.length === 0) return
       try {
-        feed.fetchOffset = recordSetEnd(recordSet, feed)
+        feed.fetchOffset = recordSetEnd(recordSet, feed.partition, feed.fetchOffset)
         feed.ready.push(set)
         this.#readyBytes += recordSet.length
       } catch (error) {
@@ -371,25 +371,6 @@ function recycler(node: KafkaNode, partitions: readonly FetchedPartition[]): () 
   return () => {
     if (--left === 0 && memory instanceof ArrayBuffer) node.recycle(memory)
   }
-}
-
-/** Where the next Fetch goes on: behind the last whole batch. */
-function recordSetEnd(recordSet: Buffer, { partition, fetchOffset }: Feed): bigint {
-  const view = new DataView(recordSet.buffer, recordSet.byteOffset, recordSet.byteLength)
-  let end = fetchOffset
-  let at = 0
-  for (;;) {
-    const header = readBatchHeader(view, at, partition)
-    if (header === undefined) break
-    const after = offsetAfter(header)
-    if (after > end) end = after
-    at = header.end
-  }
-  if (at > 0) return end
-  // Since Fetch v3 a broker sends at least one whole batch, however large.
-  throw corruptBatch('a fetch brought no whole record batch', partition, fetchOffset, {
-    bytes: recordSet.length,
-  })
 }
 
 function leaderlessError(partition: TopicPartition): UnavailableError {

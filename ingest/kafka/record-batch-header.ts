@@ -143,6 +143,29 @@ export function offsetAfter(header: RecordBatchHeader): bigint {
   return header.baseOffset + BigInt(header.lastOffsetDelta) + 1n
 }
 
+/** The first offset behind the last whole batch of what was fetched from `fetchOffset` on. */
+export function recordSetEnd(
+  recordSet: Buffer,
+  origin: RecordSetOrigin,
+  fetchOffset: bigint,
+): bigint {
+  const view = new DataView(recordSet.buffer, recordSet.byteOffset, recordSet.byteLength)
+  let end = fetchOffset
+  let at = 0
+  for (;;) {
+    const header = readBatchHeader(view, at, origin)
+    if (header === undefined) break
+    const after = offsetAfter(header)
+    if (after > end) end = after
+    at = header.end
+  }
+  if (at > 0) return end
+  // Since Fetch v3 a broker sends at least one whole batch, however large.
+  throw corruptBatch('a fetch brought no whole record batch', origin, fetchOffset, {
+    bytes: recordSet.length,
+  })
+}
+
 export function corruptBatch(
   message: string,
   origin: RecordSetOrigin,

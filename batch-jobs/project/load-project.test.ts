@@ -136,3 +136,20 @@ snapshots:
     expect((await load({})).models).toEqual([])
   })
 })
+  it('[B11] refuses a lambda view over a lambda view, by ref or as a source, and over nothing else', async () => {
+    const model = (lambda: boolean, from: string): string =>
+      `{{ config(materialized='incremental', event_time='day', batch_size='day', begin='2026-01-01', lambda=${lambda}) }} SELECT day, sum(n) AS n FROM {{ ${from} }} GROUP BY ALL`
+    const daily = model(true, "source('web', 'events')")
+    for (const from of ["ref('daily')", "source('models', 'daily')"]) {
+      await expect(
+        load({ 'models/daily.sql': daily, 'models/weekly.sql': model(true, from) }),
+      ).rejects.toThrow(
+        /models\/weekly\.sql: lambda: true over daily, .*models\/daily\.sql.*select from daily's own sources, or leave lambda off/,
+      )
+    }
+    const batch = model(false, "ref('daily')")
+    expect((await load({ 'models/weekly.sql': batch })).models).toHaveLength(2)
+    const between = { 'models/yearly.sql': model(true, "ref('weekly')") }
+    expect((await load(between)).models).toHaveLength(3)
+  })
+

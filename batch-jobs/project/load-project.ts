@@ -99,6 +99,7 @@ class ProjectLoader {
     const enabled = models.filter(({ config }) => config.enabled)
     this.#checkReferences(enabled)
     checkTables(enabled)
+    checkLambdas(enabled)
     const tests = this.#tests.map(
       (template): SingularTest => ({
         name: nameOf(template.file),
@@ -265,6 +266,26 @@ function checkTables(models: readonly Model[]): void {
       )
     }
     owners.set(key, model)
+  }
+}
+
+/**
+ * A view's query reads tables, not views: over another lambda view it would lack the rows that that one
+ * computes when it is asked, and be no recomputation (B11).
+ */
+function checkLambdas(models: readonly Model[]): void {
+  const views = models.filter(({ config }) => config.intervals?.lambda === true)
+  for (const { file, name, dependsOn, sourceTables } of views) {
+    const tables = new Set(sourceTables.map(formatIdentifier))
+    const under = views.find(
+      (each) =>
+        each.name !== name &&
+        (dependsOn.includes(each.name) || tables.has(formatIdentifier(each.table))),
+    )
+    if (under === undefined) continue
+    throw new ValidationError(
+      `${file}: lambda: true over ${under.name}, which is a lambda view itself (${under.file}): rows that ${under.name} computes when it is asked would be missing here: select from ${under.name}'s own sources, or leave lambda off in one of the two`,
+    )
   }
 }
 

@@ -111,7 +111,7 @@ export class TableRelations {
     return undefined
   }
 
-  /** Names in a view's query are tables: a view never stands on another one. */
+  /** Names in a view's query are tables; a view that would need another one is refused where it is declared (B11). */
   async #view(
     session: QuerySession,
     reference: TableReference,

@@ -2,7 +2,7 @@
  * The command line that starts a process without network and without rights (docs/adr/0006-sandbox.md).
  *
  * On Linux: a user and a network namespace of its own, in which not even loopback is up; no
- * capabilities, no way to new privileges; bounds on files and core dumps; death with its parent.
+ * capabilities, no way to new privileges; bounds on memory, files and core dumps; death with its parent.
  * Every tool is of util-linux and needs no root. Where the kernel refuses namespaces the process
  * starts without them, and whoever starts it is told.
  */
@@ -27,8 +27,15 @@ export interface Confinement {
 const toolFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin']
 const filesOpenMax = 8192
 
-/** Tries what this machine allows. `fileBytesMax` bounds each file that the process may write. */
-export async function findConfinement(fileBytesMax: number): Promise<Confinement> {
+export interface ProcessBounds {
+  /** Of each file that the process may write. */
+  readonly fileBytesMax: number
+  /** Of all memory that it may write to, used or not. */
+  readonly dataBytesMax: number
+}
+
+/** Tries what this machine allows. */
+export async function findConfinement(limits: ProcessBounds): Promise<Confinement> {
   if (process.platform !== 'linux') {
     return unconfined(`network namespaces are a thing of linux, this is ${process.platform}`)
   }
@@ -38,10 +45,9 @@ export async function findConfinement(fileBytesMax: number): Promise<Confinement
   if (unshare === undefined || setpriv === undefined) {
     return unconfined('unshare and setpriv of util-linux are not installed')
   }
-  const limits = [`--core=0`, `--nofile=${filesOpenMax}`, `--fsize=${fileBytesMax}`]
   const namespaces = [unshare, '--user', '--map-root-user', '--net', '--']
   const rights = ['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all']
-  const bounds = prlimit === undefined ? [] : [prlimit, ...limits, '--']
+  const bounds = prlimit === undefined ? [] : [prlimit, ...resourceLimits(limits), '--']
   const prefix = [...namespaces, setpriv, ...rights, '--pdeathsig=KILL', '--', ...bounds]
   const confine: Confine = (command) => [...prefix, ...command]
   const refusal = await refusalOf(confine([process.execPath, '--version']))
@@ -51,6 +57,15 @@ export async function findConfinement(fileBytesMax: number): Promise<Confinement
 
 export function unconfined(reason: string): Confinement {
   return { confine: (command) => command, isNetworkless: false, reason }
+}
+
+function resourceLimits({ fileBytesMax, dataBytesMax }: ProcessBounds): readonly string[] {
+  return [
+    '--core=0',
+    `--nofile=${filesOpenMax}`,
+    `--fsize=${fileBytesMax}`,
+    `--data=${dataBytesMax}`,
+  ]
 }
 
 /** The command line that runs a module of ours, from source or compiled. */

@@ -15,6 +15,7 @@ import {
   type Logger,
 } from '../../common/index.ts'
 import { findConfinement, type Confinement } from './confinement.ts'
+import { dataBytesMax } from './memory-watch.ts'
 import type { QueryLimits } from './messages.ts'
 import { SandboxChild } from './sandbox-child.ts'
 import { SandboxSession } from './sandbox-session.ts'
@@ -65,7 +66,10 @@ export class SandboxPool {
 
   /** Throws UnavailableError when no child comes up, UnsupportedError when a required wall is missing. */
   static async start(options: SandboxPoolOptions): Promise<SandboxPool> {
-    const confinement = await findConfinement(fileBytesMax(options.limits))
+    const confinement = await findConfinement({
+      fileBytesMax: fileBytesMax(options.limits),
+      dataBytesMax: dataBytesMax(options.limits.memoryBytesMax),
+    })
     if (options.mode === 'required' && !confinement.isNetworkless) {
       throw new UnsupportedError(
         `queries need a process without network, and this machine gives none: ${confinement.reason ?? ''}`,
@@ -98,9 +102,9 @@ export class SandboxPool {
   async openSession(signal?: AbortSignal): Promise<SandboxSession> {
     for (let attempt = 0; ; attempt++) {
       const child = await this.#take(signal)
-      const { clock, timeoutMs } = this.#options
+      const { clock, timeoutMs, limits } = this.#options
       const release = (isClean: boolean): void => this.#release(child, isClean)
-      const session = new SandboxSession({ child, clock, timeoutMs, release })
+      const session = new SandboxSession({ child, clock, timeoutMs, limits, release })
       try {
         await session.open()
         return session

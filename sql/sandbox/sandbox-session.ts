@@ -1,5 +1,12 @@
 /** A query's session in a locked-down child, within its time. */
-import { UnavailableError, type Clock } from '../../common/index.ts'
+import {
+  UnavailableError,
+  ValidationError,
+  errorMessage,
+  isJsonObject,
+  parseJson,
+  type Clock,
+} from '../../common/index.ts'
 import type { Constant } from '../query/constant-value.ts'
 import type { ParameterValues } from '../query/placeholders.ts'
 import type {
@@ -8,13 +15,15 @@ import type {
   RelationDefinition,
   SessionRows,
 } from '../query/query-session.ts'
-import type { ChildCallName, ChildCalls } from './messages.ts'
+import { hasGivenBack, residentBytesMax, watchMemory } from './memory-watch.ts'
+import type { ChildCallName, ChildCalls, QueryLimits } from './messages.ts'
 import type { SandboxChild } from './sandbox-child.ts'
 
 export interface SandboxSessionOptions {
   readonly child: SandboxChild
   readonly clock: Clock
   readonly timeoutMs: number
+  readonly limits: QueryLimits
   /** Takes the child back; `isClean`: it can serve the next query. */
   readonly release: (isClean: boolean) => void
 }
@@ -39,6 +48,7 @@ export class SandboxSession implements QuerySession {
         ),
       )
     })
+    this.#watchMemory()
   }
 
   async open(): Promise<void> {
@@ -108,10 +118,8 @@ export class SandboxSession implements QuerySession {
     // Cleaning up takes milliseconds that nobody needs to wait for, within the query's own time.
     void child
       .call('close')
-      .then(
-        () => release(true),
-        () => release(false),
-      )
+      .then(() => this.#hasGivenBack())
+      .then(release, () => release(false))
       .finally(() => this.#timer.abort(new Error('closed')))
   }
 
@@ -120,10 +128,59 @@ export class SandboxSession implements QuerySession {
     ...values: Parameters<ChildCalls[Name]>
   ): Promise<Awaited<ReturnType<ChildCalls[Name]>>> {
     if (this.#cancelled !== undefined) throw this.#cancelled
-    return this.#options.child.call(name, ...values)
+    const { child, limits } = this.#options
+    try {
+      return await child.call(name, ...values)
+    } catch (error) {
+      throw outOfMemoryError(error, limits) ?? error
+    }
+  }
+
+  #watchMemory(): void {
+    const { child, clock, limits } = this.#options
+    if (child.processId === undefined) return
+    void watchMemory({
+      processId: child.processId,
+      bytesMax: residentBytesMax(limits.memoryBytesMax),
+      clock,
+      signal: this.#timer.signal,
+      onExceeded: (bytes) => {
+        child.kill(
+          new ValidationError(
+            'the query took more memory than the server gives to one and was ended: filter more, ask for smaller values, or raise query.memory',
+            { facts: { 'query.memory': limits.memoryBytesMax, resident: bytes } },
+          ),
+        )
+      },
+    })
+  }
+
+  /** A process that kept much of a query's memory would have the next one pay for it. */
+  async #hasGivenBack(): Promise<boolean> {
+    const { child, limits } = this.#options
+    return child.processId === undefined || hasGivenBack(child.processId, limits.memoryBytesMax)
   }
 
   #after(ms: number, act: () => void): void {
     this.#options.clock.sleep(ms, this.#timer.signal).then(act, () => undefined)
   }
+}
+
+/** DuckDB's advice is to change settings that are locked: ours are the ones to name. */
+function outOfMemoryError(error: unknown, limits: QueryLimits): Error | undefined {
+  const message = errorMessage(error)
+  if (!message.startsWith('{"exception_type":"Out of Memory"')) return undefined
+  const facts = parseJson(message)
+  const said = isJsonObject(facts) ? String(facts['exception_message']) : ''
+  const [reason = ''] = said.split(/\n\nPossible solutions/)
+  return new ValidationError(
+    `the query ran out of memory: ${reason.trim()}; filter more, or raise query.memory or query.max_temp_bytes`,
+    {
+      facts: {
+        'query.memory': limits.memoryBytesMax,
+        'query.max_temp_bytes': limits.tempBytesMax,
+      },
+      cause: error,
+    },
+  )
 }

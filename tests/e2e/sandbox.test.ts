@@ -9,6 +9,7 @@ import { silentLogger, systemClock } from '../../common/index.ts'
 import { FileCache, allRows, openSandboxedEngine, plainText } from '../../sql/index.ts'
 import type { SandboxedEngine, SandboxedEngineOptions } from '../../sql/index.ts'
 import { findConfinement, unconfined } from '../../sql/sandbox/confinement.ts'
+import { dataBytesMax } from '../../sql/sandbox/memory-watch.ts'
 import { SandboxChild } from '../../sql/sandbox/sandbox-child.ts'
 import { SandboxPool, type SandboxPoolOptions } from '../../sql/sandbox/sandbox-pool.ts'
 import { requireAbility } from '../support/services/parts.ts'
@@ -124,7 +125,7 @@ describe('the confinement', () => {
     const free = await attempt([process.execPath])
     expect(free).toMatchObject({ loopback: 'connected', datagram: 'sent' })
     expect(connections).toBe(1)
-    const confinement = await findConfinement(50e6)
+    const confinement = await findConfinement({ fileBytesMax: 50e6, dataBytesMax: 4e9 })
     if (!requireNetworkWall(confinement)) return context.skip('no network wall here')
     const walled = await attempt(confinement.confine([process.execPath]))
     expect(walled).toEqual({
@@ -321,8 +322,39 @@ describe('limits', () => {
   it('[S5] bound memory and what is spilled', async () => {
     const spilling =
       'SELECT max(s) FROM (SELECT row_number() OVER (ORDER BY hash(i)) AS s FROM range(20000000) r(i))'
-    await expect(ask(spilling)).rejects.toThrow('max_temp_directory_size')
+    await expect(ask(spilling)).rejects.toThrow(
+      /max_temp_directory_size.*query\.max_temp_bytes=50000000/s,
+    )
+    expect(await ask("SELECT current_setting('memory_limit')")).toEqual(['190.7 MiB'])
     expect(await ask('SELECT 1')).toEqual(['1'])
+  })
+
+  it('[S5] end a query that takes memory beside what duckdb counts, and only that', async () => {
+    const roomy = await open({ limits: { ...limits, memoryBytesMax: 512e6 } })
+    for (const [on, sql, bytes] of [
+      [roomy, "SELECT max(length(repeat('x', 300000000) || i::VARCHAR)) FROM range(4) t(i)", 512e6],
+      [roomy, "SELECT length(repeat('x', 1500000000))", 512e6],
+      [engine, "SELECT max(length(repeat('x', 9000000) || i::VARCHAR)) FROM range(500) t(i)", 2e8],
+    ] as const) {
+      await expect(ask(sql, undefined, on)).rejects.toThrow(
+        expect.objectContaining({
+          name: 'ValidationError',
+          message: expect.stringMatching(`memory.*query\\.memory=${bytes}`) as string,
+        }) as Error,
+      )
+      expect(await ask('SELECT 7', undefined, on)).toEqual(['7'])
+    }
+  })
+
+  it('[S5] have the kernel bound the memory of each process too', async () => {
+    const wall = { isNetworkless: engine.isNetworkless, reason: engine.networkReason }
+    if (!requireNetworkWall(wall)) return
+    await ask('SELECT 1')
+    const limitsOf = async (pid: number): Promise<string> => readFile(`/proc/${pid}/limits`, 'utf8')
+    const texts = await Promise.all((await queryProcesses()).map(limitsOf))
+    const bytes = texts.map((text) => Number(/Max data size\s+(\d+)/.exec(text)?.[1]))
+    expect(bytes).toContain(dataBytesMax(limits.memoryBytesMax))
+    expect(bytes.every((each) => each > 0)).toBe(true)
   })
 
   it('[S5] let so many queries wait and no more', async () => {

@@ -50,15 +50,15 @@ const configSchema = field.section({
   event_time: field.text().optional(),
   batch_size: field.choice(['hour', 'day', 'month', 'year']).optional(),
   begin: field.parsed('a time such as 2024-01-01', parseTime).optional(),
-  lookback: field.integer(0, 10_000).prefault('1'),
-  lambda: field.flag().prefault('false'),
+  lookback: field.integer(0, 10_000).optional(),
+  lambda: field.flag().optional(),
   allow_partials: field.flag().optional(),
   unique_key: field.textList().optional(),
   strategy: field.choice(['timestamp', 'check']).optional(),
   updated_at: field.text().optional(),
   check_cols: field.textList().optional(),
-  hard_deletes: field.choice(['ignore', 'invalidate', 'new_record']).prefault('ignore'),
-  meta_columns: field.choice(['plain', 'dbt']).prefault('plain'),
+  hard_deletes: field.choice(['ignore', 'invalidate', 'new_record']).optional(),
+  meta_columns: field.choice(['plain', 'dbt']).optional(),
 })
 
 const laterKeys: Readonly<Record<string, string>> = {
@@ -69,8 +69,18 @@ const laterKeys: Readonly<Record<string, string>> = {
   target_schema: 'write schema',
 }
 
-const snapshotKeys = ['strategy', 'updated_at', 'check_cols'] as const
-const intervalKeys = ['batch_size', 'begin', 'allow_partials'] as const
+/** These have no default in the schema: it could not be told from what somebody wrote in the wrong place. */
+const snapshotKeys = [
+  'strategy',
+  'updated_at',
+  'check_cols',
+  'hard_deletes',
+  'meta_columns',
+] as const
+const intervalKeys = ['batch_size', 'begin', 'lookback', 'lambda', 'allow_partials'] as const
+
+const needsMerge =
+  'needs merge, which is not in this release: with event_time, batch_size and begin whole intervals are replaced instead, and a snapshot keeps versions by key'
 
 /** Throws SettingsProblemsError with every fault. */
 export function parseModelConfig(kind: ModelKind, layers: readonly ConfigLayer[]): ModelConfig {
@@ -126,7 +136,11 @@ class ConfigBuilder {
     if (materialized !== 'incremental') {
       this.#refuse([...intervalKeys, 'incremental_strategy'], 'is for materialized: incremental')
     }
-    if (materialized !== 'snapshot') this.#refuse(snapshotKeys, 'is for snapshots')
+    if (materialized !== 'snapshot') {
+      this.#refuse(snapshotKeys, 'is for snapshots')
+      const isUpsert = materialized === 'incremental'
+      this.#refuse(['unique_key'], isUpsert ? needsMerge : 'is for snapshots')
+    }
     if (this.#problems.length > 0) throw new SettingsProblemsError(this.#problems)
     return config
   }
@@ -142,13 +156,18 @@ class ConfigBuilder {
 
   #intervals(): IntervalConfig | undefined {
     const { value } = this.#resolved
-    const { event_time: eventTime, batch_size: batchSize, begin } = value
+    const { event_time: eventTime, batch_size: batchSize, begin, lambda = false } = value
     const isByTime = value.incremental_strategy !== 'append' && eventTime !== undefined
     if (!isByTime) {
       if (value.incremental_strategy !== undefined && value.incremental_strategy !== 'append') {
         this.#report(['incremental_strategy'], 'needs event_time, batch_size and begin')
       }
-      if (value.lambda) this.#report(['lambda'], 'needs event_time, batch_size and begin')
+      this.#refuse(
+        intervalKeys,
+        eventTime === undefined
+          ? 'needs event_time, batch_size and begin'
+          : 'is not for incremental_strategy: append',
+      )
       return undefined
     }
     if (batchSize === undefined) this.#report(['batch_size'], 'is required with event_time')
@@ -159,9 +178,9 @@ class ConfigBuilder {
       eventTime,
       batchSize: batchSize ?? 'day',
       beginMs: begin ?? 0,
-      lookback: value.lookback,
-      lambda: value.lambda,
-      allowPartials: value.allow_partials ?? !value.lambda,
+      lookback: value.lookback ?? 1,
+      lambda,
+      allowPartials: value.allow_partials ?? !lambda,
     }
   }
 
@@ -186,8 +205,8 @@ class ConfigBuilder {
       uniqueKey: uniqueKey ?? [],
       updatedAt,
       checkCols: checkCols.length === 1 && checkCols[0] === 'all' ? 'all' : checkCols,
-      hardDeletes: value.hard_deletes,
-      metaColumns: value.meta_columns,
+      hardDeletes: value.hard_deletes ?? 'ignore',
+      metaColumns: value.meta_columns ?? 'plain',
     }
   }
 

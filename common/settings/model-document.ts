@@ -1,11 +1,11 @@
 /** `models/*.yml` and `snapshots/*.yml`: descriptions, configs and tests beside the SQL, and sources. */
 import { z } from 'zod'
 import { SettingsError } from '../errors.ts'
-import { didYouMean } from '../suggest.ts'
+import { parseDataTest } from './data-test.ts'
 import * as field from './fields.ts'
 import type { VariableSource } from './interpolate.ts'
 import type { ConfigLayer } from './model-config.ts'
-import type { ColumnTests, DataTest } from './model-settings.ts'
+import type { ColumnTests } from './model-settings.ts'
 import { resolveTree } from './resolve.ts'
 import {
   isRawMap,
@@ -166,44 +166,4 @@ function modelEntry(
     })),
     place,
   }
-}
-
-const testNames = ['unique', 'not_null', 'accepted_values', 'relationships'] as const
-
-/** `unique`, or `accepted_values: {values: [a, b]}`, with `arguments:` between as newer dbt wants. */
-function parseDataTest(value: RawValue): DataTest {
-  const [name, given] = testParts(value)
-  const known = testNames.find((each) => each === name)
-  if (known === undefined) {
-    throw new SettingsError(
-      `unknown test "${name}"${didYouMean(name, testNames)} (known: ${testNames.join(', ')}; others go to tests/*.sql)`,
-    )
-  }
-  const inner = given['arguments']
-  const options = isRawMap(inner) ? inner : given
-  if (known === 'unique' || known === 'not_null') return { kind: known }
-  if (known === 'accepted_values') {
-    const { values } = options
-    const list = Array.isArray(values) ? (values as readonly RawValue[]) : []
-    const texts = list.filter((each) => typeof each === 'string')
-    if (texts.length === 0 || texts.length !== list.length) {
-      throw new SettingsError('accepted_values needs values: [a, b]')
-    }
-    return { kind: known, values: texts }
-  }
-  const { to, field: column } = options
-  if (typeof to !== 'string' || typeof column !== 'string') {
-    throw new SettingsError("relationships needs to: ref('model') and field: column")
-  }
-  return { kind: known, to, field: column }
-}
-
-function testParts(value: RawValue): readonly [string, RawMap] {
-  if (typeof value === 'string') return [value, {}]
-  const entries = isRawMap(value) ? Object.entries(value) : []
-  const [first] = entries
-  if (first === undefined || entries.length !== 1 || !isRawMap(first[1])) {
-    throw new SettingsError('expected a test, such as unique or accepted_values: {values: [a, b]}')
-  }
-  return [first[0], first[1]]
 }

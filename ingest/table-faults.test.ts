@@ -69,9 +69,15 @@ describe('tableFaults()', () => {
       '1.name: two columns would be called "A.B"',
     ],
     ['[{name: a, type: "struct<b: int, B: int>"}]', '0.name: two columns would be called "a.B"'],
+    [
+      '[{name: "a\\0b", type: int}]',
+      '0.name: no column can be called "a\\u0000b": it holds a zero byte',
+    ],
+    ['[{name: a, type: {type: struct, fields: [{name: "\\0", type: int}]}}]', 'a zero byte'],
   ])('refuses the fields %s', (fields, message) => {
     const [fault, ...more] = told(`{fields: ${fields}}`)
-    expect(fault).toContain(`schema.fields.${message}`)
+    expect(fault).toMatch(/^schema\.fields\./)
+    expect(fault).toContain(message)
     expect(more).toEqual([])
   })
 
@@ -89,6 +95,12 @@ describe('tableFaults()', () => {
     expect(check('bucket(4,"x.y")')).not.toThrow()
     expect(check('bucket(4,"user.id")')).toThrow('output.iceberg.partition_by.0: a stream')
     expect(check('day(tz)')).toThrow('partition column does not exist')
+    const clash = declaredFields([{ name: '_Kafka', type: { type: 'long' }, required: false }])
+    const inferred = (metadata: string) => settings('{mode: json_infer}', '[]', metadata)
+    expect(() => requireFillable(inferred('struct'), clash)).toThrow(
+      'metadata: "_Kafka" is a column that metadata: struct adds',
+    )
+    expect(() => requireFillable(inferred('columns'), clash)).not.toThrow()
     const declared = settings('{fields: [{name: a, type: "fixed(3)"}]}')
     expect(() => requireFillable(declared, [])).toThrow('fixed columns cannot be filled')
   })

@@ -12,6 +12,7 @@ import {
 } from '../catalog/index.ts'
 import { errorMessage, LakeError, SettingsError } from '../common/index.ts'
 import type { StreamSettings } from '../common/settings/index.ts'
+import { columnNameFault } from './json/column-names.ts'
 import { compileScanPlan } from './json/scan-plan.ts'
 import { metadataFields } from './metadata-columns.ts'
 import { declaredFields } from './stream-table.ts'
@@ -42,7 +43,7 @@ export function tableFaults(settings: StreamSettings): readonly TableFault[] {
 /** Throws SettingsError before a table of `fields` is made that no row could be written to. */
 export function requireFillable(settings: StreamSettings, fields: readonly NestedField[]): void {
   const faults =
-    settings.schema.mode === 'declared' ? tableFaults(settings) : partitionFaults(settings, fields)
+    settings.schema.mode === 'declared' ? tableFaults(settings) : sampleFaults(settings, fields)
   if (faults.length === 0) return
   throw new SettingsError(
     faults.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'),
@@ -59,14 +60,19 @@ function nameFaults(
   return fields.flatMap((field, index) => {
     const path = ['schema', 'fields', index, 'name']
     if (side.has(field.name.toLowerCase())) {
-      const message = `"${field.name}" is a column that metadata: ${settings.metadata} adds; rename the field or set metadata otherwise`
-      return [{ path, message }]
+      return [{ path, message: sideClash(field.name, settings) }]
     }
     const schema = schemaOf([field])
     const invalid = refused(path, () => validateSchema(schema))
     if (invalid.length > 0) return invalid
     const clashes: string[] = []
-    for (const { path: names } of indexFields(schema).values()) {
+    for (const { field: named, path: names } of indexFields(schema).values()) {
+      const fault = columnNameFault(named.name)
+      if (fault !== undefined) {
+        return [
+          { path, message: `no column can be called ${JSON.stringify(named.name)}: ${fault}` },
+        ]
+      }
       const name = names.join('.')
       if (taken.has(name.toLowerCase())) clashes.push(name)
       taken.add(name.toLowerCase())
@@ -75,6 +81,21 @@ function nameFaults(
     if (clash === undefined) return []
     return [{ path, message: `two columns would be called "${clash}"; rename one` }]
   })
+}
+
+/** Sampling itself keeps the names of columns apart from each other. */
+function sampleFaults(
+  settings: StreamSettings,
+  fields: readonly NestedField[],
+): readonly TableFault[] {
+  const side = new Set(sideFields(settings).map(({ name }) => name.toLowerCase()))
+  const clash = fields.find(({ name }) => side.has(name.toLowerCase()))
+  if (clash === undefined) return partitionFaults(settings, fields)
+  return [{ path: ['metadata'], message: sideClash(clash.name, settings) }]
+}
+
+function sideClash(name: string, { metadata }: StreamSettings): string {
+  return `"${name}" is a column that metadata: ${metadata} adds; rename the field or set metadata otherwise`
 }
 
 function partitionFaults(

@@ -1,5 +1,6 @@
 /** A model's SQL for one run: its template with the words of dbt filled in. */
 import { NotFoundError, type TableIdentifier, ValidationError } from '../../common/index.ts'
+import { splitStatements } from '../../sql/index.ts'
 import { type Span, sqlTime } from '../intervals/interval.ts'
 import type { CallArguments, TemplateWord } from '../project/jinja.ts'
 import type { Project } from '../project/model.ts'
@@ -47,11 +48,15 @@ export function renderTemplate(
     start: words.span === undefined ? '' : timeOf(words.span.startMs),
     end: words.span === undefined ? '' : timeOf(words.span.endMs),
   }
-  // A trailing semicolon would end the query that this one is put into.
-  return template
-    .render(given)
-    .replace(/[\s;]+$/, '')
-    .replace(/^\s+/, '')
+  return oneQuery(template.render(given).trim(), where)
+}
+
+/** Without a last semicolon and what stands behind it: it would end the query that this one is put into. */
+function oneQuery(text: string, where: string): string {
+  const { statements, rest } = splitStatements(text)
+  const found = rest === '' ? statements : [...statements, rest]
+  if (found.length <= 1) return found[0] ?? text
+  throw new ValidationError(`${where}: a file holds one query, found ${found.length} statements`)
 }
 
 export function quoted({ namespace, name }: TableIdentifier): string {

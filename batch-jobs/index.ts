@@ -1,4 +1,5 @@
 /** batch-jobs: SQL models, their intervals and histories, and when they are due. */
+export { firstSpan } from './intervals/freshness.ts'
 export { formatSpan, type Span } from './intervals/interval.ts'
 export type { BatchTools } from './materialize/materialize.ts'
 export { loadProject, type ProjectOptions } from './project/load-project.ts'

@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
+  firstSpan,
   loadProject,
   type Model,
   type Project,
@@ -12,10 +13,11 @@ import { formatIdentifier } from '../common/index.ts'
 import { parseVars } from '../common/settings/index.ts'
 import type { CliContext } from './context.ts'
 import { type ModelFlags, projectDirectory, selection } from './model-flags.ts'
+import { nothingChosen } from './nothing-chosen.ts'
 import type { Row } from './output.ts'
 
 export async function listModels(context: CliContext, flags: ModelFlags): Promise<void> {
-  const { models } = await chosen(context, flags)
+  const { models, project } = await chosen(context, flags)
   await context.print({
     columns: [
       { key: 'name' },
@@ -38,7 +40,7 @@ export async function listModels(context: CliContext, flags: ModelFlags): Promis
         file: model.file,
       }
     }),
-    empty: 'no models: put SQL files into models/',
+    empty: nothingChosen(project.models, models, 'list'),
   })
 }
 
@@ -52,12 +54,10 @@ export async function compileModels(context: CliContext, flags: ModelFlags): Pro
     environment: (name: string) => environment[name],
     runId: 'compile',
   }
+  if (models.length === 0) context.note(nothingChosen(project.models, models, 'list'))
   for (const model of models) {
     const { intervals } = model.config
-    const span =
-      intervals === undefined
-        ? undefined
-        : { startMs: intervals.beginMs, endMs: context.clock.now() }
+    const span = intervals === undefined ? undefined : firstSpan(intervals, context.clock.now())
     const words = { table: model.table, isIncremental: false, span }
     const sql = renderTemplate(rendering, model.template, words)
     // Several snapshots of one YAML file are told apart by their names behind a #.

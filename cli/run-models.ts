@@ -5,6 +5,7 @@ import {
   type NodeResult,
   readRunResults,
   type RunResults,
+  selectModels,
   writeManifest,
   writeRunResults,
 } from '../batch-jobs/index.ts'
@@ -19,6 +20,7 @@ import {
   threadsOf,
   windowOf,
 } from './model-flags.ts'
+import { nothingChosen } from './nothing-chosen.ts'
 import type { Report, Row } from './output.ts'
 
 type Verb = RunOptions['verb']
@@ -46,7 +48,9 @@ export async function runModels(
   })
   await writeRunResults(project.directory, results, { which: verb, ...argumentsOf(flags) })
   tools.logger.debug('models.finished', { run: results.runId })
-  await context.print(resultsReport(results))
+  const { select, exclude } = selection(flags)
+  const chosen = selectModels(project.models, select, exclude)
+  await context.print(resultsReport(results, nothingChosen(project.models, chosen, verb)))
   if (!results.ok) throw new SilentFailure()
 }
 
@@ -73,7 +77,7 @@ export function note(
   context.note(`${status.padEnd(8)}${what} (${formatDuration(Math.round(elapsedMs))})${text}`)
 }
 
-export function resultsReport({ results }: RunResults): Report {
+export function resultsReport({ results }: RunResults, empty: string): Report {
   return {
     columns: [
       { key: 'node' },
@@ -95,7 +99,7 @@ export function resultsReport({ results }: RunResults): Report {
         message: result.message,
       }
     }),
-    empty: 'no models: put SQL files into models/',
+    empty,
   }
 }
 

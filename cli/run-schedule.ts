@@ -1,7 +1,9 @@
 /** `tide schedule`: models as their cron says, until somebody stops it. */
+import { selectModels } from '../batch-jobs/index.ts'
 import type { CliContext } from './context.ts'
 import { SilentFailure, UsageError } from './failure.ts'
 import { type ModelFlags, openJobs, selection, threadsOf } from './model-flags.ts'
+import { noModels, nothingChosen } from './nothing-chosen.ts'
 import { note, resultsReport } from './run-models.ts'
 
 export async function runSchedule(context: CliContext, flags: ModelFlags): Promise<void> {
@@ -12,7 +14,14 @@ export async function runSchedule(context: CliContext, flags: ModelFlags): Promi
     threads,
     onResult: (result) => note(context, result),
   })
-  if (scheduler.models.length === 0) {
+  const { models } = jobs.project
+  const { select, exclude } = selection(flags)
+  const chosen = selectModels(models, select, exclude)
+  if (models.length > 0 && chosen.length === 0) {
+    throw new UsageError(nothingChosen(models, chosen, 'run'))
+  }
+  const scheduled = scheduler.models.filter((model) => chosen.includes(model))
+  if (scheduled.length === 0) {
     throw new UsageError("no model has a cron: write cron='0 * * * *' into the config of one")
   }
   if (flags.once === true) {
@@ -21,11 +30,11 @@ export async function runSchedule(context: CliContext, flags: ModelFlags): Promi
       context.note('nothing is due')
       return
     }
-    await context.print(resultsReport(results))
+    await context.print(resultsReport(results, noModels))
     if (!results.ok) throw new SilentFailure()
     return
   }
-  for (const { name, config } of scheduler.models) context.note(`${name}: ${config.cron ?? ''}`)
+  for (const { name, config } of scheduled) context.note(`${name}: ${config.cron ?? ''}`)
   scheduler.start()
   await new Promise<void>((resolve) => {
     if (context.signal.aborted) resolve()

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { IntervalConfig } from '../../common/settings/index.ts'
-import { doneAfter, dueSpans, freshSpans, type JudgedSpan } from './freshness.ts'
+import { doneAfter, dueSpans, firstSpan, freshSpans, type JudgedSpan } from './freshness.ts'
 import { covers, intersect, type Span, subtract, union } from './interval.ts'
 import type { SourceStates } from './model-state.ts'
 
@@ -28,6 +28,20 @@ const judged = (span: Span, changed: JudgedSpan['changed'] = [], id = 1): Judged
   changed,
 })
 const request = { config, judged: [], nowMs: 5.5 * day, isAnyChanged: false }
+
+describe('firstSpan()', () => {
+  it('is what a first run is given', () => {
+    for (const allowPartials of [false, true]) {
+      const own = { ...config, allowPartials }
+      expect([firstSpan(own, 5.5 * day)]).toEqual(dueSpans({ ...request, config: own }))
+    }
+  })
+
+  it('is the first interval while none is due yet', () => {
+    expect(firstSpan({ ...config, beginMs: 9.5 * day }, 5.5 * day)).toEqual(at(9, 10))
+    expect(firstSpan({ ...config, beginMs: 5 * day }, 5.5 * day)).toEqual(at(5, 6))
+  })
+})
 
 describe('dueSpans()', () => {
   it('wants everything from begin to the last whole interval at first', () => {

@@ -69,6 +69,13 @@ export function dueSpans(request: DueRequest): readonly Span[] {
   return union([...missing, ...intersect([horizon], [lookback])])
 }
 
+/** What the first run of a model is given at once; before anything is due, the first interval. */
+export function firstSpan(config: IntervalConfig, nowMs: number): Span {
+  const [due] = dueSpans({ config, judged: [], nowMs, isAnyChanged: true })
+  const startMs = floorTo(config.batchSize, config.beginMs)
+  return due ?? { startMs, endMs: shift(config.batchSize, startMs, 1) }
+}
+
 /**
  * What is done after a run that computed `computed` from `sources`. What was fresh is as good as
  * computed from them too, so the list stays as short as there are kinds of stale intervals.

@@ -207,7 +207,7 @@ describe('tide compile', () => {
   const project = {
     'models/days.sql': `{{ config(materialized='incremental', event_time='day', batch_size='day', begin='2026-01-01') }}
 SELECT day, '{{ var("greeting", "hello") }}' AS word FROM {{ source('web', 'events') }}
-WHERE day >= '{{ start }}' {% if is_incremental() %} AND false {% endif %}`,
+WHERE day >= '{{ start }}' AND day < '{{ end }}' {% if is_incremental() %} AND false {% endif %}`,
     'models/top.sql': "SELECT * FROM {{ ref('days') }} -- {{ this }}",
     'snapshots/people.yml':
       "snapshots: [{ name: people, relation: ref('top'), config: { strategy: check, unique_key: day, check_cols: all } }]",
@@ -223,7 +223,8 @@ WHERE day >= '{{ start }}' {% if is_incremental() %} AND false {% endif %}`,
     const compiled = join(directory, 'target', 'compiled')
     const days = await readFile(join(compiled, 'models/days.sql'), 'utf8')
     expect(days).toContain('SELECT day, \'moin\' AS word FROM "web"."events"')
-    expect(days).toContain("WHERE day >= '2026-01-01 00:00:00'")
+    // Whole days, as a run takes them.
+    expect(days).toMatch(/WHERE day >= '2026-01-01 00:00:00' AND day < '\d{4}-\d\d-\d\d 00:00:00'/)
     expect(days).not.toMatch(/AND false|[{}]/)
     expect(await readFile(join(compiled, 'models/top.sql'), 'utf8')).toContain('"models"."days"')
     // Each file is where the line says that it is.
@@ -248,6 +249,36 @@ WHERE day >= '{{ start }}' {% if is_incremental() %} AND false {% endif %}`,
     const bad = await tide('compile', { directory })
     expect(bad.code).not.toBe(0)
     expect(bad.stderr).toMatch(/models\/bad\.sql.*nobody/)
+  })
+})
+
+describe('a selection that matches nothing', () => {
+  const nothing =
+    'the selection matches nothing; there is: names aside, first, second, third; tags late; folders models'
+
+  it.each(['build', 'run', 'test', 'snapshot', 'ls', 'compile'])(
+    'is told by tide %s, with what there is',
+    async (verb) => {
+      await files(chain)
+      const { code, stdout, stderr } = await tide([verb, '-s', 'tag:none'], { directory })
+      expect([code, (stdout + stderr).trim()]).toEqual([0, nothing])
+    },
+  )
+
+  it('is told where everything is excluded, and ends a schedule that would wait for nothing', async () => {
+    await files(chain)
+    const all = await tide('run --select first --exclude path:models', { directory })
+    expect(all.stdout.trim()).toBe(nothing)
+    const schedule = await tide('schedule -s tag:none', { directory })
+    expect([schedule.code, schedule.stderr]).toEqual([2, expect.stringContaining(nothing)])
+  })
+
+  it('is not blamed for a project without models, snapshots or tests', async () => {
+    expect((await tide('build -s tag:none', { directory })).stdout).toMatch(/^no models: put SQL/)
+    await files({ 'models/a.sql': 'SELECT 1 AS x' })
+    expect((await tide('snapshot', { directory })).stdout).toMatch(/^no snapshots: /)
+    expect((await tide('test', { directory })).stdout).toMatch(/^no tests: /)
+    expect((await tide('test -s a', { directory })).stdout).toMatch(/^no tests: /)
   })
 })
 

@@ -56,6 +56,18 @@ export function isBelow(parent: string, location: string): boolean {
   return outside !== undefined && inside.startsWith(`${outside}/`)
 }
 
+/** Whether one of two places is the other or lies in it. */
+export function overlaps(left: string, right: string): boolean {
+  return (
+    isBelow(left, right) || isBelow(right, left) || plainLocation(left) === plainLocation(right)
+  )
+}
+
+/** The one spelling of a place; a location that could mean several stays as it is. */
+export function plainLocation(location: string): string {
+  return canonical(location) ?? location
+}
+
 function checkBelow(parent: string, location: string, what: string): void {
   if (isBelow(parent, location)) return
   throw new ValidationError(`${what} must lie below its allowed place`, {

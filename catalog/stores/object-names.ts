@@ -25,6 +25,16 @@ export function checkIdentifier(identifier: TableIdentifier): void {
   checkName(identifier.name, 'table')
 }
 
+/** For a name that is being given: tables that carry a reserved one already stay usable. */
+export function checkNewIdentifier(identifier: TableIdentifier): void {
+  checkIdentifier(identifier)
+  if (!identifier.name.includes('$')) return
+  throw new ValidationError(
+    'a table name must not hold $: name$snapshots, name$batch and the like are parts of a table',
+    { facts: { name: JSON.stringify(identifier.name.slice(0, 80)) } },
+  )
+}
+
 export function checkNamespace(namespace: Namespace): void {
   if (namespace.length === 0 || namespace.length > levelsMax) {
     throw new ValidationError(`a namespace has 1 to ${levelsMax} levels`, {

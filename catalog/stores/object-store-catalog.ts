@@ -12,6 +12,7 @@ import {
   type Clock,
   CommitFailedError,
   CommitStateUnknownError,
+  CorruptDataError,
   type Namespace,
   NotFoundError,
   type Random,
@@ -40,11 +41,22 @@ import {
   statusCheckDefaults,
   statusCheckPolicy,
 } from '../table/table-properties.ts'
-import { checkTableLocation, checkUpdateLocations, isBelow } from './location-rules.ts'
+import {
+  checkTableLocation,
+  checkUpdateLocations,
+  isBelow,
+  plainLocation,
+} from './location-rules.ts'
 import { MetadataFiles } from './metadata-files.ts'
 import { NamespaceStore } from './namespace-store.ts'
 import { nextMetadata } from './next-metadata.ts'
-import { checkIdentifier, checkNamespace, encodeName, encodeNamespace } from './object-names.ts'
+import {
+  checkIdentifier,
+  checkNamespace,
+  checkNewIdentifier,
+  encodeName,
+  encodeNamespace,
+} from './object-names.ts'
 import { purgeTable } from './purge-table.ts'
 import { type SwapTools, isDefinite } from './swap-object.ts'
 import type { TablePointer } from './table-pointer.ts'
@@ -132,7 +144,23 @@ export class ObjectStoreCatalog implements Catalog {
 
   async loadTable(identifier: TableIdentifier): Promise<Table> {
     checkIdentifier(identifier)
-    return this.#tableAt(await this.#pointers.readLive(identifier))
+    for (let round = 0; round < roundsMax; round++) {
+      const live = await this.#pointers.readLive(identifier)
+      try {
+        return await this.#tableAt(live)
+      } catch (error) {
+        if (!(error instanceof NotFoundError)) throw error
+        // A commit or a purge in between deletes the file that the pointer named before.
+        const now = await this.#pointers.readLive(identifier)
+        const { metadataLocation: file } = live.payload
+        if (now.payload.metadataLocation !== file) continue
+        throw new CorruptDataError('the metadata file of the table is missing', {
+          facts: { table: formatIdentifier(identifier), file },
+          cause: error,
+        })
+      }
+    }
+    throw busy(identifier)
   }
 
   async createTable(request: CreateTableRequest): Promise<Table> {
@@ -158,6 +186,7 @@ export class ObjectStoreCatalog implements Catalog {
       const metadata = await this.#files.read(metadataLocation)
       checkTableLocation(this.warehouse, metadata.location)
       const { tableUuid } = metadata
+      await this.#refuseSecondName(metadataLocation, tableUuid)
       const payload = { identifier, metadataLocation, tableUuid, dropped: false }
       if ((await this.#pointers.swap(free, payload)).kind === 'lost') continue
       const table = { identifier, metadata, metadataLocation }
@@ -199,7 +228,10 @@ export class ObjectStoreCatalog implements Catalog {
       const live = await this.#pointers.readLive(identifier)
       const outcome = await this.#pointers.swap(live, { ...live.payload, dropped: true, purge })
       if (outcome.kind === 'lost') continue
-      if (purge) await purgeTable(this.#tools.io, this.#files, live.payload.metadataLocation)
+      if (!purge) return
+      const listOthers = (): Promise<readonly TablePointer[]> => this.#pointers.listEverywhere()
+      const { metadataLocation } = live.payload
+      await purgeTable(this.#tools.io, this.#files, metadataLocation, listOthers)
       return
     }
     throw busy(identifier)
@@ -239,6 +271,7 @@ export class ObjectStoreCatalog implements Catalog {
   ): Promise<{ readonly metadata: TableMetadata; readonly table?: Table }> {
     const { identifier, updates } = commit
     const live = found?.payload.dropped === false ? found : undefined
+    if (live === undefined) checkNewIdentifier(identifier)
     const base = live === undefined ? undefined : await this.#tableAt(live)
     const metadata = nextMetadata(commit, base, {
       nowMs: this.#tools.clock.now(),
@@ -287,9 +320,22 @@ export class ObjectStoreCatalog implements Catalog {
     return { identifier, metadata: await this.#files.read(metadataLocation), metadataLocation }
   }
 
+  /** Two names of one table would each drop, expire and purge the files of the other. */
+  async #refuseSecondName(metadataLocation: string, tableUuid: string): Promise<void> {
+    const file = plainLocation(metadataLocation)
+    const twin = (await this.#pointers.listEverywhere()).find(
+      (other) => other.tableUuid === tableUuid || plainLocation(other.metadataLocation) === file,
+    )
+    if (twin === undefined) return
+    throw new AlreadyExistsError(
+      'the catalog has this table already; rename it, or drop it without purge first',
+      { facts: { table: formatIdentifier(twin.identifier), uuid: tableUuid } },
+    )
+  }
+
   /** What stands under a name that a new table may take: nothing or a tombstone. */
   async #freeName(identifier: TableIdentifier): Promise<PointerState | undefined> {
-    checkIdentifier(identifier)
+    checkNewIdentifier(identifier)
     await this.#namespaces.load(identifier.namespace)
     const found = await this.#pointers.read(identifier)
     if (found === undefined || found.payload.dropped) return found

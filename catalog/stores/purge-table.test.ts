@@ -47,7 +47,7 @@ async function makeTables() {
     }
     return found.sort()
   }
-  return { catalog, append, locations }
+  return { catalog, append, io, locations }
 }
 
 describe('dropTable() with purge', () => {
@@ -81,6 +81,49 @@ describe('dropTable() with purge', () => {
     await catalog.registerTable(identifier, metadataLocation)
     await catalog.dropTable(identifier, { purge: true })
     expect(await locations()).toEqual([foreign])
+  })
+
+  test('[C22] leaves what another table of the catalog reaches, whatever its name and folder', async () => {
+    const { catalog, append, io, locations } = await makeTables()
+    const orders = { namespace: ['shop'], name: 'orders' }
+    const { metadata } = await catalog.createTable({ identifier: orders, schema })
+    await append('orders', [`${metadata.location}/data/a.parquet`])
+    const before = await locations()
+    // As an older release, or two registrations at the same time, would leave it: one uuid, two names.
+    const folder = `${warehouse}/_catalog/tables/shop/`
+    const pointer = Buffer.from(await io.read(`${folder}orders.json`)).toString()
+    const alias = pointer.replace('"name":"orders"', '"name":"alias"')
+    expect(alias).not.toBe(pointer)
+    await io.write(`${folder}alias.json`, Buffer.from(alias))
+    await catalog.dropTable({ namespace: ['shop'], name: 'alias' }, { purge: true })
+    expect(await locations()).toEqual(before)
+    // A table around it, one of whose snapshots names a file of the inner one.
+    const around = { namespace: ['shop'], name: 'around' }
+    await catalog.createTable({ identifier: around, schema, location: `${warehouse}/shop` })
+    await append('around', [`${metadata.location}/data/a.parquet`])
+    await catalog.dropTable(around, { purge: true })
+    expect(await locations()).toEqual(before)
+    await catalog.dropTable(orders, { purge: true })
+    expect(await locations()).toEqual([])
+  })
+
+  test('deletes nothing while a table that may share its files cannot be read', async () => {
+    const { catalog, append, io, locations } = await makeTables()
+    const location = `${warehouse}/shared`
+    const broken = { namespace: ['shop'], name: 'broken' }
+    const { metadataLocation } = await catalog.createTable({
+      identifier: broken,
+      schema,
+      location: `${location}/inner`,
+    })
+    const gone = { namespace: ['shop'], name: 'gone' }
+    await catalog.createTable({ identifier: gone, schema, location })
+    await append('gone', [`${location}/data/a.parquet`])
+    await io.write(metadataLocation, Buffer.from('{'))
+    const other = new ObjectStoreCatalog({ io, warehouse })
+    const before = await locations()
+    await other.dropTable(gone, { purge: true })
+    expect(await locations()).toEqual(before)
   })
 
   test('deletes nothing of a table with gc.enabled=false', async () => {

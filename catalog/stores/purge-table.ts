@@ -1,40 +1,54 @@
 /**
  * Deletes the files of a dropped table, after its tombstone is in place.
  *
- * Only what the table's metadata reaches and what lies below its location: a folder may be shared
- * with another table, a registered table may point to files that are not its own. Data goes first
+ * Only what the table's metadata reaches, what lies below its location and what no other table of the
+ * catalog reaches: a folder may be shared with another table, a registered table may point to files
+ * that are not its own. Data goes first
  * and metadata last, so what an interrupted purge leaves can still be found from the tombstone. Best
  * effort: the drop itself has happened.
  */
 import type { FileIO } from '../../io/index.ts'
 import { readManifestEntries, readSnapshotManifests } from '../manifest/snapshot-manifests.ts'
 import type { TableMetadata } from '../spec/types.ts'
-import { isBelow } from './location-rules.ts'
+import { filesOfOthers } from './files-of-others.ts'
+import { isBelow, plainLocation } from './location-rules.ts'
 import type { MetadataFiles } from './metadata-files.ts'
+import type { TablePointer } from './table-pointer.ts'
 
 const deletesPerCall = 500
 
+/** `listOthers` names the tables that exist, of every namespace; the dropped one is not among them. */
 export async function purgeTable(
   io: FileIO,
   files: MetadataFiles,
   metadataLocation: string,
+  listOthers: () => Promise<readonly TablePointer[]>,
 ): Promise<void> {
   try {
     const metadata = await files.read(metadataLocation)
     if (metadata.properties['gc.enabled']?.toLowerCase() === 'false') return
-    const manifests = await purgeData(io, metadata)
+    const needed = await filesOfOthers(io, files, metadata, await listOthers())
+    const isOwn = (location: string): boolean =>
+      isBelow(metadata.location, location) && !needed.has(plainLocation(location))
+    const manifests = await purgeData(io, metadata, isOwn)
     const lists = metadata.snapshots.flatMap((snapshot) => snapshot.manifestList ?? [])
     const older = metadata.metadataLog.map((entry) => entry.metadataFile)
-    await deleteOwn(io, metadata, [...manifests, ...statisticsFiles(metadata)])
-    await deleteOwn(io, metadata, [...lists, ...older])
-    await files.discard([metadataLocation].filter((file) => isBelow(metadata.location, file)))
+    await deleteOwn(io, isOwn, [...manifests, ...statisticsFiles(metadata)])
+    await deleteOwn(io, isOwn, [...lists, ...older])
+    await files.discard([metadataLocation].filter(isOwn))
   } catch {
     // The table is gone for every reader; what is left is garbage, not harm.
   }
 }
 
+type IsOwn = (location: string) => boolean
+
 /** Deletes all data and delete files; returns the manifests that named them. */
-async function purgeData(io: FileIO, metadata: TableMetadata): Promise<ReadonlySet<string>> {
+async function purgeData(
+  io: FileIO,
+  metadata: TableMetadata,
+  isOwn: IsOwn,
+): Promise<ReadonlySet<string>> {
   const done = new Set<string>()
   for (const snapshot of metadata.snapshots) {
     for (const manifest of await readSnapshotManifests({ io }, snapshot)) {
@@ -42,7 +56,7 @@ async function purgeData(io: FileIO, metadata: TableMetadata): Promise<ReadonlyS
       const entries = await readManifestEntries({ io }, metadata, manifest)
       await deleteOwn(
         io,
-        metadata,
+        isOwn,
         entries.map((entry) => entry.dataFile.filePath),
       )
       done.add(manifest.manifestPath)
@@ -51,12 +65,8 @@ async function purgeData(io: FileIO, metadata: TableMetadata): Promise<ReadonlyS
   return done
 }
 
-async function deleteOwn(
-  io: FileIO,
-  metadata: TableMetadata,
-  locations: readonly string[],
-): Promise<void> {
-  const own = locations.filter((location) => isBelow(metadata.location, location))
+async function deleteOwn(io: FileIO, isOwn: IsOwn, locations: readonly string[]): Promise<void> {
+  const own = locations.filter(isOwn)
   for (let start = 0; start < own.length; start += deletesPerCall) {
     await io.delete(own.slice(start, start + deletesPerCall))
   }

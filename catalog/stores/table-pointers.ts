@@ -10,7 +10,6 @@ import {
   UnavailableError,
   ValidationError,
   formatIdentifier,
-  formatNamespace,
 } from '../../common/index.ts'
 import { catalogFolder, encodeName, encodeNamespace } from './object-names.ts'
 import { settleRename } from './rename-intent.ts'
@@ -73,26 +72,32 @@ export class TablePointers {
 
   /** Tables of a namespace that exist, sorted by name. */
   async list(namespace: Namespace): Promise<readonly TableIdentifier[]> {
-    for (let round = 0; round < settlingsMax; round++) {
-      const states = await this.#objects.readMany(await this.#listLocations(namespace))
-      const pending = states.filter((state) => state.payload.intent !== undefined)
-      if (pending.length === 0) {
-        const live = states.filter((state) => !state.payload.dropped)
-        return live
-          .map((state) => state.payload.identifier)
-          .sort((left, right) => (left.name < right.name ? -1 : 1))
-      }
-      // The end of a rename may be a pointer that this listing does not hold: list again.
-      for (const { payload } of pending) await this.settle(payload)
-    }
-    throw new UnavailableError('tables are renamed by others all the time', {
-      facts: { namespace: formatNamespace(namespace) },
-    })
+    const found = await this.#listLive(this.#folderOf(namespace))
+    return found
+      .map((pointer) => pointer.identifier)
+      .sort((left, right) => (left.name < right.name ? -1 : 1))
   }
 
-  async #listLocations(namespace: Namespace): Promise<readonly string[]> {
+  /** Tables of every namespace that exist. */
+  listEverywhere(): Promise<readonly TablePointer[]> {
+    return this.#listLive(this.#folder)
+  }
+
+  async #listLive(folder: string): Promise<readonly TablePointer[]> {
+    for (let round = 0; round < settlingsMax; round++) {
+      const states = await this.#objects.readMany(await this.#listLocations(folder))
+      const pointers = states.map((state) => state.payload)
+      const pending = pointers.filter((pointer) => pointer.intent !== undefined)
+      if (pending.length === 0) return pointers.filter((pointer) => !pointer.dropped)
+      // The end of a rename may be a pointer that this listing does not hold: list again.
+      for (const pointer of pending) await this.settle(pointer)
+    }
+    throw new UnavailableError('tables are renamed by others all the time', { facts: { folder } })
+  }
+
+  async #listLocations(folder: string): Promise<readonly string[]> {
     const locations: string[] = []
-    for await (const { location } of this.#tools.io.list(this.#folderOf(namespace))) {
+    for await (const { location } of this.#tools.io.list(folder)) {
       if (location.endsWith('.json')) locations.push(location)
       if (locations.length > tablesMax) {
         throw new ValidationError('too many tables to list', { facts: { max: tablesMax } })

@@ -68,7 +68,7 @@ export class Scheduler {
     const nowMs = this.#tools.clock.now()
     const { select = [], exclude = [] } = this.#options
     const due: Model[] = []
-    for (const model of selectModels(this.models, select, exclude)) {
+    for (const model of selectModels(this.#project.models, select, exclude)) {
       if (await this.#isDue(model, nowMs)) due.push(model)
     }
     if (due.length === 0) return undefined

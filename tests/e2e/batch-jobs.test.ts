@@ -299,6 +299,17 @@ models:
     ])
   })
 
+  it('takes a comment behind the last semicolon, as a table and by intervals', async () => {
+    await arrive([1, '2026-01-02 10:00', 'a'])
+    await project.files({
+      'models/whole.sql': "SELECT id FROM {{ source('web', 'events') }}; -- note",
+      'models/daily.sql': `${daily}; -- note`,
+      'models/sources.yml': sources,
+    })
+    expect(await project.build()).toEqual(['daily success', 'whole success'])
+    expect(await project.rows('SELECT kind, n FROM models.daily')).toEqual(['a|1'])
+  })
+
   it('points at the fault in the SQL of the model', async () => {
     await project.files({ 'models/bad.sql': 'SELECT 1 AS a,\n  nope\nFROM range(3)' })
     const { results } = await project.run()

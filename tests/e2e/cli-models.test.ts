@@ -314,6 +314,20 @@ describe('tide schedule', () => {
     expect(await ask('SELECT count(*) FROM models.yearly')).toEqual(['1'])
   })
 
+  it('follows a selection over models that have no cron, and names just what it will run', async () => {
+    await files({
+      'models/far.sql': "{{ config(cron='0 0 1 1 *') }} SELECT 1 AS x",
+      'models/between.sql': "SELECT * FROM {{ ref('far') }}",
+      'models/near.sql': `{{ config(cron='0 0 1 1 *') }} SELECT * FROM {{ ref('between') }}`,
+      'models/aside.sql': "{{ config(cron='0 0 1 1 *') }} SELECT 1 AS x",
+    })
+    expect((await tide('run -s between far', { directory })).code).toBe(0)
+    const { code, stdout } = await tide('schedule --once -s between+', { directory })
+    expect([code, stdout.match(/^\w+ .*success/gm)]).toEqual([0, [expect.stringContaining('near')]])
+    const none = await tide('schedule --once -s between', { directory })
+    expect([none.code, none.stderr]).toEqual([2, expect.stringMatching(/no model has a cron/)])
+  })
+
   it('says what failed, and what a schedule needs', async () => {
     await files({ 'models/never.sql': 'SELECT 1 AS x' })
     const nothing = await tide('schedule --once', { directory })

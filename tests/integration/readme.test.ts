@@ -129,9 +129,15 @@ describe.skipIf(!hasParts)('README.md', () => {
     else await tries()
   }
 
-  /** The command as it stands, over few records and on this run's services. */
+  /** The command as it stands, over few records; a drain on this run's services. */
   const bench = async (command: string): Promise<void> => {
     const [program = '', ...args] = command.split(' ')
+    if (!command.includes('bench/drain.ts')) {
+      const output = await runCommand(program, [...args, ...benchSample], { cwd: repositoryRoot })
+      expect(output).toContain('20000 rows, 1 runs each')
+      expect(output.match(/^(httpfs|cache) \| .* \| \d+ of \d+$/gm)).toHaveLength(6)
+      return
+    }
     const places = ['--kafka', kafka?.bootstrap ?? '', '--minio', minio?.endpoint ?? '']
     const output = await runCommand(program, [...args, ...benchSample, ...places], {
       cwd: repositoryRoot,

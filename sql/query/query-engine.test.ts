@@ -293,6 +293,8 @@ describe('[Q7] errors', () => {
     ],
     ["SELECT 'é',\n  carier\nFROM demo.flights f", /\nline 2: {3}carier\n {10}\^/s],
     ['SELECT x.id FROM demo.flights f', /table "x" not found/i],
+    ['SELECT 1e400', /a number in the query is beyond DOUBLE/],
+    ["SELECT ':inf', -1e309 < 1 FROM demo.flights", /a number in the query is beyond DOUBLE/],
     ['SELECT 1 FROM demo.fligths', /no table demo.fligths; did you mean demo.flights\?/],
     ['SELECT 1 FROM demo.FLIGHTS', /no table demo.FLIGHTS; did you mean demo.flights\?/],
     ['SELECT 1 FROM flights', /needs USE first\); did you mean demo.flights\?/],

@@ -25,7 +25,7 @@ export async function parseQuery(
   source: SplicedText,
   original: string,
 ): Promise<Node> {
-  const answer = parseJson(await session.serialize(source.text), 'json_serialize_sql')
+  const answer = parseTree(await session.serialize(source.text))
   if (!isJsonObject(answer)) throw new CorruptDataError('duckdb gave no parse tree')
   if (answer['error'] === true) throw parseError(answer, source, original)
   const statements = children(answer['statements'])
@@ -33,6 +33,20 @@ export async function parseQuery(
   if (statement === undefined) throw new ValidationError('there is no statement to run')
   if (statements.length > 1) throw new ValidationError('expected one statement at a time')
   return child(statement, 'node')
+}
+
+function parseTree(text: string): Json {
+  try {
+    return parseJson(text, 'json_serialize_sql')
+  } catch (error) {
+    // Such a number is Infinity for DuckDB's parser, which writes it so, and JSON has no word for it.
+    const withoutTexts = text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')
+    if (!/:-?Infinity\b/.test(withoutTexts)) throw error
+    throw new ValidationError(
+      "a number in the query is beyond DOUBLE (1.8e308): 'infinity'::DOUBLE is the one above all",
+      { cause: error },
+    )
+  }
 }
 
 /** The text of expressions, as DuckDB writes them back. */

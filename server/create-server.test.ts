@@ -247,6 +247,25 @@ describe('errors', () => {
     }
   })
 
+  test('a schema whose fields share an id is 400, nested ones too', async () => {
+    const { call } = await serveTable()
+    const field = (id: number, name: string, type: unknown = 'long') => ({
+      id,
+      name,
+      type,
+      required: false,
+    })
+    const inner = { type: 'list', 'element-id': 1, element: 'long', 'element-required': false }
+    for (const second of [field(1, 'b'), field(2, 'b', inner)]) {
+      const answer = await call('POST', '/v1/namespaces/shop/tables', {
+        name: 'twins',
+        schema: { type: 'struct', fields: [field(1, 'a'), second] },
+      })
+      expect(answer.body).toEqual(errorBody(400, 'BadRequestException'))
+      expect(JSON.stringify(answer.body)).toContain('have the same id: id=1')
+    }
+  })
+
   test('a failed requirement is 409 CommitFailedException with what was found', async () => {
     const { call } = await serveTable()
     const { status, body } = await call('POST', '/v1/namespaces/shop/tables/orders', {

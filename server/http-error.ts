@@ -51,13 +51,7 @@ function fromLakeError(error: LakeError): HttpError {
     return httpError(400, 'UnsupportedOperationException', message)
   }
   if (error instanceof NotFoundError) {
-    // Clients tell a missing namespace from a missing table by the type.
-    const isNamespace = 'namespace' in error.facts
-    return httpError(
-      404,
-      isNamespace ? 'NoSuchNamespaceException' : 'NoSuchTableException',
-      message,
-    )
+    return httpError(404, missingType(error), message)
   }
   if (error instanceof AlreadyExistsError) return httpError(409, 'AlreadyExistsException', message)
   if (error instanceof UnavailableError) {
@@ -65,4 +59,10 @@ function fromLakeError(error: LakeError): HttpError {
   }
   if (error instanceof AccessDeniedError) return httpError(403, 'ForbiddenException', message)
   return httpError(500, 'InternalServerError', message)
+}
+
+/** Clients tell a missing namespace from a missing table by the type. */
+function missingType({ facts }: NotFoundError): string {
+  if ('namespace' in facts) return 'NoSuchNamespaceException'
+  return 'query_id' in facts ? 'NoSuchQueryException' : 'NoSuchTableException'
 }

@@ -313,8 +313,22 @@ describe('DELETE /query/{id}', () => {
     expect(cancelled.status).toBe(200)
     const { status, text } = await query
     expect([status, text]).toEqual([503, expect.stringContaining('the query was cancelled')])
-    expect((await fetch(`${uri}/query/long`, { method: 'DELETE' })).status).toBe(404)
+    const gone = await fetch(`${uri}/query/long`, { method: 'DELETE' })
+    expect([gone.status, await gone.text()]).toEqual([
+      404,
+      expect.stringContaining('"type":"NoSuchQueryException"'),
+    ])
     expect((await post(uri, 'SELECT 1', '?query_id=long')).status).toBe(200)
+  })
+
+  test('names the methods that there are to whoever uses another one', async () => {
+    const uri = await serve()
+    for (const method of ['PUT', 'PATCH', 'DELETE']) {
+      const body = method === 'DELETE' ? {} : { body: 'SELECT 1' }
+      const answer = await fetch(`${uri}/query`, { method, ...body })
+      expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, POST'])
+      expect(await answer.text()).toContain('"type":"MethodNotAllowedException"')
+    }
   })
 
   test('is not needed when the client goes away', async () => {

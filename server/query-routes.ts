@@ -17,6 +17,7 @@ import {
   stringifyJson,
 } from '../common/index.ts'
 import { type QueryEngine, type QueryResult, layersJson } from '../sql/index.ts'
+import { httpError } from './http-error.ts'
 import { queryFormats } from './query-formats.ts'
 import { type QueryRequest, queryRequest } from './query-request.ts'
 import { QueryResponse } from './query-response.ts'
@@ -70,6 +71,15 @@ export function registerQueryRoutes(app: FastifyInstance, options: QueryRoutesOp
     }
     scope.post('/query', handler)
     scope.get('/query', handler)
+    scope.route({
+      method: ['PUT', 'PATCH', 'DELETE'],
+      url: '/query',
+      handler: async ({ method }, reply) => {
+        const said = `queries are asked by POST or GET, and ended by DELETE /query/{id}: ${method}`
+        const { status, body } = httpError(405, 'MethodNotAllowedException', said)
+        return reply.status(status).header('allow', 'GET, POST').send(body)
+      },
+    })
     scope.delete<{ Params: { id: string } }>('/query/:id', async ({ params: { id } }) => {
       const query = running.get(id)
       if (query === undefined) {

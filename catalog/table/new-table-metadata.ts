@@ -6,8 +6,8 @@
  */
 import { UnsupportedError, ValidationError } from '../../common/index.ts'
 import { firstPartitionFieldId } from '../spec/partition-spec-json.ts'
-import { assignFreshIds, validateSchema } from '../spec/schema.ts'
-import type { PartitionSpec, Schema, SortOrder, TableMetadata } from '../spec/types.ts'
+import { assignFreshIds, childFields, validateSchema } from '../spec/schema.ts'
+import type { NestedField, PartitionSpec, Schema, SortOrder, TableMetadata } from '../spec/types.ts'
 import { withoutSlash } from './apply-update.ts'
 
 export interface NewTable {
@@ -34,6 +34,7 @@ export function newTableMetadata(table: NewTable): TableMetadata {
       facts: { 'format-version': formatVersion },
     })
   }
+  refuseTwinIds(table.schema)
   const fresh = assignFreshIds(table.schema)
   const schema = { ...fresh.schema, schemaId: 0 }
   validateSchema(schema)
@@ -101,6 +102,23 @@ function freshSortOrder(order: SortOrder | undefined, newId: (id: number) => num
     orderId: 1,
     fields: order.fields.map((field) => ({ ...field, sourceId: newId(field.sourceId) })),
   }
+}
+
+/** Which of the two a partition or sort field means could not be told. */
+function refuseTwinIds(schema: Schema): void {
+  const seen = new Set<number>()
+  const visit = (fields: readonly NestedField[]): void => {
+    for (const { id, name, type } of fields) {
+      if (seen.has(id)) {
+        throw new ValidationError('two fields of the schema have the same id', {
+          facts: { id, field: name },
+        })
+      }
+      seen.add(id)
+      visit(childFields(type))
+    }
+  }
+  visit(schema.fields)
 }
 
 function translated(newIds: ReadonlyMap<number, number>, id: number): number {

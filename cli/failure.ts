@@ -2,12 +2,22 @@
  * How a failure reaches the person who ran the command: one message that says what is wrong and what
  * would help, no stack; and the exit code: 1 the thing failed, 2 usage, settings or our own fault.
  */
-import { LakeError, SettingsError } from '../common/index.ts'
+import { LakeError, SettingsError, ValidationError } from '../common/index.ts'
 
 export const exitCodes = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const
 
 /** Wrong use of the command line. */
 export class UsageError extends SettingsError {}
+
+/** For what is read from flags: what is wrong with it is wrong use. */
+export function fromFlags<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof ValidationError)) throw error
+    throw new UsageError(error.message, { cause: error })
+  }
+}
 
 /** The command has printed its own verdict; only the exit code is left to tell. */
 export class SilentFailure extends Error {

@@ -99,6 +99,12 @@ describe('tide', () => {
     ['table list -o jsn', 'unknown output format "jsn", did you mean json'],
     ['table list --set warehouse', '--set takes path=value, found "warehouse"'],
     ['table list --log-level loud', 'unknown log level "loud"'],
+    ['stream replay events --to-offset events:0=x --into fix', 'found "events:0=x"'],
+    ['stream replay events --to-earliest --until events:0 --until 1=2 --into fix', '--until takes'],
+    ['stream replay events --to-earliest --until events=2 --into fix', 'found "events=2"'],
+    ['table rewrite-data-files a.b --option bogus=1', 'unknown option of rewrite-data-files'],
+    ['table rewrite-data-files a.b --option min-input-files=x', 'min-input-files'],
+    ['table remove-orphan-files a.b --older-than 1h', 'give a day or more'],
   ])('answers wrong use with exit 2: %s', async (line, message) => {
     const outcome = await tide(line, { TIDEWATER_CATALOG__WAREHOUSE: directory })
     expect(outcome.stderr).toContain(message)

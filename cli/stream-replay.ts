@@ -11,7 +11,7 @@ import { didYouMean } from '../common/index.ts'
 import { parseTime } from '../common/settings/index.ts'
 import { parseOffsetPlace } from '../ingest/index.ts'
 import type { CliContext, LoadedStream } from './context.ts'
-import { UsageError } from './failure.ts'
+import { UsageError, fromFlags } from './failure.ts'
 import { printDiff } from './table-publish.ts'
 
 export interface ReplayFlags {
@@ -104,7 +104,11 @@ function requestOf(flags: ReplayFlags): ReplayRequest {
   if (flags.diff === true && flags.execute !== true) {
     throw new UsageError('--diff shows what --execute did; or tide table diff TABLE --branch NAME')
   }
-  return { from: fromOf(toOffset, toDatetime), until: untilOf(until), into }
+  return fromFlags(() => ({
+    from: fromOf(toOffset, toDatetime),
+    until: untilOf(until),
+    into,
+  }))
 }
 
 function fromOf(

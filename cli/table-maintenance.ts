@@ -1,11 +1,11 @@
 /** `tide table rewrite-data-files`, `expire-snapshots`, `remove-orphan-files`: Iceberg's procedures. */
 import { openCompactor, requireSafeStore } from '../app/index.ts'
 import { expireSnapshots } from '../catalog/index.ts'
-import { removeOrphanFiles, rewriteOptions } from '../compactor/index.ts'
+import { checkOrphanAge, removeOrphanFiles, rewriteOptions } from '../compactor/index.ts'
 import { formatDuration, formatSize, parseDuration } from '../common/index.ts'
 import { parseTableName } from '../common/settings/index.ts'
 import type { CliContext } from './context.ts'
-import { UsageError } from './failure.ts'
+import { UsageError, fromFlags } from './failure.ts'
 
 export interface RewriteCommandOptions {
   readonly where?: string
@@ -22,7 +22,7 @@ export async function rewriteDataFiles(
   const identifier = parseTableName(name)
   const given = keyValues(options.option ?? [])
   // Faults of the options before anything is opened.
-  rewriteOptions({}, given)
+  fromFlags(() => rewriteOptions({}, given))
   const lake = await context.openLake()
   const compactor = await openCompactor(lake, { signal: context.signal })
   context.onClose(() => compactor.close())
@@ -115,6 +115,7 @@ export async function removeTableOrphans(
   options: OrphanCommandOptions,
 ): Promise<void> {
   const olderThanMs = parseDuration(options.olderThan)
+  fromFlags(() => checkOrphanAge(olderThanMs))
   const lake = await context.openLake()
   const report = await removeOrphanFiles(lake, parseTableName(name), {
     olderThanMs,

@@ -6,6 +6,7 @@ export {
   maintainTable,
 } from './maintenance-loop.ts'
 export {
+  checkOrphanAge,
   orphanAgeMsDefault,
   type OrphanReport,
   type OrphanRequest,

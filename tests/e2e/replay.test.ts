@@ -277,7 +277,7 @@ output: { iceberg: { table: web.events } }\n`,
       ['stream replay events --into b', /say where the replay begins/, 2],
       ['stream replay events --to-earliest --into main', /a branch of its own/, 1],
       [`stream replay events ${range} --dry-run --execute`, /exclude each other/, 2],
-      ['stream replay events --to-offset events:0 --into b', /expected topic:partition=offset/, 1],
+      ['stream replay events --to-offset events:0 --into b', /expected topic:partition=offset/, 2],
       ['table diff web.events --branch main', /no replay made this branch/, 1],
     ] as const) {
       const { code, stderr } = await tide(args, { directory })

@@ -68,7 +68,7 @@ describe('tide table upkeep', () => {
     expect(JSON.parse(few.stdout)).toMatchObject([{ files_before: 2, files_after: 1 }])
     const typo = await tide([...rewrite, '--option', 'min-input-file=2'])
     expect([typo.code, typo.stderr]).toEqual([
-      1,
+      2,
       expect.stringContaining('did you mean min-input-files'),
     ])
     const where = await tide([...rewrite, '--where', 'idd = 2'])
@@ -119,7 +119,7 @@ describe('tide table upkeep', () => {
     expect(done.stderr).toContain('deleted 1 files, 1B')
     expect((await tide(`table remove-orphan-files ${name}`)).stdout).toContain('no orphans')
     const hasty = await tide(`table remove-orphan-files ${name} --older-than 1h`)
-    expect([hasty.code, hasty.stderr]).toEqual([1, expect.stringContaining('a day or more')])
+    expect([hasty.code, hasty.stderr]).toEqual([2, expect.stringContaining('a day or more')])
   })
 })
 

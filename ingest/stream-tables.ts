@@ -40,6 +40,8 @@ const letterConflictsMax = 10
 
 /** One record can bring thousands. */
 const columnsLogged = 50
+/** Then the dead letters alone say it. */
+const toldMax = 1_000
 
 /** A table together with all that its schema decides. */
 export interface TableReader {
@@ -54,6 +56,7 @@ export class StreamTables {
   readonly #parts: StreamParts
   #reader: TableReader | undefined
   #deadLetterTable: Table | undefined
+  readonly #told = new Set<string>()
 
   constructor(settings: StreamSettings, parts: StreamParts) {
     this.#settings = settings
@@ -160,10 +163,7 @@ export class StreamTables {
     if (schema.unknownFields === 'add') {
       const records = batch.waiting.map(valueOf)
       const { table, grown } = await growTable(catalog, output.table, records, { clock, random })
-      const notes = grown.notes.slice(0, columnsLogged)
-      if (notes.length > 0) {
-        logger.warn('schema.inferred', { count: grown.notes.length, note: notes.join('; ') })
-      }
+      this.#tell(grown.notes)
       if (grown.added.length > 0) {
         const shown = grown.added
           .slice(0, columnsLogged)
@@ -173,6 +173,14 @@ export class StreamTables {
       this.#use(table)
     }
     if (this.#reader !== undefined) await batch.retryWaiting(this.#reader)
+  }
+
+  /** Once each: records with a field that can be no column come again and again. */
+  #tell(notes: readonly string[]): void {
+    const fresh = notes.filter((note) => !this.#told.has(note)).slice(0, columnsLogged)
+    if (fresh.length === 0 || this.#told.size > toldMax) return
+    for (const note of fresh) this.#told.add(note)
+    this.#parts.logger.warn('schema.inferred', { note: fresh.join('; ') })
   }
 
   /** The table after a commit of ours: another writer may have changed its schema. */

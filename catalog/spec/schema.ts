@@ -124,7 +124,9 @@ export function validateSchema(schema: Schema): void {
     const name = path.join('.')
     if (field.name === '') throw invalid('a field has an empty name', name)
     // As readers index them (`index_by_name` of Java and Python): `x.y` beside `y` in `x` is one name twice.
-    if (seenPaths.has(name)) throw invalid('two fields have the same name, joined by dots', name)
+    if (seenPaths.has(name)) {
+      throw invalid('two fields have the same name, joined by dots; rename or drop one', name)
+    }
     seenPaths.add(name)
     const other = seenIds.get(field.id)
     if (other !== undefined) {

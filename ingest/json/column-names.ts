@@ -16,55 +16,63 @@ export function columnNameFault(name: string): string | undefined {
   return undefined
 }
 
+/** More are not made of keys: what makes thousands of them is data, and every query pays for each. */
+const columnsMax = 2_000
+
 /**
- * Names of columns at any depth, as Iceberg's readers see them: joined by dots, so `x.y` beside a struct
- * `x` with a member `y` is one name twice, and they refuse the table (Java and Python, `index_by_name`).
+ * Names of columns at any depth, as readers see them: joined by dots, so `x.y` beside a struct `x` with a
+ * member `y` is one name twice, and they refuse the table (Java and Python, `index_by_name`); in lower
+ * case, as most engines compare them.
  */
 export class DottedNames {
   readonly #taken = new Set<string>()
 
   add(fields: readonly NestedField[], path = ''): void {
-    for (const { name, type } of fields) {
-      this.#taken.add(joinPath(path, name))
-      this.#addType(type, joinPath(path, name))
-    }
+    for (const { name, type } of fields) this.#addPart(type, joinPath(path, name))
   }
 
-  has(path: string): boolean {
-    return this.#taken.has(path)
-  }
-
-  /** The type without members whose name is taken; undefined when nothing is left. Takes the names. */
-  claim(type: Type, path: string, onTaken: (path: string) => void): Type | undefined {
-    if (this.#taken.has(path)) {
-      onTaken(path)
+  /**
+   * Takes the names of a new column and its parts; returns its type without the members that cannot be,
+   * undefined when nothing is left. `onLeftOut` hears why, in a line for a person.
+   */
+  claim(type: Type, path: string, onLeftOut: (note: string) => void): Type | undefined {
+    const why = this.#refusal(path)
+    if (why !== undefined) {
+      onLeftOut(`${path}: left out, because ${why}`)
       return undefined
     }
+    const claimed = this.#claimParts(type, path, onLeftOut)
+    if (claimed !== undefined) this.#taken.add(path.toLowerCase())
+    return claimed
+  }
+
+  #refusal(path: string): string | undefined {
+    if (this.#taken.has(path.toLowerCase())) {
+      return 'another column has the same name when names are joined by dots'
+    }
+    return this.#taken.size < columnsMax ? undefined : `the table has ${columnsMax} columns`
+  }
+
+  #claimParts(type: Type, path: string, onLeftOut: (note: string) => void): Type | undefined {
+    const part = (of: Type, name: string): Type | undefined =>
+      this.claim(of, joinPath(path, name), onLeftOut)
     switch (type.type) {
       case 'struct': {
         const fields = type.fields.flatMap((field) => {
-          const claimed = this.claim(field.type, joinPath(path, field.name), onTaken)
+          const claimed = part(field.type, field.name)
           return claimed === undefined ? [] : [{ ...field, type: claimed }]
         })
-        if (fields.length === 0) return undefined
-        this.#taken.add(path)
-        return { ...type, fields }
+        return fields.length === 0 ? undefined : { ...type, fields }
       }
       case 'list': {
-        const element = this.claim(type.element, joinPath(path, 'element'), onTaken)
-        if (element === undefined) return undefined
-        this.#taken.add(path)
-        return { ...type, element }
+        const element = part(type.element, 'element')
+        return element === undefined ? undefined : { ...type, element }
       }
       case 'map': {
-        const key = this.claim(type.key, joinPath(path, 'key'), onTaken)
-        const value = this.claim(type.value, joinPath(path, 'value'), onTaken)
-        if (key === undefined || value === undefined) return undefined
-        this.#taken.add(path)
-        return { ...type, key, value }
+        const [key, value] = [part(type.key, 'key'), part(type.value, 'value')]
+        return key === undefined || value === undefined ? undefined : { ...type, key, value }
       }
       default:
-        this.#taken.add(path)
         return type
     }
   }
@@ -79,7 +87,7 @@ export class DottedNames {
   }
 
   #addPart(type: Type, path: string): void {
-    this.#taken.add(path)
+    this.#taken.add(path.toLowerCase())
     this.#addType(type, path)
   }
 }

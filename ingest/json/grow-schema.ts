@@ -4,7 +4,7 @@
  */
 import type { NestedField, Schema, Type } from '../../catalog/index.ts'
 import { columnNameFault, DottedNames, joinPath } from './column-names.ts'
-import { clashNote, inferType, type Shape } from './infer-schema.ts'
+import { inferType, type Shape } from './infer-schema.ts'
 
 export interface GrownSchema {
   readonly schema: Schema
@@ -14,16 +14,12 @@ export interface GrownSchema {
   readonly notes: readonly string[]
 }
 
-/** Records that would bring more columns are dead letters: what makes thousands of keys is data. */
-const columnsMax = 2_000
-
 /** `shape` describes whole records; ids of added fields begin above `lastColumnId`. */
 export function growSchema(schema: Schema, lastColumnId: number, shape: Shape): GrownSchema {
   const added: { path: string; type: Type }[] = []
   const notes: string[] = []
   const taken = new DottedNames()
   taken.add(schema.fields)
-  let columnCount = schema.fields.length
   let lastId = lastColumnId
   const nextId = (): number => ++lastId
 
@@ -42,15 +38,9 @@ export function growSchema(schema: Schema, lastColumnId: number, shape: Shape): 
     for (const [name, seen] of members) {
       if (names.has(name.toLowerCase()) || columnNameFault(name) !== undefined) continue
       const fieldPath = joinPath(path, name)
-      if (path === '' && columnCount >= columnsMax) {
-        notes.push(`${fieldPath}: left out, because the table has ${columnsMax} columns`)
-        continue
-      }
       const whole = inferType(seen, fieldPath, notes, depth)
-      const inferred =
-        whole && taken.claim(whole, fieldPath, (clash) => notes.push(clashNote(clash)))
+      const inferred = whole && taken.claim(whole, fieldPath, (note) => notes.push(note))
       if (inferred === undefined) continue
-      if (path === '') columnCount++
       names.add(name.toLowerCase())
       // Siblings take their ids before their children, as the spec numbers a new schema.
       const id = nextId()

@@ -71,14 +71,10 @@ export function inferFields(shape: Shape): InferredSchema {
   const notes: string[] = []
   const taken = new DottedNames()
   const fields = structFields(shape, '', notes, 0).flatMap((field) => {
-    const type = taken.claim(field.type, field.name, (path) => notes.push(clashNote(path)))
+    const type = taken.claim(field.type, field.name, (note) => notes.push(note))
     return type === undefined ? [] : [{ ...field, type }]
   })
   return { fields, notes }
-}
-
-export function clashNote(path: string): string {
-  return `${path}: left out, because another column has the same name when names are joined by dots`
 }
 
 /** The type of one position, or undefined when nothing but nulls was seen or it lies too deep. */

@@ -8,8 +8,7 @@
  * exactly. The scanner allocates nothing for a good record.
  */
 import { isUtf8 } from 'node:buffer'
-import { errorMessage, parseJsonTokens } from '../../common/index.ts'
-import { columnNameFault, joinPath } from './column-names.ts'
+import { joinPath } from './column-names.ts'
 import { faultSignal, jsonBytes, nestingDepthMax } from './json-cursor.ts'
 import { ScalarCursor } from './scalar-cursor.ts'
 import { type FieldTable, type KeyPattern, NodeKind, type ScanNode } from './scan-plan.ts'
@@ -21,6 +20,7 @@ import {
   type ColumnBuffer,
 } from './column-buffer.ts'
 import type { SpoolBuffer } from './spool-buffer.ts'
+import { unknownFieldFault } from './unknown-field.ts'
 
 const { QUOTE, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET, MINUS } = jsonBytes
 const { stringStop } = jsonBytes
@@ -390,23 +390,9 @@ export class RowScanner extends ScalarCursor {
     if (table.lowerCaseNames.has(name.toLowerCase())) {
       this.fail(`field ${path} differs from a column of the table only in upper and lower case`)
     }
-    const fault = columnNameFault(name)
-    if (fault !== undefined) {
-      this.fail(`no column can have the name of field ${JSON.stringify(path)}: ${fault}`)
-    }
-    this.#checkKeys(path, start)
+    const fault = unknownFieldFault(path, name, this.data.subarray(start, this.pos))
+    if (fault !== undefined) this.fail(fault)
     this.#unknown ??= path
-  }
-
-  /** Of two members of one name no column could keep both; rare enough to be found by parsing. */
-  #checkKeys(path: string, start: number): void {
-    const first = this.data[start]
-    if (first !== OPEN_BRACE && first !== OPEN_BRACKET) return
-    try {
-      parseJsonTokens(Buffer.from(this.data.subarray(start, this.pos)).toString('utf8'))
-    } catch (error) {
-      this.fail(`field ${path}: ${errorMessage(error)}`)
-    }
   }
 
   #failMissing(table: FieldTable, instance: number): never {

@@ -17,7 +17,7 @@ export interface FramedTarget {
 
 const scratchBytes = 64 << 10
 /** Answers beyond are none of Kafka's, or nobody asked for them: no memory is taken on their word. */
-const frameBytesMax = 512 << 20
+const frameBytesMax = 128 << 20
 /** As kafkajs's own sockets. */
 const keepAliveMs = 60_000
 

@@ -74,6 +74,8 @@ export class KafkaFetcher {
   #spent: ReadySet[] = []
   #turn = 0
   #failure: Error | undefined
+  /** Of a feed that was read in the last poll, behind the batches of others. */
+  #deferred: Error | undefined
   #refreshing = false
   #closed = false
 
@@ -107,6 +109,7 @@ export class KafkaFetcher {
     )
     this.#readyBytes = 0
     this.#failure = undefined
+    this.#deferred = undefined
   }
 
   seek(partition: TopicPartition, nextOffset: bigint): void {
@@ -118,6 +121,8 @@ export class KafkaFetcher {
     feed.retryAtMs = 0
     feed.failingSinceMs = undefined
     feed.stopped = undefined
+    // Where it arose is read anew; another feed's would arise again.
+    this.#deferred = undefined
     this.#pump()
   }
 
@@ -148,7 +153,7 @@ export class KafkaFetcher {
       } catch (error) {
         // The positions of what was taken have moved: that is given first, the error with the next poll.
         if (batches.length === 0) throw error
-        this.#failure ??= error as Error
+        this.#deferred = error as Error
         break
       }
       misses = batch === undefined ? misses + 1 : 0
@@ -212,9 +217,10 @@ export class KafkaFetcher {
   }
 
   #throwFailure(): void {
-    const failure = this.#failure
+    const failure = this.#failure ?? this.#deferred
     // Thrown once: whoever polls on gets another try.
     this.#failure = undefined
+    this.#deferred = undefined
     if (failure !== undefined) throw failure
     for (const { stopped } of this.#feeds.values()) if (stopped !== undefined) throw stopped
   }

@@ -49,6 +49,12 @@ export interface LoadedStream extends Loaded<StreamSettings> {
   readonly file: string
 }
 
+/**
+ * `fill`: the stream's table may be made, so what it could never hold is refused. Who only reads the
+ * settings goes without: one faulty file must not keep from topics and tables that are there.
+ */
+export type StreamPurpose = 'fill'
+
 export interface CliContextParts {
   readonly streams: CliStreams
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -161,21 +167,25 @@ export class CliContext {
     return this.globals.config ?? this.#environment['TIDEWATER_CONFIG']
   }
 
-  async loadStream(file: string): Promise<LoadedStream> {
+  async loadStream(file: string, purpose?: StreamPurpose): Promise<LoadedStream> {
     const { loadStreamSettings } = await import('../common/settings/index.ts')
-    const { tableFaults } = await import('../ingest/index.ts')
     const sources = await this.#settingsSources()
+    if (purpose === undefined) return { file, ...(await loadStreamSettings(file, sources)) }
+    const { tableFaults } = await import('../ingest/index.ts')
     return { file, ...(await loadStreamSettings(file, sources, tableFaults)) }
   }
 
   /** All stream files or none: every fault of every file in one message. */
-  async loadStreams(files: readonly string[]): Promise<readonly LoadedStream[]> {
+  async loadStreams(
+    files: readonly string[],
+    purpose?: StreamPurpose,
+  ): Promise<readonly LoadedStream[]> {
     const { SettingsProblemsError } = await import('../common/settings/index.ts')
     const loaded: LoadedStream[] = []
     const problems = []
     for (const file of files) {
       try {
-        loaded.push(await this.loadStream(file))
+        loaded.push(await this.loadStream(file, purpose))
       } catch (error) {
         if (!(error instanceof SettingsProblemsError)) throw error
         problems.push(...error.problems)

@@ -80,7 +80,7 @@ async function loadStreams(
     if (error instanceof UsageError) return []
     throw error
   })
-  const streams = await context.loadStreams(files)
+  const streams = await context.loadStreams(files, 'fill')
   refuseTwins(streams)
   return streams
 }

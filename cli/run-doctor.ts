@@ -49,7 +49,9 @@ async function* allChecks(
   yield checkNode(process.version)
   const streams: LoadedStream[] = []
   for (const file of await streamFiles(context, named)) {
-    const { check, value } = await loaded(`settings ${file}`, () => context.loadStream(file))
+    const { check, value } = await loaded(`settings ${file}`, () =>
+      context.loadStream(file, 'fill'),
+    )
     yield check
     if (value !== undefined) streams.push(value)
   }

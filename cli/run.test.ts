@@ -204,7 +204,7 @@ describe('tide stream lint', () => {
     await project({
       'tidewater.yaml': lakeYaml,
       'streams/a.yaml': declared.replace('["day(ts)"]', terms),
-      'streams/b.yaml': streamYaml.replace('"day(ts)"', '"bucket(4,user.id)"'),
+      'streams/b.yaml': streamYaml.replace('["day(ts)"]', '[service.name]'),
     })
     const outcome = await tide('stream lint')
     expect(outcome.code).toBe(1)
@@ -216,13 +216,29 @@ describe('tide stream lint', () => {
       expect.stringMatching(
         /^streams\/a.yaml:8:77 output.iceberg.partition_by\[2\]: a stream's table/,
       ),
-      expect.stringMatching(
-        /^streams\/b.yaml:4:56 output.iceberg.partition_by\[0\]: a stream's table/,
-      ),
     ])
-    const run = await tide('stream run --until latest')
-    expect(run.code).toBe(2)
-    expect(run.stderr).toContain('streams/a.yaml:7:24 schema.fields[2].type: fixed columns')
+    for (const line of ['stream run --until latest', 'stream dry-run', 'dev']) {
+      const { code, stderr } = await tide(line)
+      expect(code, line).toBe(2)
+      expect(stderr, line).toContain('streams/a.yaml:7:24 schema.fields[2].type: fixed columns')
+    }
+    expect((await tide('doctor streams/a.yaml')).stdout).toContain('fixed columns cannot be filled')
+  })
+
+  it('lists, shows and reads streams whose new table would be refused', async () => {
+    const fields = 'schema: { fields: [{ name: h, type: "fixed(3)" }] }'
+    const log = '{ embedded: { directory: ../log, topics: [events] } }'
+    const fixed = streamYaml
+      .replace('schema: { mode: json_infer }', fields)
+      .replace(/input: .*/, `input: ${log}`)
+      .replace('["day(ts)"]', '[h]')
+    await project({ 'tidewater.yaml': lakeYaml, 'streams/a.yaml': fixed })
+    expect((await tide('stream lint')).stdout).toContain('fixed columns cannot be filled')
+    for (const line of ['stream ls', 'stream echo', 'stream status', 'topic create events']) {
+      expect((await tide(line)).stderr, line).not.toContain('fixed columns')
+    }
+    expect((await tide('stream ls -o json')).code).toBe(0)
+    expect((await tide('topic ls')).stdout).toContain('events')
   })
 
   it('warns of properties that are only stored, and still exits 0', async () => {

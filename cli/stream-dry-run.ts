@@ -5,7 +5,7 @@ import type { CliContext } from './context.ts'
 import type { Row } from './output.ts'
 
 export async function dryRunStreams(context: CliContext, named: readonly string[]): Promise<void> {
-  const streams = await context.loadStreams(await context.streamFiles(named))
+  const streams = await context.loadStreams(await context.streamFiles(named), 'fill')
   const lake = await context.openLake(named)
   for (const { settings } of streams) {
     const sample = await sampleStream(lake, settings)

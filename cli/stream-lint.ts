@@ -42,7 +42,7 @@ export async function lintFiles(context: CliContext, named: readonly string[]): 
   const streamFiles = onlyLake ? [] : await streamFilesOrNone(context, streamNames, wantsLake)
   for (const file of streamFiles) {
     files.push(file)
-    const loaded = await gather(problems, () => context.loadStream(file))
+    const loaded = await gather(problems, () => context.loadStream(file, 'fill'))
     if (loaded !== undefined) streams.push(loaded)
   }
   problems.push(...sameNames(streams))

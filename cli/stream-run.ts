@@ -30,7 +30,7 @@ export async function runStreams(
   if (flags.until !== undefined && flags.until !== 'latest') {
     throw new UsageError(`--until takes latest, found "${flags.until}"`)
   }
-  const streams = await context.loadStreams(await context.streamFiles(named))
+  const streams = await context.loadStreams(await context.streamFiles(named), 'fill')
   refuseTwins(streams)
   const lake = await context.openLake(named)
   // One failing stream ends the others in order: a half-running process hides its fault.

@@ -25,9 +25,9 @@ export interface TableFault {
 
 const partitionPath = ['output', 'iceberg', 'partition_by'] as const
 
-/** What the settings alone show; of an inferred schema that is little. */
+/** What the settings alone show: of an inferred schema nothing, for records may have any key, dots and all. */
 export function tableFaults(settings: StreamSettings): readonly TableFault[] {
-  if (settings.schema.mode !== 'declared') return dottedTerms(settings)
+  if (settings.schema.mode !== 'declared') return []
   const fields = declaredFields(settings.schema.fields)
   const misnamed = nameFaults(settings, fields)
   const unfillable = fields.flatMap((field, index) =>
@@ -111,16 +111,6 @@ function partitionFaults(
       if (!schema.fields.some(({ id }) => id === source)) throw notTopLevel(column)
       sound.push(text)
     })
-  })
-}
-
-/** Which keys records have is not known yet, but what a dot outside quotes means is. */
-function dottedTerms(settings: StreamSettings): readonly TableFault[] {
-  return settings.output.partitionBy.flatMap(({ text, column }, index) => {
-    if (!column.includes('.') || /["`]/.test(text)) return []
-    const { message } = notTopLevel(column)
-    const way = `${message}; a key with a dot in it is written "${column}", quotes and all`
-    return [{ path: [...partitionPath, index], message: way }]
   })
 }
 

@@ -3,7 +3,7 @@
  * their tables say of their last run, so a tick that was missed is made up for and one that comes twice
  * does nothing (docs/spec/batch-jobs.md, B10).
  */
-import { errorMessage, NotFoundError } from '../../common/index.ts'
+import { errorMessage } from '../../common/index.ts'
 import { modelStateOf } from '../intervals/model-state.ts'
 import type { BatchTools } from '../materialize/materialize.ts'
 import type { Model, Project } from '../project/model.ts'
@@ -111,9 +111,9 @@ export class Scheduler {
     try {
       const { metadata } = await this.#tools.catalog.loadTable(table)
       return modelStateOf(metadata)?.startedMs
-    } catch (error) {
-      if (error instanceof NotFoundError) return undefined
-      throw error
+    } catch {
+      // No table yet, or one that cannot be read: then the model's own run says why, and only it fails.
+      return undefined
     }
   }
 }

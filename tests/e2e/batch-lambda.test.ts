@@ -7,6 +7,7 @@ import {
   type Rendering,
   Scheduler,
 } from '../../batch-jobs/index.ts'
+import { ObjectStoreCatalog } from '../../catalog/index.ts'
 import { environment, seededRandom, systemRandom } from '../../common/index.ts'
 import { allRows, createQueryEngine, plainText } from '../../sql/index.ts'
 import { type BatchProject, openBatchProject } from '../support/batch-project.ts'
@@ -161,6 +162,35 @@ describe('Scheduler', () => {
     expect(await statuses(second)).toEqual(['hourly success', 'hourly_table success'])
     expect(await statuses(second)).toEqual([])
     expect(await statuses(first)).toEqual([])
+  })
+
+  it('[B10] one table that cannot be read stops no other model, and its own run says why', async () => {
+    await project.files({
+      'models/broken.sql': "{{ config(cron='0 * * * *') }} SELECT 1 AS x",
+      'models/sound.sql': "{{ config(cron='0 * * * *') }} SELECT 2 AS x",
+    })
+    await project.build()
+    const { metadataLocation } = await project.lake.catalog.loadTable({
+      namespace: ['models'],
+      name: 'broken',
+    })
+    await project.tools.io.delete([metadataLocation])
+    project.clock.advance(hourMs)
+    const { io, clock } = project.tools
+    const warehouse = `file://${project.directory}/warehouse`
+    const loaded = await loadProject({ directory: project.directory, namespace: 'models' })
+    const tools = { ...project.tools, catalog: new ObjectStoreCatalog({ io, warehouse, clock }) }
+    const one = new Scheduler(tools, loaded)
+    const { results = [] } = (await one.runDue()) ?? {}
+    expect(results.map(({ name, status }) => `${name} ${status}`)).toEqual([
+      'broken error',
+      'sound success',
+    ])
+    expect(results[0]?.message).toContain('the metadata file of the table is missing')
+    // Not at every look: when its own cron says so again.
+    expect(await statuses(one)).toEqual([])
+    project.clock.advance(hourMs)
+    expect(await statuses(one)).toEqual(['broken error', 'sound success'])
   })
 
   it('[B10] runs at once what is due when it starts, and ends in an orderly way', async () => {

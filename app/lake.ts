@@ -2,7 +2,12 @@
  * The parts every command and every embedding program stands on: the object store and the catalog,
  * made from settings.
  */
-import { type Catalog, ObjectStoreCatalog, RestCatalog } from '../catalog/index.ts'
+import {
+  type Catalog,
+  ObjectStoreCatalog,
+  type ObjectStoreCatalogOptions,
+  RestCatalog,
+} from '../catalog/index.ts'
 import {
   type Clock,
   type Logger,
@@ -38,20 +43,24 @@ export async function openLake(settings: LakeSettings, tools: LakeTools = {}): P
   const clock = tools.clock ?? systemClock
   const random = tools.random ?? systemRandom
   const { warehouse } = settings.catalog
+  const logger = tools.logger ?? silentLogger
   const io = openFileIO({ s3: settings.catalog.s3 }, { clock, random })
   return {
-    catalog: openCatalog(settings.catalog, io, clock, random),
+    catalog: openCatalog(settings.catalog, { io, clock, random, logger }),
     io,
     warehouse,
     settings,
     clock,
     random,
-    logger: tools.logger ?? silentLogger,
+    logger,
     close: () => io.close(),
   }
 }
 
-function openCatalog(settings: CatalogSettings, io: FileIO, clock: Clock, random: Random): Catalog {
+function openCatalog(
+  settings: CatalogSettings,
+  tools: Omit<ObjectStoreCatalogOptions, 'warehouse'>,
+): Catalog {
   const { token, uri, warehouse } = settings
   if (uri !== undefined) {
     return new RestCatalog({
@@ -63,5 +72,5 @@ function openCatalog(settings: CatalogSettings, io: FileIO, clock: Clock, random
   if (warehouse === undefined) {
     throw new SettingsError('catalog.warehouse is required: s3://bucket/prefix or a directory')
   }
-  return new ObjectStoreCatalog({ io, warehouse, clock, random })
+  return new ObjectStoreCatalog({ ...tools, warehouse })
 }

@@ -67,10 +67,14 @@ export interface Catalog {
    * CommitStateUnknownError (may be applied: delete nothing), NotFoundError, ValidationError.
    */
   commitTable(commit: TableCommit): Promise<Table>
-  /** `purge` also deletes the table's files. Throws NotFoundError. */
+  /** `purge` also deletes the table's files, as far as no other table may need them. Throws NotFoundError. */
   dropTable(identifier: TableIdentifier, options?: { readonly purge?: boolean }): Promise<void>
   /** Throws NotFoundError, AlreadyExistsError. */
   renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void>
-  /** Adopts an existing metadata file. Throws AlreadyExistsError, NotFoundError, CorruptDataError. */
+  /**
+   * Adopts an existing metadata file, of a table that the catalog does not have: for an older state of
+   * one that it has there are branches, tags and time travel, or a drop without purge before. Throws
+   * AlreadyExistsError, NotFoundError, CorruptDataError.
+   */
   registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<Table>
 }

@@ -7,7 +7,9 @@ export async function dropTable(context: CliContext, name: string, purge: boolea
   const identifier = parseTableName(name)
   const { catalog } = await context.openLake()
   await catalog.dropTable(identifier, { purge })
-  const files = purge ? 'its files were deleted' : 'its files stay (--purge deletes them)'
+  const files = purge
+    ? "its files were deleted, unless a warning in the catalog's log says otherwise"
+    : 'its files stay (--purge deletes them)'
   context.note(`dropped ${formatIdentifier(identifier)}; ${files}`)
 }
 

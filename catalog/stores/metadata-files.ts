@@ -24,9 +24,15 @@ export class MetadataFiles {
       this.remember(location, known)
       return known
     }
-    const metadata = parseTableMetadata(await this.#tools.io.read(location), location)
+    const metadata = await this.peek(location)
     this.remember(location, metadata)
     return metadata
+  }
+
+  /** For a look at many tables at once: what is kept of those in use stays as it is. */
+  async peek(location: string): Promise<TableMetadata> {
+    const known = this.#cache.get(location)
+    return known ?? parseTableMetadata(await this.#tools.io.read(location), location)
   }
 
   /** Writes a new file for version `version` of the table and returns its location. */

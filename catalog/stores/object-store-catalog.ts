@@ -8,23 +8,21 @@
  * docs/spec/catalog-commit.md.
  */
 import {
-  AlreadyExistsError,
   type Clock,
   CommitFailedError,
-  CommitStateUnknownError,
   CorruptDataError,
+  type Logger,
   type Namespace,
   NotFoundError,
   type Random,
   type RetryPolicy,
   type TableIdentifier,
-  UnavailableError,
   backoffMs,
-  errorMessage,
   failpoint,
   formatIdentifier,
   formatNamespace,
   randomUuid,
+  silentLogger,
   systemClock,
   systemRandom,
 } from '../../common/index.ts'
@@ -41,12 +39,8 @@ import {
   statusCheckDefaults,
   statusCheckPolicy,
 } from '../table/table-properties.ts'
-import {
-  checkTableLocation,
-  checkUpdateLocations,
-  isBelow,
-  plainLocation,
-} from './location-rules.ts'
+import { busy, exists, orUnknown } from './catalog-errors.ts'
+import { checkTableLocation, checkUpdateLocations, isBelow } from './location-rules.ts'
 import { MetadataFiles } from './metadata-files.ts'
 import { NamespaceStore } from './namespace-store.ts'
 import { nextMetadata } from './next-metadata.ts'
@@ -58,8 +52,9 @@ import {
   encodeNamespace,
 } from './object-names.ts'
 import { purgeTable } from './purge-table.ts'
+import { refuseSecondName } from './refuse-second-name.ts'
 import { type SwapTools, isDefinite } from './swap-object.ts'
-import type { TablePointer } from './table-pointer.ts'
+import { pointerTo, type TablePointer } from './table-pointer.ts'
 import { type PointerState, TablePointers } from './table-pointers.ts'
 
 export interface ObjectStoreCatalogOptions {
@@ -68,6 +63,8 @@ export interface ObjectStoreCatalogOptions {
   readonly warehouse: string
   readonly clock?: Clock
   readonly random?: Random
+  /** For what nobody else is told: files that a purge left, pointers that were passed over. */
+  readonly logger?: Logger
   /** Where a table says nothing else by `commit.status-check.*`. */
   readonly statusCheck?: RetryPolicy
   /** Where a table says nothing else by `commit.retry.*`. */
@@ -80,6 +77,7 @@ const roundsMax = 50
 export class ObjectStoreCatalog implements Catalog {
   readonly warehouse: string
   readonly #tools: SwapTools
+  readonly #logger: Logger
   readonly #statusCheck: RetryPolicy
   readonly #commitRetry: RetryPolicy
   readonly #namespaces: NamespaceStore
@@ -93,6 +91,7 @@ export class ObjectStoreCatalog implements Catalog {
       clock: options.clock ?? systemClock,
       random: options.random ?? systemRandom,
     }
+    this.#logger = options.logger ?? silentLogger
     this.#statusCheck = options.statusCheck ?? statusCheckDefaults
     this.#commitRetry = options.commitRetry ?? commitRetryDefaults
     this.#namespaces = new NamespaceStore(this.#tools, this.warehouse, this.#statusCheck)
@@ -186,8 +185,8 @@ export class ObjectStoreCatalog implements Catalog {
       const metadata = await this.#files.read(metadataLocation)
       checkTableLocation(this.warehouse, metadata.location)
       const { tableUuid } = metadata
-      await this.#refuseSecondName(metadataLocation, tableUuid)
-      const payload = { identifier, metadataLocation, tableUuid, dropped: false }
+      await refuseSecondName(this.#pointers, { metadataLocation, tableUuid }, this.#logger)
+      const payload = pointerTo(identifier, metadataLocation, metadata)
       if ((await this.#pointers.swap(free, payload)).kind === 'lost') continue
       const table = { identifier, metadata, metadataLocation }
       await this.#keepNamespace(table)
@@ -230,8 +229,8 @@ export class ObjectStoreCatalog implements Catalog {
       if (outcome.kind === 'lost') continue
       if (!purge) return
       const listOthers = (): Promise<readonly TablePointer[]> => this.#pointers.listEverywhere()
-      const { metadataLocation } = live.payload
-      await purgeTable(this.#tools.io, this.#files, metadataLocation, listOthers)
+      const tools = { io: this.#tools.io, files: this.#files, logger: this.#logger }
+      await purgeTable(tools, live.payload, listOthers)
       return
     }
     throw busy(identifier)
@@ -298,8 +297,7 @@ export class ObjectStoreCatalog implements Catalog {
     const retry = commitRetryPolicy(metadata.properties, this.#commitRetry)
     const metadataLocation = await this.#files.write(metadata, base?.version ?? 0, retry)
     await failpoint('commit.metadata-written')
-    const { tableUuid } = metadata
-    const payload = { identifier, metadataLocation, tableUuid, dropped: false }
+    const payload = pointerTo(identifier, metadataLocation, metadata)
     try {
       const outcome = await this.#pointers.swap(base, payload, statusCheck)
       if (outcome.kind === 'won') {
@@ -318,19 +316,6 @@ export class ObjectStoreCatalog implements Catalog {
   async #tableAt({ payload }: PointerState): Promise<Table> {
     const { identifier, metadataLocation } = payload
     return { identifier, metadata: await this.#files.read(metadataLocation), metadataLocation }
-  }
-
-  /** Two names of one table would each drop, expire and purge the files of the other. */
-  async #refuseSecondName(metadataLocation: string, tableUuid: string): Promise<void> {
-    const file = plainLocation(metadataLocation)
-    const twin = (await this.#pointers.listEverywhere()).find(
-      (other) => other.tableUuid === tableUuid || plainLocation(other.metadataLocation) === file,
-    )
-    if (twin === undefined) return
-    throw new AlreadyExistsError(
-      'the catalog has this table already; rename it, or drop it without purge first',
-      { facts: { table: formatIdentifier(twin.identifier), uuid: tableUuid } },
-    )
   }
 
   /** What stands under a name that a new table may take: nothing or a tombstone. */
@@ -379,28 +364,4 @@ export class ObjectStoreCatalog implements Catalog {
     const cut = metadataFilesCut(base, next)
     await this.#files.discard(cut.filter((location) => isBelow(next.location, location)))
   }
-}
-
-/** Steps after the deciding swap: their failure must not read as "nothing happened". */
-async function orUnknown<T>(done: string, steps: () => Promise<T>): Promise<T> {
-  try {
-    return await steps()
-  } catch (error) {
-    if (error instanceof AlreadyExistsError || error instanceof NotFoundError) throw error
-    throw new CommitStateUnknownError(`${done}, but what follows failed: ${errorMessage(error)}`, {
-      cause: error,
-    })
-  }
-}
-
-function exists(identifier: TableIdentifier): AlreadyExistsError {
-  return new AlreadyExistsError('the table exists already', {
-    facts: { table: formatIdentifier(identifier) },
-  })
-}
-
-function busy(identifier: TableIdentifier): UnavailableError {
-  return new UnavailableError('the table is changed by others all the time', {
-    facts: { table: formatIdentifier(identifier) },
-  })
 }

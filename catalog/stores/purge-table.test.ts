@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { seededRandom } from '../../common/index.ts'
+import {
+  AccessDeniedError,
+  type LogFields,
+  UnavailableError,
+  seededRandom,
+  silentLogger,
+} from '../../common/index.ts'
 import { MemoryFileIO } from '../../io/index.ts'
+import { InterceptedFileIO } from '../../tests/support/intercepted-file-io.ts'
 import { InstantClock } from '../../tests/support/instant-clock.ts'
 import type { DataFile, Schema } from '../spec/types.ts'
 import { commitAction } from '../transaction/commit-action.ts'
@@ -124,6 +131,144 @@ describe('dropTable() with purge', () => {
     const before = await locations()
     await other.dropTable(gone, { purge: true })
     expect(await locations()).toEqual(before)
+  })
+
+  /** Two tables: `orders`, and `around` it, whose metadata lies apart and which needs a file of `orders`. */
+  async function makeAround() {
+    const lake = await makeTables()
+    const orders = { namespace: ['shop'], name: 'orders' }
+    const { metadata } = await lake.catalog.createTable({ identifier: orders, schema })
+    const file = `${metadata.location}/data/a.parquet`
+    await lake.append('orders', [file])
+    const around = { namespace: ['shop'], name: 'around' }
+    await lake.catalog.createTable({
+      identifier: around,
+      schema,
+      location: `${warehouse}/shop`,
+      properties: { 'write.metadata.path': `${warehouse}/shop/meta` },
+    })
+    await lake.append('around', [file])
+    const { metadataLocation } = await lake.catalog.loadTable(around)
+    expect(metadataLocation).toContain('/shop/meta/')
+    return { ...lake, orders, around, aroundFile: metadataLocation }
+  }
+
+  function told() {
+    const lines: (readonly [string, LogFields | undefined])[] = []
+    const warn = (event: string, fields?: LogFields): void => void lines.push([event, fields])
+    return { lines, logger: { ...silentLogger, warn } }
+  }
+
+  test.each([
+    ['is away for a moment', new UnavailableError('try later')],
+    ['is refused to us', new AccessDeniedError('not for you')],
+  ])('[C22] deletes nothing while the metadata of a table around it %s', async (_, error) => {
+    const { io, orders, aroundFile, locations } = await makeAround()
+    const before = await locations()
+    const { lines, logger } = told()
+    const faulty = new InterceptedFileIO(io)
+    faulty.read = (location, range) => {
+      if (location === aroundFile) throw error
+      return io.read(location, range)
+    }
+    const catalog = new ObjectStoreCatalog({ io: faulty, warehouse, logger })
+    await catalog.dropTable(orders, { purge: true })
+    expect(await locations()).toEqual(before)
+    expect(lines.map(([event, fields]) => [event, fields?.['table']])).toEqual([
+      ['table.purge-incomplete', 'shop.orders'],
+    ])
+    const reason = String(lines[0]?.[1]?.['error'])
+    expect(reason).toContain('table=shop.around')
+    expect(reason).toContain(error.message)
+  })
+
+  test('[C22] nor while that metadata is damaged, gone or of a pointer that says no place', async () => {
+    const { io, catalog, orders, aroundFile, locations } = await makeAround()
+    const pointer = `${warehouse}/_catalog/tables/shop/around.json`
+    const { location: _, ...older } = JSON.parse(Buffer.from(await io.read(pointer)).toString())
+    await io.write(aroundFile, Buffer.from('{'))
+    const before = await locations()
+    const { metadataLocation } = await catalog.loadTable(orders)
+    const purge = async (): Promise<void> => {
+      const cold = new ObjectStoreCatalog({ io, warehouse })
+      await cold.dropTable(orders, { purge: true })
+      expect(await locations()).toEqual(before)
+      await cold.registerTable(orders, metadataLocation)
+    }
+    await purge()
+    await io.write(pointer, Buffer.from(JSON.stringify(older)))
+    await purge()
+    await io.delete([aroundFile])
+    before.splice(before.indexOf(aroundFile), 1)
+    await purge()
+  })
+
+  test('tables elsewhere are not even read: broken, nameless or many, they cost a purge nothing', async () => {
+    const { io, catalog, append, locations } = await makeTables()
+    const orders = { namespace: ['shop'], name: 'orders' }
+    const away = { namespace: ['shop'], name: 'away' }
+    const nameless = { namespace: ['shop'], name: 'nameless' }
+    const { metadataLocation } = await catalog.createTable({ identifier: away, schema })
+    await io.write(metadataLocation, Buffer.from('{'))
+    await catalog.createTable({ identifier: nameless, schema })
+    const before = await locations()
+    const { metadata } = await catalog.createTable({ identifier: orders, schema })
+    await append('orders', [`${metadata.location}/data/a.parquet`])
+    // Neither has a uuid, as tables of version 1 may.
+    for (const { name } of [orders, nameless]) {
+      const pointer = `${warehouse}/_catalog/tables/shop/${name}.json`
+      const document = JSON.parse(Buffer.from(await io.read(pointer)).toString())
+      await io.write(pointer, Buffer.from(JSON.stringify({ ...document, tableUuid: '' })))
+    }
+    const read: string[] = []
+    const counted = new InterceptedFileIO(io)
+    counted.read = (location, range) => {
+      read.push(location)
+      return io.read(location, range)
+    }
+    const { lines, logger } = told()
+    const cold = new ObjectStoreCatalog({ io: counted, warehouse, logger })
+    await cold.dropTable(orders, { purge: true })
+    expect(lines).toEqual([])
+    expect(await locations()).toEqual(before)
+    expect(read.filter((location) => !location.startsWith(metadata.location))).toEqual([])
+  })
+
+  test('keeps the place of a table through a rename, and its metadata out of the cache', async () => {
+    const { io, orders, around, aroundFile, locations } = await makeAround()
+    const moved = { namespace: ['shop'], name: 'moved' }
+    let times = 0
+    const counted = new InterceptedFileIO(io)
+    counted.read = (location, range) => {
+      if (location === aroundFile) times++
+      return io.read(location, range)
+    }
+    const catalog = new ObjectStoreCatalog({ io: counted, warehouse })
+    await catalog.renameTable(around, moved)
+    const pointer = Buffer.from(await io.read(`${warehouse}/_catalog/tables/shop/moved.json`))
+    expect(JSON.parse(pointer.toString())).toMatchObject({ location: `${warehouse}/shop` })
+    await catalog.dropTable(orders, { purge: true })
+    expect(times).toBe(1)
+    await catalog.loadTable(moved)
+    await catalog.loadTable(moved)
+    expect(times).toBe(2)
+    expect(await locations()).toContain(`${warehouse}/shop/orders/data/a.parquet`)
+  })
+
+  test('[C22] deletes nothing and says so while a pointer of the catalog cannot be read', async () => {
+    const { io, catalog, append, locations } = await makeTables()
+    const orders = { namespace: ['shop'], name: 'orders' }
+    await catalog.createTable({ identifier: orders, schema })
+    await append('orders', [`${warehouse}/shop/orders/data/a.parquet`])
+    const broken = `${warehouse}/_catalog/tables/shop/broken.json`
+    await io.write(broken, Buffer.from('{'))
+    const before = await locations()
+    const { lines, logger } = told()
+    const cold = new ObjectStoreCatalog({ io, warehouse, logger })
+    await cold.dropTable(orders, { purge: true })
+    expect(await locations()).toEqual(before)
+    expect(lines).toHaveLength(1)
+    expect(String(lines[0]?.[1]?.['error'])).toContain(broken)
   })
 
   test('deletes nothing of a table with gc.enabled=false', async () => {

@@ -3,10 +3,11 @@
  *
  * Only what the table's metadata reaches, what lies below its location and what no other table of the
  * catalog reaches: a folder may be shared with another table, a registered table may point to files
- * that are not its own. Data goes first
- * and metadata last, so what an interrupted purge leaves can still be found from the tombstone. Best
- * effort: the drop itself has happened.
+ * that are not its own. Data goes first and metadata last, so what an interrupted purge leaves can
+ * still be found from the tombstone. Best effort, as the drop itself has happened: what stops it is
+ * logged, with the table.
  */
+import { errorMessage, formatIdentifier, type Logger } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import { readManifestEntries, readSnapshotManifests } from '../manifest/snapshot-manifests.ts'
 import type { TableMetadata } from '../spec/types.ts'
@@ -17,16 +18,25 @@ import type { TablePointer } from './table-pointer.ts'
 
 const deletesPerCall = 500
 
+export interface PurgeTools {
+  readonly io: FileIO
+  readonly files: MetadataFiles
+  readonly logger: Logger
+}
+
 /** `listOthers` names the tables that exist, of every namespace; the dropped one is not among them. */
 export async function purgeTable(
-  io: FileIO,
-  files: MetadataFiles,
-  metadataLocation: string,
+  { io, files, logger }: PurgeTools,
+  { identifier, metadataLocation }: TablePointer,
   listOthers: () => Promise<readonly TablePointer[]>,
 ): Promise<void> {
+  const table = formatIdentifier(identifier)
   try {
     const metadata = await files.read(metadataLocation)
-    if (metadata.properties['gc.enabled']?.toLowerCase() === 'false') return
+    if (metadata.properties['gc.enabled']?.toLowerCase() === 'false') {
+      logger.warn('table.purge-skipped', { table, metadataLocation, reason: 'gc.enabled=false' })
+      return
+    }
     const needed = await filesOfOthers(io, files, metadata, await listOthers())
     const isOwn = (location: string): boolean =>
       isBelow(metadata.location, location) && !needed.has(plainLocation(location))
@@ -36,8 +46,9 @@ export async function purgeTable(
     await deleteOwn(io, isOwn, [...manifests, ...statisticsFiles(metadata)])
     await deleteOwn(io, isOwn, [...lists, ...older])
     await files.discard([metadataLocation].filter(isOwn))
-  } catch {
+  } catch (error) {
     // The table is gone for every reader; what is left is garbage, not harm.
+    logger.warn('table.purge-incomplete', { table, metadataLocation, error: errorMessage(error) })
   }
 }
 

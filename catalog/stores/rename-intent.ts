@@ -105,10 +105,8 @@ async function claimTarget(
     location: tools.locationOf(intent.to),
     base: target,
     payload: {
+      ...source.payload,
       identifier: intent.to,
-      metadataLocation: source.payload.metadataLocation,
-      tableUuid: source.payload.tableUuid,
-      dropped: false,
       intent: { kind: 'rename-from', id: intent.id, from: source.payload.identifier },
     },
     policy: tools.policy,

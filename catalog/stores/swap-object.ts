@@ -20,6 +20,7 @@ import {
   NotFoundError,
   type Random,
   type RetryPolicy,
+  UnsupportedError,
   ValidationError,
   asBigint,
   backoffMs,
@@ -75,6 +76,9 @@ export type SwapOutcome<Payload> =
   /** Certain: another swap was built on our base, so ours can never land. */
   | { readonly kind: 'lost'; readonly current: SwapState<Payload> }
 
+/** Is told of an object that is left out as nobody can read it. */
+export type UnreadableHandler = (location: string, error: unknown) => void
+
 export class SwapObject<Payload> {
   readonly #tools: SwapTools
   readonly #codec: PayloadCodec<Payload>
@@ -95,12 +99,27 @@ export class SwapObject<Payload> {
     }
   }
 
-  /** Reads several objects, a few at a time; missing ones are left out. */
-  async readMany(locations: readonly string[]): Promise<readonly SwapState<Payload>[]> {
+  /**
+   * Reads several objects, a few at a time; missing ones are left out. So is, where `skip` is
+   * given and told of it, what no later try could read: damaged, or of a newer release.
+   */
+  async readMany(
+    locations: readonly string[],
+    skip?: UnreadableHandler,
+  ): Promise<readonly SwapState<Payload>[]> {
+    const read = async (location: string): Promise<SwapState<Payload> | undefined> => {
+      try {
+        return await this.read(location)
+      } catch (error) {
+        const isLasting = error instanceof CorruptDataError || error instanceof UnsupportedError
+        if (skip === undefined || !isLasting) throw error
+        skip(location, error)
+        return undefined
+      }
+    }
     const found: SwapState<Payload>[] = []
     for (let start = 0; start < locations.length; start += parallelReads) {
-      const some = locations.slice(start, start + parallelReads)
-      const states = await Promise.all(some.map((location) => this.read(location)))
+      const states = await Promise.all(locations.slice(start, start + parallelReads).map(read))
       found.push(...states.filter((state) => state !== undefined))
     }
     return found

@@ -13,6 +13,7 @@ import {
   UnsupportedError,
   isJsonObject,
 } from '../../common/index.ts'
+import type { TableMetadata } from '../spec/types.ts'
 import type { PayloadCodec } from './swap-object.ts'
 
 /** In the source: pending while the table is live, done once it is dropped. */
@@ -34,7 +35,10 @@ export type PointerIntent = RenameToIntent | RenameFromIntent
 export interface TablePointer {
   readonly identifier: TableIdentifier
   readonly metadataLocation: string
+  /** Empty for a table of version 1 without one; compare by `isSameUuid`. */
   readonly tableUuid: string
+  /** Where the table lies, as its metadata says; pointers of older releases lack it. */
+  readonly location?: string
   /** A tombstone: the name is free, the history of the object goes on. */
   readonly dropped: boolean
   /** The drop asked for the files to be deleted; kept so that an interrupted purge can be found. */
@@ -42,17 +46,27 @@ export interface TablePointer {
   readonly intent?: PointerIntent
 }
 
+/** The pointer to a table that exists. */
+export function pointerTo(
+  identifier: TableIdentifier,
+  metadataLocation: string,
+  { tableUuid, location }: TableMetadata,
+): TablePointer {
+  return { identifier, metadataLocation, tableUuid, location, dropped: false }
+}
+
 export const tablePointerCodec: PayloadCodec<TablePointer> = {
   toJson: (pointer) => ({
     identifier: identifierToJson(pointer.identifier),
     metadataLocation: pointer.metadataLocation,
     tableUuid: pointer.tableUuid,
+    ...(pointer.location === undefined ? {} : { location: pointer.location }),
     dropped: pointer.dropped,
     ...(pointer.purge === undefined ? {} : { purge: pointer.purge }),
     ...(pointer.intent === undefined ? {} : { intent: intentToJson(pointer.intent) }),
   }),
   fromJson: (json, where) => {
-    const { metadataLocation, tableUuid, dropped, purge, intent } = json
+    const { metadataLocation, tableUuid, location, dropped, purge, intent } = json
     if (typeof metadataLocation !== 'string' || typeof tableUuid !== 'string') {
       throw damaged(where, 'no metadata location or table uuid')
     }
@@ -61,11 +75,17 @@ export const tablePointerCodec: PayloadCodec<TablePointer> = {
       identifier: identifierFromJson(json['identifier'], where),
       metadataLocation,
       tableUuid,
+      ...(typeof location === 'string' ? { location } : {}),
       dropped,
       ...(typeof purge === 'boolean' ? { purge } : {}),
       ...(intent === undefined ? {} : { intent: intentFromJson(intent, where) }),
     }
   },
+}
+
+/** The empty text stands for a table without a uuid and never equals another. */
+export function isSameUuid(left: string, right: string): boolean {
+  return left !== '' && left === right
 }
 
 function intentToJson(intent: PointerIntent): JsonObject {

@@ -13,7 +13,13 @@ import {
 } from '../../common/index.ts'
 import { catalogFolder, encodeName, encodeNamespace } from './object-names.ts'
 import { settleRename } from './rename-intent.ts'
-import { SwapObject, type SwapOutcome, type SwapState, type SwapTools } from './swap-object.ts'
+import {
+  SwapObject,
+  type SwapOutcome,
+  type SwapState,
+  type SwapTools,
+  type UnreadableHandler,
+} from './swap-object.ts'
 import { type TablePointer, tablePointerCodec } from './table-pointer.ts'
 
 export type PointerState = SwapState<TablePointer>
@@ -83,6 +89,29 @@ export class TablePointers {
     return this.#listLive(this.#folder)
   }
 
+  /**
+   * A table of any namespace that exists and is `wanted`. Only renames of such tables are settled, so
+   * the others need not be sound; `skip` is told of pointers that nobody can read.
+   */
+  async find(
+    wanted: (pointer: TablePointer) => boolean,
+    skip: UnreadableHandler,
+  ): Promise<TablePointer | undefined> {
+    const skipped = new Map<string, unknown>()
+    const note = (location: string, error: unknown): void => void skipped.set(location, error)
+    for (let round = 0; round < settlingsMax; round++) {
+      const states = await this.#objects.readMany(await this.#listLocations(this.#folder), note)
+      const found = states.map((state) => state.payload).filter(wanted)
+      const pending = found.filter((pointer) => pointer.intent !== undefined)
+      if (pending.length === 0) {
+        for (const [location, error] of skipped) skip(location, error)
+        return found.find((pointer) => !pointer.dropped)
+      }
+      for (const pointer of pending) await this.settle(pointer)
+    }
+    throw renamedAllTheTime(this.#folder)
+  }
+
   async #listLive(folder: string): Promise<readonly TablePointer[]> {
     for (let round = 0; round < settlingsMax; round++) {
       const states = await this.#objects.readMany(await this.#listLocations(folder))
@@ -92,7 +121,7 @@ export class TablePointers {
       // The end of a rename may be a pointer that this listing does not hold: list again.
       for (const pointer of pending) await this.settle(pointer)
     }
-    throw new UnavailableError('tables are renamed by others all the time', { facts: { folder } })
+    throw renamedAllTheTime(folder)
   }
 
   async #listLocations(folder: string): Promise<readonly string[]> {
@@ -135,6 +164,10 @@ export class TablePointers {
   #locationOf(identifier: TableIdentifier): string {
     return `${this.#folderOf(identifier.namespace)}${encodeName(identifier.name)}.json`
   }
+}
+
+function renamedAllTheTime(folder: string): UnavailableError {
+  return new UnavailableError('tables are renamed by others all the time', { facts: { folder } })
 }
 
 function sameIdentifier(left: TableIdentifier, right: TableIdentifier): boolean {

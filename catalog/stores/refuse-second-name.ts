@@ -1,0 +1,45 @@
+/**
+ * One table, one name: what stands between a registration and a table that the catalog has already.
+ *
+ * Two names of one table would each drop, expire and purge the files of the other.
+ */
+import {
+  AlreadyExistsError,
+  errorMessage,
+  formatIdentifier,
+  type Logger,
+} from '../../common/index.ts'
+import { plainLocation } from './location-rules.ts'
+import { isSameUuid } from './table-pointer.ts'
+import type { TablePointers } from './table-pointers.ts'
+
+export interface NewName {
+  readonly metadataLocation: string
+  readonly tableUuid: string
+}
+
+/**
+ * Throws AlreadyExistsError when a table of the catalog has that metadata file or that uuid. A pointer
+ * that nobody can read, damaged or of a newer release, is passed over and told: it must not stop the
+ * registrations of all other tables.
+ */
+export async function refuseSecondName(
+  pointers: TablePointers,
+  { metadataLocation, tableUuid }: NewName,
+  logger: Logger,
+): Promise<void> {
+  const file = plainLocation(metadataLocation)
+  const twin = await pointers.find(
+    (other) =>
+      isSameUuid(other.tableUuid, tableUuid) || plainLocation(other.metadataLocation) === file,
+    (object, error) =>
+      logger.warn('catalog.pointer-skipped', { object, error: errorMessage(error) }),
+  )
+  if (twin === undefined) return
+  const table = formatIdentifier(twin.identifier)
+  throw new AlreadyExistsError(
+    'the catalog has this table already: read an older state of it by time travel, keep one as a ' +
+      'branch or a tag, or rename the table; to register it anew drop it first, without purge',
+    { facts: { table, uuid: tableUuid === '' ? undefined : tableUuid } },
+  )
+}

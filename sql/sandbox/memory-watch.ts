@@ -7,25 +7,30 @@
  */
 import { readFile } from 'node:fs/promises'
 import type { Clock } from '../../common/index.ts'
+import type { QueryLimits } from './messages.ts'
 
-/**
- * What a child takes beside DuckDB's buffers: node and DuckDB themselves (about 130 MB), rows on
- * their way out, slack.
- */
+/** What a child takes beside DuckDB's buffers and rows: node and DuckDB themselves (about 130 MB), slack. */
 const runtimeBytes = 384 * 2 ** 20
+/**
+ * Rows on their way out stand side by side as DuckDB's vectors, as JavaScript and as the message to the
+ * parent, and few large ones are all in one batch: 2.8 times the result was measured.
+ */
+const copiesOfResult = 3
 const intervalMs = 50
 
-/** Resident bytes of one whose DuckDB may use `memoryBytesMax`; more is the query's fault. */
-export function residentBytesMax(memoryBytesMax: number): number {
-  return memoryBytesMax + runtimeBytes
+export type MemoryLimits = Pick<QueryLimits, 'memoryBytesMax' | 'resultBytesMax'>
+
+/** Resident bytes of a child; more is the query's fault. */
+export function residentBytesMax({ memoryBytesMax, resultBytesMax }: MemoryLimits): number {
+  return memoryBytesMax + copiesOfResult * resultBytesMax + runtimeBytes
 }
 
 /**
  * For the kernel (RLIMIT_DATA): bounds what a query can take between two looks. Allocators keep
  * address space that they do not use, so there is room above what may be resident.
  */
-export function dataBytesMax(memoryBytesMax: number): number {
-  return 2 * residentBytesMax(memoryBytesMax) + 2 ** 30
+export function dataBytesMax(limits: MemoryLimits): number {
+  return 2 * residentBytesMax(limits) + 2 ** 30
 }
 
 export interface MemoryWatchOptions {
@@ -52,9 +57,9 @@ export async function watchMemory(options: MemoryWatchOptions): Promise<void> {
 }
 
 /** Whether a process that has served a query has room for another: in memory, and of its address space. */
-export async function hasGivenBack(processId: number, memoryBytesMax: number): Promise<boolean> {
+export async function hasGivenBack(processId: number, limits: MemoryLimits): Promise<boolean> {
   const { resident = 0, data = 0 } = await memoryOf(processId)
-  const room = dataBytesMax(memoryBytesMax) - residentBytesMax(memoryBytesMax)
+  const room = dataBytesMax(limits) - residentBytesMax(limits)
   return resident <= runtimeBytes && data <= room
 }
 

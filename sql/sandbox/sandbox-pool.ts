@@ -2,7 +2,7 @@
  * The children of a server: some kept warm, never more than a bound, a bounded queue before them.
  *
  * A child serves one query at a time. One that was killed, crashed or served its share of queries is
- * replaced, not repaired.
+ * replaced, not repaired; one that holds much of a query's memory gets a moment to give it back.
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ import {
   type Logger,
 } from '../../common/index.ts'
 import { findConfinement, type Confinement } from './confinement.ts'
-import { dataBytesMax } from './memory-watch.ts'
+import { dataBytesMax, hasGivenBack } from './memory-watch.ts'
 import type { QueryLimits } from './messages.ts'
 import { SandboxChild } from './sandbox-child.ts'
 import { SandboxSession } from './sandbox-session.ts'
@@ -36,6 +36,8 @@ export interface SandboxPoolOptions {
   readonly timeoutMs: number
   readonly clock: Clock
   readonly logger: Logger
+  /** Whether a process has room for the next query; `hasGivenBack` unless a test says it. */
+  readonly hasRoom?: (processId: number, limits: QueryLimits) => Promise<boolean>
 }
 
 interface Waiter {
@@ -46,6 +48,8 @@ interface Waiter {
 const warmMax = 2
 /** Bounds what may gather in a process over its life. */
 const queriesPerChildMax = 500
+/** Allocators give memory back some time after it was freed. */
+const restMs = 1_000
 
 /** DuckDB's own bound on what it spills shall speak first: it says what to do. */
 function fileBytesMax({ tempBytesMax }: QueryLimits): number {
@@ -61,14 +65,16 @@ export class SandboxPool {
   readonly #served = new Map<SandboxChild, number>()
   readonly #waiting: Waiter[] = []
   readonly #starting = new Set<Promise<void>>()
+  /** Served a query that needed much memory; not counted as children, and no more than `warmMax`. */
+  readonly #resting = new Set<SandboxChild>()
+  readonly #stopping = new AbortController()
   #number = 0
-  #isStopped = false
 
   /** Throws UnavailableError when no child comes up, UnsupportedError when a required wall is missing. */
   static async start(options: SandboxPoolOptions): Promise<SandboxPool> {
     const confinement = await findConfinement({
       fileBytesMax: fileBytesMax(options.limits),
-      dataBytesMax: dataBytesMax(options.limits.memoryBytesMax),
+      dataBytesMax: dataBytesMax(options.limits),
     })
     if (options.mode === 'required' && !confinement.isNetworkless) {
       throw new UnsupportedError(
@@ -117,12 +123,17 @@ export class SandboxPool {
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true
+    const resting = [...this.#resting]
     const stopping = new UnavailableError('the server is stopping')
+    this.#stopping.abort(stopping)
     for (const { reject } of this.#waiting.splice(0)) reject(stopping)
     await Promise.allSettled(this.#starting)
-    await Promise.all([...this.#children].map((child) => child.stop()))
+    await Promise.all([...this.#children, ...resting].map((child) => child.stop()))
     await rm(this.#directory, { recursive: true, force: true })
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopping.signal.aborted
   }
 
   async #take(signal: AbortSignal | undefined): Promise<SandboxChild> {
@@ -208,15 +219,52 @@ export class SandboxPool {
   #release(child: SandboxChild, isClean: boolean): void {
     const served = (this.#served.get(child) ?? 0) + 1
     this.#served.set(child, served)
-    if (isClean && child.isAlive && served < queriesPerChildMax) {
+    if (isClean && served < queriesPerChildMax) void this.#giveOrRest(child)
+    else this.#replace(child)
+  }
+
+  /** One that kept much of a query's memory would have the next one pay for it. */
+  async #giveOrRest(child: SandboxChild): Promise<void> {
+    if (await this.#hasRoom(child)) {
       this.#give(child)
       return
     }
+    if (this.#isStopped || !child.isAlive || this.#resting.size >= warmMax) {
+      this.#replace(child)
+      return
+    }
+    this.#children.delete(child)
+    this.#resting.add(child)
+    this.#keepWarm(1)
+    const { clock, concurrency } = this.#options
+    await clock.sleep(restMs, this.#stopping.signal).catch(() => undefined)
+    const hasRoom = await this.#hasRoom(child)
+    this.#resting.delete(child)
+    if (hasRoom && this.#children.size + this.#starting.size < concurrency) {
+      this.#children.add(child)
+      this.#give(child)
+    } else {
+      this.#replace(child)
+    }
+  }
+
+  async #hasRoom({ isAlive, processId }: SandboxChild): Promise<boolean> {
+    const { limits, hasRoom = hasGivenBack } = this.#options
+    return isAlive && (processId === undefined || hasRoom(processId, limits))
+  }
+
+  #replace(child: SandboxChild): void {
     this.#discard(child)
+    this.#keepWarm(warmMax)
+  }
+
+  /** Starts one where fewer than `count` are ready: the next query shall not wait for a start. */
+  #keepWarm(count: number): void {
     if (this.#isStopped) return
     this.#growIfNeeded()
-    if (this.#children.size + this.#starting.size > 0) return
-    // The next query shall not wait for a start.
+    const ready = this.#idle.length + this.#starting.size - this.#waiting.length
+    const isFull = this.#children.size + this.#starting.size >= this.#options.concurrency
+    if (ready >= count || isFull) return
     this.#grow().catch((error: unknown) => {
       this.#options.logger.error('query.child-not-started', { reason: errorMessage(error) })
     })

@@ -15,7 +15,7 @@ import type {
   RelationDefinition,
   SessionRows,
 } from '../query/query-session.ts'
-import { hasGivenBack, residentBytesMax, watchMemory } from './memory-watch.ts'
+import { residentBytesMax, watchMemory } from './memory-watch.ts'
 import type { ChildCallName, ChildCalls, QueryLimits } from './messages.ts'
 import type { SandboxChild } from './sandbox-child.ts'
 
@@ -118,8 +118,10 @@ export class SandboxSession implements QuerySession {
     // Cleaning up takes milliseconds that nobody needs to wait for, within the query's own time.
     void child
       .call('close')
-      .then(() => this.#hasGivenBack())
-      .then(release, () => release(false))
+      .then(
+        () => release(true),
+        () => release(false),
+      )
       .finally(() => this.#timer.abort(new Error('closed')))
   }
 
@@ -141,7 +143,7 @@ export class SandboxSession implements QuerySession {
     if (child.processId === undefined) return
     void watchMemory({
       processId: child.processId,
-      bytesMax: residentBytesMax(limits.memoryBytesMax),
+      bytesMax: residentBytesMax(limits),
       clock,
       signal: this.#timer.signal,
       onExceeded: (bytes) => {
@@ -153,12 +155,6 @@ export class SandboxSession implements QuerySession {
         )
       },
     })
-  }
-
-  /** A process that kept much of a query's memory would have the next one pay for it. */
-  async #hasGivenBack(): Promise<boolean> {
-    const { child, limits } = this.#options
-    return child.processId === undefined || hasGivenBack(child.processId, limits.memoryBytesMax)
   }
 
   #after(ms: number, act: () => void): void {

@@ -301,6 +301,74 @@ describe('openSandboxedEngine()', () => {
   })
 })
 
+describe('SandboxPool', () => {
+  it('lets a child that kept memory rest, has another ready meanwhile, and takes it back', async () => {
+    const looked: number[] = []
+    let endRest = (): void => undefined
+    const rested = new Promise<void>((resolve) => {
+      endRest = resolve
+    })
+    const pool = await SandboxPool.start({
+      ...poolOptions,
+      clock: {
+        now: () => systemClock.now(),
+        monotonic: () => systemClock.monotonic(),
+        sleep: (ms, signal) => (ms === 1_000 ? rested : systemClock.sleep(ms, signal)),
+      },
+      hasRoom: async (processId) => looked.push(processId) > 1,
+    })
+    const serve = async (): Promise<void> => (await pool.openSession()).close()
+    const untilLooked = async (times: number): Promise<void> => {
+      for (let tries = 0; tries < 100 && looked.length < times; tries++) await systemClock.sleep(50)
+      expect(looked).toHaveLength(times)
+    }
+    try {
+      await serve()
+      await untilLooked(1)
+      await serve()
+      await untilLooked(2)
+      expect(looked[1]).not.toBe(looked[0])
+      endRest()
+      await untilLooked(3)
+      expect(looked[2]).toBe(looked[0])
+      // Both are there for two at once, and no third.
+      const both = await Promise.all([pool.openSession(), pool.openSession()])
+      await Promise.all(both.map((session) => session.close()))
+      await untilLooked(5)
+      expect(new Set(looked).size).toBe(2)
+    } finally {
+      await pool.stop()
+    }
+  })
+
+  it('replaces a child that kept its memory for a second', async () => {
+    const looked: number[] = []
+    const pool = await SandboxPool.start({
+      ...poolOptions,
+      concurrency: 1,
+      hasRoom: async (processId) => {
+        looked.push(processId)
+        return processId !== looked[0]
+      },
+    })
+    try {
+      await (await pool.openSession()).close()
+      await systemClock.sleep(500)
+      const status = (): Promise<string> =>
+        readFile(`/proc/${looked[0]}/status`, 'utf8').catch(() => 'gone')
+      expect(await status()).not.toBe('gone')
+      await (await pool.openSession()).close()
+      for (let tries = 0; tries < 60 && (await status()) !== 'gone'; tries++) {
+        await systemClock.sleep(50)
+      }
+      expect(await status()).toBe('gone')
+      expect(looked.filter((pid) => pid === looked[0])).toHaveLength(2)
+    } finally {
+      await pool.stop()
+    }
+  })
+})
+
 describe('limits', () => {
   it('[S5] end a query that takes too long, and only that', async () => {
     const impatient = await open({ timeoutMs: 700 })
@@ -346,6 +414,19 @@ describe('limits', () => {
     }
   })
 
+  it('[S5] let results near query.max_result_bytes through, in few large rows and in many', async () => {
+    const wide = await open({ limits: { ...limits, memoryBytesMax: 512e6, resultBytesMax: 256e6 } })
+    for (const [sql, count] of [
+      ["SELECT repeat('x', 120000000) || i::VARCHAR FROM range(2) t(i)", 2],
+      ["SELECT repeat('x', 100000) || i::VARCHAR FROM range(2500) t(i)", 2500],
+    ] as const) {
+      const result = await wide.query(sql)
+      let rows = 0
+      for await (const batch of result.batches) rows += batch.length
+      expect(rows).toBe(count)
+    }
+  })
+
   it('[S5] have the kernel bound the memory of each process too', async () => {
     const wall = { isNetworkless: engine.isNetworkless, reason: engine.networkReason }
     if (!requireNetworkWall(wall)) return
@@ -355,7 +436,7 @@ describe('limits', () => {
       readFile(`/proc/${pid}/limits`, 'utf8').catch(() => '')
     const texts = await Promise.all((await queryProcesses()).map(limitsOf))
     const bytes = texts.map((text) => Number(/Max data size\s+(\d+)/.exec(text)?.[1]))
-    expect(bytes).toContain(dataBytesMax(limits.memoryBytesMax))
+    expect(bytes).toContain(dataBytesMax(limits))
   })
 
   it('[S5] let so many queries wait and no more', async () => {

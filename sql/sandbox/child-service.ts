@@ -10,6 +10,9 @@ import { lockDown } from './lock-down.ts'
 import type { ChildCalls, ChildSettings } from './messages.ts'
 import { rowBytes } from './row-bytes.ts'
 
+/** Half of what the parent lets a child hold between queries (memory-watch.ts). */
+const residentBytesWanted = 192 * 2 ** 20
+
 interface Instance {
   readonly database: Database
   readonly directory: string
@@ -74,6 +77,8 @@ export function childService(settings: ChildSettings): ChildCalls {
       session = undefined
       rows = undefined
       await closeInstance(await instance)
+      // Rows that have been sent would lie in the heap until the next query needs room.
+      if (process.memoryUsage.rss() > residentBytesWanted) globalThis.gc?.()
       // The next query finds its instance ready; nothing of this one is left in it.
       instance = openInstance(settings, ++number)
       await instance

@@ -13,7 +13,8 @@ import type { QueryLimits } from './messages.ts'
 const runtimeBytes = 384 * 2 ** 20
 /**
  * Rows on their way out stand side by side as DuckDB's vectors, as JavaScript and as the message to the
- * parent, and few large ones are all in one batch: 2.8 times the result was measured.
+ * parent, and few large ones are all in one batch: 2.7 to 3.3 times the
+ * result was measured, and `runtimeBytes` has room for the difference.
  */
 const copiesOfResult = 3
 const intervalMs = 50

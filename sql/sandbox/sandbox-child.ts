@@ -82,7 +82,7 @@ export class SandboxChild {
   }
 
   private constructor({ confinement, directory }: SandboxChildOptions) {
-    const nodeOptions = [`--max-old-space-size=${heapMegabytes}`]
+    const nodeOptions = [`--max-old-space-size=${heapMegabytes}`, '--expose-gc']
     const command = confinement.confine(moduleCommand(program, nodeOptions))
     const [file = '', ...values] = command
     this.#process = spawn(file, values, {

@@ -54,7 +54,8 @@ export function historyColumns(
 type MetaColumns = SnapshotConfig['metaColumns']
 type MetaNames = Pick<HistoryColumns, 'scdId' | 'updatedAt' | 'validFrom' | 'validTo' | 'isDeleted'>
 
-function metaNames(style: MetaColumns): MetaNames {
+/** What the columns of a history are called. */
+export function metaNames(style: MetaColumns): MetaNames {
   const prefix = style === 'dbt' ? 'dbt_' : ''
   return {
     scdId: `${prefix}scd_id`,

@@ -3,7 +3,7 @@ import type { QueryStage } from '../../sql/index.ts'
 import { openQueryStage } from '../../sql/index.ts'
 import type { DataTest, SnapshotConfig } from '../../common/settings/index.ts'
 import { unreachable, ValidationError } from '../../common/index.ts'
-import { historyColumns } from '../materialize/history-columns.ts'
+import { historyColumns, metaNames } from '../materialize/history-columns.ts'
 import { quote } from '../materialize/history-sql.ts'
 import { historyFaults } from '../materialize/keep-history.ts'
 import type { BatchTools } from '../materialize/materialize.ts'
@@ -144,11 +144,7 @@ function historyTest({
     sql: async (_rendering, stage) => {
       await stage.load('shape', `SELECT * FROM ${quoted(model.table)} LIMIT 0`)
       const stored = await stage.columns('shape')
-      const own = new Set(
-        ['scd_id', 'updated_at', 'valid_from', 'valid_to', 'is_deleted'].map(
-          (name) => (config.metaColumns === 'dbt' ? 'dbt_' : '') + name,
-        ),
-      )
+      const own = new Set(Object.values(metaNames(config.metaColumns)))
       const shared = config.updatedAt
       const source = stored.filter(({ name }) => !own.has(name) || name === shared)
       const columns = historyColumns(model.file, config, source)

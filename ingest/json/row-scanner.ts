@@ -9,7 +9,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { joinPath } from './column-names.ts'
-import { faultSignal, jsonBytes, nestingDepthMax } from './json-cursor.ts'
+import { faultSignal, jsonBytes, nestingDepthMax as depthMax } from './json-cursor.ts'
 import { ScalarCursor } from './scalar-cursor.ts'
 import { type FieldTable, type KeyPattern, NodeKind, type ScanNode } from './scan-plan.ts'
 import {
@@ -25,7 +25,6 @@ import { unknownFieldFault } from './unknown-field.ts'
 const { QUOTE, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET, MINUS } = jsonBytes
 const { stringStop } = jsonBytes
 const kinds = NodeKind
-const depthMax = nestingDepthMax
 
 export const ScanResult = {
   /** The record can be a row. */
@@ -387,10 +386,8 @@ export class RowScanner extends ScalarCursor {
     this.anything(depth)
     // A null says no more than a missing key does.
     if (isNull) return
-    if (table.lowerCaseNames.has(name.toLowerCase())) {
-      this.fail(`field ${path} differs from a column of the table only in upper and lower case`)
-    }
-    const fault = unknownFieldFault(path, name, this.data.subarray(start, this.pos))
+    const value = this.data.subarray(start, this.pos)
+    const fault = unknownFieldFault(path, name, table.lowerCaseNames, value)
     if (fault !== undefined) this.fail(fault)
     this.#unknown ??= path
   }

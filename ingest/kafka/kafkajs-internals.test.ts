@@ -25,16 +25,7 @@ describe('the inside of kafkajs that we lean on', () => {
   })
 
   it('gives a broker two connections, the second for Fetch, and sends any protocol pair', async () => {
-    const broker = await createKafkajsBroker({
-      host: '127.0.0.1',
-      port: 1,
-      clientId: 'test',
-      ssl: undefined,
-      sasl: undefined,
-      connectionTimeoutMs: 1000,
-      requestTimeoutMs: 1000,
-      logCreator: () => () => undefined,
-    })
+    const broker = await unconnectedBroker()
     const { connectionPool } = broker
     expect(connectionPool.pool).toHaveLength(2)
     for (const connection of connectionPool.pool) {
@@ -70,16 +61,7 @@ describe('the inside of kafkajs that we lean on', () => {
   })
 
   it('hands on an answer that came whole without copying it', async () => {
-    const broker = await createKafkajsBroker({
-      host: '127.0.0.1',
-      port: 1,
-      clientId: 'test',
-      ssl: undefined,
-      sasl: undefined,
-      connectionTimeoutMs: 1000,
-      requestTimeoutMs: 1000,
-      logCreator: () => () => undefined,
-    })
+    const broker = await unconnectedBroker()
     const connection = broker.connectionPool.pool[1] as KafkajsConnection & {
       requestQueue: { fulfillRequest: (answer: { payload: Buffer }) => void }
     }
@@ -132,6 +114,20 @@ describe('the inside of kafkajs that we lean on', () => {
     })
   })
 })
+
+/** One that is never connected. */
+function unconnectedBroker(): ReturnType<typeof createKafkajsBroker> {
+  return createKafkajsBroker({
+    host: '127.0.0.1',
+    port: 1,
+    clientId: 'test',
+    ssl: undefined,
+    sasl: undefined,
+    connectionTimeoutMs: 1000,
+    requestTimeoutMs: 1000,
+    logCreator: () => () => undefined,
+  })
+}
 
 /** Answers ApiVersions and, if asked to, Metadata v10 with an empty cluster. */
 function fakeBroker(requests: Buffer[], answersMetadata = true): ReturnType<typeof createServer> {

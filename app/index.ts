@@ -3,8 +3,8 @@
  * other folder from settings; nothing below it knows which parts there are. Heavy parts (DuckDB, the
  * Kafka client, the HTTP server) are loaded by the calls that need them.
  */
-export type { DemoCheck, DemoReporter } from './demo/demo-reporter.ts'
-export { runDemo, type DemoOptions, type DemoTools } from './demo/run-demo.ts'
+export type { DemoCheck, DemoReporter } from '../demo/demo-reporter.ts'
+export { runDemo, type DemoOptions, type DemoTools } from '../demo/run-demo.ts'
 export { startDev, type Dev, type DevOptions } from './dev/start-dev.ts'
 export {
   bucketPolicies,

@@ -1,6 +1,6 @@
 /** Writing to a log and looking after its topics, whichever kind of log it is. */
 import { type Logger, silentLogger } from '../common/index.ts'
-import type { InputSettings } from '../common/settings/index.ts'
+import type { InputSettings } from '../settings/index.ts'
 import type { RecordProducer, TopicAdmin } from '../ingest/index.ts'
 
 export interface LogTools {

@@ -4,7 +4,7 @@
  * The parts are loaded when they are called: most programs replay nothing.
  */
 import type { TableIdentifier } from '../common/index.ts'
-import type { StreamSettings } from '../common/settings/index.ts'
+import type { StreamSettings } from '../settings/index.ts'
 import type { Lake } from './lake.ts'
 import type { ReplayDiff } from './replay/diff-replay.ts'
 import type { ReplayRequest } from './replay/plan-replay.ts'

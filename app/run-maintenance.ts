@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { errorMessage, formatIdentifier, type TableIdentifier } from '../common/index.ts'
-import type { StreamSettings } from '../common/settings/index.ts'
+import type { StreamSettings } from '../settings/index.ts'
 import type { Lake } from './lake.ts'
 import { openCompactor } from './open-compactor.ts'
 

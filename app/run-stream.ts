@@ -1,5 +1,5 @@
 /** Runs a stream of settings on a lake: source, engine and ingest put together. */
-import type { StreamSettings } from '../common/settings/index.ts'
+import type { StreamSettings } from '../settings/index.ts'
 import type { StreamRunOptions, StreamRunResult } from '../ingest/index.ts'
 import type { Lake } from './lake.ts'
 import type { LakeLive } from './open-live.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseLakeSettings, parseStreamSettings, variableSource } from '../common/settings/index.ts'
+import { parseLakeSettings, parseStreamSettings, variableSource } from '../settings/index.ts'
 import { type FileIO, MemoryFileIO } from '../io/index.ts'
 import { checkLake } from './doctor.ts'
 import { type Lake, openLake } from './lake.ts'

@@ -5,7 +5,7 @@
  */
 import { openLake, runLakeStream } from '../app/index.ts'
 import { tuneRuntime } from '../common/index.ts'
-import { parseLakeSettings, parseStreamSettings, variableSource } from '../common/settings/index.ts'
+import { parseLakeSettings, parseStreamSettings, variableSource } from '../settings/index.ts'
 
 interface Job {
   readonly bootstrap: string

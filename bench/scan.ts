@@ -7,11 +7,11 @@
 import { PassThrough } from 'node:stream'
 import { parseArgs } from 'node:util'
 import type { NestedField } from '../catalog/index.ts'
-import { columnLayout } from '../ingest/json/column-layout.ts'
-import { openRowBuffer } from '../ingest/json/row-buffer.ts'
-import { RowScanner, ScanResult } from '../ingest/json/row-scanner.ts'
-import { compileScanPlan } from '../ingest/json/scan-plan.ts'
-import type { RecordBatch } from '../ingest/record-source.ts'
+import { columnLayout } from '../ingest/spool/column-layout.ts'
+import { openRowBuffer } from '../ingest/spool/row-buffer.ts'
+import { RowScanner, ScanResult } from '../ingest/decode/json/row-scanner.ts'
+import { compileScanPlan } from '../ingest/decode/json/scan-plan.ts'
+import type { RecordBatch } from '../ingest/source/record-source.ts'
 import { generateRecords } from './generate.ts'
 
 const { values } = parseArgs({

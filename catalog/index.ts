@@ -7,12 +7,12 @@ export {
   formatTimestamp,
   parseDate,
   parseTimestamp,
-} from './spec/calendar.ts'
-export { parsePartitionBy } from './spec/partition-by.ts'
-export { partitionKey } from './spec/partition-key.ts'
-export { formatPartitionValue, formatValue } from './spec/partition-path.ts'
-export { partitionTypes } from './spec/partition-types.ts'
-export { schemaFromJson, schemaToJson } from './spec/schema-json.ts'
+} from './format/calendar.ts'
+export { parsePartitionBy } from './format/partition-by.ts'
+export { partitionKey } from './format/partition-key.ts'
+export { formatPartitionValue, formatValue } from './format/partition-path.ts'
+export { partitionTypes } from './format/partition-types.ts'
+export { schemaFromJson, schemaToJson } from './format/schema-json.ts'
 export {
   assignFreshIds,
   fieldById,
@@ -20,7 +20,7 @@ export {
   findField,
   indexFields,
   validateSchema,
-} from './spec/schema.ts'
+} from './format/schema.ts'
 export {
   compareUtf8,
   compareValues,
@@ -30,7 +30,7 @@ export {
   parseDecimal,
   valueFromJson,
   valueToJson,
-} from './spec/single-value.ts'
+} from './format/single-value.ts'
 export {
   currentSchema,
   currentSnapshot,
@@ -39,10 +39,10 @@ export {
   partitionSpecById,
   schemaById,
   snapshotById,
-} from './spec/table-metadata.ts'
-export { applyTransform, canTransform, transformResultType } from './spec/transform.ts'
-export { formatTransform } from './spec/transform-text.ts'
-export { formatType, isPrimitive, parsePrimitiveType } from './spec/type-json.ts'
+} from './format/table-metadata.ts'
+export { applyTransform, canTransform, transformResultType } from './format/transform.ts'
+export { formatTransform } from './format/transform-text.ts'
+export { formatType, isPrimitive, parsePrimitiveType } from './format/type-json.ts'
 export type {
   DataFile,
   DataFileContent,
@@ -69,7 +69,7 @@ export type {
   Transform,
   Type,
   Value,
-} from './spec/types.ts'
+} from './format/types.ts'
 
 // ---- the catalog seam, and the catalog that is only a bucket ---------------------------------
 export type { Catalog, CreateTableRequest, Table, TableCommit } from './catalog.ts'
@@ -90,14 +90,14 @@ export type {
   WriteDataFilesRequest,
   WriteDataFilesResult,
   WrittenFile,
-} from './files/data-file-writer.ts'
+} from './data-files/data-file-writer.ts'
 export type {
   DataFileRewriter,
   LocalFile,
   RewriteDataFilesRequest,
   RewriteDataFilesResult,
   RewriteInput,
-} from './files/data-file-rewriter.ts'
+} from './data-files/data-file-rewriter.ts'
 
 // ---- scan: which files a query has to read ---------------------------------------------------
 export { onlyReferencedFile } from './scan/delete-index.ts'
@@ -111,7 +111,7 @@ export {
   isMetadataTableName,
   metadataTableNames,
   readMetadataTable,
-} from './scan/metadata-tables.ts'
+} from './metadata-tables/metadata-tables.ts'
 export { planScan } from './scan/plan-scan.ts'
 export type { FileScanTask, ScanPlan, ScanRequest } from './scan/scan.ts'
 export { snapshotAsOf, snapshotByRef } from './scan/snapshot-selection.ts'
@@ -133,20 +133,20 @@ export {
   positionDeleteFile,
   positionDeleteSchema,
   type WrittenPositionDeletes,
-} from './files/position-deletes.ts'
+} from './data-files/position-deletes.ts'
 export type {
   LocalPositionDeletes,
   PositionDeleteWriter,
   WritePositionDeletesRequest,
-} from './files/position-delete-writer.ts'
-export { listReachableFiles, type UnreachableFiles } from './files/reachable-files.ts'
-export { dataLocation, metadataLocation, newDataFileLocation } from './files/locations.ts'
+} from './data-files/position-delete-writer.ts'
+export { listReachableFiles, type UnreachableFiles } from './manifest/reachable-files.ts'
+export { dataLocation, metadataLocation, newDataFileLocation } from './data-files/locations.ts'
 export {
   type MetricsMode,
   lowerBoundFor,
   metricsModes,
   upperBoundFor,
-} from './files/metrics-mode.ts'
+} from './data-files/metrics-mode.ts'
 export { ManifestCache } from './manifest/manifest-cache.ts'
 export {
   type ManifestSource,

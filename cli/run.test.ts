@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLake } from '../app/index.ts'
-import { parseLakeSettings, variableSource } from '../common/settings/index.ts'
+import { parseLakeSettings, variableSource } from '../settings/index.ts'
 import { runCli } from './run.ts'
 
 let directory = ''

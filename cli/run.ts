@@ -1,8 +1,8 @@
 /** From the process's arguments to an exit code. */
 import { environmentEntries, systemClock } from '../common/index.ts'
-import type { CliStreams } from './context.ts'
-import { exitCodeOf, exitCodes, failureText } from './failure.ts'
-import { packageVersion } from './version.ts'
+import type { CliStreams } from './frame/context.ts'
+import { exitCodeOf, exitCodes, failureText } from './frame/failure.ts'
+import { packageVersion } from './frame/version.ts'
 
 export interface CliRun {
   readonly args: readonly string[]
@@ -55,7 +55,7 @@ export async function runCli(run: CliRun): Promise<number> {
     stdout.write(`${packageVersion()}\n`)
     return exitCodes.fine
   }
-  const { CliContext } = await import('./context.ts')
+  const { CliContext } = await import('./frame/context.ts')
   const context = new CliContext({ ...run, clock: systemClock })
   const { parseCommandLine } = await import('./program.ts')
   try {

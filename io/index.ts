@@ -1,5 +1,5 @@
 /** io: objects in S3, a local directory or memory behind one interface, `FileIO`. */
-export { FaultyFileIO } from './faulty-file-io.ts'
+export { FaultyFileIO } from '../tests/support/stores/faulty-file-io.ts'
 export type {
   ByteRange,
   FileIO,
@@ -10,12 +10,12 @@ export type {
 } from './file-io.ts'
 export { LocalFileIO } from './local/local-file-io.ts'
 export { locationScheme, parseLocation } from './location.ts'
-export { MemoryFileIO } from './memory-file-io.ts'
+export { MemoryFileIO } from './memory/memory-file-io.ts'
 export {
   openBucketAdmin,
   openFileIO,
   openS3FileIO,
-} from './open-file-io.ts'
+} from './open/open-file-io.ts'
 export type { BucketAdmin } from './s3/s3-bucket-admin.ts'
 export type { S3Options } from './s3/s3-options.ts'
-export { UnsafeFileIO, type BrokenPromise } from './unsafe-file-io.ts'
+export { UnsafeFileIO, type BrokenPromise } from '../tests/support/stores/unsafe-file-io.ts'

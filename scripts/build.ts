@@ -6,8 +6,8 @@
 import { spawnSync } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { airportRows, findAirports, packagedAirportsName } from '../app/demo/airports.ts'
-import { findFlights, packagedFlights, packagedFlightsName, quoted } from '../app/demo/flights.ts'
+import { airportRows, findAirports, packagedAirportsName } from '../demo/airports.ts'
+import { findFlights, packagedFlights, packagedFlightsName, quoted } from '../demo/flights.ts'
 import { openDatabase } from '../sql/index.ts'
 import { repositoryRoot } from '../tests/support/services/index.ts'
 

@@ -1,13 +1,13 @@
 /** sql: the only importer of DuckDB: the query engine, the shell, writing Parquet. */
 export { type ByteSink, writeArrowStream } from './arrow/write-arrow-stream.ts'
-export { openDatabase, type Database, type DatabaseOptions } from './database.ts'
-export { FileCache, type FileCacheOptions } from './file-cache.ts'
-export { type HttpfsSettings } from './query/file-access.ts'
+export { openDatabase, type Database, type DatabaseOptions } from './session/database.ts'
+export { FileCache, type FileCacheOptions } from './scan/file-cache.ts'
+export { type HttpfsSettings } from './scan/file-access.ts'
 export {
   createQueryEngine,
   type QueryEngine,
   type QueryEngineOptions,
-} from './query/query-engine.ts'
+} from './engine/query-engine.ts'
 export {
   allRows,
   type QueryResult,
@@ -15,23 +15,23 @@ export {
   type ResultColumn,
   type ResultRow,
   type TableSummary,
-} from './query/query-result.ts'
-export { type QueryOptions } from './query/query-tools.ts'
-export { splitStatements } from './query/statements.ts'
-export { tableFilter } from './query/table-filter.ts'
-export { type ViewSource, type ViewState } from './query/view-source.ts'
-export { wireValue } from './query/wire-values.ts'
-export { layersJson, summaryJson } from './query/wire-summary.ts'
+} from './session/query-result.ts'
+export { type QueryOptions } from './scan/query-tools.ts'
+export { splitStatements } from './text/statements.ts'
+export { tableFilter } from './bind/table-filter.ts'
+export { type ViewSource, type ViewState } from './scan/view-source.ts'
+export { wireValue } from './wire/wire-values.ts'
+export { layersJson, summaryJson } from './wire/wire-summary.ts'
 export { openRemoteEngine, type RemoteEngineOptions } from './remote/remote-engine.ts'
 export {
   openSandboxedEngine,
   type SandboxedEngine,
   type SandboxedEngineOptions,
 } from './sandbox/sandboxed-engine.ts'
-export { jsonMembers, jsonText, plainText, type SqlValue } from './query/values.ts'
+export { jsonMembers, jsonText, plainText, type SqlValue } from './session/values.ts'
 export { outputModes, type OutputMode, type TextSink, writeResult } from './shell/result-writer.ts'
 export { runShell, runStatements, type ScriptOptions, type ShellOptions } from './shell/shell.ts'
-export { streamJson } from './stream-json.ts'
+export { streamJson } from './session/stream-json.ts'
 export {
   openQueryStage,
   type LoadedRows,

@@ -9,7 +9,7 @@ import {
   formatIdentifier,
   NotFoundError,
 } from '../../common/index.ts'
-import type { StreamSettings } from '../../common/settings/index.ts'
+import type { StreamSettings } from '../../settings/index.ts'
 import type { Lake } from '../lake.ts'
 import { openBatchJobs, type LakeBatchJobs } from '../open-batch-jobs.ts'
 import { openLive, type LakeLive } from '../open-live.ts'

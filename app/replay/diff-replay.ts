@@ -1,7 +1,7 @@
 /** What a replay changed: its rows against those that the table had when the branch was made. */
 import type { TableIdentifier } from '../../common/index.ts'
 import { formatIdentifier } from '../../common/index.ts'
-import { parseTableName } from '../../common/settings/index.ts'
+import { parseTableName } from '../../settings/index.ts'
 import {
   findTable,
   readReplayRecord,

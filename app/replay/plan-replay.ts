@@ -1,7 +1,7 @@
 /** What a replay would do: the request against the table and the log as they are. */
 import { mainBranch, type Table } from '../../catalog/index.ts'
 import { formatIdentifier } from '../../common/index.ts'
-import type { StreamSettings } from '../../common/settings/index.ts'
+import type { StreamSettings } from '../../settings/index.ts'
 import {
   checkIdentity,
   findTable,

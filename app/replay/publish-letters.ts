@@ -14,7 +14,7 @@ import {
   type Table,
 } from '../../catalog/index.ts'
 import { formatIdentifier } from '../../common/index.ts'
-import { parseTableName } from '../../common/settings/index.ts'
+import { parseTableName } from '../../settings/index.ts'
 import {
   findTable,
   publishedPropertyKey,

@@ -29,7 +29,7 @@ import {
   formatIdentifier,
   type TableIdentifier,
 } from '../../common/index.ts'
-import { parseTableName } from '../../common/settings/index.ts'
+import { parseTableName } from '../../settings/index.ts'
 import {
   findTable,
   formatOffsetMap,

@@ -7,7 +7,7 @@
  */
 import { type Catalog, mainBranch, type Table } from '../../catalog/index.ts'
 import { type AlreadyExistsError, formatIdentifier, ValidationError } from '../../common/index.ts'
-import { parseTableName, type StreamSettings } from '../../common/settings/index.ts'
+import { parseTableName, type StreamSettings } from '../../settings/index.ts'
 import {
   createRangeSource,
   ensureDeadLetterTable,

@@ -3,7 +3,7 @@
  * be sorted under keys that they never had, and those that fall together would be lost (B9).
  */
 import { formatIdentifier, ValidationError } from '../../common/index.ts'
-import type { SnapshotConfig } from '../../common/settings/index.ts'
+import type { SnapshotConfig } from '../../settings/index.ts'
 import { plainText, type QueryStage } from '../../sql/index.ts'
 import type { HistoryBasis } from '../intervals/model-state.ts'
 import type { Model } from '../project/model.ts'

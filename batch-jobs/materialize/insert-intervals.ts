@@ -14,11 +14,11 @@ import {
   type Table,
 } from '../../catalog/index.ts'
 import { formatIdentifier, NotFoundError, ValidationError } from '../../common/index.ts'
-import type { IntervalConfig } from '../../common/settings/index.ts'
+import type { IntervalConfig } from '../../settings/index.ts'
 import type { LoadedRows } from '../../sql/index.ts'
 import { doneAfter, dueSpans } from '../intervals/freshness.ts'
 import { coarsen, covers, formatSpan, overlaps, type Span, sqlTime } from '../intervals/interval.ts'
-import { judgeSpans, timedStates, timedTables, upstreamTables } from '../intervals/judge.ts'
+import { judgeSpans, timedStates, timedTables, upstreamTables } from '../intervals/staleness.ts'
 import { sameSource, sourceStateOf } from '../intervals/model-state.ts'
 import { eventTimeField, timesOf } from '../intervals/source-changes.ts'
 import { commitRun } from './commit-run.ts'

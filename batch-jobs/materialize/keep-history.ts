@@ -4,7 +4,7 @@
  */
 import { currentSchema, defaultPartitionSpec } from '../../catalog/index.ts'
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
-import type { SnapshotConfig } from '../../common/settings/index.ts'
+import type { SnapshotConfig } from '../../settings/index.ts'
 import { plainText } from '../../sql/index.ts'
 import { sameSources } from '../intervals/model-state.ts'
 import { checkBasis, checkStoredKeys } from './check-basis.ts'

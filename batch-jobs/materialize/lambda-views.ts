@@ -5,7 +5,7 @@
 import { formatIdentifier } from '../../common/index.ts'
 import type { ViewSource, ViewState } from '../../sql/index.ts'
 import { union, type Span } from '../intervals/interval.ts'
-import { timedTables } from '../intervals/judge.ts'
+import { timedTables } from '../intervals/staleness.ts'
 import { type ChangeSource, timesOf } from '../intervals/source-changes.ts'
 import type { Model } from '../project/model.ts'
 import { lambdaView } from './lambda-sql.ts'

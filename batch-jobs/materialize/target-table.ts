@@ -20,7 +20,7 @@ import {
   type TableIdentifier,
   ValidationError,
 } from '../../common/index.ts'
-import type { ModelConfig } from '../../common/settings/index.ts'
+import type { ModelConfig } from '../../settings/index.ts'
 
 export interface TargetOptions {
   readonly config: ModelConfig

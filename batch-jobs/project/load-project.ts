@@ -20,8 +20,8 @@ import {
   SettingsProblemsError,
   type SettingProblem,
   variableSource,
-} from '../../common/settings/index.ts'
-import { checkCron } from '../schedule/cron.ts'
+} from '../../settings/index.ts'
+import { checkCron } from './cron.ts'
 import { buildOrder } from './graph.ts'
 import type { Model, Project, SingularTest } from './model.ts'
 import { parseTemplate, type Template } from './template.ts'

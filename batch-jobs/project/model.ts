@@ -1,6 +1,6 @@
 /** The parts of a project: models, snapshots, singular tests, sources. */
 import type { TableIdentifier } from '../../common/index.ts'
-import type { ColumnTests, ModelConfig } from '../../common/settings/index.ts'
+import type { ColumnTests, ModelConfig } from '../../settings/index.ts'
 import type { Template } from './template.ts'
 
 export interface Model {

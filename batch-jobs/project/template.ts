@@ -3,7 +3,7 @@
  * config, dependencies and mistakes are known whichever branch would be taken.
  */
 import { didYouMean, ValidationError } from '../../common/index.ts'
-import type { RawValue } from '../../common/settings/index.ts'
+import type { RawValue } from '../../settings/index.ts'
 import {
   type ParsedTemplate,
   parseJinja,

@@ -10,7 +10,7 @@ import type { Model, Project } from '../project/model.ts'
 import { selectModels } from '../project/select.ts'
 import { runProject, type RunOptions } from '../run/run-project.ts'
 import type { RunResults } from '../run/run-results.ts'
-import { hasTickBetween, startTicker, type Ticker } from './cron.ts'
+import { hasTickBetween, startTicker, type Ticker } from '../project/cron.ts'
 
 export interface SchedulerOptions
   extends Pick<RunOptions, 'select' | 'exclude' | 'threads' | 'vars' | 'environment' | 'onResult'> {

@@ -5,9 +5,9 @@
  * base keep all they had (iceberg-facts 15 and 17).
  */
 import { assert, type Json } from '../../common/index.ts'
-import type { FieldSummary, ManifestFile } from '../spec/types.ts'
-import type { AvroDatum } from './avro-datum.ts'
-import { readAvroFile, writeAvroFile } from './avro-file.ts'
+import type { FieldSummary, ManifestFile } from '../format/types.ts'
+import type { AvroDatum } from '../format/avro/avro-datum.ts'
+import { readAvroFile, writeAvroFile } from '../format/avro/avro-file.ts'
 import { manifestFileSchema } from './manifest-schema.ts'
 import { RecordAccess } from './record-access.ts'
 import { unassignedSequenceNumber } from './write-manifest.ts'

@@ -6,7 +6,7 @@
  * engines reject files that differ in any of these.
  */
 import type { Json, JsonObject } from '../../common/index.ts'
-import type { PartitionSpec, PrimitiveType } from '../spec/types.ts'
+import type { PartitionSpec, PrimitiveType } from '../format/types.ts'
 
 const field = (id: number, name: string, type: Json): JsonObject => ({
   name,

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../common/index.ts'
-import { parsePartitionBy } from '../spec/partition-by.ts'
-import { decodeValue, encodeValue } from '../spec/single-value.ts'
-import { transformResultType } from '../spec/transform.ts'
-import { fieldById } from '../spec/schema.ts'
-import { parsePrimitiveType } from '../spec/type-json.ts'
+import { parsePartitionBy } from '../format/partition-by.ts'
+import { decodeValue, encodeValue } from '../format/single-value.ts'
+import { transformResultType } from '../format/transform.ts'
+import { fieldById } from '../format/schema.ts'
+import { parsePrimitiveType } from '../format/type-json.ts'
 import type {
   DataFile,
   ManifestEntry,
@@ -13,8 +13,8 @@ import type {
   PrimitiveType,
   Schema,
   Value,
-} from '../spec/types.ts'
-import { readAvroFile, writeAvroFile } from './avro-file.ts'
+} from '../format/types.ts'
+import { readAvroFile, writeAvroFile } from '../format/avro/avro-file.ts'
 import { ManifestCache } from './manifest-cache.ts'
 import { assignSequenceNumbers, parseManifestList, writeManifestList } from './manifest-list.ts'
 import { avroName, decimalBytes, manifestEntrySchema } from './manifest-schema.ts'

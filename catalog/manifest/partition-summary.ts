@@ -1,6 +1,6 @@
 /** The per-field summaries of a manifest's partition tuples (spec, "Manifest Lists", field_summary). */
-import { compareValues, encodeValue } from '../spec/single-value.ts'
-import type { FieldSummary, PrimitiveType, Value } from '../spec/types.ts'
+import { compareValues, encodeValue } from '../format/single-value.ts'
+import type { FieldSummary, PrimitiveType, Value } from '../format/types.ts'
 
 /** One summary per field of the spec, in spec order; NaN and null are never bounds. */
 export function summarizePartitions(

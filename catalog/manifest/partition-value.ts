@@ -1,8 +1,8 @@
 /** Partition values between their Avro form in manifests and `Value`. */
 import { CorruptDataError } from '../../common/index.ts'
-import { decodeDecimal, encodeValue, formatUuid } from '../spec/single-value.ts'
-import type { PrimitiveType, Value } from '../spec/types.ts'
-import type { AvroDatum } from './avro-datum.ts'
+import { decodeDecimal, encodeValue, formatUuid } from '../format/single-value.ts'
+import type { PrimitiveType, Value } from '../format/types.ts'
+import type { AvroDatum } from '../format/avro/avro-datum.ts'
 import { decimalBytes } from './manifest-schema.ts'
 
 export function partitionValueToAvro(type: PrimitiveType, value: Value | null): AvroDatum {

@@ -11,9 +11,9 @@ import type {
   ManifestFile,
   PartitionSpec,
   PrimitiveType,
-} from '../spec/types.ts'
-import type { AvroDatum } from './avro-datum.ts'
-import { readAvroFile } from './avro-file.ts'
+} from '../format/types.ts'
+import type { AvroDatum } from '../format/avro/avro-datum.ts'
+import { readAvroFile } from '../format/avro/avro-file.ts'
 import { partitionValueFromAvro } from './partition-value.ts'
 import { RecordAccess } from './record-access.ts'
 

@@ -3,8 +3,8 @@
  * (iceberg-facts 13).
  */
 import { CorruptDataError } from '../../common/index.ts'
-import type { AvroDatum } from './avro-datum.ts'
-import type { AvroRecord, AvroType } from './avro-schema.ts'
+import type { AvroDatum } from '../format/avro/avro-datum.ts'
+import type { AvroRecord, AvroType } from '../format/avro/avro-schema.ts'
 import { fieldIdsByName } from './manifest-schema.ts'
 
 export class RecordAccess {

@@ -8,8 +8,8 @@
  * then. EXISTING and DELETED entries carry both (iceberg-facts 15 and 16).
  */
 import { assert, stringifyJson, ValidationError, type JsonObject } from '../../common/index.ts'
-import { partitionFieldsToJson } from '../spec/partition-spec-json.ts'
-import { schemaToJson } from '../spec/schema-json.ts'
+import { partitionFieldsToJson } from '../format/partition-spec-json.ts'
+import { schemaToJson } from '../format/schema-json.ts'
 import type {
   DataFile,
   ManifestEntry,
@@ -17,9 +17,9 @@ import type {
   PartitionSpec,
   PrimitiveType,
   Schema,
-} from '../spec/types.ts'
-import type { AvroDatum } from './avro-datum.ts'
-import { writeAvroFile } from './avro-file.ts'
+} from '../format/types.ts'
+import type { AvroDatum } from '../format/avro/avro-datum.ts'
+import { writeAvroFile } from '../format/avro/avro-file.ts'
 import { manifestEntrySchema } from './manifest-schema.ts'
 import { partitionValueToAvro } from './partition-value.ts'
 import { summarizePartitions } from './partition-summary.ts'

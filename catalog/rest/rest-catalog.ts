@@ -18,9 +18,9 @@ import {
   asString,
   asStringMap,
   optionalField,
-} from '../spec/json-fields.ts'
-import { tableMetadataFromJson } from '../spec/table-metadata-json.ts'
-import type { TableMetadata } from '../spec/types.ts'
+} from '../format/json-fields.ts'
+import { tableMetadataFromJson } from '../format/table-metadata-json.ts'
+import type { TableMetadata } from '../format/types.ts'
 import { RestClient, type RestClientOptions } from './rest-client.ts'
 import {
   createTableToJson,

@@ -14,12 +14,12 @@ import {
   asStringMap,
   optionalField,
   stringField,
-} from '../spec/json-fields.ts'
-import { partitionSpecFromJson, partitionSpecToJson } from '../spec/partition-spec-json.ts'
-import { schemaFromJson, schemaToJson } from '../spec/schema-json.ts'
-import { sortOrderFromJson, sortOrderToJson } from '../spec/sort-order-json.ts'
-import { tableMetadataFromJson, tableMetadataToJson } from '../spec/table-metadata-json.ts'
-import type { TableMetadata } from '../spec/types.ts'
+} from '../format/json-fields.ts'
+import { partitionSpecFromJson, partitionSpecToJson } from '../format/partition-spec-json.ts'
+import { schemaFromJson, schemaToJson } from '../format/schema-json.ts'
+import { sortOrderFromJson, sortOrderToJson } from '../format/sort-order-json.ts'
+import { tableMetadataFromJson, tableMetadataToJson } from '../format/table-metadata-json.ts'
+import type { TableMetadata } from '../format/types.ts'
 import { requirementFromJson, requirementToJson } from './requirement-json.ts'
 import { updateFromJson, updateToJson } from './update-json.ts'
 

@@ -10,16 +10,16 @@ import {
   intField,
   optionalField,
   stringField,
-} from '../spec/json-fields.ts'
-import { partitionSpecFromJson, partitionSpecToJson } from '../spec/partition-spec-json.ts'
-import { schemaFromJson, schemaToJson } from '../spec/schema-json.ts'
+} from '../format/json-fields.ts'
+import { partitionSpecFromJson, partitionSpecToJson } from '../format/partition-spec-json.ts'
+import { schemaFromJson, schemaToJson } from '../format/schema-json.ts'
 import {
   snapshotFromJson,
   snapshotRefFromJson,
   snapshotRefToJson,
   snapshotToJson,
-} from '../spec/snapshot-json.ts'
-import { sortOrderFromJson, sortOrderToJson } from '../spec/sort-order-json.ts'
+} from '../format/snapshot-json.ts'
+import { sortOrderFromJson, sortOrderToJson } from '../format/sort-order-json.ts'
 import type { TableUpdate, UpdateAction } from '../table/update.ts'
 
 type Fields<A extends UpdateAction> = Omit<TableUpdate<A>, 'action'>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { lakeFile, openCatalogLake } from '../../tests/support/catalog-lake.ts'
-import { positionDeleteFile } from '../files/position-deletes.ts'
-import type { DataFile, Value } from '../spec/types.ts'
+import { positionDeleteFile } from '../data-files/position-deletes.ts'
+import type { DataFile, Value } from '../format/types.ts'
 import { DeleteIndex, onlyReferencedFile } from './delete-index.ts'
 
 function deletesOf(referencedFiles: readonly string[], partition: Value = 'at'): DataFile {

@@ -5,17 +5,17 @@
  * equality deletes to strictly older data, in the same partition or everywhere when their spec is
  * unpartitioned (iceberg-facts 31 and 32).
  */
-import { deletePathFieldId } from '../files/position-deletes.ts'
-import { partitionKey } from '../spec/partition-key.ts'
-import { partitionTypes } from '../spec/partition-types.ts'
-import { partitionSpecById } from '../spec/table-metadata.ts'
+import { deletePathFieldId } from '../data-files/position-deletes.ts'
+import { partitionKey } from '../format/partition-key.ts'
+import { partitionTypes } from '../format/partition-types.ts'
+import { partitionSpecById } from '../format/table-metadata.ts'
 import type {
   DataFile,
   ManifestEntry,
   PartitionSpec,
   PrimitiveType,
   TableMetadata,
-} from '../spec/types.ts'
+} from '../format/types.ts'
 
 interface DeleteFile {
   readonly file: DataFile

@@ -4,7 +4,7 @@
  * A filter may be weaker than the query's own predicate (the engine evaluates that again), never
  * stronger. `column` is a path of field names, outermost first.
  */
-import type { Value } from '../spec/types.ts'
+import type { Value } from '../format/types.ts'
 
 export type ComparisonOperator = '=' | '!=' | '<' | '<=' | '>' | '>='
 

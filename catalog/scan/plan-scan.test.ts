@@ -4,13 +4,13 @@ import { seededRandom, systemClock } from '../../common/index.ts'
 import { MemoryFileIO } from '../../io/index.ts'
 import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
 import type { Table } from '../catalog.ts'
-import { lowerBoundFor, upperBoundFor, type MetricsMode } from '../files/metrics-mode.ts'
+import { lowerBoundFor, upperBoundFor, type MetricsMode } from '../data-files/metrics-mode.ts'
 import { ManifestCache } from '../manifest/manifest-cache.ts'
-import { parsePartitionBy } from '../spec/partition-by.ts'
-import { compareUtf8, compareValues, encodeValue } from '../spec/single-value.ts'
-import { applyTransform } from '../spec/transform.ts'
-import { currentSnapshot } from '../spec/table-metadata.ts'
-import { parsePrimitiveType } from '../spec/type-json.ts'
+import { parsePartitionBy } from '../format/partition-by.ts'
+import { compareUtf8, compareValues, encodeValue } from '../format/single-value.ts'
+import { applyTransform } from '../format/transform.ts'
+import { currentSnapshot } from '../format/table-metadata.ts'
+import { parsePrimitiveType } from '../format/type-json.ts'
 import type {
   DataFile,
   PartitionSpec,
@@ -18,7 +18,7 @@ import type {
   Schema,
   TableMetadata,
   Value,
-} from '../spec/types.ts'
+} from '../format/types.ts'
 import { ObjectStoreCatalog } from '../stores/object-store-catalog.ts'
 import { commitAction } from '../transaction/commit-action.ts'
 import { FastAppend } from '../transaction/fast-append.ts'

@@ -9,13 +9,13 @@ import type { FileIO } from '../../io/index.ts'
 import type { Table } from '../catalog.ts'
 import type { ManifestCache } from '../manifest/manifest-cache.ts'
 import { unknownCount } from '../manifest/manifest-list.ts'
-import { mapLimited } from '../manifest/map-limited.ts'
+import { mapLimited } from '../../common/parallel.ts'
 import {
   readManifestEntries,
   readSnapshotManifests,
   type ManifestSource,
 } from '../manifest/snapshot-manifests.ts'
-import { partitionTypes } from '../spec/partition-types.ts'
+import { partitionTypes } from '../format/partition-types.ts'
 import {
   currentSchema,
   currentSnapshot,
@@ -23,8 +23,8 @@ import {
   partitionSpecById,
   schemaById,
   snapshotById,
-} from '../spec/table-metadata.ts'
-import type { ManifestEntry, ManifestFile, Schema, Snapshot, TableMetadata } from '../spec/types.ts'
+} from '../format/table-metadata.ts'
+import type { ManifestEntry, ManifestFile, Schema, Snapshot, TableMetadata } from '../format/types.ts'
 import { DeleteIndex } from './delete-index.ts'
 import { alwaysTrue, bindFilter, type Predicate } from './predicate.ts'
 import { projectPredicate } from './project-predicate.ts'

@@ -4,9 +4,9 @@
  * SQL's three-valued logic allows the push: a comparison with null is neither true nor false, and
  * both the predicate and its negation drop the row.
  */
-import { indexFields, findField } from '../spec/schema.ts'
-import { isPrimitive } from '../spec/type-json.ts'
-import type { PrimitiveType, Schema, Value } from '../spec/types.ts'
+import { indexFields, findField } from '../format/schema.ts'
+import { isPrimitive } from '../format/type-json.ts'
+import type { PrimitiveType, Schema, Value } from '../format/types.ts'
 import type { ComparisonOperator, Expression } from './expression.ts'
 
 /** What is asked of one column. */

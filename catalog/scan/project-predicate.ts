@@ -2,8 +2,8 @@
  * From a filter on columns to a filter on partition values (spec, "Scan Planning", inclusive
  * projection): every row that passes the filter lies in a partition that passes the projection.
  */
-import { applyTransform, firstCodePoints } from '../spec/transform.ts'
-import type { PartitionSpec, PrimitiveType, Transform, Value } from '../spec/types.ts'
+import { applyTransform, firstCodePoints } from '../format/transform.ts'
+import type { PartitionSpec, PrimitiveType, Transform, Value } from '../format/types.ts'
 import { alwaysTrue, combine, type Predicate, type Test } from './predicate.ts'
 
 /** `fieldId` of the result's tests is the position of the partition field in the spec. */

@@ -2,8 +2,8 @@
  * Whether a manifest, a partition or a data file may hold rows that pass a filter
  * (spec, "Scan Planning").
  */
-import { decodeValue } from '../spec/single-value.ts'
-import type { DataFile, FieldSummary, ManifestFile, PrimitiveType, Value } from '../spec/types.ts'
+import { decodeValue } from '../format/single-value.ts'
+import type { DataFile, FieldSummary, ManifestFile, PrimitiveType, Value } from '../format/types.ts'
 import type { Predicate } from './predicate.ts'
 import { isFloating, mightMatch, rangeOf, type ValueRange } from './value-range.ts'
 

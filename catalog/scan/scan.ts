@@ -1,5 +1,5 @@
 /** What a scan of a table is: the files to read, and how many there would be without pruning. */
-import type { DataFile, Schema, Snapshot } from '../spec/types.ts'
+import type { DataFile, Schema, Snapshot } from '../format/types.ts'
 import type { Expression } from './expression.ts'
 
 export interface ScanRequest {

@@ -1,7 +1,7 @@
 /** Which snapshot a time, an id or a ref means (spec, "Point in Time Reads (Time Travel)"). */
 import { NotFoundError } from '../../common/index.ts'
-import { snapshotById } from '../spec/table-metadata.ts'
-import type { Snapshot, TableMetadata } from '../spec/types.ts'
+import { snapshotById } from '../format/table-metadata.ts'
+import type { Snapshot, TableMetadata } from '../format/types.ts'
 
 /**
  * The snapshot that was current at `timestampMs`, by the snapshot log. Throws NotFoundError when the

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Value } from '../spec/types.ts'
+import type { Value } from '../format/types.ts'
 import type { ComparisonOperator } from './expression.ts'
 import { mightMatch, rangeOf, type ValueRange } from './value-range.ts'
 

@@ -5,8 +5,8 @@
  * bounds alike. "Might match" errs towards true: unknown bounds, unknown counts and NaN, which engines
  * sort above every number, keep the rows (iceberg-facts 29 and 30).
  */
-import { compareValues } from '../spec/single-value.ts'
-import type { PrimitiveType, Value } from '../spec/types.ts'
+import { compareValues } from '../format/single-value.ts'
+import type { PrimitiveType, Value } from '../format/types.ts'
 import type { ComparisonOperator } from './expression.ts'
 import type { Test } from './predicate.ts'
 

@@ -8,9 +8,9 @@
  */
 import { errorMessage, formatIdentifier, UnavailableError } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
-import { listReachableFiles } from '../files/reachable-files.ts'
-import { mapLimited } from '../manifest/map-limited.ts'
-import type { TableMetadata } from '../spec/types.ts'
+import { listReachableFiles } from '../manifest/reachable-files.ts'
+import { mapLimited } from '../../common/parallel.ts'
+import type { TableMetadata } from '../format/types.ts'
 import { overlaps, plainLocation } from './location-rules.ts'
 import type { MetadataFiles } from './metadata-files.ts'
 import { isSameUuid, type TablePointer } from './table-pointer.ts'

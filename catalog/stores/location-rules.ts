@@ -6,7 +6,7 @@
  * (CVE-2026-42809, CVE-2026-42812). Prefixes are compared by whole segments.
  */
 import { ValidationError } from '../../common/index.ts'
-import type { TableMetadata } from '../spec/types.ts'
+import type { TableMetadata } from '../format/types.ts'
 import { withoutSlash } from '../table/apply-update.ts'
 import type { TableUpdate } from '../table/update.ts'
 import { catalogFolder } from './object-names.ts'

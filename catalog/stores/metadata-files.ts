@@ -2,8 +2,8 @@
  * Metadata files of tables: immutable, uniquely named, so a parsed one may be kept.
  */
 import { type RetryPolicy, randomUuid, withRetry } from '../../common/index.ts'
-import { parseTableMetadata, serializeTableMetadata } from '../spec/table-metadata-json.ts'
-import type { TableMetadata } from '../spec/types.ts'
+import { parseTableMetadata, serializeTableMetadata } from '../format/table-metadata-json.ts'
+import type { TableMetadata } from '../format/types.ts'
 import { withoutSlash } from '../table/apply-update.ts'
 import type { SwapTools } from './swap-object.ts'
 

@@ -3,7 +3,7 @@
  */
 import { NotFoundError, ValidationError, formatIdentifier } from '../../common/index.ts'
 import type { Table, TableCommit } from '../catalog.ts'
-import type { TableMetadata } from '../spec/types.ts'
+import type { TableMetadata } from '../format/types.ts'
 import { applyUpdates } from '../table/apply-updates.ts'
 import { checkRequirements } from '../table/check-requirement.ts'
 import { blankMetadata } from '../table/new-table-metadata.ts'

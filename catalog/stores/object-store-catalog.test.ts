@@ -12,7 +12,7 @@ import { MemoryFileIO } from '../../io/index.ts'
 import { InstantClock } from '../../tests/support/instant-clock.ts'
 import { InterceptedFileIO } from '../../tests/support/intercepted-file-io.ts'
 import type { Table, TableCommit } from '../catalog.ts'
-import type { Schema } from '../spec/types.ts'
+import type { Schema } from '../format/types.ts'
 import { ObjectStoreCatalog } from './object-store-catalog.ts'
 
 const warehouse = 'memory://lake/warehouse'

@@ -28,7 +28,7 @@ import {
 } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { Catalog, CreateTableRequest, Table, TableCommit } from '../catalog.ts'
-import type { TableMetadata } from '../spec/types.ts'
+import type { TableMetadata } from '../format/types.ts'
 import { withoutSlash } from '../table/apply-update.ts'
 import { metadataFilesCut } from '../table/apply-updates.ts'
 import { newTableMetadata } from '../table/new-table-metadata.ts'

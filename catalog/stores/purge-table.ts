@@ -10,7 +10,7 @@
 import { errorMessage, formatIdentifier, type Logger } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import { readManifestEntries, readSnapshotManifests } from '../manifest/snapshot-manifests.ts'
-import type { TableMetadata } from '../spec/types.ts'
+import type { TableMetadata } from '../format/types.ts'
 import { filesOfOthers } from './files-of-others.ts'
 import { isBelow, plainLocation } from './location-rules.ts'
 import type { MetadataFiles } from './metadata-files.ts'

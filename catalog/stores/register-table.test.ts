@@ -10,7 +10,7 @@ import {
 } from '../../common/index.ts'
 import { MemoryFileIO } from '../../io/index.ts'
 import { InterceptedFileIO } from '../../tests/support/intercepted-file-io.ts'
-import type { Schema } from '../spec/types.ts'
+import type { Schema } from '../format/types.ts'
 import { ObjectStoreCatalog } from './object-store-catalog.ts'
 
 const warehouse = 'memory://lake/warehouse'

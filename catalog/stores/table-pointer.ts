@@ -13,7 +13,7 @@ import {
   UnsupportedError,
   isJsonObject,
 } from '../../common/index.ts'
-import type { TableMetadata } from '../spec/types.ts'
+import type { TableMetadata } from '../format/types.ts'
 import type { PayloadCodec } from './swap-object.ts'
 
 /** In the source: pending while the table is live, done once it is dropped. */

@@ -15,9 +15,9 @@ import {
   asBigint,
   isJsonObject,
 } from '../../common/index.ts'
-import { highestFieldId, indexFields, validateSchema } from '../spec/schema.ts'
-import { mainBranch } from '../spec/table-metadata.ts'
-import type { PartitionSpec, Schema, SortOrder, TableMetadata, Transform } from '../spec/types.ts'
+import { highestFieldId, indexFields, validateSchema } from '../format/schema.ts'
+import { mainBranch } from '../format/table-metadata.ts'
+import type { PartitionSpec, Schema, SortOrder, TableMetadata, Transform } from '../format/types.ts'
 import type { TableUpdate, UpdateAction } from './update.ts'
 
 const handlers: {

@@ -7,7 +7,7 @@
  * schema, spec or order added last in this commit). Spec: "Table Metadata Fields".
  */
 import { CommitFailedError, ValidationError, assert } from '../../common/index.ts'
-import type { MetadataLogEntry, SnapshotLogEntry, TableMetadata } from '../spec/types.ts'
+import type { MetadataLogEntry, SnapshotLogEntry, TableMetadata } from '../format/types.ts'
 import { applyUpdate, findSchema, findSortOrder, findSpec } from './apply-update.ts'
 import { previousVersionsMax } from './table-properties.ts'
 import type { TableUpdate } from './update.ts'

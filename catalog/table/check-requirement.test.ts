@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { CommitFailedError } from '../../common/index.ts'
-import type { Schema } from '../spec/types.ts'
+import type { Schema } from '../format/types.ts'
 import { checkRequirements } from './check-requirement.ts'
 import { newTableMetadata } from './new-table-metadata.ts'
 import type { RequirementType, TableRequirement } from './requirement.ts'

@@ -5,7 +5,7 @@
  * and what was found. REST OpenAPI, "TableRequirement".
  */
 import { CommitFailedError } from '../../common/index.ts'
-import type { TableMetadata } from '../spec/types.ts'
+import type { TableMetadata } from '../format/types.ts'
 import type { RequirementType, TableRequirement } from './requirement.ts'
 
 type Fact = string | number | bigint | undefined

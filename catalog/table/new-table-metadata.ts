@@ -5,9 +5,9 @@
  * and the sort order are translated to the new ids. Spec: "Table Metadata Fields".
  */
 import { UnsupportedError, ValidationError } from '../../common/index.ts'
-import { firstPartitionFieldId } from '../spec/partition-spec-json.ts'
-import { assignFreshIds, childFields, validateSchema } from '../spec/schema.ts'
-import type { NestedField, PartitionSpec, Schema, SortOrder, TableMetadata } from '../spec/types.ts'
+import { firstPartitionFieldId } from '../format/partition-spec-json.ts'
+import { assignFreshIds, childFields, validateSchema } from '../format/schema.ts'
+import type { NestedField, PartitionSpec, Schema, SortOrder, TableMetadata } from '../format/types.ts'
 import { withoutSlash } from './apply-update.ts'
 
 export interface NewTable {

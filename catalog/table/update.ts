@@ -1,6 +1,6 @@
 /** The changes a commit can carry (REST OpenAPI, "TableUpdate"). */
 import type { JsonObject } from '../../common/index.ts'
-import type { PartitionSpec, Schema, Snapshot, SnapshotRef, SortOrder } from '../spec/types.ts'
+import type { PartitionSpec, Schema, Snapshot, SnapshotRef, SortOrder } from '../format/types.ts'
 
 interface UpdatePayload {
   'assign-uuid': { readonly uuid: string }

@@ -7,10 +7,10 @@
 import { UnsupportedError } from '../../common/index.ts'
 import { type ManifestSource, readSnapshotManifests } from '../manifest/snapshot-manifests.ts'
 import { DeleteIndex } from '../scan/delete-index.ts'
-import type { DataFile, ManifestFile, Snapshot, TableMetadata } from '../spec/types.ts'
+import type { DataFile, ManifestFile, Snapshot, TableMetadata } from '../format/types.ts'
 import { ConflictError } from './conflict-error.ts'
 import { ancestorsOf } from './conflicts.ts'
-import { type LiveFile, readLiveFiles } from './live-files.ts'
+import { type LiveFile, readLiveFiles } from '../manifest/active-files.ts'
 
 /** As Java's cherry-pick has it; names the head of the branch that a snapshot published. */
 export const sourceSnapshotKey = 'source-snapshot-id'

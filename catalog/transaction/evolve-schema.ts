@@ -3,9 +3,9 @@
  * order are free, ids are never used twice, and a type only ever grows.
  */
 import { ValidationError } from '../../common/index.ts'
-import { assignFreshIds, childFields, findField, validateSchema } from '../spec/schema.ts'
-import { formatType } from '../spec/type-json.ts'
-import type { NestedField, Schema, Type } from '../spec/types.ts'
+import { assignFreshIds, childFields, findField, validateSchema } from '../format/schema.ts'
+import { formatType } from '../format/type-json.ts'
+import type { NestedField, Schema, Type } from '../format/types.ts'
 
 export type ColumnPosition =
   | { readonly kind: 'first' }

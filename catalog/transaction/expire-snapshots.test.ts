@@ -11,8 +11,8 @@ import {
 import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
 import { CommitStateUnknownError } from '../../common/index.ts'
 import type { Catalog } from '../catalog.ts'
-import { listReachableFiles } from '../files/reachable-files.ts'
-import type { DataFile, TableMetadata } from '../spec/types.ts'
+import { listReachableFiles } from '../manifest/reachable-files.ts'
+import type { DataFile, TableMetadata } from '../format/types.ts'
 import {
   type ExpireSnapshotsOptions,
   expireSnapshots,

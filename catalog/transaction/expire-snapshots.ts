@@ -11,8 +11,8 @@ import {
   type TableIdentifier,
 } from '../../common/index.ts'
 import type { Catalog, Table } from '../catalog.ts'
-import { listUnreachableFiles, type UnreachableFiles } from '../files/reachable-files.ts'
-import type { Snapshot, TableMetadata } from '../spec/types.ts'
+import { listUnreachableFiles, type UnreachableFiles } from '../manifest/reachable-files.ts'
+import type { Snapshot, TableMetadata } from '../format/types.ts'
 import { isBelow } from '../stores/location-rules.ts'
 import { applyUpdates } from '../table/apply-updates.ts'
 import type { TableUpdate } from '../table/update.ts'

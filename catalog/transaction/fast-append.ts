@@ -4,7 +4,7 @@
  */
 import { ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
-import type { DataFile } from '../spec/types.ts'
+import type { DataFile } from '../format/types.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'
 import {
   type PreparedSnapshot,

@@ -7,13 +7,13 @@
  * as they are. A lost race finds most manifests unchanged, so what was written for one is used again.
  */
 import type { Random } from '../../common/index.ts'
-import { mapLimited } from '../manifest/map-limited.ts'
+import { mapLimited } from '../../common/parallel.ts'
 import { readManifestEntries, type ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { writeManifest } from '../manifest/write-manifest.ts'
-import { partitionTypes } from '../spec/partition-types.ts'
-import { currentSchema, partitionSpecById } from '../spec/table-metadata.ts'
-import type { ManifestEntry, ManifestFile, TableMetadata } from '../spec/types.ts'
-import type { LiveFile } from './live-files.ts'
+import { partitionTypes } from '../format/partition-types.ts'
+import { currentSchema, partitionSpecById } from '../format/table-metadata.ts'
+import type { ManifestEntry, ManifestFile, TableMetadata } from '../format/types.ts'
+import type { LiveFile } from '../manifest/active-files.ts'
 
 export interface FilterTarget {
   /** The snapshot that is being made. */

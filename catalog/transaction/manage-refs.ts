@@ -3,8 +3,8 @@
  */
 import { AlreadyExistsError, NotFoundError, ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
-import { mainBranch, snapshotById } from '../spec/table-metadata.ts'
-import type { SnapshotRef, TableMetadata } from '../spec/types.ts'
+import { mainBranch, snapshotById } from '../format/table-metadata.ts'
+import type { SnapshotRef, TableMetadata } from '../format/types.ts'
 import type { TableRequirement } from '../table/requirement.ts'
 import type { TableUpdate } from '../table/update.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'

@@ -7,12 +7,12 @@
  */
 import type { Random } from '../../common/index.ts'
 import { unknownCount } from '../manifest/manifest-list.ts'
-import { mapLimited } from '../manifest/map-limited.ts'
+import { mapLimited } from '../../common/parallel.ts'
 import { readManifestEntries, type ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { writeManifest } from '../manifest/write-manifest.ts'
-import { partitionTypes } from '../spec/partition-types.ts'
-import { currentSchema, partitionSpecById } from '../spec/table-metadata.ts'
-import type { ManifestFile, TableMetadata } from '../spec/types.ts'
+import { partitionTypes } from '../format/partition-types.ts'
+import { currentSchema, partitionSpecById } from '../format/table-metadata.ts'
+import type { ManifestFile, TableMetadata } from '../format/types.ts'
 import { asExisting } from './filter-manifests.ts'
 
 export interface MergeTarget {

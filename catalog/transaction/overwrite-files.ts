@@ -9,7 +9,7 @@
 import { ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
 import type { Expression } from '../scan/expression.ts'
-import type { DataFile } from '../spec/types.ts'
+import type { DataFile } from '../format/types.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'
 import { ConflictError } from './conflict-error.ts'
 import {

@@ -5,8 +5,8 @@
  * snapshot; refs other than main end by age. Snapshots that no ref reaches go by age.
  */
 import { ValidationError } from '../../common/index.ts'
-import { mainBranch, snapshotById } from '../spec/table-metadata.ts'
-import type { SnapshotRef, TableMetadata } from '../spec/types.ts'
+import { mainBranch, snapshotById } from '../format/table-metadata.ts'
+import type { SnapshotRef, TableMetadata } from '../format/types.ts'
 import { ancestorsOf } from './conflicts.ts'
 
 export interface ExpiryOptions {

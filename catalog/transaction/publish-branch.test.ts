@@ -6,8 +6,8 @@ import {
   openCatalogLake,
   withRival,
 } from '../../tests/support/catalog-lake.ts'
-import { positionDeleteFile } from '../files/position-deletes.ts'
-import type { DataFile } from '../spec/types.ts'
+import { positionDeleteFile } from '../data-files/position-deletes.ts'
+import type { DataFile } from '../format/types.ts'
 import { ConflictError } from './conflict-error.ts'
 import { expireSnapshots } from './expire-snapshots.ts'
 import { ManageRefs } from './manage-refs.ts'

@@ -12,7 +12,7 @@
  */
 import { NotFoundError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
-import type { Snapshot, TableMetadata } from '../spec/types.ts'
+import type { Snapshot, TableMetadata } from '../format/types.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'
 import {
   type BranchChange,
@@ -25,7 +25,7 @@ import {
 } from './branch-change.ts'
 import { ConflictError } from './conflict-error.ts'
 import { danglingDeletes, deletesApplyingTo, readDeletes, requireLive } from './conflicts.ts'
-import { type LiveFile, locateFiles } from './live-files.ts'
+import { type LiveFile, locateFiles } from '../manifest/active-files.ts'
 import { isAncestor, refRequirement } from './manage-refs.ts'
 import {
   operationOf,

@@ -9,8 +9,8 @@
  */
 import { ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
-import { snapshotById } from '../spec/table-metadata.ts'
-import type { DataFile, TableMetadata } from '../spec/types.ts'
+import { snapshotById } from '../format/table-metadata.ts'
+import type { DataFile, TableMetadata } from '../format/types.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'
 import { ConflictError } from './conflict-error.ts'
 import {
@@ -22,7 +22,7 @@ import {
   refuseNewDeletes,
   requireLive,
 } from './conflicts.ts'
-import type { LiveFile } from './live-files.ts'
+import type { LiveFile } from '../manifest/active-files.ts'
 import {
   type PreparedSnapshot,
   type SnapshotOptions,

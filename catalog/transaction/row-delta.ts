@@ -11,7 +11,7 @@ import { UnsupportedError, ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
 import { DeleteIndex, onlyReferencedFile } from '../scan/delete-index.ts'
 import type { Expression } from '../scan/expression.ts'
-import type { DataFile, TableMetadata } from '../spec/types.ts'
+import type { DataFile, TableMetadata } from '../format/types.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'
 import { ConflictError } from './conflict-error.ts'
 import {
@@ -22,7 +22,7 @@ import {
   refuseNewRows,
   requireLive,
 } from './conflicts.ts'
-import type { LiveFile } from './live-files.ts'
+import type { LiveFile } from '../manifest/active-files.ts'
 import {
   operationOf,
   type PreparedSnapshot,

@@ -18,20 +18,20 @@ import {
 } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { Table } from '../catalog.ts'
-import { manifestListLocation, manifestLocation } from '../files/locations.ts'
+import { manifestListLocation, manifestLocation } from '../data-files/locations.ts'
 import type { ManifestCache } from '../manifest/manifest-cache.ts'
 import { writeManifestList } from '../manifest/manifest-list.ts'
-import { mapLimited } from '../manifest/map-limited.ts'
+import { mapLimited } from '../../common/parallel.ts'
 import { readSnapshotManifests, type ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { writeManifest } from '../manifest/write-manifest.ts'
-import { partitionTypes } from '../spec/partition-types.ts'
+import { partitionTypes } from '../format/partition-types.ts'
 import {
   currentSchema,
   currentSnapshot,
   mainBranch,
   partitionSpecById,
   snapshotById,
-} from '../spec/table-metadata.ts'
+} from '../format/table-metadata.ts'
 import type {
   DataFile,
   ManifestFile,
@@ -39,13 +39,13 @@ import type {
   Snapshot,
   SnapshotOperation,
   TableMetadata,
-} from '../spec/types.ts'
+} from '../format/types.ts'
 import type { TableRequirement } from '../table/requirement.ts'
 import type { TableUpdate } from '../table/update.ts'
 import type { ActionCommit } from './action.ts'
-import { checkNotLive } from './check-not-live.ts'
+import { checkNotLive } from './check-not-active.ts'
 import { ManifestFilter } from './filter-manifests.ts'
-import type { LiveFile } from './live-files.ts'
+import type { LiveFile } from '../manifest/active-files.ts'
 import { mergeManifests } from './merge-manifests.ts'
 import { snapshotSummary } from './snapshot-summary.ts'
 

@@ -5,15 +5,15 @@
  * left out, because a guess would be believed (iceberg-facts 34).
  */
 import { ValidationError } from '../../common/index.ts'
-import { partitionPath } from '../spec/partition-path.ts'
-import { currentSchema } from '../spec/table-metadata.ts'
+import { partitionPath } from '../format/partition-path.ts'
+import { currentSchema } from '../format/table-metadata.ts'
 import type {
   DataFile,
   Snapshot,
   SnapshotOperation,
   Summary,
   TableMetadata,
-} from '../spec/types.ts'
+} from '../format/types.ts'
 
 export interface SnapshotChange {
   readonly operation: SnapshotOperation

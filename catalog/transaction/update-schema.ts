@@ -1,9 +1,9 @@
 /** Evolving a table's schema as a commit of its own; see `evolve-schema.ts` for the rules. */
 import { ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
-import { findField } from '../spec/schema.ts'
-import { currentSchema, defaultPartitionSpec, sortOrderById } from '../spec/table-metadata.ts'
-import type { Schema, TableMetadata } from '../spec/types.ts'
+import { findField } from '../format/schema.ts'
+import { currentSchema, defaultPartitionSpec, sortOrderById } from '../format/table-metadata.ts'
+import type { Schema, TableMetadata } from '../format/types.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'
 import { evolveSchema, idsWithin, type SchemaChange } from './evolve-schema.ts'
 

@@ -4,8 +4,8 @@
  * L3 (docs/spec/live.md): for each partition the answer goes on at the snapshot's next offset, without
  * an offset twice and without a gap; where the next segment begins further on, the live part ends.
  */
-import type { OffsetRange } from '../checkpoint.ts'
-import { partitionKey, type TopicPartition } from '../record-source.ts'
+import type { OffsetRange } from '../offsets/checkpoint.ts'
+import { partitionKey, type TopicPartition } from '../source/record-source.ts'
 
 export interface SegmentCut<Segment> {
   /** What to read of each segment that has anything to give, in order. */

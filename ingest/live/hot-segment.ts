@@ -13,9 +13,9 @@ import {
   type Table,
   type WrittenFile,
 } from '../../catalog/index.ts'
-import type { OffsetRange } from '../checkpoint.ts'
-import type { PendingSpool } from '../json/spool-writer.ts'
-import type { PlaceKeys } from '../metadata-columns.ts'
+import type { OffsetRange } from '../offsets/checkpoint.ts'
+import type { PendingSpool } from '../spool/spool-writer.ts'
+import type { PlaceKeys } from '../schema/metadata-columns.ts'
 import type { HeldFolder } from './held-folder.ts'
 
 export interface SegmentContent {

@@ -16,12 +16,12 @@ import {
   parseStreamSettings,
   type StreamSettings,
   variableSource,
-} from '../../common/settings/index.ts'
+} from '../../settings/index.ts'
 import { MemoryFileIO } from '../../io/index.ts'
 import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
 import { InstantClock } from '../../tests/support/instant-clock.ts'
-import type { PendingSpool } from '../json/spool-writer.ts'
-import { formatOffsetMap, offsetsPropertyKey } from '../offset-map.ts'
+import type { PendingSpool } from '../spool/spool-writer.ts'
+import { formatOffsetMap, offsetsPropertyKey } from '../offsets/offset-map.ts'
 import { createLiveLayer, type LiveLayer } from './live-layer.ts'
 import type { LiveStream } from './live-stream.ts'
 

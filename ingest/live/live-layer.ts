@@ -17,9 +17,9 @@ import {
   type WrittenFile,
 } from '../../catalog/index.ts'
 import { type Clock, CorruptDataError } from '../../common/index.ts'
-import type { StreamSettings } from '../../common/settings/index.ts'
-import { type OffsetRange, restoreOffsets } from '../checkpoint.ts'
-import { nextOffsetOf, type OffsetMap, type StreamOffsets } from '../offset-map.ts'
+import type { StreamSettings } from '../../settings/index.ts'
+import { type OffsetRange, restoreOffsets } from '../offsets/checkpoint.ts'
+import { nextOffsetOf, type OffsetMap, type StreamOffsets } from '../offsets/offset-map.ts'
 import { cutSegments } from './cut-segments.ts'
 import { type HotSegment, type TypedRun, typedRuns } from './hot-segment.ts'
 import { LiveStream, type NewestRow, type StreamView } from './live-stream.ts'

@@ -7,9 +7,9 @@
  */
 import type { TableFreshness } from '../../catalog/index.ts'
 import { type Clock, formatIdentifier, type TableIdentifier } from '../../common/index.ts'
-import type { OffsetRange } from '../checkpoint.ts'
-import type { MicroBatch } from '../micro-batch.ts'
-import { partitionKey } from '../record-source.ts'
+import type { OffsetRange } from '../offsets/checkpoint.ts'
+import type { MicroBatch } from '../stream/micro-batch.ts'
+import { partitionKey } from '../source/record-source.ts'
 import { HeldFolder } from './held-folder.ts'
 import { HotSegment, type SegmentContent } from './hot-segment.ts'
 

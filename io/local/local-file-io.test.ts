@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
 import { NotFoundError, UnavailableError, ValidationError } from '../../common/index.ts'
 import type { FileIO, WriteResult } from '../file-io.ts'
-import { MemoryFileIO } from '../memory-file-io.ts'
+import { MemoryFileIO } from '../memory/memory-file-io.ts'
 import { LocalFileIO } from './local-file-io.ts'
 import { appendVersion, resolveHead } from './version-chain.ts'
 

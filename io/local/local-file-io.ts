@@ -44,7 +44,7 @@ import {
   swapObject,
 } from './local-object.ts'
 import { isHiddenName, localPath, pathLocation } from './local-path.ts'
-import { replaceLocalFile } from './replace-local-file.ts'
+import { replaceLocalFile } from '../../common/replace-local-file.ts'
 
 export interface LocalFileIOOptions {
   /** Absolute directory; a location outside it is refused. */

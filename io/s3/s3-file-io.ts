@@ -34,7 +34,7 @@ import type {
   WriteCondition,
   WriteResult,
 } from '../file-io.ts'
-import { replaceLocalFile } from '../local/replace-local-file.ts'
+import { replaceLocalFile } from '../../common/replace-local-file.ts'
 import { checkRange } from '../location.ts'
 import { RequestGate } from './request-gate.ts'
 import { writeIf, written } from './s3-conditional-write.ts'

@@ -1,8 +1,8 @@
 import { type RecordBatch, RecordBatchReader, type Table, tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Database, openDatabase } from '../database.ts'
-import { openLocalSession } from '../query/local-session.ts'
-import { literalResult, type QueryResult } from '../query/query-result.ts'
+import { type Database, openDatabase } from '../session/database.ts'
+import { openLocalSession } from '../session/local-session.ts'
+import { literalResult, type QueryResult } from '../session/query-result.ts'
 import { parseColumnType } from './column-type.ts'
 import { writeArrowStream } from './write-arrow-stream.ts'
 

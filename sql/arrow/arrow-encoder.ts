@@ -7,7 +7,7 @@ import {
   Schema,
   Struct,
 } from 'apache-arrow'
-import type { ResultColumn, ResultRow } from '../query/query-result.ts'
+import type { ResultColumn, ResultRow } from '../session/query-result.ts'
 import { arrowField, columnEncoder } from './column-encoder.ts'
 import { parseColumnType } from './column-type.ts'
 

@@ -37,7 +37,7 @@ import {
   Utf8,
 } from 'apache-arrow'
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
-import { plainText, type SqlValue } from '../query/values.ts'
+import { plainText, type SqlValue } from '../session/values.ts'
 import type { ColumnType, StructMember } from './column-type.ts'
 import { epochDays, epochNanos, nanosOfDay } from './temporal-units.ts'
 

@@ -1,5 +1,5 @@
 /** Results in Arrow's IPC stream format. The library is loaded by the first result that wants it. */
-import type { QueryResult } from '../query/query-result.ts'
+import type { QueryResult } from '../session/query-result.ts'
 
 /** Where bytes go; awaits the receiver, so that no more is read than it takes. */
 export type ByteSink = (bytes: Uint8Array) => Promise<void>

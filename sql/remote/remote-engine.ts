@@ -13,11 +13,11 @@ import {
   type Json,
   type JsonObject,
 } from '../../common/index.ts'
-import type { QueryEngine } from '../query/query-engine.ts'
-import type { QueryResult, ResultColumn, ResultRow } from '../query/query-result.ts'
-import type { QueryOptions } from '../query/query-tools.ts'
-import { readSummary, type WireSummary } from '../query/wire-summary.ts'
-import { readWireValue } from '../query/wire-values.ts'
+import type { QueryEngine } from '../engine/query-engine.ts'
+import type { QueryResult, ResultColumn, ResultRow } from '../session/query-result.ts'
+import type { QueryOptions } from '../scan/query-tools.ts'
+import { readSummary, type WireSummary } from '../wire/wire-summary.ts'
+import { readWireValue } from '../wire/wire-values.ts'
 
 export interface RemoteEngineOptions {
   /** `http://127.0.0.1:8181`. */

@@ -2,9 +2,9 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openDatabase, type Database } from '../database.ts'
-import { openLocalSession } from '../query/local-session.ts'
-import { escapeGlob } from '../query/scan-sql.ts'
+import { openDatabase, type Database } from '../session/database.ts'
+import { openLocalSession } from '../session/local-session.ts'
+import { escapeGlob } from '../scan/scan-sql.ts'
 import { lockDown } from './lock-down.ts'
 
 let directory: string

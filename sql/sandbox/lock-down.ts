@@ -6,9 +6,9 @@
  * not hold would be no wall at all.
  */
 import { realpath } from 'node:fs/promises'
-import type { Database } from '../database.ts'
+import type { Database } from '../session/database.ts'
 import { CorruptDataError } from '../../common/index.ts'
-import { quoteLiteral } from '../sql-text.ts'
+import { quoteLiteral } from '../text/sql-text.ts'
 
 export async function lockDown(database: Database, files: readonly string[]): Promise<void> {
   await database.withConnection(async (connection) => {

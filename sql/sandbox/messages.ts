@@ -1,8 +1,8 @@
 /** What parent and child say to each other, over the child's IPC channel (structured clone). */
-import type { Constant } from '../query/constant-value.ts'
-import type { ParameterValues } from '../query/placeholders.ts'
-import type { ResultColumn, ResultRow } from '../query/query-result.ts'
-import type { FooterRow, RelationDefinition } from '../query/query-session.ts'
+import type { Constant } from '../text/constant-value.ts'
+import type { ParameterValues } from '../text/placeholders.ts'
+import type { ResultColumn, ResultRow } from '../session/query-result.ts'
+import type { FooterRow, RelationDefinition } from '../session/query-session.ts'
 
 /** What one query may use. */
 export interface QueryLimits {

@@ -1,6 +1,6 @@
 /** About how many bytes a row takes on its way out; exact enough to bound a result. */
-import type { ResultRow } from '../query/query-result.ts'
-import type { SqlValue } from '../query/values.ts'
+import type { ResultRow } from '../session/query-result.ts'
+import type { SqlValue } from '../session/values.ts'
 
 export function rowBytes(row: ResultRow): number {
   return row.reduce<number>((sum, value) => sum + valueBytes(value), 0)

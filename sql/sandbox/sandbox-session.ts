@@ -7,14 +7,14 @@ import {
   parseJson,
   type Clock,
 } from '../../common/index.ts'
-import type { Constant } from '../query/constant-value.ts'
-import type { ParameterValues } from '../query/placeholders.ts'
+import type { Constant } from '../text/constant-value.ts'
+import type { ParameterValues } from '../text/placeholders.ts'
 import type {
   FooterRow,
   QuerySession,
   RelationDefinition,
   SessionRows,
-} from '../query/query-session.ts'
+} from '../session/query-session.ts'
 import { residentBytesMax, watchMemory } from './memory-watch.ts'
 import type { ChildCallName, ChildCalls, QueryLimits } from './messages.ts'
 import type { SandboxChild } from './sandbox-child.ts'

@@ -1,5 +1,5 @@
 /** Rows in a box with names and types, shortened in the middle in both directions, as DuckDB's shell does. */
-import type { ResultColumn } from '../query/query-result.ts'
+import type { ResultColumn } from '../session/query-result.ts'
 import { displayWidth, pad, shorten } from './display-text.ts'
 
 export interface BoxTable {

@@ -1,8 +1,8 @@
 /** Completion of keywords, tables and columns at the end of a line. */
 import { currentSchema, type Catalog } from '../../catalog/index.ts'
 import { formatIdentifier } from '../../common/index.ts'
-import { knownTables } from '../query/name-resolution.ts'
-import { quoteIdentifier } from '../sql-text.ts'
+import { knownTables } from '../bind/name-resolution.ts'
+import { quoteIdentifier } from '../text/sql-text.ts'
 import { dotCommandNames } from './dot-commands.ts'
 
 const keywords =

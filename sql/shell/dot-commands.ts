@@ -9,9 +9,9 @@ import {
   formatType,
 } from '../../catalog/index.ts'
 import { ValidationError, formatIdentifier, formatNamespace } from '../../common/index.ts'
-import { knownTables } from '../query/name-resolution.ts'
-import { nearestNames } from '../query/nearest-names.ts'
-import { quoteIdentifier } from '../sql-text.ts'
+import { knownTables } from '../bind/name-resolution.ts'
+import { nearestNames } from '../bind/nearest-names.ts'
+import { quoteIdentifier } from '../text/sql-text.ts'
 import { visibleText } from './display-text.ts'
 import { outputModes, type OutputMode } from './result-writer.ts'
 import { streamSink } from './stream-sink.ts'

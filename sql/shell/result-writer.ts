@@ -1,6 +1,6 @@
 /** Results as text, in the formats of DuckDB's shell. */
-import type { QueryResult, ResultColumn, ResultRow } from '../query/query-result.ts'
-import { jsonMembers, plainText, type SqlValue } from '../query/values.ts'
+import type { QueryResult, ResultColumn, ResultRow } from '../session/query-result.ts'
+import { jsonMembers, plainText, type SqlValue } from '../session/values.ts'
 import { boxTable } from './box-table.ts'
 import { displayWidth, pad, visibleText } from './display-text.ts'
 

@@ -1,5 +1,5 @@
 /** Runs a script: statements ended by semicolons, commands on lines of their own. */
-import { splitStatements } from '../query/statements.ts'
+import { splitStatements } from '../text/statements.ts'
 import { runDotCommand } from './dot-commands.ts'
 import { runStatement, type Session } from './session.ts'
 

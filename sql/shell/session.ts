@@ -1,8 +1,8 @@
 /** What a shell remembers between statements, and running one of them. */
 import type { LiveState } from '../../catalog/index.ts'
 import { errorMessage, formatNamespace, type Namespace } from '../../common/index.ts'
-import type { QueryEngine } from '../query/query-engine.ts'
-import type { QuerySummary } from '../query/query-result.ts'
+import type { QueryEngine } from '../engine/query-engine.ts'
+import type { QuerySummary } from '../session/query-result.ts'
 import { visibleText } from './display-text.ts'
 import { writeResult, type OutputMode, type TextSink } from './result-writer.ts'
 

@@ -4,8 +4,8 @@
  */
 import type { NestedField, SideField, SideSource, Type } from '../../catalog/index.ts'
 import { UnsupportedError, unreachable } from '../../common/index.ts'
-import { duckdbTypeName } from '../query/type-name.ts'
-import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
+import { duckdbTypeName } from '../text/type-name.ts'
+import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
 
 /** The SQL that turns a column as read from JSON into its stored form: base64 text becomes bytes. */
 export function storedExpression(type: Type, sql: string, depth = 0): string {

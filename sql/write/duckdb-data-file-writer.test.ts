@@ -14,7 +14,7 @@ import {
   type WriteDataFilesResult,
 } from '../../catalog/index.ts'
 import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
-import { type Database, openDatabase } from '../database.ts'
+import { type Database, openDatabase } from '../session/database.ts'
 import { createDataFileWriter } from './duckdb-data-file-writer.ts'
 
 let directory: string

@@ -17,8 +17,8 @@ import type {
   WrittenFile,
 } from '../../catalog/index.ts'
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
-import type { Database } from '../database.ts'
-import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
+import type { Database } from '../session/database.ts'
+import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
 import { fieldIds } from './column-sql.ts'
 import { type ColumnStatistics, fileMetrics } from './parquet-statistics.ts'
 import { copyOptions } from './parquet-options.ts'

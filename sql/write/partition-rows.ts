@@ -16,7 +16,7 @@ import {
   valueFromJson,
 } from '../../catalog/index.ts'
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
-import { quoteIdentifier, quoteLiteral } from '../sql-text.ts'
+import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
 import { primitiveType } from './parquet-statistics.ts'
 import { transformSql } from './partition-sql.ts'
 

@@ -5,7 +5,7 @@
  */
 import { type PrimitiveType, type Transform } from '../../catalog/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
-import { duckdbTypeName } from '../query/type-name.ts'
+import { duckdbTypeName } from '../text/type-name.ts'
 
 const microsPerDay = 86_400_000_000n
 const microsPerHour = 3_600_000_000n

@@ -12,7 +12,7 @@ import {
   type WritePositionDeletesRequest,
 } from '../../catalog/index.ts'
 import { CorruptDataError } from '../../common/index.ts'
-import { quoteLiteral } from '../sql-text.ts'
+import { quoteLiteral } from '../text/sql-text.ts'
 import { fieldIds } from './column-sql.ts'
 import { copyOptions } from './parquet-options.ts'
 

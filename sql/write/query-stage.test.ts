@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
 import { assignFreshIds, decodeValue, formatType, parsePartitionBy } from '../../catalog/index.ts'
-import { FileCache } from '../file-cache.ts'
+import { FileCache } from '../scan/file-cache.ts'
 import { openQueryStage, type QueryStage } from './query-stage.ts'
 
 let lake: SqlLake

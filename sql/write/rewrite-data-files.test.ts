@@ -12,8 +12,8 @@ import {
   type TableMetadata,
 } from '../../catalog/index.ts'
 import type { Json } from '../../common/index.ts'
-import { type Database, openDatabase } from '../database.ts'
-import { quoteLiteral } from '../sql-text.ts'
+import { type Database, openDatabase } from '../session/database.ts'
+import { quoteLiteral } from '../text/sql-text.ts'
 import { fieldIds } from './column-sql.ts'
 import { createDataFileRewriter } from './rewrite-data-files.ts'
 

@@ -2,8 +2,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { DataFile, LocalFile, RewriteInput } from '../../catalog/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
-import { deletedRowsSelect, isPositionDeletes } from '../query/deleted-rows.ts'
-import type { ScanFile } from '../query/scan-sql.ts'
+import { deletedRowsSelect, isPositionDeletes } from '../scan/deleted-rows.ts'
+import type { ScanFile } from '../scan/scan-sql.ts'
 
 /** Temporary table `(path, pos)` as `scanSelect` wants it. */
 export const deletedRows = 'rewrite_deleted_rows'

@@ -1,6 +1,6 @@
 /** The query that reads spooled rows as the columns of a table. */
 import type { NestedField, RowSpool, WriteDataFilesRequest } from '../../catalog/index.ts'
-import { quoteLiteral } from '../sql-text.ts'
+import { quoteLiteral } from '../text/sql-text.ts'
 import { columnsList, jsonColumns, selectList } from './column-sql.ts'
 
 type RowShape = Pick<WriteDataFilesRequest, 'schema' | 'sideFields'>

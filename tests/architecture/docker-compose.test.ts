@@ -10,7 +10,7 @@ import {
   loadStreamSettings,
   parseLakeSettings,
   variableSource,
-} from '../../common/settings/index.ts'
+} from '../../settings/index.ts'
 import { checkGuard } from '../../server/guard.ts'
 import { repositoryRoot } from '../support/services/paths.ts'
 

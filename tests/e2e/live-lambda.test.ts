@@ -14,7 +14,7 @@ import {
   systemClock,
   systemRandom,
 } from '../../common/index.ts'
-import { parseStreamSettings, variableSource } from '../../common/settings/index.ts'
+import { parseStreamSettings, variableSource } from '../../settings/index.ts'
 import {
   createEmbeddedSource,
   createLiveLayer,

@@ -16,7 +16,7 @@ import {
   UpdateSchema,
 } from '../../catalog/index.ts'
 import { systemClock, type TableIdentifier } from '../../common/index.ts'
-import type { StreamSettings } from '../../common/settings/index.ts'
+import type { StreamSettings } from '../../settings/index.ts'
 import { rewriteRows, rowRangeOf } from '../../app/replay/range-rows.ts'
 import { withRangeTools } from '../../app/replay/range-tools.ts'
 import { withCommit, withRival } from '../support/catalog-lake.ts'

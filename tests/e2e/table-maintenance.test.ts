@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openCompactor, openLake } from '../../app/index.ts'
 import { type LogFields, silentLogger } from '../../common/index.ts'
-import { parseLakeSettings, variableSource } from '../../common/settings/index.ts'
+import { parseLakeSettings, variableSource } from '../../settings/index.ts'
 import { liveFiles, type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'
 import { tide as runTide, tideRows } from '../support/tide.ts'
 

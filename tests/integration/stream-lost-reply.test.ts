@@ -12,7 +12,7 @@ import {
   parseStreamSettings,
   variableSource,
   type StreamSettings,
-} from '../../common/settings/index.ts'
+} from '../../settings/index.ts'
 import { FaultyFileIO, type FileIO, openFileIO } from '../../io/index.ts'
 import { type Fault, type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { type RealLake, startRealLake, warehouse } from '../support/real-lake.ts'

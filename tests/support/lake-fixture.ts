@@ -18,7 +18,7 @@ import {
   parseStreamSettings,
   type StreamSettings,
   variableSource,
-} from '../../common/settings/index.ts'
+} from '../../settings/index.ts'
 import {
   createEmbeddedSource,
   EmbeddedLog,

@@ -19,7 +19,7 @@ import {
   systemRandom,
   type TableIdentifier,
 } from '../../common/index.ts'
-import { loadLakeSettings, type StreamSettings } from '../../common/settings/index.ts'
+import { loadLakeSettings, type StreamSettings } from '../../settings/index.ts'
 import { rewriteOptions, rewriteTable } from '../../compactor/index.ts'
 import { createDataFileRewriter } from '../../sql/index.ts'
 import { type LakeFixture, openLakeFixture } from './lake-fixture.ts'

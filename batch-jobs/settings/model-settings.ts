@@ -1,0 +1,60 @@
+/** What a model of `models/` or `snapshots/` is told, typed: dbt's words under dbt's names. */
+import type { PartitionTerm } from '../../catalog/format/partition-text.ts'
+
+export type BatchSize = 'hour' | 'day' | 'month' | 'year'
+
+export interface ModelConfig {
+  readonly materialized: 'table' | 'incremental' | 'snapshot'
+  readonly enabled: boolean
+  /** Namespace of the model's table; undefined: the project's. */
+  readonly schema: string | undefined
+  /** Name of the model's table; undefined: the model's. */
+  readonly alias: string | undefined
+  readonly tags: readonly string[]
+  readonly description: string | undefined
+  readonly cron: string | undefined
+  readonly partitionBy: readonly PartitionTerm[]
+  readonly properties: Readonly<Record<string, string>>
+  /** The column that says when a row happened: what readers with intervals of their own go by. */
+  readonly eventTime: string | undefined
+  readonly onSchemaChange: 'append_new_columns' | 'ignore' | 'fail'
+  /** Set for incremental models that are kept by intervals of event time. */
+  readonly intervals: IntervalConfig | undefined
+  /** Set for snapshots. */
+  readonly snapshot: SnapshotConfig | undefined
+}
+
+export interface IntervalConfig {
+  readonly eventTime: string
+  readonly batchSize: BatchSize
+  /** Milliseconds since the epoch: no interval begins before. */
+  readonly beginMs: number
+  /** Intervals before the newest that are computed again whenever any source has changed. */
+  readonly lookback: number
+  /** Readers see unfinished and stale intervals too, computed from the sources as they ask. */
+  readonly lambda: boolean
+  /** The interval that time is in the middle of is computed as well. */
+  readonly allowPartials: boolean
+}
+
+export interface SnapshotConfig {
+  readonly strategy: 'timestamp' | 'check'
+  readonly uniqueKey: readonly string[]
+  /** Set for `timestamp`. */
+  readonly updatedAt: string | undefined
+  /** For `check`: the columns that are compared, or all. */
+  readonly checkCols: readonly string[] | 'all'
+  readonly hardDeletes: 'ignore' | 'invalidate' | 'new_record'
+  readonly metaColumns: 'plain' | 'dbt'
+}
+
+export type DataTest =
+  | { readonly kind: 'unique' | 'not_null' }
+  | { readonly kind: 'accepted_values'; readonly values: readonly string[] }
+  /** `to` is `ref('model')` or `source('name', 'table')` as written. */
+  | { readonly kind: 'relationships'; readonly to: string; readonly field: string }
+
+export interface ColumnTests {
+  readonly column: string
+  readonly tests: readonly DataTest[]
+}

@@ -1,0 +1,43 @@
+/**
+ * The seam between the compactor, which decides what is rewritten and commits it, and the engine that
+ * reads and writes Parquet (`sql` implements it over DuckDB).
+ */
+import type { DataFile, PartitionSpec, Schema, TableMetadata } from '../format/types.ts'
+import type { WrittenFile } from './data-file-writer.ts'
+
+/** A file of the table and its copy on this machine. */
+export interface LocalFile {
+  readonly file: DataFile
+  readonly path: string
+}
+
+export interface RewriteInput extends LocalFile {
+  /** Position delete files that apply to the file. */
+  readonly deletes: readonly LocalFile[]
+}
+
+/** Files of one partition tuple of one spec, to be written anew with the schema's current columns. */
+export interface RewriteDataFilesRequest {
+  readonly metadata: TableMetadata
+  readonly schema: Schema
+  readonly spec: PartitionSpec
+  readonly inputs: readonly RewriteInput[]
+  /** Existing local directory that receives the files; the caller deletes it. */
+  readonly directory: string
+  /** Begin another file at about this size; undefined: one file. */
+  readonly fileSizeBytesTarget: bigint | undefined
+  /** Ends the rewrite early with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+export interface RewriteDataFilesResult {
+  /** None when every row of the inputs was deleted. */
+  readonly files: readonly WrittenFile[]
+  readonly rowsRead: bigint
+  /** Rows read = rows of `files` + rows deleted; the rewriter asserts it. */
+  readonly rowsDeleted: bigint
+}
+
+export interface DataFileRewriter {
+  rewrite(request: RewriteDataFilesRequest): Promise<RewriteDataFilesResult>
+}

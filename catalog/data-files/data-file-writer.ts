@@ -1,0 +1,83 @@
+/**
+ * The seam between ingest, which owns spools of raw JSON rows, and the engine that types them and
+ * writes Parquet (`sql` implements it over DuckDB).
+ */
+import type { PartitionSpec, Schema, Value } from '../format/types.ts'
+
+/**
+ * Rows waiting to be written: a file of newline-delimited JSON objects, which the engine parses, or a
+ * Parquet file of flat columns, which hold their values already.
+ */
+export interface RowSpool {
+  readonly path: string
+  readonly rowCount: number
+  readonly sizeBytes: number
+  /** Bytes of the longest JSON row, so that the reader sizes its buffers. */
+  readonly rowBytesMax: number
+  /** The columns of a Parquet spool, by name; absent where rows are JSON. */
+  readonly columns?: readonly string[]
+}
+
+/**
+ * Where a column gets its value that is not a key of the user's record: from a key that ingest put
+ * into the row itself (the record's place in the log), or from a constant.
+ */
+export type SideSource =
+  | { readonly kind: 'key'; readonly key: string; readonly type: 'int' | 'long' | 'string' }
+  /** Milliseconds since the epoch, for a timestamptz column. */
+  | { readonly kind: 'millis'; readonly key: string }
+  | { readonly kind: 'constant'; readonly value: string }
+
+/** A top-level column of the schema that is filled from side sources. */
+export interface SideField {
+  readonly field: string
+  readonly from:
+    | SideSource
+    | {
+        readonly kind: 'struct'
+        readonly members: readonly { readonly name: string; readonly from: SideSource }[]
+      }
+}
+
+export interface WriteDataFilesRequest {
+  readonly schema: Schema
+  readonly spec: PartitionSpec
+  readonly spools: readonly RowSpool[]
+  /** Existing local directory that receives the files; the caller deletes it. */
+  readonly directory: string
+  readonly sideFields: readonly SideField[]
+  /** Table properties: `write.parquet.*` are honoured. */
+  readonly properties: Readonly<Record<string, string>>
+}
+
+/** A Parquet file on this machine, with all that its manifest entry needs. */
+export interface WrittenFile {
+  readonly localPath: string
+  readonly partition: readonly (Value | null)[]
+  readonly recordCount: bigint
+  readonly fileSizeInBytes: bigint
+  readonly columnSizes: ReadonlyMap<number, bigint>
+  readonly valueCounts: ReadonlyMap<number, bigint>
+  readonly nullValueCounts: ReadonlyMap<number, bigint>
+  readonly nanValueCounts: ReadonlyMap<number, bigint>
+  readonly lowerBounds: ReadonlyMap<number, Uint8Array>
+  readonly upperBounds: ReadonlyMap<number, Uint8Array>
+  readonly splitOffsets: readonly bigint[]
+}
+
+/** A row that the engine could not turn into the schema's types. */
+export interface RefusedRow {
+  readonly spool: number
+  readonly row: number
+  readonly reason: string
+}
+
+export interface WriteDataFilesResult {
+  readonly files: readonly WrittenFile[]
+  /** Rows in = rows of `files` + refused rows; the writer asserts it. */
+  readonly refused: readonly RefusedRow[]
+}
+
+export interface DataFileWriter {
+  write(request: WriteDataFilesRequest): Promise<WriteDataFilesResult>
+}

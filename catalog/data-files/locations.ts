@@ -1,0 +1,46 @@
+/**
+ * Where a table's files go (spec, "File System Operations"; properties `write.data.path` and
+ * `write.metadata.path`). Every name is new, because an object once written is never replaced.
+ */
+import { partitionPath } from '../format/partition-path.ts'
+import type { PartitionSpec, Schema, TableMetadata, Value } from '../format/types.ts'
+
+/** Folder of data files, without a slash at the end. */
+export function dataLocation(metadata: TableMetadata): string {
+  return folder(metadata, 'write.data.path', 'data')
+}
+
+/** Folder of metadata files, manifests and manifest lists, without a slash at the end. */
+export function metadataLocation(metadata: TableMetadata): string {
+  return folder(metadata, 'write.metadata.path', 'metadata')
+}
+
+/** `data/ts_day=2024-01-02/<name>`; the folder is for people, readers take the manifest's values. */
+export function newDataFileLocation(
+  metadata: TableMetadata,
+  spec: PartitionSpec,
+  schema: Schema,
+  partition: readonly (Value | null)[],
+  fileName: string,
+): string {
+  const path = partitionPath(spec, schema, partition)
+  return [dataLocation(metadata), ...(path === '' ? [] : [path]), fileName].join('/')
+}
+
+export function manifestLocation(metadata: TableMetadata, commitId: string, index: number): string {
+  return `${metadataLocation(metadata)}/${commitId}-m${index}.avro`
+}
+
+export function manifestListLocation(
+  metadata: TableMetadata,
+  snapshotId: bigint,
+  attempt: number,
+  commitId: string,
+): string {
+  return `${metadataLocation(metadata)}/snap-${snapshotId}-${attempt}-${commitId}.avro`
+}
+
+function folder(metadata: TableMetadata, property: string, name: string): string {
+  const chosen = metadata.properties[property]
+  return (chosen ?? `${metadata.location}/${name}`).replace(/\/+$/, '')
+}

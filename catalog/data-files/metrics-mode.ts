@@ -1,0 +1,103 @@
+/**
+ * Which column statistics go into manifests (properties `write.metadata.metrics.default`,
+ * `.column.<name>`, `.max-inferred-column-defaults`).
+ */
+import { ValidationError } from '../../common/index.ts'
+import { encodeValue } from '../format/single-value.ts'
+import { fieldName, indexFields } from '../format/schema.ts'
+import { isPrimitive } from '../format/type-json.ts'
+import type { PrimitiveType, Schema, Value } from '../format/types.ts'
+import {
+  truncateBinaryLower,
+  truncateBinaryUpper,
+  truncateStringLower,
+  truncateStringUpper,
+} from './truncate-bounds.ts'
+
+export type MetricsMode =
+  | { readonly kind: 'none' | 'counts' | 'full' }
+  | { readonly kind: 'truncate'; readonly width: number }
+
+const prefix = 'write.metadata.metrics'
+const inferredColumnsMax = 100
+const defaultMode: MetricsMode = { kind: 'truncate', width: 16 }
+
+export function parseMetricsMode(text: string, property: string): MetricsMode {
+  const lower = text.trim().toLowerCase()
+  if (lower === 'none' || lower === 'counts' || lower === 'full') return { kind: lower }
+  const width = Number(/^truncate\((\d+)\)$/.exec(lower)?.[1] ?? 0)
+  if (Number.isInteger(width) && width > 0) return { kind: 'truncate', width }
+  throw new ValidationError('not a metrics mode; use none, counts, truncate(16) or full', {
+    facts: { property, value: text },
+  })
+}
+
+/** The mode of every primitive column, nested ones included, by field id. */
+export function metricsModes(
+  schema: Schema,
+  properties: Readonly<Record<string, string>>,
+): ReadonlyMap<number, MetricsMode> {
+  const stated = properties[`${prefix}.default`]
+  const fallback =
+    stated === undefined ? defaultMode : parseMetricsMode(stated, `${prefix}.default`)
+  const inferredMax = Number(
+    properties[`${prefix}.max-inferred-column-defaults`] ?? inferredColumnsMax,
+  )
+  const modes = new Map<number, MetricsMode>()
+  for (const [id, { field, repeated }] of indexFields(schema)) {
+    if (!isPrimitive(field.type)) continue
+    const property = `${prefix}.column.${fieldName(schema, id) ?? ''}`
+    const own = properties[property]
+    // A wide table that says nothing keeps statistics of its first columns only.
+    const inferred: MetricsMode =
+      stated === undefined && modes.size >= inferredMax ? { kind: 'none' } : fallback
+    const mode = own === undefined ? inferred : parseMetricsMode(own, property)
+    // A value inside a list or map says nothing about a row: counts at most (iceberg-facts 30).
+    modes.set(id, repeated && mode.kind !== 'none' ? { kind: 'counts' } : mode)
+  }
+  return modes
+}
+
+/** The lower bound as the manifest holds it; undefined where the mode keeps none. */
+export function lowerBoundFor(
+  type: PrimitiveType,
+  least: Value,
+  mode: MetricsMode,
+): Uint8Array | undefined {
+  if (isNoBound(least, mode)) return undefined
+  if (mode.kind !== 'truncate') return encodeValue(type, negativeZero(least))
+  if (typeof least === 'string' && type.type === 'string') {
+    return encodeValue(type, truncateStringLower(least, mode.width))
+  }
+  if (type.type === 'binary') return truncateBinaryLower(least as Uint8Array, mode.width)
+  return encodeValue(type, negativeZero(least))
+}
+
+/** The upper bound as the manifest holds it; undefined where there is none to state. */
+export function upperBoundFor(
+  type: PrimitiveType,
+  greatest: Value,
+  mode: MetricsMode,
+): Uint8Array | undefined {
+  if (isNoBound(greatest, mode)) return undefined
+  if (mode.kind !== 'truncate') return encodeValue(type, positiveZero(greatest))
+  if (typeof greatest === 'string' && type.type === 'string') {
+    const bound = truncateStringUpper(greatest, mode.width)
+    return bound === undefined ? undefined : encodeValue(type, bound)
+  }
+  if (type.type === 'binary') return truncateBinaryUpper(greatest as Uint8Array, mode.width)
+  return encodeValue(type, positiveZero(greatest))
+}
+
+function isNoBound(value: Value, mode: MetricsMode): boolean {
+  return mode.kind === 'none' || mode.kind === 'counts' || Number.isNaN(value)
+}
+
+/** Statistics of Parquet may not tell the zeros apart, so a bound takes the safe one. */
+function negativeZero(value: Value): Value {
+  return value === 0 ? -0 : value
+}
+
+function positiveZero(value: Value): Value {
+  return value === 0 ? 0 : value
+}

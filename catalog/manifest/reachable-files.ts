@@ -1,0 +1,143 @@
+/**
+ * Which files a table's snapshots reach, and which only expired ones did.
+ *
+ * Both are worked out from manifest lists and manifests alone, never from ages or names. A mistake here
+ * deletes data, so what cannot be read counts as reached: every doubt is an error that stops the deletion
+ * (iceberg-facts 40).
+ */
+import { asBigint, isJsonObject, type Json, NotFoundError } from '../../common/index.ts'
+import type { Table } from '../catalog.ts'
+import { mapLimited } from '../../common/parallel.ts'
+import {
+  type ManifestSource,
+  readManifestEntries,
+  readSnapshotManifests,
+} from './snapshot-manifests.ts'
+import type { ManifestEntry, ManifestFile, Snapshot, TableMetadata } from '../format/types.ts'
+import { PartitionSet } from './active-files.ts'
+
+/** In the order in which they are deleted: what is left after a crash can still be told to be garbage. */
+export interface UnreachableFiles {
+  /** Data and delete files. */
+  readonly files: readonly string[]
+  readonly manifests: readonly string[]
+  readonly manifestLists: readonly string[]
+  readonly statistics: readonly string[]
+}
+
+/** Every file that the table needs, metadata files and statistics included, for telling orphans. */
+export async function listReachableFiles(
+  source: ManifestSource,
+  table: Table,
+): Promise<ReadonlySet<string>> {
+  const { metadata, metadataLocation } = table
+  const reached = new Set([
+    metadataLocation,
+    ...metadata.metadataLog.map((entry) => entry.metadataFile),
+    ...metadata.snapshots.flatMap((snapshot) => snapshot.manifestList ?? []),
+    ...statisticsOf(metadata).map((one) => one.path),
+  ])
+  const manifests = await manifestsOf(source, metadata.snapshots)
+  for (const path of manifests.keys()) reached.add(path)
+  await mapLimited([...manifests.values()], async (manifest) => {
+    for (const { status, dataFile } of await readManifestEntries(source, metadata, manifest)) {
+      if (status !== 'deleted') reached.add(dataFile.filePath)
+    }
+  })
+  return reached
+}
+
+/**
+ * What the snapshots of `expired` reached and those of `kept` do not. `expired.metadata` still has the
+ * expired snapshots' statistics, and every partition spec of both.
+ */
+export async function listUnreachableFiles(
+  source: ManifestSource,
+  expired: { readonly metadata: TableMetadata; readonly snapshots: readonly Snapshot[] },
+  kept: TableMetadata,
+): Promise<UnreachableFiles> {
+  const { metadata, snapshots } = expired
+  const live = await manifestsOf(source, kept.snapshots)
+  const before = await manifestsOf(source, snapshots, 'may-be-gone')
+  const dead = [...before.values()].filter((manifest) => !live.has(manifest.manifestPath))
+  const entries = await mapLimited(dead, (manifest) =>
+    unlessGone(() => readManifestEntries(source, metadata, manifest)),
+  )
+  const candidates = new Map<string, ManifestEntry>()
+  for (const entry of entries.flatMap((found) => found ?? [])) {
+    candidates.set(entry.dataFile.filePath, entry)
+  }
+  await withoutLive(source, metadata, live, candidates)
+  const keptLists = new Set(kept.snapshots.map((snapshot) => snapshot.manifestList))
+  const keptStatistics = new Set(statisticsOf(kept).map((one) => one.path))
+  const ids = new Set(snapshots.map((snapshot) => snapshot.snapshotId))
+  return {
+    files: [...candidates.keys()],
+    manifests: dead.map((manifest) => manifest.manifestPath),
+    manifestLists: snapshots
+      .flatMap((snapshot) => snapshot.manifestList ?? [])
+      .filter((path) => !keptLists.has(path)),
+    statistics: statisticsOf(metadata)
+      .filter(({ snapshotId, path }) => ids.has(snapshotId) && !keptStatistics.has(path))
+      .map((one) => one.path),
+  }
+}
+
+/** Takes out of `candidates` what is live in a kept manifest: carried over, merged or added again. */
+async function withoutLive(
+  source: ManifestSource,
+  metadata: TableMetadata,
+  live: ReadonlyMap<string, ManifestFile>,
+  candidates: Map<string, ManifestEntry>,
+): Promise<void> {
+  if (candidates.size === 0) return
+  const partitions = new PartitionSet(
+    metadata,
+    [...candidates.values()].map((entry) => entry.dataFile),
+  )
+  const suspects = [...live.values()].filter((manifest) => partitions.mayBeIn(manifest))
+  await mapLimited(suspects, async (manifest) => {
+    for (const { status, dataFile } of await readManifestEntries(source, metadata, manifest)) {
+      if (status !== 'deleted') candidates.delete(dataFile.filePath)
+    }
+  })
+}
+
+/** By path; a manifest is in the lists of many snapshots. */
+async function manifestsOf(
+  source: ManifestSource,
+  snapshots: readonly Snapshot[],
+  mode: 'must-exist' | 'may-be-gone' = 'must-exist',
+): Promise<ReadonlyMap<string, ManifestFile>> {
+  const byPath = new Map<string, ManifestFile>()
+  await mapLimited(snapshots, async (snapshot) => {
+    const read = (): Promise<readonly ManifestFile[]> => readSnapshotManifests(source, snapshot)
+    const manifests = mode === 'must-exist' ? await read() : await unlessGone(read)
+    for (const manifest of manifests ?? []) byPath.set(manifest.manifestPath, manifest)
+  })
+  return byPath
+}
+
+/** Of an expired snapshot, files may have been deleted before; its other files are then orphans. */
+async function unlessGone<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined
+    throw error
+  }
+}
+
+function statisticsOf(
+  metadata: TableMetadata,
+): readonly { readonly snapshotId: bigint; readonly path: string }[] {
+  return ['statistics', 'partition-statistics'].flatMap((field) => {
+    const items = metadata.unknownFields?.[field]
+    if (!Array.isArray(items)) return []
+    return (items as readonly Json[]).flatMap((item) => {
+      const path = isJsonObject(item) ? item['statistics-path'] : undefined
+      if (!isJsonObject(item) || typeof path !== 'string') return []
+      return [{ snapshotId: asBigint(item['snapshot-id'], `${field}.snapshot-id`), path }]
+    })
+  })
+}

@@ -1,0 +1,112 @@
+/** `tide build`, `run`, `test`, `snapshot` and `retry`: a line per node as it ends, a table of all at the end. */
+import type { RunOptions } from '../../../batch-jobs/index.ts'
+import {
+  dataTests,
+  type NodeResult,
+  readRunResults,
+  type RunResults,
+  selectModels,
+  writeManifest,
+  writeRunResults,
+} from '../../../batch-jobs/index.ts'
+import { formatDuration, type Json } from '../../../common/index.ts'
+import type { CliContext } from '../../frame/context.ts'
+import { SilentFailure, UsageError } from '../../frame/failure.ts'
+import {
+  type ModelFlags,
+  openJobs,
+  projectDirectory,
+  selection,
+  threadsOf,
+  windowOf,
+} from './model-flags.ts'
+import { nothingChosen } from '../../frame/nothing-chosen.ts'
+import type { Report, Row } from '../../frame/output.ts'
+
+type Verb = RunOptions['verb']
+
+export async function runModels(
+  context: CliContext,
+  verb: Verb,
+  flags: ModelFlags,
+  only?: readonly string[],
+): Promise<void> {
+  const window = windowOf(flags)
+  const threads = threadsOf(flags)
+  const { project, tools, run } = await openJobs(context, flags)
+  await writeManifest(project, dataTests(project, project.models), context.clock.now())
+  const results = await run({
+    verb,
+    ...selection(flags),
+    ...(only === undefined ? {} : { only }),
+    threads,
+    fullRefresh: flags.fullRefresh === true,
+    discardHistory: flags.discardHistory === true,
+    window,
+    signal: context.signal,
+    onResult: (result) => note(context, result),
+  })
+  await writeRunResults(project.directory, results, { which: verb, ...argumentsOf(flags) })
+  tools.logger.debug('models.finished', { run: results.runId })
+  const { select, exclude } = selection(flags)
+  const chosen = selectModels(project.models, select, exclude)
+  await context.print(resultsReport(results, nothingChosen(project.models, chosen, verb)))
+  if (!results.ok) throw new SilentFailure()
+}
+
+/** The failed nodes of the last run and what was not run because of them, with that run's flags. */
+export async function retryModels(context: CliContext, flags: ModelFlags): Promise<void> {
+  const last = await readRunResults(projectDirectory(context, flags))
+  if (last.failed.length === 0) {
+    context.note('nothing failed in the last run')
+    return
+  }
+  const { which, ...rest } = last.args
+  const verb = (['build', 'run', 'test', 'snapshot'] as const).find((each) => each === which)
+  if (verb === undefined) throw new UsageError('target/run_results.json names no command to retry')
+  const stored = rest as ModelFlags
+  await runModels(context, verb, { ...stored, ...flags }, last.failed)
+}
+
+export function note(
+  context: CliContext,
+  { name, kind, status, message, elapsedMs }: NodeResult,
+): void {
+  const what = kind === 'model' ? name : `${kind} ${name}`
+  const text = message === '' ? '' : `: ${message}`
+  context.note(`${status.padEnd(8)}${what} (${formatDuration(Math.round(elapsedMs))})${text}`)
+}
+
+export function resultsReport({ results }: RunResults, empty: string): Report {
+  return {
+    columns: [
+      { key: 'node' },
+      { key: 'kind' },
+      { key: 'status' },
+      { key: 'rows', align: 'right' },
+      { key: 'time', align: 'right' },
+      { key: 'snapshot_id', wide: true },
+      { key: 'message', wide: true },
+    ],
+    rows: results.map((result): Row => {
+      return {
+        node: result.name,
+        kind: result.kind,
+        status: result.status,
+        rows: result.failures ?? result.rowsAffected ?? null,
+        time: formatDuration(Math.round(result.elapsedMs)),
+        snapshot_id: result.snapshotId?.toString() ?? null,
+        message: result.message,
+      }
+    }),
+    empty,
+  }
+}
+
+function argumentsOf(flags: ModelFlags): Readonly<Record<string, Json>> {
+  return Object.fromEntries(
+    Object.entries(flags as Readonly<Record<string, Json | undefined>>).flatMap(([key, value]) =>
+      value === undefined || key === 'projectDir' ? [] : [[key, value]],
+    ),
+  )
+}

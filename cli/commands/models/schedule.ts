@@ -1,0 +1,44 @@
+/** `tide schedule`: models as their cron says, until somebody stops it. */
+import { selectModels } from '../../../batch-jobs/index.ts'
+import type { CliContext } from '../../frame/context.ts'
+import { SilentFailure, UsageError } from '../../frame/failure.ts'
+import { type ModelFlags, openJobs, selection, threadsOf } from './model-flags.ts'
+import { noModels, nothingChosen } from '../../frame/nothing-chosen.ts'
+import { note, resultsReport } from './run-models.ts'
+
+export async function runSchedule(context: CliContext, flags: ModelFlags): Promise<void> {
+  const threads = threadsOf(flags)
+  const jobs = await openJobs(context, flags)
+  const scheduler = jobs.scheduler({
+    ...selection(flags),
+    threads,
+    onResult: (result) => note(context, result),
+  })
+  const { models } = jobs.project
+  const { select, exclude } = selection(flags)
+  const chosen = selectModels(models, select, exclude)
+  if (models.length > 0 && chosen.length === 0) {
+    throw new UsageError(nothingChosen(models, chosen, 'run'))
+  }
+  const scheduled = scheduler.models.filter((model) => chosen.includes(model))
+  if (scheduled.length === 0) {
+    throw new UsageError("no model has a cron: write cron='0 * * * *' into the config of one")
+  }
+  if (flags.once === true) {
+    const results = await scheduler.runDue()
+    if (results === undefined) {
+      context.note('nothing is due')
+      return
+    }
+    await context.print(resultsReport(results, noModels))
+    if (!results.ok) throw new SilentFailure()
+    return
+  }
+  for (const { name, config } of scheduled) context.note(`${name}: ${config.cron ?? ''}`)
+  scheduler.start()
+  await new Promise<void>((resolve) => {
+    if (context.signal.aborted) resolve()
+    context.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  await scheduler.stop()
+}

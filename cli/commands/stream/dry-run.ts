@@ -1,0 +1,29 @@
+/** `tide stream dry-run`: everything up to the first write. */
+import { sampleStream } from '../../../app/index.ts'
+import { formatIdentifier } from '../../../common/index.ts'
+import type { CliContext } from '../../frame/context.ts'
+import type { Row } from '../../frame/output.ts'
+
+export async function dryRunStreams(context: CliContext, named: readonly string[]): Promise<void> {
+  const streams = await context.loadStreams(await context.streamFiles(named), 'fill')
+  const lake = await context.openLake(named)
+  for (const { settings } of streams) {
+    const sample = await sampleStream(lake, settings)
+    const bounds = sample.topics.flatMap(({ partitions }) => partitions)
+    const record: Row = {
+      stream: settings.name,
+      topics: sample.topics
+        .map(({ topic, partitions }) => `${topic} (${partitions.length} partitions)`)
+        .join(', '),
+      offsets_held: bounds.reduce((sum, { earliest, latest }) => sum + latest - earliest, 0n),
+      table: formatIdentifier(settings.output.table),
+      records_sampled: sample.recordsSampled,
+      records_readable: sample.recordsReadable,
+      columns_from: sample.columnsFrom,
+      columns: sample.columns.map(({ name, type }) => `${name}: ${type}`).join('\n'),
+      notes: sample.notes.length === 0 ? null : sample.notes.join('\n'),
+    }
+    await context.printRecord(record)
+  }
+  context.note('dry run: nothing was written')
+}

@@ -1,0 +1,51 @@
+/** `tide stream echo`: the settings that hold, as YAML that could be written back. */
+import {
+  type LakeSettings,
+  type Loaded,
+  type SettingEntry,
+  findLakeFile,
+  formatEntries,
+  formatOrigin,
+  formatPath,
+} from '../../../settings/index.ts'
+import type { CliContext } from '../../frame/context.ts'
+
+export async function echoSettings(
+  context: CliContext,
+  named: readonly string[],
+  withOrigin: boolean,
+): Promise<void> {
+  const streams = await context.loadStreams(await context.streamFiles(named))
+  const documents: { readonly file: string; readonly entries: readonly SettingEntry[] }[] = []
+  if (named.length === 0) {
+    const lakeFile = findLakeFile(context.directory, context.configFile)
+    const lake: Loaded<LakeSettings> = await context.loadLake()
+    documents.push({ file: lakeFile ?? 'tidewater.yaml', entries: lake.entries })
+  }
+  documents.push(...streams)
+  if (context.globals.output.length > 0) {
+    await printEntries(context, documents)
+    return
+  }
+  const texts = documents.map(
+    ({ file, entries }) => `# ${file}\n${formatEntries(entries, withOrigin)}`,
+  )
+  context.write(texts.join('---\n'))
+}
+
+async function printEntries(
+  context: CliContext,
+  documents: readonly { readonly file: string; readonly entries: readonly SettingEntry[] }[],
+): Promise<void> {
+  await context.print({
+    columns: [{ key: 'file', wide: true }, { key: 'key' }, { key: 'value' }, { key: 'origin' }],
+    rows: documents.flatMap(({ file, entries }) =>
+      entries.map((entry) => ({
+        file,
+        key: formatPath(entry.path),
+        value: entry.text,
+        origin: formatOrigin(entry.origin),
+      })),
+    ),
+  })
+}

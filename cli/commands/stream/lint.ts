@@ -1,0 +1,113 @@
+/** `tide stream lint`: the loader of `run` itself, over every file, plus what only several files show. */
+import { basename } from 'node:path'
+import { formatIdentifier } from '../../../common/index.ts'
+import {
+  type SettingProblem,
+  SettingsProblemsError,
+  findLakeFile,
+  formatOrigin,
+  formatPath,
+  formatProblem,
+} from '../../../settings/index.ts'
+import type { CliContext, LoadedStream } from '../../frame/context.ts'
+import { SilentFailure } from '../../frame/failure.ts'
+
+/** Table properties that Tidewater acts on; others are kept for engines that do. */
+const honouredProperties: readonly RegExp[] = [
+  /^write\.target-file-size-bytes$/,
+  /^write\.parquet\.(compression-codec|compression-level|row-group-size-bytes|page-size-bytes|dict-size-bytes)$/,
+  /^write\.parquet\.bloom-filter-enabled\.column\./,
+  /^write\.metadata\.(metrics\.default|compression-codec|delete-after-commit\.enabled|previous-versions-max)$/,
+  /^write\.metadata\.metrics\.column\./,
+  /^write\.data\.path$/,
+  /^commit\.(retry|status-check)\./,
+  /^format-version$/,
+]
+
+/** Prints one line per fault; throws SilentFailure (exit 1) when there is one. */
+export async function lintFiles(context: CliContext, named: readonly string[]): Promise<void> {
+  const isLakeFile = (file: string): boolean => /^tidewater\.ya?ml$/.test(basename(file))
+  const lakeFile = findLakeFile(context.directory, context.configFile)
+  const streamNames = named.filter((name) => !isLakeFile(name))
+  const wantsLake = named.length === 0 ? lakeFile !== undefined : named.some(isLakeFile)
+  const onlyLake = wantsLake && streamNames.length === 0 && named.length > 0
+  const problems: SettingProblem[] = []
+  const files: string[] = []
+  if (wantsLake) {
+    const file = named.find(isLakeFile) ?? lakeFile
+    if (file !== undefined) files.push(file)
+    await gather(problems, () => context.loadLake([], file))
+  }
+  const streams: LoadedStream[] = []
+  const streamFiles = onlyLake ? [] : await streamFilesOrNone(context, streamNames, wantsLake)
+  for (const file of streamFiles) {
+    files.push(file)
+    const loaded = await gather(problems, () => context.loadStream(file, 'fill'))
+    if (loaded !== undefined) streams.push(loaded)
+  }
+  problems.push(...sameNames(streams))
+  for (const problem of problems) context.write(`${formatProblem(problem)}\n`)
+  for (const line of streams.flatMap(storedOnly)) context.write(`${line}\n`)
+  if (problems.length > 0) throw new SilentFailure()
+  context.note(`${files.length} ${files.length === 1 ? 'file' : 'files'} checked, no fault`)
+}
+
+async function streamFilesOrNone(
+  context: CliContext,
+  names: readonly string[],
+  hasLake: boolean,
+): Promise<readonly string[]> {
+  try {
+    return await context.streamFiles(names)
+  } catch (error) {
+    // A project may begin with nothing but tidewater.yaml.
+    if (hasLake && names.length === 0) return []
+    throw error
+  }
+}
+
+async function gather<T>(
+  problems: SettingProblem[],
+  load: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await load()
+  } catch (error) {
+    if (!(error instanceof SettingsProblemsError)) throw error
+    problems.push(...error.problems)
+    return undefined
+  }
+}
+
+/** Offsets are kept per stream name in the table, so a name stands for one stream. */
+function sameNames(streams: readonly LoadedStream[]): readonly SettingProblem[] {
+  return streams.flatMap((stream, index) => {
+    const { name, output } = stream.settings
+    const twin = streams
+      .slice(0, index)
+      .find(
+        ({ settings }) =>
+          settings.name === name &&
+          formatIdentifier(settings.output.table) === formatIdentifier(output.table),
+      )
+    if (twin === undefined) return []
+    const entry = stream.entries.find(({ path }) => formatPath(path) === 'name')
+    return [
+      {
+        path: ['name'],
+        origin: entry?.origin ?? { kind: 'default' },
+        message: `"${name}" with the same table is also in ${twin.file}`,
+      },
+    ]
+  })
+}
+
+function storedOnly(stream: LoadedStream): readonly string[] {
+  return stream.entries.flatMap(({ path, origin }) => {
+    if (path.length !== 4 || path[2] !== 'properties' || path[0] !== 'output') return []
+    const property = String(path[3])
+    if (honouredProperties.some((pattern) => pattern.test(property))) return []
+    const place = `${formatOrigin(origin)} ${formatPath(path)}`
+    return [`${place}: stored with the table, not acted on by tidewater (warning)`]
+  })
+}

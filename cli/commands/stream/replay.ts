@@ -1,0 +1,170 @@
+/** `tide stream replay`: a range of the log read again into a branch of the stream's table. */
+import { resolve } from 'node:path'
+import {
+  executeReplay,
+  planReplay,
+  type ReplayPlan,
+  type ReplayReport,
+  type ReplayRequest,
+} from '../../../app/index.ts'
+import { didYouMean } from '../../../common/index.ts'
+import { parseTime } from '../../../settings/index.ts'
+import { parseOffsetPlace } from '../../../ingest/index.ts'
+import type { CliContext, LoadedStream } from '../../frame/context.ts'
+import { UsageError, fromFlags } from '../../frame/failure.ts'
+import { printDiff } from '../table/publish.ts'
+
+export interface ReplayFlags {
+  readonly toEarliest?: boolean
+  readonly toOffset?: readonly string[]
+  readonly toDatetime?: string
+  readonly until?: readonly string[]
+  readonly into: string
+  readonly dryRun?: boolean
+  readonly execute?: boolean
+  readonly diff?: boolean
+  readonly restart?: boolean
+  readonly workDir?: string
+}
+
+export async function replayStream(
+  context: CliContext,
+  name: string,
+  flags: ReplayFlags,
+): Promise<void> {
+  const request = requestOf(flags)
+  const stream = await findStream(context, name)
+  const lake = await context.openLake([stream.file])
+  if (flags.execute !== true) {
+    await printPlan(context, await planReplay(lake, stream.settings, request), request)
+    return
+  }
+  const report = await executeReplay(lake, stream.settings, {
+    ...request,
+    restart: flags.restart === true,
+    signal: context.signal,
+    onProgress: (progress) =>
+      context.progress.update({
+        label: `${name} into ${request.into}`,
+        records: progress.recordsRead,
+        recordsPerSecond: (progress.recordsRead / Math.max(1, progress.elapsedMs)) * 1_000,
+        lag: progress.readLag,
+        commits: progress.commits,
+        deadLetters: progress.deadLetters,
+      }),
+    ...(flags.workDir === undefined
+      ? {}
+      : { workDirectory: resolve(context.directory, flags.workDir) }),
+  })
+  context.progress.done()
+  if (flags.diff === true) {
+    noteReport(context, report)
+    await printDiff(context, lake, stream.settings.output.table, request.into)
+    return
+  }
+  await context.printRecord({
+    table: report.table,
+    branch: report.branch,
+    changed: report.isChanged,
+    records: report.recordsRead,
+    rows: report.rowsCommitted,
+    dead_letters: report.deadLetters,
+  })
+  noteReport(context, report)
+}
+
+function noteReport(context: CliContext, { table, branch, isChanged }: ReplayReport): void {
+  if (!isChanged) context.note(`branch ${branch} holds this replay already: nothing was changed`)
+  context.note(
+    `compare: tide table diff ${table} --branch ${branch}; publish: tide table publish ${table} --branch ${branch}`,
+  )
+}
+
+/** By the stream's name, or by its file. */
+async function findStream(context: CliContext, name: string): Promise<LoadedStream> {
+  if (/\.ya?ml$/.test(name)) return context.loadStream(name)
+  const streams = await context.loadStreams(await context.streamFiles([]))
+  const found = streams.find(({ settings }) => settings.name === name)
+  if (found !== undefined) return found
+  const names = streams.map(({ settings }) => settings.name)
+  throw new UsageError(`there is no stream ${name}${didYouMean(name, names)} (${names.join(', ')})`)
+}
+
+function requestOf(flags: ReplayFlags): ReplayRequest {
+  const { toEarliest, toOffset = [], toDatetime, until = [], into } = flags
+  const given = [toEarliest === true, toOffset.length > 0, toDatetime !== undefined]
+  if (given.filter(Boolean).length !== 1) {
+    throw new UsageError(
+      'say where the replay begins: one of --to-earliest, --to-offset T:P=N, --to-datetime TIME',
+    )
+  }
+  if (flags.dryRun === true && flags.execute === true) {
+    throw new UsageError('--dry-run and --execute exclude each other')
+  }
+  if (flags.diff === true && flags.execute !== true) {
+    throw new UsageError('--diff shows what --execute did; or tide table diff TABLE --branch NAME')
+  }
+  return fromFlags(() => ({
+    from: fromOf(toOffset, toDatetime),
+    until: untilOf(until),
+    into,
+  }))
+}
+
+function fromOf(
+  toOffset: readonly string[],
+  toDatetime: string | undefined,
+): ReplayRequest['from'] {
+  if (toOffset.length > 0) {
+    return { kind: 'offsets', places: toOffset.map(parseOffsetPlace) }
+  }
+  if (toDatetime === undefined) return { kind: 'earliest' }
+  return { kind: 'time', timestampMs: parseTime(toDatetime.replace(/^@/, '')) }
+}
+
+function untilOf(until: readonly string[]): ReplayRequest['until'] {
+  const [first] = until
+  if (first === undefined || (until.length === 1 && first === 'latest')) return { kind: 'latest' }
+  if (until.every((text) => text.includes('='))) {
+    return { kind: 'offsets', places: until.map(parseOffsetPlace) }
+  }
+  if (until.length === 1) return { kind: 'time', timestampMs: parseTime(first.replace(/^@/, '')) }
+  throw new UsageError('--until takes latest, one time, or T:P=N once for each partition')
+}
+
+async function printPlan(
+  context: CliContext,
+  plan: ReplayPlan,
+  { into }: ReplayRequest,
+): Promise<void> {
+  await context.print({
+    columns: [
+      { key: 'topic' },
+      { key: 'partition', align: 'right' },
+      { key: 'from', align: 'right' },
+      { key: 'to', align: 'right' },
+      { key: 'records_max', align: 'right' },
+      { key: 'rows', align: 'right' },
+      { key: 'dead_letters', align: 'right' },
+    ],
+    rows: plan.ranges.map(({ topic, partition, from, to, rows, deadLetters }) => ({
+      topic,
+      partition,
+      from,
+      to,
+      records_max: to - from,
+      rows,
+      dead_letters: deadLetters,
+    })),
+  })
+  const { table, target, snapshotId, filesWhole, filesPartial, rowsRewritten } = plan
+  context.note(
+    `branch ${into} would begin at snapshot ${snapshotId} of ${target}; ${target} stays as it is until: ` +
+      `tide table publish ${table} --branch ${into}`,
+  )
+  context.note(
+    `publishing would exchange the range's rows in one commit: ${filesWhole} files as a whole, ` +
+      `${filesPartial} files whose other ${rowsRewritten} rows are written anew; the stream's offsets stay`,
+  )
+  context.note('a dry run: nothing was changed (--execute does it)')
+}

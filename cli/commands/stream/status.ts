@@ -1,0 +1,91 @@
+/** `tide stream status`: the table's own offsets against the log. */
+import { type StreamStatus, streamStatus } from '../../../app/index.ts'
+import { formatDuration, formatIdentifier } from '../../../common/index.ts'
+import type { CliContext, LoadedStream } from '../../frame/context.ts'
+import { SilentFailure } from '../../frame/failure.ts'
+import type { Report, Row } from '../../frame/output.ts'
+
+interface Shown {
+  readonly stream: LoadedStream
+  readonly status: StreamStatus
+}
+
+export async function showStatus(
+  context: CliContext,
+  named: readonly string[],
+  byPartition: boolean,
+): Promise<void> {
+  const streams = await context.loadStreams(await context.streamFiles(named))
+  const lake = await context.openLake(named)
+  const shown: Shown[] = []
+  for (const stream of streams) {
+    shown.push({ stream, status: await streamStatus(lake, stream.settings) })
+  }
+  const now = context.clock.now()
+  await context.print(byPartition ? partitionReport(shown) : streamReport(shown, now))
+  const faults = shown.filter(({ status }) => status.logFault !== undefined)
+  for (const { stream, status } of faults) {
+    context.note(`${stream.settings.name}: the log does not answer: ${status.logFault ?? ''}`)
+  }
+  if (faults.length > 0) throw new SilentFailure()
+}
+
+function streamReport(shown: readonly Shown[], nowMs: number): Report {
+  return {
+    columns: [
+      { key: 'stream' },
+      { key: 'table' },
+      { key: 'partitions', align: 'right' },
+      { key: 'commit_lag', align: 'right' },
+      { key: 'total_records', align: 'right' },
+      { key: 'last_commit' },
+      { key: 'age', align: 'right' },
+      { key: 'snapshot_id', wide: true },
+      { key: 'file', wide: true },
+    ],
+    rows: shown.map(({ stream, status }): Row => {
+      const { lastSnapshot, partitions } = status
+      const lag = partitions?.reduce((sum, { commitLag }) => sum + commitLag, 0n)
+      const committedMs = lastSnapshot === undefined ? undefined : Number(lastSnapshot.timestampMs)
+      return {
+        stream: stream.settings.name,
+        table: `${formatIdentifier(stream.settings.output.table)}${status.tableExists ? '' : ' (missing)'}`,
+        partitions: partitions?.length ?? null,
+        commit_lag: lag ?? null,
+        total_records: status.totalRecords ?? null,
+        last_commit: committedMs === undefined ? null : new Date(committedMs).toISOString(),
+        age: committedMs === undefined ? null : formatDuration(Math.max(0, nowMs - committedMs)),
+        snapshot_id: lastSnapshot?.snapshotId.toString() ?? null,
+        file: stream.file,
+      }
+    }),
+  }
+}
+
+function partitionReport(shown: readonly Shown[]): Report {
+  return {
+    columns: [
+      { key: 'stream' },
+      { key: 'topic' },
+      { key: 'partition', align: 'right' },
+      { key: 'next_offset', align: 'right' },
+      { key: 'earliest', align: 'right' },
+      { key: 'latest', align: 'right' },
+      { key: 'commit_lag', align: 'right' },
+    ],
+    rows: shown.flatMap(({ stream, status }) =>
+      (status.partitions ?? []).map((one): Row => {
+        return {
+          stream: stream.settings.name,
+          topic: one.topic,
+          partition: one.partition,
+          next_offset: one.nextOffset ?? null,
+          earliest: one.earliest,
+          latest: one.latest,
+          commit_lag: one.commitLag,
+        }
+      }),
+    ),
+    empty: 'no partitions',
+  }
+}

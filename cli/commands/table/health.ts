@@ -1,0 +1,27 @@
+/** `tide table health`: each check with its reason and the command that cures it; exit 1 on a trouble. */
+import { tableHealth } from '../../../compactor/index.ts'
+import { parseTableName } from '../../../settings/index.ts'
+import type { CliContext } from '../../frame/context.ts'
+import { SilentFailure } from '../../frame/failure.ts'
+
+export async function showHealth(context: CliContext, name: string): Promise<void> {
+  const lake = await context.openLake()
+  const { checks } = await tableHealth(lake, parseTableName(name))
+  await context.print({
+    columns: [
+      { key: 'check' },
+      { key: 'ok' },
+      { key: 'found' },
+      { key: 'reason' },
+      { key: 'cure' },
+    ],
+    rows: checks.map(({ check, isOk, found, reason, cure }) => ({
+      check,
+      ok: isOk,
+      found,
+      reason: reason ?? null,
+      cure: cure ?? null,
+    })),
+  })
+  if (checks.some(({ isOk }) => !isOk)) throw new SilentFailure()
+}

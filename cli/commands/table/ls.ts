@@ -1,0 +1,49 @@
+/** `tide table list`. */
+import type { Catalog } from '../../../catalog/index.ts'
+import {
+  type Namespace,
+  type TableIdentifier,
+  formatIdentifier,
+  formatNamespace,
+} from '../../../common/index.ts'
+import type { CliContext } from '../../frame/context.ts'
+
+/** A catalog whose namespaces lead into each other must not keep us for ever. */
+const namespacesMax = 10_000
+
+export async function listTables(
+  context: CliContext,
+  namespace: string | undefined,
+): Promise<void> {
+  const { catalog } = await context.openLake()
+  const tables =
+    namespace === undefined
+      ? await tablesBelow(catalog)
+      : await catalog.listTables(namespace.split('.'))
+  await context.print({
+    columns: [{ key: 'namespace' }, { key: 'table' }, { key: 'name', wide: true }],
+    rows: tables.map((identifier) => ({
+      namespace: formatNamespace(identifier.namespace),
+      table: identifier.name,
+      name: formatIdentifier(identifier),
+    })),
+    empty: 'no tables',
+  })
+}
+
+async function tablesBelow(catalog: Catalog): Promise<readonly TableIdentifier[]> {
+  const tables: TableIdentifier[] = []
+  const waiting: Namespace[] = [...(await catalog.listNamespaces())]
+  const seen = new Set<string>()
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    const key = JSON.stringify(next)
+    if (seen.has(key) || seen.size >= namespacesMax) continue
+    seen.add(key)
+    tables.push(...(await catalog.listTables(next)))
+    waiting.push(...(await catalog.listNamespaces(next)))
+  }
+  return tables.sort((left, right) => {
+    const [first, second] = [formatIdentifier(left), formatIdentifier(right)]
+    return first < second ? -1 : Number(first > second)
+  })
+}

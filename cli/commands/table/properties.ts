@@ -1,0 +1,85 @@
+/** `tide table properties …`: of a table, or of a namespace when there is no such table. */
+import type { Catalog, Table } from '../../../catalog/index.ts'
+import { NotFoundError, didYouMean } from '../../../common/index.ts'
+import { parseTableName } from '../../../settings/index.ts'
+import type { CliContext } from '../../frame/context.ts'
+
+interface PropertyChanges {
+  readonly updates: Readonly<Record<string, string>>
+  readonly removals: readonly string[]
+}
+
+export async function getProperties(
+  context: CliContext,
+  name: string,
+  property: string | undefined,
+): Promise<void> {
+  const { catalog } = await context.openLake()
+  const table = await tableOf(catalog, name)
+  const properties = table?.metadata.properties ?? (await catalog.loadNamespace(name.split('.')))
+  if (property !== undefined) {
+    const value = properties[property]
+    if (value === undefined) throw noSuchProperty(name, property, properties)
+    return context.write(`${value}\n`)
+  }
+  await context.printRecord(
+    Object.fromEntries(Object.entries(properties).sort(([a], [b]) => (a < b ? -1 : Number(a > b)))),
+  )
+}
+
+export async function changeProperties(
+  context: CliContext,
+  name: string,
+  changes: PropertyChanges,
+): Promise<void> {
+  const { catalog } = await context.openLake()
+  const table = await tableOf(catalog, name)
+  const before = table?.metadata.properties ?? (await catalog.loadNamespace(name.split('.')))
+  for (const property of changes.removals) {
+    if (before[property] === undefined) throw noSuchProperty(name, property, before)
+  }
+  if (table === undefined) await catalog.updateNamespaceProperties(name.split('.'), changes)
+  else await changeTable(catalog, table, changes)
+  for (const [key, value] of Object.entries(changes.updates)) {
+    context.note(`${name}: ${key}=${value} (was ${before[key] ?? 'not set'})`)
+  }
+  for (const key of changes.removals) context.note(`${name}: removed ${key}`)
+}
+
+async function changeTable(
+  catalog: Catalog,
+  table: Table,
+  changes: PropertyChanges,
+): Promise<void> {
+  const { updates, removals } = changes
+  await catalog.commitTable({
+    identifier: table.identifier,
+    requirements: [{ type: 'assert-table-uuid', uuid: table.metadata.tableUuid }],
+    updates: [
+      ...(Object.keys(updates).length > 0 ? [{ action: 'set-properties' as const, updates }] : []),
+      ...(removals.length > 0 ? [{ action: 'remove-properties' as const, removals }] : []),
+    ],
+  })
+}
+
+async function tableOf(catalog: Catalog, name: string): Promise<Table | undefined> {
+  if (!name.includes('.')) return undefined
+  try {
+    return await catalog.loadTable(parseTableName(name))
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error
+    // Not a table: the same words may name a nested namespace; its own error says what is missing.
+    const namespaces = await catalog.listNamespaces(name.split('.').slice(0, -1)).catch(() => [])
+    if (namespaces.some((namespace) => namespace.join('.') === name)) return undefined
+    throw error
+  }
+}
+
+function noSuchProperty(
+  name: string,
+  property: string,
+  properties: Readonly<Record<string, string>>,
+): NotFoundError {
+  const hint = didYouMean(property, Object.keys(properties))
+  return new NotFoundError(`${name} has no property ${property}${hint}`)
+}

@@ -1,0 +1,97 @@
+/** `tide table diff` and `tide table publish`: what a branch changed, and its way to main. */
+import { diffReplay, type Lake, publishBranch } from '../../../app/index.ts'
+import type { TableIdentifier } from '../../../common/index.ts'
+import { parseTableName } from '../../../settings/index.ts'
+import type { CliContext } from '../../frame/context.ts'
+import { UsageError } from '../../frame/failure.ts'
+
+export interface PublishFlags {
+  readonly branch: string
+  readonly dropBranch?: boolean
+}
+
+export async function publishTableBranch(
+  context: CliContext,
+  name: string,
+  { branch, dropBranch }: PublishFlags,
+): Promise<void> {
+  const lake = await context.openLake()
+  const report = await publishBranch(lake, parseTableName(name), branch, {
+    dropBranch: dropBranch === true,
+  })
+  await context.printRecord({
+    table: report.table,
+    branch: report.branch,
+    target: report.target,
+    changed: report.isChanged,
+    snapshot_id: report.snapshotId?.toString() ?? null,
+    redone: report.isRedone,
+  })
+  if (report.isRedone) {
+    context.note(
+      `files of the range had been rewritten on ${report.target}; it was done on the new ones`,
+    )
+  }
+}
+
+export interface DiffFlags {
+  readonly branch: string
+  readonly samples?: string
+}
+
+export async function diffTableBranch(
+  context: CliContext,
+  name: string,
+  { branch, samples = '5' }: DiffFlags,
+): Promise<void> {
+  if (!/^\d{1,4}$/.test(samples)) {
+    throw new UsageError(`--samples takes a whole number up to 9999, found "${samples}"`)
+  }
+  const lake = await context.openLake()
+  await printDiff(context, lake, parseTableName(name), branch, Number(samples))
+}
+
+/** Samples as the rows of the report; the counts are notes for people, and a record in JSON. */
+export async function printDiff(
+  context: CliContext,
+  lake: Lake,
+  table: TableIdentifier,
+  branch: string,
+  samplesMax = 5,
+): Promise<void> {
+  const diff = await diffReplay(lake, table, branch, samplesMax)
+  const counts = {
+    rows_base: diff.rowsBase,
+    rows_branch: diff.rowsBranch,
+    same: diff.same,
+    only_base: diff.onlyBase,
+    only_branch: diff.onlyBranch,
+    differing: diff.differing,
+    dead_letters_base: diff.deadLettersBase,
+    dead_letters_branch: diff.deadLettersBranch,
+  }
+  const samples = diff.samples.map(({ base, branch: ours, ...place }) => ({
+    ...place,
+    base,
+    branch: ours,
+  }))
+  if (context.format === 'json' || context.format === 'jsonl') {
+    const columns = Object.fromEntries(diff.columns)
+    await context.printRecord({ ...counts, columns, samples })
+    return
+  }
+  await context.printRecord(counts)
+  if (samples.length === 0) return
+  for (const [column, count] of diff.columns) context.note(`${column} differs in ${count} rows`)
+  await context.print({
+    columns: [
+      { key: 'kind' },
+      { key: 'topic', wide: true },
+      { key: 'partition', align: 'right' },
+      { key: 'offset', align: 'right' },
+      { key: 'base' },
+      { key: 'branch' },
+    ],
+    rows: samples,
+  })
+}

@@ -1,0 +1,14 @@
+/** Two sinks of one name into one table would stop each other for ever: each loses the other's range check. */
+import { formatIdentifier } from '../../common/index.ts'
+import type { LoadedStream } from './context.ts'
+import { UsageError } from './failure.ts'
+
+export function refuseTwins(streams: readonly LoadedStream[]): void {
+  const seen = new Map<string, string>()
+  for (const { file, settings } of streams) {
+    const key = `${settings.name} -> ${formatIdentifier(settings.output.table)}`
+    const twin = seen.get(key)
+    if (twin !== undefined) throw new UsageError(`${file} and ${twin} are the same stream: ${key}`)
+    seen.set(key, file)
+  }
+}

@@ -1,0 +1,69 @@
+/** What the demo's models must have come to, computed by plain DuckDB from the source files alone. */
+import type { Database } from '../sql/index.ts'
+import type { Lake } from '../app/lake.ts'
+import {
+  expectedDailyDelays,
+  expectedDelaysByAirport,
+  expectedHistory,
+  type Sources,
+} from './airports.ts'
+import type { DemoCheck } from './demo-reporter.ts'
+import { grouped } from './judge-books.ts'
+import { differenceOf, listDataFiles, parquet } from './lake-books.ts'
+
+interface Judged {
+  readonly table: string
+  readonly name: string
+  readonly columns: string
+  readonly expected: string
+  readonly says: string
+}
+
+export async function judgeModels(
+  database: Database,
+  lake: Lake,
+  sources: Sources,
+): Promise<readonly DemoCheck[]> {
+  const judged: readonly Judged[] = [
+    {
+      table: 'daily_delays',
+      name: 'daily',
+      columns: 'day, origin, flights, delay_minutes',
+      expected: expectedDailyDelays(sources),
+      says: 'delays by day and airport',
+    },
+    {
+      table: 'airports_history',
+      name: 'history',
+      columns: 'iata, name, city, state, valid_from, valid_to',
+      expected: expectedHistory(sources),
+      says: 'versions of airports, the late ones in their place',
+    },
+    {
+      table: 'delays_by_airport',
+      name: 'as-of join',
+      columns: 'origin, airport, flights, delay_minutes',
+      expected: expectedDelaysByAirport(sources),
+      says: 'delays by the name the airport had that day',
+    },
+  ]
+  const checks: DemoCheck[] = []
+  for (const each of judged) checks.push(await judge(database, lake, each))
+  return checks
+}
+
+async function judge(
+  database: Database,
+  { catalog, io }: Lake,
+  { columns, expected, name, says, table }: Judged,
+): Promise<DemoCheck> {
+  const loaded = await catalog.loadTable({ namespace: ['demo'], name: table })
+  const files = await listDataFiles(io, loaded)
+  const rows = `SELECT ${columns} FROM ${parquet(files)}`
+  const { found, missing, strange } = await differenceOf(database, rows, expected)
+  const isSame = found > 0n && missing === 0n && strange === 0n
+  const verdict = isSame
+    ? 'as computed from the source files'
+    : `${grouped(missing)} missing, ${grouped(strange)} that should not be there`
+  return { name, passed: isSame, detail: `${grouped(found)} ${says}: ${verdict}` }
+}

@@ -1,0 +1,223 @@
+/**
+ * `npm run demo` and `tide demo`, in five acts: 3,000,000 flights through an embedded log into an Iceberg
+ * table, the sink killed half-way; the table compacted; models built on it; a range replayed and
+ * published; questions while the last flights come in. Each act's books are checked by a reader that is
+ * not ours, and the first check that does not hold ends the demo.
+ */
+import { rm } from 'node:fs/promises'
+import { type Clock, formatDuration, NotFoundError } from '../common/index.ts'
+import { compactFlights } from './act-compact.ts'
+import { askWhileDataFlows } from './act-live.ts'
+import { buildModels } from './act-models.ts'
+import { replayRange } from './act-replay.ts'
+import { findAirports, type Sources } from './airports.ts'
+import { createDemoProject, demoPartitions, demoTopic, type DemoProject } from './demo-project.ts'
+import { openDemoProject, removeDemoProject } from './demo-project.ts'
+import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
+import { countDeadLetters, type DemoSession, logRanges } from './demo-session.ts'
+import { openDemoSession, readCommitted, recordsOf } from './demo-session.ts'
+import { findFlights, type Flights, flightsTotal } from './flights.ts'
+import { grouped, judgeBooks } from './judge-books.ts'
+import { judgeModels } from './judge-models.ts'
+import { countPartitions, listDataFiles, sourceContent, tableContent } from './lake-books.ts'
+import { replayAndKill, type ReplayOutcome } from './replay-and-kill.ts'
+import { reportFigures, reportPlaces, reportQuery } from './report-outcome.ts'
+
+export interface DemoOptions {
+  /** The project directory; removed first when an earlier demo made it. */
+  readonly directory: string
+  /** Where the user stands: paths are shown from here. */
+  readonly from: string
+  readonly records?: number
+  /** The replay ends then, however far it has come. */
+  readonly durationMsMax?: number
+  readonly recordsPerSecond?: number
+  /** Keep the directory even when the demo is interrupted or cannot be finished. */
+  readonly keep?: boolean
+  /** Only look again at what an earlier demo left. */
+  readonly checkOnly?: boolean
+}
+
+export interface DemoTools {
+  readonly reporter: DemoReporter
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+const durationMsMaxDefault = 60_000
+/** Of the flights these come last, while somebody asks. */
+const liveRecordsMax = 60_000
+
+/** True when every check passed. What a demo leaves when it cannot be finished is removed. */
+export async function runDemo(options: DemoOptions, tools: DemoTools): Promise<boolean> {
+  const flights = findFlights(options.from)
+  const airports = findAirports(flights.file)
+  if (options.checkOnly === true) {
+    const project = await openDemoProject(options.directory)
+    return withSession(project, tools.clock, (session) =>
+      lookAgain(session, options, tools, { flights: flights.file, airports }),
+    )
+  }
+  const records = Math.min(options.records ?? flights.total, flights.total)
+  const project = await createDemoProject(options.directory, records)
+  try {
+    return await withSession(project, tools.clock, (session) =>
+      play(session, options, tools, { flights, airports, records }),
+    )
+  } catch (error) {
+    if (options.keep !== true) await removeDemoProject(project)
+    throw error
+  } finally {
+    await rm(project.workDirectory, { recursive: true, force: true })
+  }
+}
+
+interface Script {
+  readonly flights: Flights
+  readonly airports: string
+  readonly records: number
+}
+
+async function play(
+  session: DemoSession,
+  options: DemoOptions,
+  tools: DemoTools,
+  { airports, flights, records }: Script,
+): Promise<boolean> {
+  const { reporter, signal } = tools
+  const live = Math.min(liveRecordsMax, Math.floor(records / 10))
+  const early = records - live
+  const sources = {
+    flights: flights.file,
+    airports,
+    records: early,
+    recordsInTheEnd: records,
+  }
+  const acts: readonly (readonly [string, () => Promise<readonly DemoCheck[]>])[] = [
+    [
+      'a stream, and a kill half-way',
+      async () => {
+        const outcome = await replay(session, options, tools, flights, early)
+        // Fewer when its time was over.
+        sources.records = await loggedRecords(session)
+        sources.recordsInTheEnd = sources.records + live
+        return judgeStream(session, reporter, sources, outcome)
+      },
+    ],
+    ['many small files become few', () => compactFlights(session, reporter)],
+    ['models', () => buildModels(session, sources, reporter)],
+    ['a range is replayed', () => replayRange(session, reporter)],
+    [
+      'asked while data flows',
+      () => askWhileDataFlows(session, sources, { records: live, signal }, reporter),
+    ],
+  ]
+  for (const [index, [title, act]] of acts.entries()) {
+    signal.throwIfAborted()
+    reporter.section(`Act ${index + 1} of ${acts.length}: ${title}`)
+    if (!showChecks(reporter, await act())) return false
+  }
+  signal.throwIfAborted()
+  await showPlaces(session, options, reporter)
+  return true
+}
+
+/** What can still be seen of the acts: their tables. */
+async function lookAgain(
+  session: DemoSession,
+  options: DemoOptions,
+  { reporter }: DemoTools,
+  files: Pick<Sources, 'flights' | 'airports'>,
+): Promise<boolean> {
+  const records = await loggedRecords(session)
+  const sources = { ...files, records, recordsInTheEnd: records }
+  reporter.section('Looking again')
+  const stream = await judgeStream(session, reporter, sources, undefined)
+  const models = await judgeModels(session.database, session.lake, sources)
+  const isFine = showChecks(reporter, [...stream, ...models])
+  await showPlaces(session, options, reporter)
+  return isFine
+}
+
+function showChecks(reporter: DemoReporter, checks: readonly DemoCheck[]): boolean {
+  for (const one of checks) reporter.check(one)
+  return checks.every(({ passed }) => passed)
+}
+
+async function loggedRecords(session: DemoSession): Promise<number> {
+  const log = await logRanges(session)
+  return log.reduce((sum, { first, next }) => sum + Number(next - first), 0)
+}
+
+async function showPlaces(
+  session: DemoSession,
+  options: DemoOptions,
+  reporter: DemoReporter,
+): Promise<void> {
+  const { table } = await readCommitted(session)
+  if (table === undefined) throw new NotFoundError('the demo left no table demo.flights')
+  await reportQuery(session, reporter)
+  reportPlaces(reporter, table, options.directory, options.from)
+}
+
+async function withSession<T>(
+  project: DemoProject,
+  clock: Clock,
+  use: (session: DemoSession) => Promise<T>,
+): Promise<T> {
+  const session = await openDemoSession(project, clock)
+  try {
+    return await use(session)
+  } finally {
+    await session.close()
+  }
+}
+
+async function replay(
+  session: DemoSession,
+  options: DemoOptions,
+  { reporter, signal }: DemoTools,
+  { file, total }: Flights,
+  records: number,
+): Promise<ReplayOutcome> {
+  await session.log.createTopic(demoTopic, demoPartitions)
+  const { recordsPerSecond } = options
+  const durationMsMax = options.durationMsMax ?? durationMsMaxDefault
+  const pace = recordsPerSecond === undefined ? 'full speed' : `${grouped(recordsPerSecond)}/s`
+  if (total < flightsTotal) {
+    const rest = 'all of them: npm install vega-datasets@3.2.1'
+    reporter.fact('input', `every twelfth of ${grouped(flightsTotal)} flights`, rest)
+  }
+  reporter.fact(
+    'producer',
+    `${grouped(records)} US flights into an embedded log`,
+    `${demoPartitions} partitions, ${pace}, at most ${formatDuration(durationMsMax)}`,
+  )
+  reporter.fact('sink', 'tide stream run streams/flights.yaml', 'into demo.flights, month(ts)')
+  const plan = { flightsFile: file, records, durationMsMax, recordsPerSecond, signal, reporter }
+  return replayAndKill(session, plan)
+}
+
+async function judgeStream(
+  session: DemoSession,
+  reporter: DemoReporter,
+  { flights, records }: Sources,
+  outcome: ReplayOutcome | undefined,
+): Promise<readonly DemoCheck[]> {
+  const { database, lake } = session
+  const { table } = await readCommitted(session)
+  if (table === undefined) throw new NotFoundError('the demo left no table demo.flights')
+  const files = await listDataFiles(lake.io, table)
+  reportFigures(reporter, table, files, outcome)
+  reporter.fact('judge', 'DuckDB over the Parquet files that the Iceberg manifests list')
+  const log = await logRanges(session)
+  return judgeBooks({
+    log,
+    produced: outcome?.produced,
+    partitions: await countPartitions(database, files, log),
+    source: await sourceContent(database, flights, records),
+    table: await tableContent(database, files),
+    recordsOfSnapshot: recordsOf(table),
+    deadLetters: await countDeadLetters(session),
+  })
+}

@@ -1,0 +1,401 @@
+/**
+ * Decides for each raw record whether its columns would keep it exactly, and says where its values
+ * stand, for whoever copies it into the spool.
+ *
+ * DuckDB's JSON reader converts without a word (1.5 into a BIGINT becomes 2, `true` becomes 1, a zone
+ * is dropped, unknown keys vanish; see docs/adr/0005-strict-json.md). One pass over the bytes finds
+ * every such record, and with it every malformed one, so that what reaches the engine converts
+ * exactly. The scanner allocates nothing for a good record.
+ */
+import { isUtf8 } from 'node:buffer'
+import { joinPath } from '../column-names.ts'
+import { faultSignal, jsonBytes, nestingDepthMax as depthMax } from './json-cursor.ts'
+import { ScalarCursor } from './scalar-cursor.ts'
+import { type FieldTable, type KeyPattern, NodeKind, type ScanNode } from './scan-plan.ts'
+import {
+  appendNumber,
+  appendText,
+  appendToken,
+  type ColumnarRows,
+  type ColumnBuffer,
+} from '../../spool/column-buffer.ts'
+import type { SpoolBuffer } from '../../spool/spool-buffer.ts'
+import { unknownFieldFault } from './unknown-field.ts'
+
+const { QUOTE, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET, MINUS } = jsonBytes
+const { stringStop } = jsonBytes
+const kinds = NodeKind
+
+export const ScanResult = {
+  /** The record can be a row. */
+  good: 0,
+  /** `fault` says why the record is a dead letter. */
+  bad: 1,
+  /** Well-formed, but it holds a key that the schema lacks (`fault` names it). */
+  unknownField: 2,
+} as const
+
+export class RowScanner extends ScalarCursor {
+  /** Whether `copyTo` changes anything in the text of the last record. */
+  isTextChanged = false
+  readonly #root: ScanNode
+  /** Where the values of the record go as they are found; undefined: nowhere. */
+  #columns: readonly ColumnBuffer[] | undefined
+  #row = 0
+  #open = 0
+  #isEmpty = false
+  #instance = 0
+  #view: DataView = new DataView(new ArrayBuffer(0))
+  #unknown: string | undefined
+
+  constructor(root: ScanNode) {
+    super()
+    this.#root = root
+  }
+
+  /** Scans data[start, end). With `rows`, its values are appended; whoever calls ends or drops the row. */
+  scan(data: Uint8Array, start: number, end: number, rows?: ColumnarRows): number {
+    this.#columns = rows?.fields
+    if (rows !== undefined) this.#row = rows.rowCount
+    if (data !== this.data) {
+      this.data = data
+      this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength)
+    }
+    this.start = start
+    this.pos = start
+    this.end = end
+    this.sawNonAscii = false
+    this.#unknown = undefined
+    if (this.quotes.length > 0) this.quotes = []
+    if (this.newlines.length > 0) this.newlines = []
+    try {
+      this.skipSpace()
+      this.#open = this.pos
+      if (this.byte() !== OPEN_BRACE) this.failKind('a json object', '')
+      this.#isEmpty = this.#object(this.#root, 1)
+      const close = this.pos
+      this.skipSpace()
+      if (this.pos !== this.end) this.fail('bytes after the end of the json value')
+      if (this.sawNonAscii && !isUtf8(data.subarray(start, end))) this.fail('invalid utf-8')
+      this.end = close
+      this.isTextChanged =
+        this.#open !== start || close !== end || this.newlines.length + this.quotes.length > 0
+    } catch (error) {
+      if (error !== faultSignal) throw error
+      return ScanResult.bad
+    }
+    if (this.#unknown !== undefined) {
+      this.fault = `field ${this.#unknown} is not in the schema`
+      return ScanResult.unknownField
+    }
+    return ScanResult.good
+  }
+
+  /**
+   * Appends the record that was good just now as one line of JSON. `prefix` comes right after the
+   * opening brace (the record's place in the log), without a comma, and `member` after it. Raw line
+   * ends, which only stand between tokens, become spaces, and long decimals are quoted.
+   */
+  copyTo(out: SpoolBuffer, prefix: Uint8Array, prefixLength: number, member?: Uint8Array): void {
+    const open = this.#open
+    const length = this.end - open
+    out.reserve(length + prefixLength + 4 + (member?.length ?? 0) + this.quotes.length)
+    out.byte(OPEN_BRACE)
+    out.head(prefix, prefixLength)
+    if (member !== undefined) {
+      out.byte(COMMA)
+      out.text(member, 0, member.length)
+    }
+    if (!this.#isEmpty && prefixLength > 0) out.byte(COMMA)
+    const base = out.length - (open + 1)
+    let from = open + 1
+    if (this.quotes.length > 0) {
+      for (const at of this.quotes) {
+        out.text(this.data, from, at)
+        out.byte(QUOTE)
+        from = at
+      }
+    }
+    out.text(this.data, from, this.end)
+    for (const at of this.newlines) {
+      if (at < open || at >= this.end) continue
+      const shift = this.quotes.filter((quote) => quote <= at).length
+      out.overwrite(base + at + shift, 0x20)
+    }
+    out.byte(0x0a)
+    out.endRow()
+  }
+
+  #value(node: ScanNode, depth: number): void {
+    const byte = this.byte()
+    if (byte === 0x6e) {
+      this.literal('null')
+      if (node.required) this.fail(`null in required field ${node.path}`)
+      return
+    }
+    switch (node.kind) {
+      case kinds.string:
+        if (byte !== QUOTE) this.failKind('a string', node.path)
+        this.string()
+        return
+      case kinds.int:
+      case kinds.long:
+      case kinds.float:
+      case kinds.double:
+        this.numberOf(node, byte)
+        return
+      case kinds.decimal:
+        this.decimal(node, byte)
+        return
+      case kinds.boolean:
+        if (byte === 0x74) this.literal('true')
+        else if (byte === 0x66) this.literal('false')
+        else this.failKind('true or false', node.path)
+        return
+      case kinds.struct:
+        if (byte !== OPEN_BRACE) this.failKind('an object', node.path)
+        this.#object(node, depth + 1)
+        return
+      case kinds.list:
+        if (byte !== OPEN_BRACKET) this.failKind('an array', node.path)
+        this.#array(node.element as ScanNode, depth + 1)
+        return
+      case kinds.map:
+        if (byte !== OPEN_BRACE) this.failKind('an object', node.path)
+        this.#map(node, depth + 1)
+        return
+      case kinds.any:
+        this.anything(depth)
+        return
+      default:
+        this.textOf(node, byte)
+    }
+  }
+
+  /** Returns true for an object without members. */
+  #object(node: ScanNode, depth: number): boolean {
+    const table = node.fields as FieldTable
+    const instance = ++this.#instance
+    if (depth > depthMax) this.fail(`nested deeper than ${depthMax} levels`)
+    this.pos++
+    this.skipSpace()
+    let expected = 0
+    let requiredSeen = 0
+    let isEmpty = true
+    if (this.byte() === CLOSE_BRACE) this.pos++
+    else {
+      isEmpty = false
+      for (;;) {
+        let index = expected
+        // Records of one producer keep their key order, so the next field almost always matches.
+        if (
+          expected < table.patterns.length &&
+          this.#isNext(table.patterns[expected] as KeyPattern)
+        ) {
+          this.pos += (table.patterns[expected] as KeyPattern).length
+          if ((this.data[this.pos] as number) <= 0x20) this.skipSpace()
+        } else {
+          index = this.#key(table)
+          this.colon()
+        }
+        if (index < 0) this.#unknownField(node, depth)
+        else {
+          const child = table.nodes[index] as ScanNode
+          if (table.seenIn[index] === instance) this.fail(`duplicate key ${child.path}`)
+          table.seenIn[index] = instance
+          if (child.required) requiredSeen++
+          if (depth === 1 && this.#columns !== undefined) this.#columnValue(child, index)
+          else if (!this.#plainValue(child.kind)) this.#value(child, depth)
+          expected = index + 1
+        }
+        const data = this.data
+        const pos = this.pos
+        if (data[pos] === COMMA && data[pos + 1] === QUOTE && pos + 1 < this.end) this.pos = pos + 1
+        else if (this.memberEnd(CLOSE_BRACE)) break
+      }
+    }
+    if (requiredSeen < table.requiredCount) this.#failMissing(table, instance)
+    return isEmpty
+  }
+
+  /** Checks a value of the record itself and appends it to its column, the common shapes in one loop. */
+  #columnValue(node: ScanNode, index: number): void {
+    const column = (this.#columns as readonly ColumnBuffer[])[index] as ColumnBuffer
+    const kind = node.kind
+    const start = this.pos
+    if (kind === kinds.string ? this.#plainText(column) : this.#plainNumber(column, kind)) {
+      column.lastRow = this.#row
+      return
+    }
+    this.pos = start
+    this.#value(node, 1)
+    if (this.data[start] === 0x6e) return
+    appendToken(column, this.data, start, this.pos)
+    column.lastRow = this.#row
+  }
+
+  #plainText(column: ColumnBuffer): boolean {
+    const data = this.data
+    const end = this.end
+    if (data[this.pos] !== QUOTE) return false
+    const start = this.pos + 1
+    let pos = start
+    while (pos < end && stringStop[data[pos] as number] === 0) pos++
+    if (pos >= end || data[pos] !== QUOTE) return false
+    this.pos = pos + 1
+    appendText(column, data, start, pos)
+    return true
+  }
+
+  /** At most 15 digits, which a double adds up exactly, and at most one point among them. */
+  #plainNumber(column: ColumnBuffer, kind: number): boolean {
+    if (kind < kinds.int || kind > kinds.double) return false
+    const data = this.data
+    const end = this.end
+    let pos = this.pos
+    const isNegative = data[pos] === MINUS
+    if (isNegative) pos++
+    const first = pos
+    let value = 0
+    let digit = 0
+    while (pos < end && (digit = (data[pos] as number) - 0x30) >= 0 && digit <= 9) {
+      value = value * 10 + digit
+      pos++
+    }
+    if (pos === first || pos - first > 15 || (data[first] === 0x30 && pos > first + 1)) return false
+    let next = data[pos] as number
+    let decimals = 0
+    if (next === 0x2e && kind >= kinds.float) {
+      const dot = ++pos
+      while (pos < end && (digit = (data[pos] as number) - 0x30) >= 0 && digit <= 9) {
+        value = value * 10 + digit
+        pos++
+      }
+      decimals = pos - dot
+      if (decimals === 0 || pos - first > 16) return false
+      next = data[pos] as number
+    } else if (kind === kinds.int ? value > 2147483647 : kind === kinds.float && value > 16777216) {
+      return false
+    }
+    if (pos >= end || (next !== COMMA && next !== CLOSE_BRACE)) return false
+    this.pos = pos
+    appendNumber(column, isNegative ? -value : value, decimals)
+    return true
+  }
+
+  /**
+   * The common shapes in one tight loop each: a string without escapes or non-ASCII, a short integer,
+   * a short fraction. False, with nothing consumed, sends the value through the full checks.
+   */
+  #plainValue(kind: number): boolean {
+    const data = this.data
+    const end = this.end
+    let pos = this.pos
+    if (kind === kinds.string) {
+      if (data[pos] !== QUOTE) return false
+      pos++
+      while (pos < end && stringStop[data[pos] as number] === 0) pos++
+      if (pos >= end || data[pos] !== QUOTE) return false
+      this.pos = pos + 1
+      return true
+    }
+    if (kind < kinds.int || kind > kinds.double) return false
+    const start = pos
+    const isNegative = data[pos] === MINUS
+    if (isNegative) pos++
+    const first = pos
+    let value = 0
+    let digit = 0
+    while (pos < end && (digit = (data[pos] as number) - 0x30) >= 0 && digit <= 9) {
+      value = value * 10 + digit
+      pos++
+    }
+    if (pos === first || pos - start > 15 || (data[first] === 0x30 && pos > first + 1)) return false
+    const next = data[pos] as number
+    if (next === COMMA || next === CLOSE_BRACE || next === CLOSE_BRACKET) {
+      if (kind === kinds.int && value > 2147483647) return false
+      if (kind === kinds.float && value > 16777216) return false
+      this.pos = pos
+      return pos < end
+    }
+    if (next !== 0x2e || kind < kinds.float) return false
+    const dot = ++pos
+    while (pos < end && (digit = (data[pos] as number) - 0x30) >= 0 && digit <= 9) pos++
+    if (pos === dot || pos >= end || ((data[pos] as number) | 0x20) === 0x65) return false
+    this.pos = pos
+    return true
+  }
+
+  #array(element: ScanNode, depth: number): void {
+    if (depth > depthMax) this.fail(`nested deeper than ${depthMax} levels`)
+    this.pos++
+    this.skipSpace()
+    if (this.byte() === CLOSE_BRACKET) {
+      this.pos++
+      return
+    }
+    do {
+      if (!this.#plainValue(element.kind)) this.#value(element, depth)
+    } while (!this.memberEnd(CLOSE_BRACKET))
+  }
+
+  #map(node: ScanNode, depth: number): void {
+    if (depth > depthMax) this.fail(`nested deeper than ${depthMax} levels`)
+    const seen = new Set<string>()
+    this.pos++
+    this.skipSpace()
+    if (this.byte() === CLOSE_BRACE) {
+      this.pos++
+      return
+    }
+    do {
+      const key = this.keyText()
+      if (seen.has(key)) this.fail(`duplicate key ${node.path}.${key}`)
+      seen.add(key)
+      this.colon()
+      this.#value(node.element as ScanNode, depth)
+    } while (!this.memberEnd(CLOSE_BRACE))
+  }
+
+  #isNext(pattern: KeyPattern): boolean {
+    const { words, length } = pattern
+    const view = this.#view
+    const at = this.pos
+    if (at + length >= this.end) return false
+    const last = words.length - 1
+    if (view.getInt32(at + length - 4) !== words[last]) return false
+    for (let index = 0; index < last; index++) {
+      if (view.getInt32(at + index * 4) !== words[index]) return false
+    }
+    return true
+  }
+
+  /** Index of the field that the key names, or -1; `#lastKey` holds its text. */
+  #key(table: FieldTable): number {
+    this.#lastKey = this.keyText()
+    return table.indexByName.get(this.#lastKey) ?? -1
+  }
+  #lastKey = ''
+
+  #unknownField(node: ScanNode, depth: number): void {
+    const name = this.#lastKey
+    const path = joinPath(node.path, name)
+    const table = node.fields as FieldTable
+    const isNull = this.byte() === 0x6e
+    const start = this.pos
+    this.anything(depth)
+    // A null says no more than a missing key does.
+    if (isNull) return
+    const value = this.data.subarray(start, this.pos)
+    const fault = unknownFieldFault(path, name, table.lowerCaseNames, value)
+    if (fault !== undefined) this.fail(fault)
+    this.#unknown ??= path
+  }
+
+  #failMissing(table: FieldTable, instance: number): never {
+    const missing = table.nodes.find(
+      (node, index) => node.required && table.seenIn[index] !== instance,
+    )
+    return this.fail(`required field ${missing?.path ?? ''} is missing`)
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * What a table says of the logs it was filled from: per stream the cluster, the topics' ids and the
+ * next offset of each partition. It rides in the snapshot summary and, in the same commit, in a table
+ * property keyed by branch, so that neither expiry nor a foreign writer can lose it
+ * (docs/spec/exactly-once.md, E1 and E2).
+ *
+ * Text form: {"<stream>": {"cluster-id": "…", "topics": {"<topic>": {"topic-id": "…",
+ * "next-offsets": {"0": 12, "1": 7}}}}}; numbers are 64-bit integers.
+ */
+import {
+  asBigint,
+  CorruptDataError,
+  isJsonObject,
+  type Json,
+  parseJson,
+  stringifyJson,
+} from '../../common/index.ts'
+import type { TopicPartition } from '../source/record-source.ts'
+
+export interface TopicOffsets {
+  readonly topicId: string
+  readonly nextOffsets: ReadonlyMap<number, bigint>
+}
+
+export interface StreamOffsets {
+  readonly clusterId: string
+  readonly topics: ReadonlyMap<string, TopicOffsets>
+}
+
+/** By stream name. */
+export type OffsetMap = ReadonlyMap<string, StreamOffsets>
+
+export const offsetsSummaryKey = 'tidewater.offsets'
+
+export function offsetsPropertyKey(branch: string): string {
+  return `tidewater.offsets.${branch}`
+}
+
+export function nextOffsetOf(
+  offsets: StreamOffsets | undefined,
+  partition: TopicPartition,
+): bigint | undefined {
+  return offsets?.topics.get(partition.topic)?.nextOffsets.get(partition.partition)
+}
+
+/** `offsets` with the partitions in `advanced` set to their new next offsets. */
+export function advanceOffsets(
+  offsets: StreamOffsets | undefined,
+  identity: { readonly clusterId: string; readonly topicIds: ReadonlyMap<string, string> },
+  advanced: readonly (TopicPartition & { readonly nextOffset: bigint })[],
+): StreamOffsets {
+  const topics = new Map(offsets?.topics)
+  for (const { topic, partition, nextOffset } of advanced) {
+    const before = topics.get(topic)
+    const topicId = identity.topicIds.get(topic) ?? before?.topicId ?? ''
+    const nextOffsets = new Map(before?.nextOffsets).set(partition, nextOffset)
+    topics.set(topic, { topicId, nextOffsets })
+  }
+  return { clusterId: identity.clusterId, topics }
+}
+
+export function formatOffsetMap(offsets: OffsetMap): string {
+  const streams: Record<string, Json> = {}
+  for (const [stream, { clusterId, topics }] of sorted(offsets)) {
+    const byTopic: Record<string, Json> = {}
+    for (const [topic, { topicId, nextOffsets }] of sorted(topics)) {
+      const byPartition: Record<string, Json> = {}
+      for (const [partition, next] of [...nextOffsets].sort(([a], [b]) => a - b)) {
+        byPartition[String(partition)] = next
+      }
+      byTopic[topic] = { 'topic-id': topicId, 'next-offsets': byPartition }
+    }
+    streams[stream] = { 'cluster-id': clusterId, topics: byTopic }
+  }
+  return stringifyJson(streams)
+}
+
+/** Reads the text form; `where` is named in the error. */
+export function parseOffsetMap(text: string, where: string): OffsetMap {
+  const streams = new Map<string, StreamOffsets>()
+  for (const [stream, entry] of members(parseJson(text, where), where)) {
+    const fields = new Map(members(entry, where))
+    const topics = new Map<string, TopicOffsets>()
+    for (const [topic, value] of members(fields.get('topics'), where)) {
+      const topicFields = new Map(members(value, where))
+      const nextOffsets = new Map<number, bigint>()
+      for (const [partition, next] of members(topicFields.get('next-offsets'), where)) {
+        nextOffsets.set(Number(partition), asBigint(next, where))
+      }
+      topics.set(topic, { topicId: String(topicFields.get('topic-id') ?? ''), nextOffsets })
+    }
+    streams.set(stream, { clusterId: String(fields.get('cluster-id') ?? ''), topics })
+  }
+  return streams
+}
+
+function members(value: Json | undefined, where: string): [string, Json][] {
+  if (isJsonObject(value)) return Object.entries(value)
+  throw new CorruptDataError('stored offsets are not readable', { facts: { where } })
+}
+
+function sorted<T>(map: ReadonlyMap<string, T>): [string, T][] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1))
+}

@@ -1,0 +1,281 @@
+/** `streams/*.yaml`: its keys, and from them the typed `StreamSettings`. */
+import { dirname, resolve } from 'node:path'
+import { z } from 'zod'
+import { formatIdentifier, type TableIdentifier } from '../../catalog/format/identifiers.ts'
+import * as field from '../../settings/fields.ts'
+import { embeddedInput, kafkaInput, kafkaSection, embeddedSection } from './input-document.ts'
+import type { Loaded, SettingsInput } from '../../app/settings/lake-settings.ts'
+import { firstPiece, joinTerms, parsePartitionTerm } from '../../catalog/format/partition-text.ts'
+import { resolveSettings, type Resolved, type SettingEntry } from '../../settings/resolve.ts'
+import {
+  formatPath,
+  SettingsProblemsError,
+  type SettingPath,
+  type SettingProblem,
+} from '../../settings/setting-tree.ts'
+import type { InputSettings, StreamSettings } from './stream-settings.ts'
+import { parseTableName } from '../../catalog/format/table-name.ts'
+import { parseDeclaredType, type DeclaredField } from './declared-type.ts'
+
+const laterSchemaModes = [
+  'key_value',
+  'value_schema_id_prefix',
+  'value_schema_latest',
+  'disabled',
+  'avro',
+  'protobuf',
+]
+
+const tableName = () => field.parsed('namespace.table', parseTableName)
+
+const declaredField = field.section({
+  name: field.text(),
+  type: field.structured((value) => parseDeclaredType(value)),
+  required: field.flag().prefault('false'),
+  doc: field.text().optional(),
+})
+
+export const streamSchema = field.section({
+  name: field.text(),
+  input: field.section({ kafka: kafkaSection.optional(), embedded: embeddedSection.optional() }),
+  schema: field
+    .section({
+      mode: field.choice(['json_infer', 'declared'], laterSchemaModes).optional(),
+      fields: z.array(declaredField, { error: 'expected a list of {name, type}' }).optional(),
+      sample_records: field.integer(1, 1_000_000).prefault('1000'),
+      coercion: field.choice(['strict', 'lenient']).prefault('strict'),
+      unknown_fields: field.choice(['add', 'dead_letter']).optional(),
+    })
+    .prefault({}),
+  metadata: field.choice(['struct', 'columns', 'none']).prefault('struct'),
+  errors: field
+    .section({
+      tolerance: field.choice(['none', 'data', 'all']).prefault('data'),
+      dlq: field.section({ table: tableName().optional() }).prefault({}),
+    })
+    .prefault({}),
+  output: field.section({
+    iceberg: field.section({
+      table: tableName(),
+      partition_by: field.parsedList(joinTerms, parsePartitionTerm).optional(),
+      properties: field.textMap().prefault({}),
+      branch: field.text().prefault('main'),
+      auto_create: field.flag().prefault('true'),
+      commit: field
+        .section({
+          interval: field.duration().prefault('10s'),
+          max_bytes: field.size().prefault('512MB'),
+          max_records: field.integer(1, 1_000_000_000).prefault('1000000'),
+        })
+        .prefault({}),
+    }),
+  }),
+  limits: field.section({ memory: field.size().prefault('512MB') }).prefault({}),
+})
+
+/** Known words of a later release, or of the tools whose names we keep. */
+const laterKeys: Readonly<Record<string, string>> = {
+  'input.generate': later('input.generate', 'use input.kafka or input.embedded'),
+  'input.file': later('input.file', 'use input.kafka or input.embedded'),
+  'input.http': later('input.http', 'use input.kafka or input.embedded'),
+  'input.http_server': later('input.http_server', 'use input.kafka or input.embedded'),
+  'input.kafka_franz': 'write input.kafka: its keys are the same',
+  'input.kafka.batching':
+    'batches are set by output.iceberg.commit: {interval, max_bytes, max_records}',
+  'schema.registry': later('a schema registry', 'use mode: json_infer or declared'),
+  'errors.dlq.topic': later('a dead-letter topic', 'dead letters go to errors.dlq.table'),
+  'errors.dlq.topic_name': later('a dead-letter topic', 'dead letters go to errors.dlq.table'),
+  'output.iceberg.route': later('route', 'one stream writes one table'),
+  'output.iceberg.id_columns': later('id_columns', 'tables are appended to'),
+  'output.iceberg.upsert': later('upsert', 'tables are appended to'),
+  'output.iceberg.cdc_field': later('cdc_field', 'tables are appended to'),
+  'output.iceberg.evolve_schema': 'write schema: {unknown_fields: add | dead_letter}',
+  'output.iceberg.schema_force_optional': later(
+    'schema_force_optional',
+    'fields are optional unless required: true',
+  ),
+  pipeline: 'processors of Redpanda Connect are not supported',
+  schema_registry: later('a schema registry', 'use schema: {mode: json_infer or declared}'),
+  avro: later('avro', 'values are JSON'),
+}
+
+/** What the settings ask of a table that no table can be; other folders know the rules of tables. */
+export type StreamCheck = (settings: StreamSettings) => readonly {
+  /** Of the setting at fault; in a list of terms the number of the term. */
+  readonly path: SettingPath
+  readonly message: string
+}[]
+
+/** Throws SettingsProblemsError with every fault. */
+export function parseStreamSettings(
+  input: SettingsInput,
+  check?: StreamCheck,
+): Loaded<StreamSettings> {
+  const resolved = resolveSettings(streamSchema, {
+    text: input.text ?? '',
+    file: input.file,
+    variables: input.variables,
+    overrides: input.overrides,
+    laterKeys,
+    notFromEnvironment: ['name'],
+  })
+  const builder = new StreamBuilder(resolved, input)
+  const settings = builder.build()
+  // The check takes settings that are sound in themselves.
+  if (check !== undefined && builder.problems.length === 0) builder.apply(check, settings)
+  if (builder.problems.length > 0) throw new SettingsProblemsError(builder.problems)
+  return { settings, entries: [...resolved.entries, ...builder.derivedEntries(settings)] }
+}
+
+type StreamValues = z.output<typeof streamSchema>
+
+/** Checks that need more than one key, gathering all faults before anything is thrown. */
+class StreamBuilder {
+  readonly problems: SettingProblem[] = []
+  readonly #resolved: Resolved<StreamValues>
+  readonly #directory: string
+
+  constructor(resolved: Resolved<StreamValues>, input: SettingsInput) {
+    this.#resolved = resolved
+    this.#directory =
+      input.file === undefined ? input.directory : dirname(resolve(input.directory, input.file))
+  }
+
+  build(): StreamSettings {
+    const { value } = this.#resolved
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value.name)) {
+      this.#report(['name'], 'letters, digits, ".", "_" and "-" only, at most 100')
+    }
+    const { iceberg } = value.output
+    const { table } = iceberg
+    return {
+      name: value.name,
+      input: this.#input(),
+      schema: this.#schema(),
+      metadata: value.metadata,
+      errors: { tolerance: value.errors.tolerance, deadLetterTable: this.#deadLetterTable(table) },
+      output: {
+        table,
+        partitionBy: iceberg.partition_by ?? [],
+        properties: iceberg.properties,
+        branch: iceberg.branch,
+        autoCreate: iceberg.auto_create,
+        commitIntervalMs: this.#atLeast(['interval'], iceberg.commit.interval, 100, '100ms'),
+        commitBytesMax: this.#atLeast(['max_bytes'], iceberg.commit.max_bytes, 1_000, '1KB'),
+        commitRecordsMax: iceberg.commit.max_records,
+      },
+      memoryBytesMax: this.#memory(value.limits.memory),
+    }
+  }
+
+  apply(check: StreamCheck, settings: StreamSettings): void {
+    for (const { path, message } of check(settings)) {
+      const origin = this.#resolved.origin(this.#writtenPath(path))
+      this.problems.push({ path, message, origin })
+    }
+  }
+
+  /** A term of a YAML flow list may be several of its items. */
+  #writtenPath(path: SettingPath): SettingPath {
+    const list = path.slice(0, -1)
+    const term = path.at(-1)
+    if (formatPath(list) !== 'output.iceberg.partition_by' || typeof term !== 'number') return path
+    const isItem = (entry: SettingEntry): boolean =>
+      entry.path.length === path.length && formatPath(entry.path.slice(0, -1)) === formatPath(list)
+    const items = this.#resolved.entries.filter(isItem).map(({ text }) => text)
+    return [...list, firstPiece(term, items)]
+  }
+
+  derivedEntries(settings: StreamSettings): Loaded<StreamSettings>['entries'] {
+    const { errors, schema } = this.#resolved.value
+    const origin = { kind: 'default' } as const
+    return [
+      ...(schema.mode === undefined
+        ? [{ path: ['schema', 'mode'], text: settings.schema.mode, origin }]
+        : []),
+      ...(schema.unknown_fields === undefined
+        ? [{ path: ['schema', 'unknown_fields'], text: settings.schema.unknownFields, origin }]
+        : []),
+      ...(errors.dlq.table === undefined
+        ? [
+            {
+              path: ['errors', 'dlq', 'table'],
+              text: formatIdentifier(settings.errors.deadLetterTable),
+              origin,
+            },
+          ]
+        : []),
+    ]
+  }
+
+  #input(): InputSettings {
+    const { kafka, embedded } = this.#resolved.value.input
+    const report = (path: SettingPath, message: string): void => this.#report(path, message)
+    if ((kafka === undefined) === (embedded === undefined)) {
+      this.#report(['input'], 'exactly one of kafka, embedded is needed')
+    }
+    if (kafka !== undefined) return kafkaInput(kafka, this.#directory, report)
+    if (embedded !== undefined) return embeddedInput(embedded, this.#directory, report)
+    return { kind: 'embedded', directory: '', topics: [], startOffset: { kind: 'earliest' } }
+  }
+
+  #schema(): StreamSettings['schema'] {
+    const { schema } = this.#resolved.value
+    const declared = schema.fields !== undefined
+    const mode = schema.mode ?? (declared ? 'declared' : 'json_infer')
+    if (mode === 'declared' && (schema.fields ?? []).length === 0) {
+      this.#report(['schema'], 'mode declared needs fields: [{name, type}, ...]')
+    }
+    if (mode === 'json_infer' && declared) {
+      this.#report(['schema', 'fields'], 'fields are declared, so mode must be declared')
+    }
+    return {
+      mode,
+      fields: this.#fields(),
+      sampleRecordsMax: schema.sample_records,
+      coercion: schema.coercion,
+      unknownFields: schema.unknown_fields ?? (mode === 'declared' ? 'dead_letter' : 'add'),
+    }
+  }
+
+  #fields(): readonly DeclaredField[] {
+    const seen = new Map<string, string>()
+    return (this.#resolved.value.schema.fields ?? []).map((entry, index) => {
+      const path = ['schema', 'fields', index]
+      const twin = seen.get(entry.name.toLowerCase())
+      if (twin !== undefined) {
+        this.#report([...path, 'name'], `"${entry.name}" is declared twice (as "${twin}")`)
+      }
+      seen.set(entry.name.toLowerCase(), entry.name)
+      const { name, type, required, doc } = entry
+      return { name, type, required, ...(doc === undefined ? {} : { doc }) }
+    })
+  }
+
+  #deadLetterTable(table: TableIdentifier): TableIdentifier {
+    const named = this.#resolved.value.errors.dlq.table
+    if (named === undefined) return { namespace: table.namespace, name: `${table.name}__dlq` }
+    if (formatIdentifier(named) === formatIdentifier(table)) {
+      this.#report(['errors', 'dlq', 'table'], 'is the table of the stream itself')
+    }
+    return named
+  }
+
+  #atLeast(key: SettingPath, found: number, least: number, word: string): number {
+    if (found < least) this.#report(['output', 'iceberg', 'commit', ...key], `at least ${word}`)
+    return found
+  }
+
+  #memory(bytes: number): number {
+    if (bytes < 32e6) this.#report(['limits', 'memory'], 'at least 32MB')
+    return bytes
+  }
+
+  #report(path: SettingPath, message: string): void {
+    this.problems.push(this.#resolved.problem(path, message))
+  }
+}
+
+function later(what: string, instead: string): string {
+  return `${what} is not in this release: ${instead}`
+}

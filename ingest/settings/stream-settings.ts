@@ -1,0 +1,94 @@
+/** The typed settings of one stream: plain readonly data, units last. */
+import type { TableIdentifier } from '../../catalog/format/identifiers.ts'
+import type { PartitionTerm } from '../../catalog/format/partition-text.ts'
+import type { DeclaredField } from './declared-type.ts'
+
+/** Where a stream begins when its table holds no offsets yet. */
+export type StartOffset =
+  | { readonly kind: 'earliest' }
+  | { readonly kind: 'latest' }
+  | { readonly kind: 'timestamp'; readonly timestampMs: number }
+
+export interface KafkaTlsSettings {
+  readonly verifyCertificate: boolean
+  /** PEM files; read when the source is built. */
+  readonly rootCasFile?: string
+  readonly clientCertFile?: string
+  readonly clientKeyFile?: string
+}
+
+export interface KafkaSaslSettings {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+  readonly username: string
+  readonly password: string
+}
+
+export interface KafkaInputSettings {
+  readonly kind: 'kafka'
+  readonly seedBrokers: readonly string[]
+  readonly topics: readonly string[]
+  /** Without a group every partition of the topics is read. */
+  readonly consumerGroup?: string
+  readonly startOffset: StartOffset
+  /** `sliced` reads record batches without an object per record; `kafkajs` is the plain consumer. */
+  readonly client: 'sliced' | 'kafkajs'
+  readonly clientId: string
+  readonly tls?: KafkaTlsSettings
+  readonly sasl?: KafkaSaslSettings
+  readonly sessionTimeoutMs?: number
+  readonly requestTimeoutMs?: number
+  readonly fetchBytesMax?: number
+  readonly partitionFetchBytesMax?: number
+}
+
+export interface EmbeddedInputSettings {
+  readonly kind: 'embedded'
+  /** Absolute directory of the log. */
+  readonly directory: string
+  readonly topics: readonly string[]
+  readonly startOffset: StartOffset
+}
+
+export type InputSettings = KafkaInputSettings | EmbeddedInputSettings
+
+export interface SchemaSettings {
+  readonly mode: 'json_infer' | 'declared'
+  /** Columns in order; empty when inferred. */
+  readonly fields: readonly DeclaredField[]
+  /** How many records inference looks at. */
+  readonly sampleRecordsMax: number
+  /** `strict`: a conversion that would alter the value is a dead letter. */
+  readonly coercion: 'strict' | 'lenient'
+  /** A key that is no column: added to the schema, or its record is a dead letter. */
+  readonly unknownFields: 'add' | 'dead_letter'
+}
+
+export interface ErrorSettings {
+  /** `data`: bad records are kept as dead letters; `none`: the first stops the stream; `all`: as `data`. */
+  readonly tolerance: 'none' | 'data' | 'all'
+  readonly deadLetterTable: TableIdentifier
+}
+
+export interface OutputSettings {
+  readonly table: TableIdentifier
+  readonly partitionBy: readonly PartitionTerm[]
+  /** Table properties under Iceberg's names, verbatim. */
+  readonly properties: Readonly<Record<string, string>>
+  readonly branch: string
+  readonly autoCreate: boolean
+  readonly commitIntervalMs: number
+  readonly commitBytesMax: number
+  readonly commitRecordsMax: number
+}
+
+export interface StreamSettings {
+  readonly name: string
+  readonly input: InputSettings
+  readonly schema: SchemaSettings
+  /** How log position, time, key and headers appear in the table. */
+  readonly metadata: 'struct' | 'columns' | 'none'
+  readonly errors: ErrorSettings
+  readonly output: OutputSettings
+  /** Budget for records in flight, in bytes. */
+  readonly memoryBytesMax: number
+}

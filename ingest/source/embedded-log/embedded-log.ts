@@ -1,0 +1,312 @@
+/**
+ * A partitioned, offset-addressed, durable log in a directory: what the demo and most tests use in
+ * place of Kafka, with the same record format and the same contract.
+ *
+ * Any number of processes read; one at a time appends to a partition. All on one host.
+ */
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { Clock } from '../../../common/index.ts'
+import {
+  AlreadyExistsError,
+  NotFoundError,
+  ValidationError,
+  systemClock,
+} from '../../../common/index.ts'
+import { RecordBatchEncoder } from '../../record-batch/record-batch-encoder.ts'
+import type { RecordHeader } from '../../record-batch/record-batch-encoder.ts'
+import { loadRecordCompression } from '../../record-batch/record-compression.ts'
+import type { RecordCodec, RecordCompression } from '../../record-batch/record-compression.ts'
+import type { OffsetBounds, TopicDescription, TopicPartition } from '../record-source.ts'
+import { partitionKey } from '../record-source.ts'
+import {
+  checkTopicName,
+  createFile,
+  hasCode,
+  partitionDirectory,
+  readJsonFile,
+  replaceFile,
+  syncDirectory,
+  topicDirectory,
+  topicsDirectory,
+} from './log-layout.ts'
+import { PartitionReader } from './partition-reader.ts'
+import { PartitionWriter, createPartition } from './partition-writer.ts'
+
+export interface EmbeddedLogOptions {
+  readonly clock?: Clock
+  /** Of the batches that this process appends. */
+  readonly codec?: RecordCodec
+  readonly segmentBytesMax?: number
+  readonly retentionBytes?: number
+  readonly retentionMs?: number
+}
+
+export interface EmbeddedRecord {
+  readonly key?: Uint8Array | string | null
+  readonly value: Uint8Array | string | null
+  readonly headers?: readonly RecordHeader[]
+  /** Now, when left out. */
+  readonly timestampMs?: number
+}
+
+/** Offsets [baseOffset, nextOffset) are durable. */
+export interface AppendResult {
+  readonly baseOffset: bigint
+  readonly nextOffset: bigint
+}
+
+const partitionCountMax = 10_000
+const batchBytesTarget = 1 << 20
+const segmentBytesMaxDefault = 256 << 20
+
+export class EmbeddedLog {
+  readonly directory: string
+  readonly clusterId: string
+  readonly clock: Clock
+  readonly compression: RecordCompression
+  readonly #options: EmbeddedLogOptions
+  readonly #writers = new Map<string, Promise<PartitionWriter>>()
+  readonly #encoder: RecordBatchEncoder
+
+  private constructor(
+    directory: string,
+    clusterId: string,
+    compression: RecordCompression,
+    options: EmbeddedLogOptions,
+  ) {
+    this.directory = directory
+    this.clusterId = clusterId
+    this.clock = options.clock ?? systemClock
+    this.compression = compression
+    this.#options = options
+    this.#encoder = new RecordBatchEncoder(compression, 2 * batchBytesTarget)
+  }
+
+  /** Opens the log in `directory`, which is made when it is not there. */
+  static async open(directory: string, options: EmbeddedLogOptions = {}): Promise<EmbeddedLog> {
+    const file = join(directory, 'log.json')
+    await mkdir(topicsDirectory(directory), { recursive: true })
+    await createFile(file, JSON.stringify({ format: 1, clusterId: `embedded-${randomUUID()}` }))
+    const head = (await readJsonFile(file)) as { format?: unknown; clusterId?: unknown }
+    if (head.format !== 1 || typeof head.clusterId !== 'string') {
+      throw new ValidationError('the directory holds an embedded log of another format', {
+        facts: { file, format: String(head.format) },
+      })
+    }
+    return new EmbeddedLog(directory, head.clusterId, await loadRecordCompression(), options)
+  }
+
+  async createTopic(topic: string, partitionCount: number): Promise<TopicDescription> {
+    checkTopicName(topic)
+    checkPartitionCount(topic, partitionCount)
+    const target = topicDirectory(this.directory, topic)
+    const staging = join(this.directory, `create-${randomUUID()}.tmp`)
+    for (let partition = 0; partition < partitionCount; partition++) {
+      await createPartition(join(staging, String(partition)))
+    }
+    const topicId = randomUUID()
+    await writeFile(join(staging, 'topic.json'), topicJson(topicId, partitionCount), {
+      flush: true,
+    })
+    await syncDirectory(staging)
+    try {
+      await rename(staging, target)
+    } catch (error) {
+      await rm(staging, { recursive: true, force: true })
+      if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error
+      throw new AlreadyExistsError('the topic exists already', { facts: { topic } })
+    }
+    await syncDirectory(topicsDirectory(this.directory))
+    return { topic, topicId, partitionCount }
+  }
+
+  async deleteTopic(topic: string): Promise<void> {
+    const { partitionCount } = await this.describeTopic(topic)
+    for (let partition = 0; partition < partitionCount; partition++) {
+      await this.#closeWriter({ topic, partition })
+    }
+    // Renamed first: a topic is there as a whole or not at all.
+    const doomed = join(this.directory, `delete-${randomUUID()}.tmp`)
+    await rename(topicDirectory(this.directory, topic), doomed)
+    await syncDirectory(topicsDirectory(this.directory))
+    await rm(doomed, { recursive: true, force: true })
+  }
+
+  /** Grows the topic; partitions never go. */
+  async addPartitions(topic: string, partitionCount: number): Promise<TopicDescription> {
+    const described = await this.describeTopic(topic)
+    checkPartitionCount(topic, partitionCount)
+    if (partitionCount < described.partitionCount) {
+      throw new ValidationError('a topic cannot lose partitions', {
+        facts: { topic, partitions: described.partitionCount, wanted: partitionCount },
+      })
+    }
+    for (let partition = described.partitionCount; partition < partitionCount; partition++) {
+      const directory = partitionDirectory(this.directory, topic, partition)
+      // One that a crash left behind was never visible, so it holds nothing.
+      await rm(directory, { recursive: true, force: true })
+      await createPartition(directory)
+    }
+    const file = join(topicDirectory(this.directory, topic), 'topic.json')
+    await replaceFile(file, topicJson(described.topicId, partitionCount))
+    return { ...described, partitionCount }
+  }
+
+  async listTopics(): Promise<readonly string[]> {
+    return (await readdir(topicsDirectory(this.directory))).sort()
+  }
+
+  /** Throws NotFoundError. */
+  async describeTopic(topic: string): Promise<TopicDescription> {
+    checkTopicName(topic)
+    const file = join(topicDirectory(this.directory, topic), 'topic.json')
+    try {
+      const stored = (await readJsonFile(file)) as { topicId: string; partitions: number }
+      return { topic, topicId: stored.topicId, partitionCount: stored.partitions }
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error
+      throw new NotFoundError(
+        'the embedded log has no such topic; create it, or check the name and the directory',
+        { facts: { topic, directory: this.directory }, cause: error },
+      )
+    }
+  }
+
+  /** Resolves when the records are durable, in order, as one range of offsets. */
+  async append(
+    partition: TopicPartition,
+    records: readonly EmbeddedRecord[],
+  ): Promise<AppendResult> {
+    const now = this.clock.now()
+    return this.#append(partition, records.length, (encoder, index) => {
+      const record = records[index] as EmbeddedRecord
+      const { key = null, value, headers, timestampMs = now } = record
+      encoder.append({ key, value, timestampMs, ...(headers === undefined ? {} : { headers }) })
+    })
+  }
+
+  /** The fast way in for values without key and headers. */
+  async appendValues(
+    partition: TopicPartition,
+    values: readonly (Uint8Array | string)[],
+    timestampMs = this.clock.now(),
+  ): Promise<AppendResult> {
+    return this.#append(partition, values.length, (encoder, index) => {
+      encoder.append({ key: null, value: values[index] ?? null, timestampMs })
+    })
+  }
+
+  async offsetBounds(partition: TopicPartition): Promise<OffsetBounds> {
+    const reader = this.openReader(partition)
+    try {
+      return await reader.bounds()
+    } finally {
+      await reader.close()
+    }
+  }
+
+  /** Takes the records below the offset away, as retention does. */
+  async deleteRecords(partition: TopicPartition, beforeOffset: bigint): Promise<void> {
+    await (await this.#writer(partition)).deleteRecords(beforeOffset)
+  }
+
+  openReader({ topic, partition }: TopicPartition): PartitionReader {
+    const directory = partitionDirectory(this.directory, topic, partition)
+    const { clock, compression } = this
+    return new PartitionReader({ topic, partition, directory, clock, compression })
+  }
+
+  /** Waits for what is being written and lets other processes append. */
+  async close(): Promise<void> {
+    const writers = [...this.#writers.values()]
+    this.#writers.clear()
+    for (const writer of await Promise.allSettled(writers)) {
+      if (writer.status === 'fulfilled') await writer.value.close()
+    }
+  }
+
+  async #append(
+    partition: TopicPartition,
+    count: number,
+    encodeRecord: (encoder: RecordBatchEncoder, index: number) => void,
+  ): Promise<AppendResult> {
+    const writer = await this.#writer(partition)
+    const baseOffset = await writer.append((first) => ({
+      batches: this.#encode(first, count, encodeRecord),
+      nextOffset: first + BigInt(count),
+    }))
+    return { baseOffset, nextOffset: baseOffset + BigInt(count) }
+  }
+
+  #encode(
+    first: bigint,
+    count: number,
+    encodeRecord: (encoder: RecordBatchEncoder, index: number) => void,
+  ): Uint8Array[] {
+    const encoder = this.#encoder
+    const codec = this.#options.codec ?? 'none'
+    const batches: Uint8Array[] = []
+    let baseOffset = first
+    for (let index = 0; index < count; index++) {
+      encodeRecord(encoder, index)
+      if (encoder.byteLength < batchBytesTarget && index + 1 < count) continue
+      const nextOffset = baseOffset + BigInt(encoder.count)
+      batches.push(encoder.finish({ baseOffset, codec }))
+      baseOffset = nextOffset
+    }
+    return batches
+  }
+
+  #writer(partition: TopicPartition): Promise<PartitionWriter> {
+    const key = partitionKey(partition)
+    const open = this.#writers.get(key)
+    if (open !== undefined) return open
+    const opening = this.#openWriter(partition)
+    this.#writers.set(key, opening)
+    // A failure (another process appends) must not stick.
+    opening.catch(() => this.#writers.delete(key))
+    return opening
+  }
+
+  async #openWriter({ topic, partition }: TopicPartition): Promise<PartitionWriter> {
+    const { partitionCount } = await this.describeTopic(topic)
+    if (!Number.isInteger(partition) || partition < 0 || partition >= partitionCount) {
+      throw new NotFoundError('the topic has no such partition', {
+        facts: { topic, partition, partitions: partitionCount },
+      })
+    }
+    const settings = {
+      segmentBytesMax: this.#options.segmentBytesMax ?? segmentBytesMaxDefault,
+      retentionBytes: this.#options.retentionBytes,
+      retentionMs: this.#options.retentionMs,
+    }
+    const directory = partitionDirectory(this.directory, topic, partition)
+    return PartitionWriter.open(directory, { topic, partition }, settings, this.clock)
+  }
+
+  async #closeWriter(partition: TopicPartition): Promise<void> {
+    const key = partitionKey(partition)
+    const writer = this.#writers.get(key)
+    this.#writers.delete(key)
+    await (await writer)?.close()
+  }
+}
+
+function topicJson(topicId: string, partitions: number): string {
+  return JSON.stringify({ topicId, partitions })
+}
+
+function checkPartitionCount(topic: string, partitionCount: number): void {
+  if (
+    Number.isInteger(partitionCount) &&
+    partitionCount > 0 &&
+    partitionCount <= partitionCountMax
+  ) {
+    return
+  }
+  throw new ValidationError(`a topic has 1 to ${partitionCountMax} partitions`, {
+    facts: { topic, partitions: partitionCount },
+  })
+}

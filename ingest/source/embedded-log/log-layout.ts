@@ -1,0 +1,110 @@
+/**
+ * Where things lie in the directory of an embedded log.
+ *
+ *   log.json                              format and cluster id
+ *   topics/<topic>/topic.json             topic id and number of partitions
+ *   topics/<topic>/<partition>/durable    what readers may see (durable-end.ts)
+ *   topics/<topic>/<partition>/<base offset>.log   record batches, Kafka format v2
+ *   topics/<topic>/<partition>/writer-<n>.lock     who appends (writer-lock.ts)
+ */
+import { randomUUID } from 'node:crypto'
+import { link, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { CorruptDataError, ValidationError } from '../../../common/index.ts'
+
+export function topicsDirectory(root: string): string {
+  return join(root, 'topics')
+}
+
+export function topicDirectory(root: string, topic: string): string {
+  return join(topicsDirectory(root), topic)
+}
+
+export function partitionDirectory(root: string, topic: string, partition: number): string {
+  return join(topicDirectory(root, topic), String(partition))
+}
+
+/** Twenty digits, so that names sort by offset. */
+export function segmentFile(directory: string, baseOffset: bigint): string {
+  return join(directory, `${String(baseOffset).padStart(20, '0')}.log`)
+}
+
+/** Base offsets of the segments there are, rising. */
+export async function listSegments(directory: string): Promise<bigint[]> {
+  const names = await readdir(directory)
+  return names
+    .filter((name) => /^\d{20}\.log$/.test(name))
+    .sort()
+    .map((name) => BigInt(name.slice(0, 20)))
+}
+
+/** Kafka's rule for topic names, which also keeps them from leaving the directory. */
+export function checkTopicName(topic: string): void {
+  if (/^[a-zA-Z0-9._-]{1,249}$/.test(topic) && topic !== '.' && topic !== '..') return
+  throw new ValidationError(
+    'topic names are 1 to 249 of the characters a-z A-Z 0-9 . _ - and not . or ..',
+    { facts: { topic } },
+  )
+}
+
+export async function readJsonFile(file: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8')
+  try {
+    return JSON.parse(text) as unknown
+  } catch (error) {
+    throw new CorruptDataError('file of the embedded log is not json', {
+      facts: { file },
+      cause: error,
+    })
+  }
+}
+
+/** Replaces a small file at once and durably. */
+export async function replaceFile(file: string, body: string): Promise<void> {
+  const temporary = await writeTemporary(file, body)
+  await rename(temporary, file)
+  await syncDirectory(dirname(file))
+}
+
+/** Creates a small file durably unless it exists; false when somebody else was first. */
+export async function createFile(file: string, body: string): Promise<boolean> {
+  const temporary = await writeTemporary(file, body)
+  try {
+    await link(temporary, file)
+    await syncDirectory(dirname(file))
+    return true
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error
+    return false
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}
+
+async function writeTemporary(file: string, body: string): Promise<string> {
+  const temporary = `${file}.${randomUUID()}.tmp`
+  await mkdir(dirname(file), { recursive: true })
+  const handle = await open(temporary, 'wx')
+  try {
+    await handle.writeFile(body)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  return temporary
+}
+
+/** Makes created, renamed and removed names survive a power cut. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  const code = (error as { readonly code?: unknown } | null)?.code
+  return typeof code === 'string' && codes.includes(code)
+}

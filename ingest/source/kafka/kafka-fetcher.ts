@@ -1,0 +1,388 @@
+/**
+ * Keeps one Fetch in flight per broker while the caller works on what came before.
+ *
+ * Answers stay as raw record sets until they are taken, so what waits here is compressed and bounded
+ * by bytes. A record set belongs to the seek it was fetched for; one of an older seek or assignment is
+ * dropped, which is what keeps records of an older assignment from following a newer one.
+ */
+import type { Clock, Logger } from '../../../common/index.ts'
+import { UnavailableError, errorMessage, isRetryable } from '../../../common/index.ts'
+import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
+import type { RecordBatch, TopicPartition } from '../record-source.ts'
+import { partitionKey } from '../record-source.ts'
+import { batchBytes, notAssignedError } from '../source-support.ts'
+import type { Wakeup } from '../wakeup.ts'
+import type { KafkaCluster } from './kafka-cluster.ts'
+import { kafkaErrorCodes, protocolCodeError } from './kafka-errors.ts'
+import type { KafkaNode } from './kafka-node.ts'
+import { fetchRequest } from './kafka-requests.ts'
+import type { FetchLimits, FetchedPartition } from './kafka-requests.ts'
+import { recordSetEnd } from '../../record-batch/record-batch-header.ts'
+import { ByteArena } from '../../record-batch/byte-arena.ts'
+import { ColumnsPool } from '../../record-batch/record-columns.ts'
+import { RecordSetSlicer } from '../../record-batch/record-batch-slicer.ts'
+import type { RecordCompression } from '../../record-batch/record-compression.ts'
+
+export interface FetcherOptions {
+  readonly cluster: KafkaCluster
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly compression: RecordCompression
+  readonly wakeup: Wakeup
+  readonly limits: FetchLimits
+  /** No further Fetch is sent while more than this waits to be taken. */
+  readonly prefetchBytesMax: number
+  readonly verifyChecksums: boolean
+  /** A partition that could not be read for this long makes `take` throw UnavailableError. */
+  readonly unavailableMs: number
+}
+
+/** A record set that waits, and what is done when nobody looks at its memory any more. */
+interface ReadySet {
+  readonly fetched: FetchedPartition
+  readonly release: () => void
+}
+
+interface Feed {
+  readonly partition: TopicPartition
+  /** Undefined until the caller has said where to begin. */
+  position: bigint | undefined
+  fetchOffset: bigint
+  /** Grows with each seek, so that answers to what was asked before are known. */
+  seekCount: number
+  paused: boolean
+  ready: ReadySet[]
+  slicer: RecordSetSlicer | undefined
+  /** Not asked for before this time. */
+  retryAtMs: number
+  failingSinceMs: number | undefined
+  /** Why it cannot be read on; every `take` throws it until the caller seeks. */
+  stopped: Error | undefined
+}
+
+const backoffMs = 200
+
+export class KafkaFetcher {
+  readonly #options: FetcherOptions
+  readonly #inFlight = new Set<KafkaNode>()
+  #feeds = new Map<string, Feed>()
+  #readyBytes = 0
+  /** The records of one poll; void with the next. */
+  readonly #arena = new ByteArena()
+  readonly #columns = new ColumnsPool()
+  /** Used up, but the records of the last poll may lie in them. */
+  #spent: ReadySet[] = []
+  #turn = 0
+  #failure: Error | undefined
+  /** Of a feed that was read in the last poll, behind the batches of others. */
+  #deferred: Error | undefined
+  #refreshing = false
+  #closed = false
+
+  constructor(options: FetcherOptions) {
+    this.#options = options
+  }
+
+  get partitions(): readonly TopicPartition[] {
+    return [...this.#feeds.values()].map(({ partition }) => partition)
+  }
+
+  /** Replaces the assignment; every position is void. */
+  assign(partitions: readonly TopicPartition[]): void {
+    for (const feed of this.#feeds.values()) this.#dropReady(feed)
+    this.#feeds = new Map(
+      partitions.map((partition) => [
+        partitionKey(partition),
+        {
+          partition,
+          position: undefined,
+          fetchOffset: 0n,
+          seekCount: 0,
+          paused: false,
+          ready: [],
+          slicer: undefined,
+          retryAtMs: 0,
+          failingSinceMs: undefined,
+          stopped: undefined,
+        },
+      ]),
+    )
+    this.#readyBytes = 0
+    this.#failure = undefined
+    this.#deferred = undefined
+  }
+
+  seek(partition: TopicPartition, nextOffset: bigint): void {
+    const feed = this.#require(partition)
+    this.#dropReady(feed)
+    feed.position = nextOffset
+    feed.fetchOffset = nextOffset
+    feed.seekCount++
+    feed.retryAtMs = 0
+    feed.failingSinceMs = undefined
+    feed.stopped = undefined
+    // Where it arose is read anew; another feed's would arise again.
+    this.#deferred = undefined
+    this.#pump()
+  }
+
+  pause(partition: TopicPartition): void {
+    this.#require(partition).paused = true
+  }
+
+  resume(partition: TopicPartition): void {
+    this.#require(partition).paused = false
+    this.#pump()
+  }
+
+  /** Records that are there, about `bytesMax` of them; sends further requests on the way. */
+  take(bytesMax: number): RecordBatch[] {
+    this.#throwFailure()
+    this.#arena.reset()
+    this.#columns.reset()
+    for (const { release } of this.#spent) release()
+    this.#spent = []
+    const feeds = [...this.#feeds.values()]
+    const batches: RecordBatch[] = []
+    let bytes = 0
+    for (let misses = 0; misses < feeds.length && bytes < bytesMax; this.#turn++) {
+      const feed = feeds[this.#turn % feeds.length]
+      let batch: RecordBatch | undefined
+      try {
+        batch = feed === undefined ? undefined : this.#takeFrom(feed, bytesMax - bytes)
+      } catch (error) {
+        // The positions of what was taken have moved: that is given first, the error with the next poll.
+        if (batches.length === 0) throw error
+        this.#deferred = error as Error
+        break
+      }
+      misses = batch === undefined ? misses + 1 : 0
+      if (batch === undefined) continue
+      batches.push(batch)
+      bytes += batchBytes(batch)
+    }
+    this.#pump()
+    return batches
+  }
+
+  close(): void {
+    this.#closed = true
+    this.assign([])
+  }
+
+  #takeFrom(feed: Feed, bytesMax: number): RecordBatch | undefined {
+    if (feed.paused || feed.position === undefined) return undefined
+    for (;;) {
+      feed.slicer ??= this.#openNext(feed, feed.position)
+      if (feed.slicer === undefined) return undefined
+      try {
+        const batch = feed.slicer.next(bytesMax)
+        feed.position = feed.slicer.position
+        if (batch !== undefined) return batch
+      } catch (error) {
+        // Were the bytes damaged on the way, the next poll fetches them anew.
+        this.#dropReady(feed)
+        feed.fetchOffset = feed.position
+        feed.seekCount++
+        throw error
+      }
+      this.#dropFirst(feed)
+    }
+  }
+
+  #openNext(feed: Feed, position: bigint): RecordSetSlicer | undefined {
+    const [first] = feed.ready
+    if (first === undefined) return undefined
+    const { compression, verifyChecksums } = this.#options
+    const { abortedTransactions, recordSet } = first.fetched
+    const origin = { ...feed.partition, compression, position, verifyChecksums }
+    return new RecordSetSlicer(recordSet, {
+      ...origin,
+      abortedTransactions,
+      arena: this.#arena,
+      columns: this.#columns,
+    })
+  }
+
+  #dropReady(feed: Feed): void {
+    while (feed.ready.length > 0) this.#dropFirst(feed)
+  }
+
+  #dropFirst(feed: Feed): void {
+    feed.slicer = undefined
+    const first = feed.ready.shift()
+    if (first === undefined) return
+    this.#readyBytes -= first.fetched.recordSet.length
+    this.#spent.push(first)
+  }
+
+  #throwFailure(): void {
+    const failure = this.#failure ?? this.#deferred
+    // Thrown once: whoever polls on gets another try.
+    this.#failure = undefined
+    this.#deferred = undefined
+    if (failure !== undefined) throw failure
+    for (const { stopped } of this.#feeds.values()) if (stopped !== undefined) throw stopped
+  }
+
+  /** Sends what can be sent now. */
+  #pump(): void {
+    const metadata = this.#options.cluster.known
+    if (this.#closed || metadata === undefined) return
+    if (this.#readyBytes >= this.#options.prefetchBytesMax) return
+    const now = this.#options.clock.monotonic()
+    const byNode = new Map<KafkaNode, Feed[]>()
+    for (const feed of this.#feeds.values()) {
+      if (!this.#isWanted(feed, now)) continue
+      const leader = this.#options.cluster.leaderOf(metadata, feed.partition)
+      if (leader === undefined) this.#fail(feed, leaderlessError(feed.partition))
+      else byNode.set(leader, [...(byNode.get(leader) ?? []), feed])
+    }
+    for (const [node, feeds] of byNode) {
+      if (!this.#inFlight.has(node)) void this.#fetch(node, feeds)
+    }
+  }
+
+  #isWanted(feed: Feed, now: number): boolean {
+    if (feed.paused || feed.position === undefined) return false
+    if (feed.stopped !== undefined || feed.retryAtMs > now) return false
+    const waiting = feed.ready.reduce((total, { fetched }) => total + fetched.recordSet.length, 0)
+    return waiting < this.#options.limits.partitionBytesMax
+  }
+
+  async #fetch(node: KafkaNode, feeds: readonly Feed[]): Promise<void> {
+    this.#inFlight.add(node)
+    // The broker fills an answer in this order, so the one that waited longest comes first.
+    const asked = [...feeds].sort((left, right) => left.ready.length - right.ready.length)
+    const seekCounts = asked.map(({ seekCount }) => seekCount)
+    const { limits } = this.#options
+    try {
+      const wanted = asked.map(({ partition, fetchOffset }) => ({ ...partition, fetchOffset }))
+      const response = await node.send(fetchRequest(wanted, limits))
+      if (response.errorCode !== kafkaErrorCodes.none) {
+        throw protocolCodeError(response.errorCode, 'to fetch', { broker: node.address })
+      }
+      const current = asked.filter((feed, index) => feed.seekCount === seekCounts[index])
+      const release = recycler(node, response.partitions)
+      for (const fetched of response.partitions) this.#receive(current, { fetched, release })
+    } catch (error) {
+      for (const feed of asked) this.#fail(feed, error as Error)
+    } finally {
+      this.#inFlight.delete(node)
+      this.#pump()
+      this.#options.wakeup.wake()
+    }
+  }
+
+  #receive(asked: readonly Feed[], set: ReadySet): void {
+    const { fetched } = set
+    const key = partitionKey(fetched)
+    const feed = asked.find(({ partition }) => partitionKey(partition) === key)
+    // Assigned anew, or moved by a seek, since the request was sent.
+    if (feed === undefined || this.#feeds.get(key) !== feed) return
+    const { errorCode, recordSet } = fetched
+    if (errorCode === kafkaErrorCodes.offsetOutOfRange) {
+      void this.#outOfRange(feed)
+    } else if (errorCode !== kafkaErrorCodes.none) {
+      this.#fail(feed, protocolCodeError(errorCode, 'to fetch records', { ...feed.partition }))
+    } else {
+      feed.failingSinceMs = undefined
+      if (recordSet.length === 0) return
+      try {
+        feed.fetchOffset = recordSetEnd(recordSet, feed.partition, feed.fetchOffset)
+        feed.ready.push(set)
+        this.#readyBytes += recordSet.length
+      } catch (error) {
+        this.#stop(feed, error as Error)
+      }
+    }
+  }
+
+  /** Only when the broker's own bounds agree is it lost; a new leader may be behind for a moment. */
+  async #outOfRange(feed: Feed): Promise<void> {
+    const { partition, fetchOffset, seekCount } = feed
+    // Not asked for again while we find out.
+    feed.retryAtMs = Number.POSITIVE_INFINITY
+    try {
+      const bounds = await this.#options.cluster.offsetBounds([partition])
+      if (this.#feeds.get(partitionKey(partition)) !== feed || feed.seekCount !== seekCount) return
+      const found = bounds.get(partitionKey(partition))
+      const error = new OffsetOutOfRangeError(partition, fetchOffset, found)
+      const within =
+        found !== undefined && fetchOffset >= found.earliest && fetchOffset <= found.latest
+      if (within) this.#fail(feed, error)
+      else this.#stop(feed, error)
+    } catch (error) {
+      this.#fail(feed, error as Error)
+    }
+    this.#options.wakeup.wake()
+  }
+
+  /** Tries again later, with fresh metadata; too long a failure, or one for good, ends the poll. */
+  #fail(feed: Feed, error: Error): void {
+    if (this.#closed) return
+    const { clock, logger, unavailableMs } = this.#options
+    const now = clock.monotonic()
+    const passing = isRetryable(error) || error instanceof OffsetOutOfRangeError
+    // Metadata may be old: a topic counts as gone only when fresh metadata says so.
+    const mayPass = passing || protocolCodeOf(error) === kafkaErrorCodes.unknownTopicOrPartition
+    feed.failingSinceMs ??= now
+    feed.retryAtMs = now + backoffMs
+    logger.debug('kafka.fetch-failed', { ...feed.partition, error: errorMessage(error) })
+    if (!mayPass || now - feed.failingSinceMs >= unavailableMs) {
+      feed.failingSinceMs = now
+      this.#failure ??= error
+    }
+    void this.#refreshLater()
+  }
+
+  #stop(feed: Feed, error: Error): void {
+    feed.stopped = error
+  }
+
+  async #refreshLater(): Promise<void> {
+    if (this.#refreshing) return
+    this.#refreshing = true
+    const { cluster, clock, logger, wakeup } = this.#options
+    try {
+      await clock.sleep(backoffMs)
+      if (this.#closed) return
+      const metadata = await cluster.refresh()
+      for (const topic of cluster.topics) cluster.requireTopic(metadata, topic)
+    } catch (error) {
+      logger.debug('kafka.refresh-failed', { error: errorMessage(error) })
+      if (!this.#closed && !isRetryable(error)) this.#failure ??= error as Error
+    } finally {
+      this.#refreshing = false
+      this.#pump()
+      wakeup.wake()
+    }
+  }
+
+  #require(partition: TopicPartition): Feed {
+    const feed = this.#feeds.get(partitionKey(partition))
+    if (feed === undefined) throw notAssignedError(partition)
+    return feed
+  }
+}
+
+/**
+ * To be called once for each record set of an answer; with the last the answer's memory is free. One that
+ * is never used keeps it from being used again, and nothing else.
+ */
+function recycler(node: KafkaNode, partitions: readonly FetchedPartition[]): () => void {
+  const sets = partitions.filter(({ recordSet }) => recordSet.length > 0)
+  const memory = sets[0]?.recordSet.buffer
+  let left = sets.length
+  return () => {
+    if (--left === 0 && memory instanceof ArrayBuffer) node.recycle(memory)
+  }
+}
+
+function leaderlessError(partition: TopicPartition): UnavailableError {
+  return new UnavailableError('a partition has no leader now', { facts: { ...partition } })
+}
+
+function protocolCodeOf(error: unknown): unknown {
+  return (error as { readonly facts?: Readonly<Record<string, unknown>> }).facts?.['code']
+}

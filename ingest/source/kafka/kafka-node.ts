@@ -1,0 +1,133 @@
+/**
+ * One broker: sends our own requests over kafkajs's connections to it.
+ */
+import { UnavailableError, UnsupportedError } from '../../../common/index.ts'
+import type { Logger } from '../../../common/index.ts'
+import { kafkaDefaults, kafkajsLogCreator, kafkajsSasl } from './kafka-connection.ts'
+import type { KafkaConnectionSettings } from './kafka-connection.ts'
+import { kafkajsError } from './kafka-errors.ts'
+import type { KafkaRequest } from './kafka-requests.ts'
+import { KafkaSockets } from './kafka-sockets.ts'
+import { createKafkajsBroker } from './kafkajs-internals.ts'
+import type { KafkajsBroker } from './kafkajs-internals.ts'
+
+export class KafkaNode {
+  /** `host:port` */
+  readonly address: string
+  readonly #host: string
+  readonly #port: number
+  readonly #settings: KafkaConnectionSettings
+  readonly #logger: Logger
+  readonly #sockets = new KafkaSockets()
+  #broker: Promise<KafkajsBroker> | undefined
+  #closed = false
+
+  constructor(host: string, port: number, settings: KafkaConnectionSettings, logger: Logger) {
+    this.address = `${host}:${port}`
+    this.#host = host
+    this.#port = port
+    this.#settings = settings
+    this.#logger = logger
+  }
+
+  /** Throws UnavailableError, AccessDeniedError, UnsupportedError; the next call connects anew. */
+  async send<T>(request: KafkaRequest<T>): Promise<T> {
+    if (this.#closed) throw closedError(this.address)
+    // One attempt for all who wait: kafkajs would open a socket for each of them.
+    const connecting = (this.#broker ??= this.#connect())
+    try {
+      const broker = await connecting
+      requireVersion(broker, request, this.address)
+      return await broker.connectionPool.send({
+        request: {
+          apiKey: request.apiKey,
+          apiVersion: request.apiVersion,
+          apiName: request.apiName,
+          encode: () => Promise.resolve({ buf: request.body, buffer: request.body }),
+        },
+        response: {
+          decode: (payload) => Promise.resolve(request.decode(payload)),
+          parse: (decoded) => Promise.resolve(decoded),
+        },
+        logResponseError: false,
+      })
+    } catch (error) {
+      const wrapped = kafkajsError(error, this.address)
+      // A connection that failed once is not trusted again: kafkajs does not repair it.
+      if (wrapped.retryable) await this.#drop(connecting)
+      throw wrapped
+    }
+  }
+
+  /** Takes the memory of an answer at which nobody looks any more. */
+  recycle(memory: ArrayBuffer): void {
+    this.#sockets.recycle(memory)
+  }
+
+  /** Ends requests in flight at once. */
+  async close(): Promise<void> {
+    this.#closed = true
+    if (this.#broker !== undefined) await this.#drop(this.#broker)
+    this.#sockets.destroy()
+  }
+
+  async #connect(): Promise<KafkajsBroker> {
+    const { clientId, connectionTimeoutMs, requestTimeoutMs, tls } = this.#settings
+    const broker = await createKafkajsBroker({
+      host: this.#host,
+      port: this.#port,
+      clientId: clientId ?? kafkaDefaults.clientId,
+      ssl: tls,
+      sasl: kafkajsSasl(this.#settings),
+      connectionTimeoutMs: connectionTimeoutMs ?? kafkaDefaults.connectionTimeoutMs,
+      requestTimeoutMs: requestTimeoutMs ?? kafkaDefaults.requestTimeoutMs,
+      logCreator: kafkajsLogCreator(this.#logger),
+      socketFactory: this.#sockets.factory,
+    })
+    try {
+      await broker.connect()
+      // The second connection of the pool carries Fetch.
+      await broker.connectionPool.getConnection(1)
+      return broker
+    } catch (error) {
+      await closeBroker(broker)
+      throw error
+    }
+  }
+
+  async #drop(connecting: Promise<KafkajsBroker>): Promise<void> {
+    if (this.#broker === connecting) this.#broker = undefined
+    try {
+      await closeBroker(await connecting)
+    } catch {
+      // It never connected, so there is nothing to close.
+    }
+  }
+}
+
+/** kafkajs waits for answers to requests in flight before it closes, so they are ended first. */
+async function closeBroker(broker: KafkajsBroker): Promise<void> {
+  for (const connection of broker.connectionPool.pool) {
+    connection.rejectRequests(new Error('the connection was closed'))
+  }
+  await broker.disconnect()
+}
+
+function closedError(address: string): UnavailableError {
+  return new UnavailableError('the connection to kafka was closed', { facts: { broker: address } })
+}
+
+function requireVersion(
+  broker: KafkajsBroker,
+  request: KafkaRequest<unknown>,
+  address: string,
+): void {
+  const { apiKey, apiName, apiVersion } = request
+  const supported = broker.versions?.[String(apiKey)]
+  if (supported === undefined) return
+  if (apiVersion >= supported.minVersion && apiVersion <= supported.maxVersion) return
+  throw new UnsupportedError(
+    `the broker does not speak version ${apiVersion} of ${apiName}; kafka 2.8 or newer is needed`,
+    { facts: { broker: address, min: supported.minVersion, max: supported.maxVersion } },
+  )
+}

@@ -1,0 +1,257 @@
+/**
+ * The three requests that we speak ourselves: Fetch, because its answer must not become an object per
+ * record; Metadata, because kafkajs stops below the version that has topic ids; ListOffsets, because
+ * kafkajs's admin cannot be asked for partitions at their leader with an isolation level.
+ *
+ * Layouts: Kafka documentation, "The Messages".
+ */
+import type { AbortedTransaction } from '../../record-batch/aborted-transactions.ts'
+import { ProtocolReader, ProtocolWriter } from './protocol-io.ts'
+
+export interface KafkaRequest<T> {
+  readonly apiKey: number
+  readonly apiVersion: number
+  readonly apiName: string
+  readonly body: Buffer
+  decode(payload: Buffer): T
+}
+
+const readCommitted = 1
+const fetchKey = 1
+const listOffsetsKey = 2
+const metadataKey = 3
+
+export interface ClusterMetadata {
+  readonly clusterId: string
+  readonly brokers: readonly {
+    readonly nodeId: number
+    readonly host: string
+    readonly port: number
+  }[]
+  readonly topics: readonly TopicMetadata[]
+}
+
+export interface TopicMetadata {
+  readonly errorCode: number
+  readonly topic: string
+  readonly topicId: string
+  readonly partitions: readonly PartitionMetadata[]
+}
+
+export interface PartitionMetadata {
+  readonly errorCode: number
+  readonly partition: number
+  /** The node that leads, -1 while there is none. */
+  readonly leader: number
+}
+
+/** Version 10 is the first with topic ids (Kafka 2.8) and of the flexible kind. */
+export function metadataRequest(topics: readonly string[]): KafkaRequest<ClusterMetadata> {
+  const noTopicId = new Uint8Array(16)
+  const body = new ProtocolWriter()
+  body
+    // Flexible requests carry tags at the end of their head, which kafkajs does not write.
+    .noTags()
+    .compactArray(topics, (topic) => body.bytes(noTopicId).compactString(topic).noTags())
+    .bool(false)
+    .bool(false)
+    .bool(false)
+    .noTags()
+  return {
+    apiKey: metadataKey,
+    apiVersion: 10,
+    apiName: 'Metadata',
+    body: body.finish(),
+    decode: decodeMetadata,
+  }
+}
+
+function decodeMetadata(payload: Buffer): ClusterMetadata {
+  const reader = new ProtocolReader(payload)
+  reader.skipTags()
+  reader.int32()
+  const brokers = reader.compactArray(() => {
+    const broker = { nodeId: reader.int32(), host: reader.compactString(), port: reader.int32() }
+    reader.compactString()
+    reader.skipTags()
+    return broker
+  })
+  const clusterId = reader.compactString()
+  reader.int32()
+  const topics = reader.compactArray(() => {
+    const errorCode = reader.int16()
+    const topic = reader.compactString()
+    const topicId = reader.uuid()
+    reader.bool()
+    const partitions = reader.compactArray(() => decodePartitionMetadata(reader))
+    reader.int32()
+    reader.skipTags()
+    return { errorCode, topic, topicId, partitions }
+  })
+  return { clusterId, brokers, topics }
+}
+
+function decodePartitionMetadata(reader: ProtocolReader): PartitionMetadata {
+  const metadata = { errorCode: reader.int16(), partition: reader.int32(), leader: reader.int32() }
+  reader.int32()
+  reader.compactArray(() => reader.int32())
+  reader.compactArray(() => reader.int32())
+  reader.compactArray(() => reader.int32())
+  reader.skipTags()
+  return metadata
+}
+
+export interface ListOffsetsTopic {
+  readonly topic: string
+  readonly partitions: readonly number[]
+}
+
+export interface ListedOffset {
+  readonly topic: string
+  readonly partition: number
+  readonly errorCode: number
+  /** -1 when no record is that young. */
+  readonly offset: bigint
+}
+
+export const earliestTime = -2n
+/** For a read_committed reader: the last stable offset. */
+export const latestTime = -1n
+
+export function listOffsetsRequest(
+  topics: readonly ListOffsetsTopic[],
+  time: bigint,
+): KafkaRequest<readonly ListedOffset[]> {
+  const body = new ProtocolWriter()
+  body
+    .int32(-1)
+    .int8(readCommitted)
+    .array(topics, ({ topic, partitions }) =>
+      body.string(topic).array(partitions, (partition) => body.int32(partition).int64(time)),
+    )
+  return {
+    apiKey: listOffsetsKey,
+    apiVersion: 2,
+    apiName: 'ListOffsets',
+    body: body.finish(),
+    decode: (payload) => {
+      const reader = new ProtocolReader(payload)
+      reader.int32()
+      return reader
+        .array(() => {
+          const topic = reader.string()
+          return reader.array(() => {
+            const partition = reader.int32()
+            const errorCode = reader.int16()
+            reader.int64()
+            return { topic, partition, errorCode, offset: reader.int64() }
+          })
+        })
+        .flat()
+    },
+  }
+}
+
+export interface FetchPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly fetchOffset: bigint
+}
+
+export interface FetchLimits {
+  readonly waitMsMax: number
+  readonly bytesMin: number
+  readonly bytesMax: number
+  readonly partitionBytesMax: number
+}
+
+export interface FetchedPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly errorCode: number
+  readonly abortedTransactions: readonly AbortedTransaction[]
+  /** Record batches, the last possibly cut short; a view of the response. */
+  readonly recordSet: Buffer
+}
+
+export interface FetchResponse {
+  readonly errorCode: number
+  readonly partitions: readonly FetchedPartition[]
+}
+
+/** Version 11 (Kafka 2.3), without a fetch session: a session saves little for few partitions. */
+export function fetchRequest(
+  partitions: readonly FetchPartition[],
+  limits: FetchLimits,
+): KafkaRequest<FetchResponse> {
+  const body = new ProtocolWriter()
+  body
+    .int32(-1)
+    .int32(limits.waitMsMax)
+    .int32(limits.bytesMin)
+    .int32(limits.bytesMax)
+    .int8(readCommitted)
+    .int32(0)
+    .int32(-1)
+    .array(groupByTopic(partitions), ([topic, group]) =>
+      body
+        .string(topic)
+        .array(group, ({ partition, fetchOffset }) =>
+          body
+            .int32(partition)
+            .int32(-1)
+            .int64(fetchOffset)
+            .int64(-1n)
+            .int32(limits.partitionBytesMax),
+        ),
+    )
+    .array([], () => undefined)
+    .string('')
+  return {
+    apiKey: fetchKey,
+    apiVersion: 11,
+    apiName: 'Fetch',
+    body: body.finish(),
+    decode: decodeFetch,
+  }
+}
+
+function decodeFetch(payload: Buffer): FetchResponse {
+  const reader = new ProtocolReader(payload)
+  reader.int32()
+  const errorCode = reader.int16()
+  reader.int32()
+  const topics = reader.array(() => {
+    const topic = reader.string()
+    return reader.array(() => decodeFetchedPartition(reader, topic))
+  })
+  return { errorCode, partitions: topics.flat() }
+}
+
+function decodeFetchedPartition(reader: ProtocolReader, topic: string): FetchedPartition {
+  const partition = reader.int32()
+  const errorCode = reader.int16()
+  // High watermark, last stable offset, log start.
+  reader.int64()
+  reader.int64()
+  reader.int64()
+  const abortedTransactions = reader.array(() => ({
+    producerId: reader.int64(),
+    firstOffset: reader.int64(),
+  }))
+  reader.int32()
+  return { topic, partition, errorCode, abortedTransactions, recordSet: reader.bytes() }
+}
+
+/** Adjoining partitions of one topic share an entry, and their order, which is the broker's, stays. */
+function groupByTopic(
+  partitions: readonly FetchPartition[],
+): readonly (readonly [string, readonly FetchPartition[]])[] {
+  const groups: [string, FetchPartition[]][] = []
+  for (const partition of partitions) {
+    const last = groups.at(-1)
+    if (last !== undefined && last[0] === partition.topic) last[1].push(partition)
+    else groups.push([partition.topic, [partition]])
+  }
+  return groups
+}

@@ -1,0 +1,261 @@
+/**
+ * The fast `RecordSource` over Kafka (docs/adr/0001-kafka-path.md): membership, TLS and SASL by
+ * kafkajs, Fetch spoken by ourselves and its answers sliced into columns.
+ *
+ * With a consumer group, members share the partitions; without one, this source reads them all.
+ */
+import type { Clock, Logger, Random } from '../../../common/index.ts'
+import { ValidationError, silentLogger, systemClock, systemRandom } from '../../../common/index.ts'
+import type {
+  OffsetBounds,
+  PollResult,
+  RecordSource,
+  TopicDescription,
+  TopicPartition,
+} from '../record-source.ts'
+import { partitionKey } from '../record-source.ts'
+import { Wakeup } from '../wakeup.ts'
+import { GroupConsumer } from './group-consumer.ts'
+import { KafkaCluster } from './kafka-cluster.ts'
+import type { KafkaConnectionSettings } from './kafka-connection.ts'
+import { KafkaFetcher } from './kafka-fetcher.ts'
+import { loadRecordCompression } from '../../record-batch/record-compression.ts'
+import { TopicWatch } from './topic-watch.ts'
+
+export interface KafkaSourceOptions {
+  readonly connection: KafkaConnectionSettings
+  readonly topics: readonly string[]
+  readonly consumerGroup?: string
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly logger?: Logger
+  readonly fetch?: KafkaFetchSettings
+  readonly sessionTimeoutMs?: number
+  /** How long added partitions and a re-created topic may go unnoticed. */
+  readonly metadataMs?: number
+  /** A partition that could not be read for this long makes a poll throw UnavailableError. */
+  readonly unavailableMs?: number
+}
+
+export interface KafkaFetchSettings {
+  readonly waitMsMax?: number
+  readonly bytesMin?: number
+  readonly bytesMax?: number
+  readonly partitionBytesMax?: number
+  /** Fetched and not yet polled; a Fetch in flight comes on top. */
+  readonly prefetchBytesMax?: number
+  readonly verifyChecksums?: boolean
+}
+
+/** Stopping waits for no Fetch, but a resumed partition waits for one that is in flight. */
+const waitMsMaxDefault = 250
+const bytesMaxDefault = 16 << 20
+const partitionBytesMaxDefault = 8 << 20
+const prefetchBytesMaxDefault = 32 << 20
+const sessionTimeoutMsDefault = 30_000
+const metadataMsDefault = 30_000
+const unavailableMsDefault = 60_000
+/** A poll looks around at least this often, for retries whose time has come. */
+const lookMs = 250
+
+export function createKafkaSource(options: KafkaSourceOptions): RecordSource {
+  return new KafkaSource(options)
+}
+
+class KafkaSource implements RecordSource {
+  readonly #options: KafkaSourceOptions
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #cluster: KafkaCluster
+  readonly #wakeup: Wakeup
+  #fetcher: KafkaFetcher | undefined
+  #group: GroupConsumer | undefined
+  readonly #watch: TopicWatch
+  /** What the next poll announces. */
+  #assignment: readonly TopicPartition[] | undefined
+  #stopped = false
+
+  constructor(options: KafkaSourceOptions) {
+    if (options.topics.length === 0) throw new ValidationError('a source needs at least one topic')
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#logger = options.logger ?? silentLogger
+    this.#wakeup = new Wakeup(this.#clock)
+    this.#cluster = new KafkaCluster({
+      connection: options.connection,
+      topics: options.topics,
+      clock: this.#clock,
+      random: options.random ?? systemRandom,
+      logger: this.#logger,
+    })
+    this.#watch = new TopicWatch({
+      cluster: this.#cluster,
+      clock: this.#clock,
+      logger: this.#logger,
+      wakeup: this.#wakeup,
+      intervalMs: options.metadataMs ?? metadataMsDefault,
+      onGrown: (topics) => {
+        // In a group kafkajs notices and joins anew.
+        if (this.#group !== undefined) return
+        this.#fetcher?.assign([])
+        this.#assignment = allPartitions(topics)
+      },
+    })
+  }
+
+  async start(): Promise<void> {
+    const { fetch = {}, unavailableMs = unavailableMsDefault } = this.#options
+    const compression = loadRecordCompression()
+    const metadata = await this.#cluster.loadTopics()
+    this.#watch.note(this.#cluster.describe(metadata))
+    this.#fetcher = new KafkaFetcher({
+      cluster: this.#cluster,
+      clock: this.#clock,
+      logger: this.#logger,
+      compression: await compression,
+      wakeup: this.#wakeup,
+      limits: {
+        waitMsMax: fetch.waitMsMax ?? waitMsMaxDefault,
+        bytesMin: fetch.bytesMin ?? 1,
+        bytesMax: fetch.bytesMax ?? bytesMaxDefault,
+        partitionBytesMax: fetch.partitionBytesMax ?? partitionBytesMaxDefault,
+      },
+      prefetchBytesMax: fetch.prefetchBytesMax ?? prefetchBytesMaxDefault,
+      verifyChecksums: fetch.verifyChecksums ?? true,
+      unavailableMs,
+    })
+    if (this.#options.consumerGroup === undefined)
+      this.#assignment = allPartitions(this.#watch.topics)
+    else await this.#joinGroup(this.#options.consumerGroup)
+  }
+
+  async clusterId(): Promise<string> {
+    return (await this.#cluster.metadata()).clusterId
+  }
+
+  async describeTopics(): Promise<readonly TopicDescription[]> {
+    return this.#cluster.describe(await this.#cluster.loadTopics())
+  }
+
+  offsetBounds(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, OffsetBounds>> {
+    return this.#cluster.offsetBounds(partitions)
+  }
+
+  offsetsForTime(
+    partitions: readonly TopicPartition[],
+    timestampMs: number,
+  ): Promise<ReadonlyMap<string, bigint | undefined>> {
+    return this.#cluster.offsetsForTime(partitions, timestampMs)
+  }
+
+  async poll(bytesMax: number, waitMs: number, signal?: AbortSignal): Promise<PollResult> {
+    const deadlineMs = this.#clock.monotonic() + waitMs
+    for (;;) {
+      signal?.throwIfAborted()
+      this.#watch.throwFailure()
+      this.#watch.look()
+      const assigned = this.#takeAssignment()
+      if (assigned !== undefined) return { kind: 'assigned', partitions: assigned }
+      const batches = this.#started().take(bytesMax)
+      const leftMs = deadlineMs - this.#clock.monotonic()
+      if (batches.length > 0 || leftMs <= 0) return { kind: 'records', batches }
+      await this.#wakeup.sleep(Math.min(leftMs, lookMs), signal)
+    }
+  }
+
+  seek(partition: TopicPartition, nextOffset: bigint): void {
+    // A partition that a rebalance has just taken away is no mistake of the caller.
+    if (this.#isRevoked(partition)) return
+    this.#started().seek(partition, nextOffset)
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) {
+      if (!this.#isRevoked(partition)) this.#started().pause(partition)
+    }
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) {
+      if (!this.#isRevoked(partition)) this.#started().resume(partition)
+    }
+  }
+
+  async reportCommitted(nextOffsets: ReadonlyMap<string, bigint>): Promise<void> {
+    const ours = new Map<TopicPartition, bigint>()
+    for (const partition of this.#fetcher?.partitions ?? []) {
+      const nextOffset = nextOffsets.get(partitionKey(partition))
+      if (nextOffset !== undefined) ours.set(partition, nextOffset)
+    }
+    await this.#group?.commitOffsets(ours)
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#watch.stop()
+    this.#fetcher?.close()
+    await Promise.all([this.#group?.leave(), this.#cluster.close()])
+    this.#wakeup.wake()
+  }
+
+  #started(): KafkaFetcher {
+    if (this.#fetcher === undefined || this.#stopped) {
+      throw new ValidationError('the source is not running: start it first')
+    }
+    return this.#fetcher
+  }
+
+  /** True between a rebalance and the poll that announces its result. */
+  #isRevoked(partition: TopicPartition): boolean {
+    if (this.#group === undefined || this.#fetcher === undefined) return false
+    const key = partitionKey(partition)
+    return !this.#fetcher.partitions.some((assigned) => partitionKey(assigned) === key)
+  }
+
+  async #joinGroup(group: string): Promise<void> {
+    const { connection, topics, sessionTimeoutMs = sessionTimeoutMsDefault } = this.#options
+    const settings = {
+      connection,
+      group,
+      topics,
+      address: connection.seedBrokers.join(','),
+      clock: this.#clock,
+      logger: this.#logger,
+      sessionTimeoutMs,
+      metadataMs: this.#options.metadataMs ?? metadataMsDefault,
+      unavailableMs: this.#options.unavailableMs ?? unavailableMsDefault,
+    }
+    // It never fetches: all stays paused, so kafkajs only joins, sends heartbeats, commits offsets.
+    this.#group = new GroupConsumer(settings, {
+      onAssigned: (partitions) => {
+        this.#fetcher?.assign([])
+        this.#assignment = partitions
+        this.#wakeup.wake()
+      },
+      onRevoked: () => {
+        this.#fetcher?.assign([])
+        this.#assignment = undefined
+      },
+      onFailure: (error) => {
+        this.#watch.fail(error)
+        this.#wakeup.wake()
+      },
+    })
+    await this.#group.join()
+  }
+
+  #takeAssignment(): readonly TopicPartition[] | undefined {
+    const assignment = this.#assignment
+    if (assignment === undefined) return undefined
+    this.#assignment = undefined
+    this.#started().assign(assignment)
+    return assignment
+  }
+}
+
+function allPartitions(topics: readonly TopicDescription[]): TopicPartition[] {
+  return topics.flatMap(({ topic, partitionCount }) =>
+    Array.from({ length: partitionCount }, (_, partition) => ({ topic, partition })),
+  )
+}

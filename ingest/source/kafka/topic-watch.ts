@@ -1,0 +1,85 @@
+/**
+ * Notices in the background what becomes of a source's topics: created again under the same name, which
+ * ends the source, or grown by partitions. What goes wrong is kept for the next poll to throw.
+ */
+import { type Clock, errorMessage, isRetryable, type Logger } from '../../../common/index.ts'
+import type { TopicDescription } from '../record-source.ts'
+import { recreatedTopicError } from '../source-support.ts'
+import type { Wakeup } from '../wakeup.ts'
+import type { KafkaCluster } from './kafka-cluster.ts'
+
+export interface TopicWatchOptions {
+  readonly cluster: KafkaCluster
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly wakeup: Wakeup
+  /** How long a change may go unnoticed. */
+  readonly intervalMs: number
+  /** A topic has more partitions than before. */
+  readonly onGrown?: (topics: readonly TopicDescription[]) => void
+}
+
+export class TopicWatch {
+  readonly #options: TopicWatchOptions
+  #topics: readonly TopicDescription[] = []
+  #seenAtMs = 0
+  #failure: Error | undefined
+  #stopped = false
+
+  constructor(options: TopicWatchOptions) {
+    this.#options = options
+  }
+
+  /** As they were seen last. */
+  get topics(): readonly TopicDescription[] {
+    return this.#topics
+  }
+
+  /** Compares with what was seen before. Throws when a topic is another one by now. */
+  note(topics: readonly TopicDescription[]): void {
+    const before = this.#topics
+    this.#topics = topics
+    this.#seenAtMs = this.#options.clock.monotonic()
+    let hasGrown = false
+    for (const [index, topic] of topics.entries()) {
+      const old = before[index]
+      if (old === undefined) continue
+      if (old.topicId !== topic.topicId) throw recreatedTopicError(old, topic)
+      hasGrown ||= old.partitionCount !== topic.partitionCount
+    }
+    if (hasGrown) this.#options.onGrown?.(topics)
+  }
+
+  /** Looks again when it is time to; what is found is for the next poll. */
+  look(): void {
+    const { cluster, clock, logger, wakeup, intervalMs } = this.#options
+    const now = clock.monotonic()
+    if (now - this.#seenAtMs < intervalMs) return
+    this.#seenAtMs = now
+    cluster
+      .refresh()
+      .then((metadata) => this.note(cluster.describe(metadata)))
+      .catch((error: unknown) => {
+        logger.debug('kafka.refresh-failed', { error: errorMessage(error) })
+        // A broker that is down shows in the fetches; a topic that is gone is said here.
+        if (!isRetryable(error) && !this.#stopped) this.fail(error as Error)
+      })
+      .finally(() => wakeup.wake())
+  }
+
+  /** Keeps a failure of the source for the next poll. */
+  fail(error: Error): void {
+    this.#failure = error
+  }
+
+  /** Throws what went wrong since the last call, once: whoever polls on gets another try. */
+  throwFailure(): void {
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined) throw failure
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+}

@@ -1,0 +1,38 @@
+import { LakeError } from '../../common/index.ts'
+import type { OffsetBounds, TopicPartition } from './record-source.ts'
+
+/**
+ * The log does not hold the offset that was asked for: records are lost to us (retention, truncation)
+ * or the position belongs to another log. Never answered by jumping to the earliest or latest offset:
+ * only the user can say that the missing records do not matter.
+ */
+export class OffsetOutOfRangeError extends LakeError {
+  readonly code = 'offset-out-of-range'
+  readonly partition: TopicPartition
+  readonly nextOffset: bigint
+  /** Undefined when the log would not even say. */
+  readonly bounds: OffsetBounds | undefined
+
+  constructor(partition: TopicPartition, nextOffset: bigint, bounds: OffsetBounds | undefined) {
+    super(describe(nextOffset, bounds), {
+      facts: {
+        topic: partition.topic,
+        partition: partition.partition,
+        nextOffset,
+        earliest: bounds?.earliest,
+        latest: bounds?.latest,
+      },
+    })
+    this.partition = partition
+    this.nextOffset = nextOffset
+    this.bounds = bounds
+  }
+}
+
+function describe(nextOffset: bigint, bounds: OffsetBounds | undefined): string {
+  const wayOut = 'restart the stream from an offset that exists to accept that'
+  if (bounds !== undefined && nextOffset < bounds.earliest) {
+    return `the log no longer holds the next records, so they cannot be read; ${wayOut}`
+  }
+  return `the log ends before the offset to read next, so it was truncated or is another log; ${wayOut}`
+}

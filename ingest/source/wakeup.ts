@@ -1,0 +1,41 @@
+/**
+ * Lets a poll sleep until something happened or its time is up. A wake-up while nobody sleeps is kept
+ * for the next sleeper: else what happens between looking and sleeping would be slept through.
+ */
+import type { Clock } from '../../common/index.ts'
+
+export class Wakeup {
+  readonly #clock: Clock
+  #woken = false
+  #sleeper: AbortController | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  wake(): void {
+    this.#woken = true
+    this.#sleeper?.abort()
+  }
+
+  /** For one sleeper at a time. Rejects with the signal's reason when that aborts. */
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    if (!this.#woken && ms > 0) {
+      const sleeper = new AbortController()
+      this.#sleeper = sleeper
+      const onAbort = (): void => sleeper.abort()
+      signal?.addEventListener('abort', onAbort, { once: true })
+      try {
+        await this.#clock.sleep(ms, sleeper.signal)
+      } catch {
+        // Woken or aborted: told apart below.
+      } finally {
+        signal?.removeEventListener('abort', onAbort)
+        this.#sleeper = undefined
+      }
+    }
+    this.#woken = false
+    signal?.throwIfAborted()
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Which columns a columnar spool has, and how each holds its values.
+ *
+ * Values whose check is most of their conversion are stored as what they are; the rarer kinds stay the
+ * text that they are in JSON, which the engine casts exactly (the scanner has checked them).
+ */
+import type { NestedField } from '../../catalog/index.ts'
+import type { PlaceKeys } from '../schema/metadata-columns.ts'
+import type { Coercion } from '../decode/json/scan-plan.ts'
+
+/** Dense numbers, because the buffer switches on them for each value. */
+export const ColumnKind = {
+  boolean: 0,
+  int: 1,
+  long: 2,
+  float: 3,
+  double: 4,
+  timestamp: 5,
+  timestamptz: 6,
+  /** A JSON string, unescaped. */
+  text: 7,
+  /** The characters of a number token, or of a string without its quotes: for the engine to cast. */
+  token: 8,
+} as const
+
+export interface ColumnDefinition {
+  readonly name: string
+  readonly kind: number
+}
+
+export interface ColumnLayout {
+  /** In the order of the scan plan's fields. */
+  readonly fields: readonly ColumnDefinition[]
+  readonly place: PlaceKeys
+}
+
+/** Undefined where rows have to stay JSON: nested columns, and conversions that are the engine's. */
+export function columnLayout(
+  fields: readonly NestedField[],
+  coercion: Coercion,
+  place: PlaceKeys,
+): ColumnLayout | undefined {
+  if (coercion !== 'strict') return undefined
+  const definitions: ColumnDefinition[] = []
+  for (const { name, type } of fields) {
+    const kind = kindOf(type.type)
+    if (kind === undefined) return undefined
+    definitions.push({ name, kind })
+  }
+  return { fields: definitions, place }
+}
+
+function kindOf(type: NestedField['type']['type']): number | undefined {
+  switch (type) {
+    case 'boolean':
+    case 'int':
+    case 'long':
+    case 'float':
+    case 'double':
+    case 'timestamp':
+    case 'timestamptz':
+      return ColumnKind[type]
+    case 'string':
+      return ColumnKind.text
+    case 'decimal':
+    case 'date':
+    case 'time':
+    case 'uuid':
+    case 'binary':
+      return ColumnKind.token
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * Turns a sealed micro-batch into data files and commits them with the offsets they reach.
+ *
+ * Order of a commit (docs/spec/exactly-once.md): files are uploaded under new names; dead letters are
+ * committed first, with an offset map of their own (E5); then one append carries the rows of all
+ * partitions and the offsets (E1), and asserts the range of each partition on the base (E3).
+ */
+import { mkdir } from 'node:fs/promises'
+import {
+  type Catalog,
+  commitAction,
+  currentSchema,
+  type DataFile,
+  type DataFileWriter,
+  defaultPartitionSpec,
+  FastAppend,
+  mainBranch,
+  ManifestCache,
+  newDataFileLocation,
+  type RowSpool,
+  type Schema,
+  type SideField,
+  type Table,
+  type WrittenFile,
+} from '../../catalog/index.ts'
+import {
+  type Clock,
+  failpoint,
+  type Logger,
+  type Random,
+  randomUuid,
+  type RetryPolicy,
+  stringifyJson,
+} from '../../common/index.ts'
+import type { FileIO } from '../../io/index.ts'
+import { checkRanges, type OffsetRange } from '../offsets/checkpoint.ts'
+import { deadLetterSideFields } from '../dead-letter/dead-letter.ts'
+import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
+import {
+  advanceOffsets,
+  formatOffsetMap,
+  offsetsPropertyKey,
+  offsetsSummaryKey,
+  type StreamOffsets,
+} from '../offsets/offset-map.ts'
+
+export interface CommitterParts {
+  readonly catalog: Catalog
+  readonly io: FileIO
+  readonly writer: DataFileWriter
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly signal?: AbortSignal
+  /** Where dead letters go in their table; default `main`. */
+  readonly deadLetterBranch?: string
+}
+
+/** Who commits, for the summary: told to a sink that loses against this one. */
+export interface StreamIdentity {
+  readonly stream: string
+  readonly clusterId: string
+  readonly topicIds: ReadonlyMap<string, string>
+  readonly writerId: string
+}
+
+/** Ingest never gives up an ordinary race: it backs off and lets its lag be seen. */
+const ingestRetry: RetryPolicy = {
+  retriesMax: Number.POSITIVE_INFINITY,
+  waitMsMin: 100,
+  waitMsMax: 30_000,
+  totalMsMax: Number.POSITIVE_INFINITY,
+}
+
+const uploadsMax = 4
+
+export interface StagedFiles {
+  readonly files: readonly DataFile[]
+  readonly refused: readonly {
+    readonly spool: number
+    readonly row: number
+    readonly reason: string
+  }[]
+}
+
+export class BatchCommitter {
+  readonly #parts: CommitterParts
+  readonly #identity: StreamIdentity
+  /** Lives as long as the stream: the manifests of the last commit are the base of the next. */
+  readonly #cache = new ManifestCache()
+
+  constructor(parts: CommitterParts, identity: StreamIdentity) {
+    this.#parts = parts
+    this.#identity = identity
+  }
+
+  /** Types the spools by the table's current schema and uploads the files; commits nothing. */
+  async stage(
+    table: Table,
+    spools: readonly RowSpool[],
+    sideFields: readonly SideField[],
+    directory: string,
+  ): Promise<StagedFiles> {
+    if (spools.length === 0) return { files: [], refused: [] }
+    await mkdir(directory, { recursive: true })
+    const { metadata } = table
+    const written = await this.#parts.writer.write({
+      schema: currentSchema(metadata),
+      spec: defaultPartitionSpec(metadata),
+      spools,
+      directory,
+      sideFields,
+      properties: metadata.properties,
+    })
+    await failpoint('ingest.encoded')
+    const files = await mapBounded(written.files, uploadsMax, (file) => this.#upload(table, file))
+    await failpoint('ingest.uploaded')
+    return { files, refused: written.refused }
+  }
+
+  /**
+   * Appends `files` and moves the stream's offsets by `ranges`; `idle` are partitions that must stand
+   * where they stood although the batch has nothing of them. Throws OffsetConflictError when another sink was
+   * first, CommitStateUnknownError when the outcome is not known.
+   */
+  commitRows(
+    table: Table,
+    branch: string,
+    files: readonly DataFile[],
+    ranges: readonly OffsetRange[],
+    idle: readonly OffsetRange[] = [],
+  ): Promise<Table> {
+    return this.#append(table, branch, files, ranges, idle)
+  }
+
+  /** Commits the letters that `table` does not hold yet; returns the table as it is then. */
+  async commitDeadLetters(
+    table: Table,
+    known: StreamOffsets | undefined,
+    letters: DeadLetterSpool,
+    directory: string,
+  ): Promise<Table> {
+    const fresh = await letters.fresh(known)
+    if (fresh === undefined) return table
+    const staged = await this.stage(table, [fresh.spool], deadLetterSideFields, directory)
+    const branch = this.#parts.deadLetterBranch ?? mainBranch
+    const committed = await this.#append(table, branch, staged.files, fresh.ranges)
+    await failpoint('ingest.dead-letters-committed')
+    return committed
+  }
+
+  async #append(
+    table: Table,
+    branch: string,
+    files: readonly DataFile[],
+    ranges: readonly OffsetRange[],
+    idle: readonly OffsetRange[] = [],
+  ): Promise<Table> {
+    const { catalog, io, clock, random, logger, signal } = this.#parts
+    const { stream } = this.#identity
+    const offsetsOver = (base: Table): string => {
+      const offsets = new Map(checkRanges(base, branch, stream, ranges))
+      const advanced = ranges.map((range) => ({ ...range, nextOffset: range.to }))
+      offsets.set(stream, advanceOffsets(offsets.get(stream), this.#identity, advanced))
+      return formatOffsetMap(offsets)
+    }
+    const commitId = randomUuid(random)
+    const action = new FastAppend(
+      { io, clock, random, cache: this.#cache },
+      {
+        files,
+        branch,
+        check: (base) => void checkRanges(base, branch, stream, [...ranges, ...idle]),
+        summary: (base) => this.#summary(commitId, offsetsOver(base), ranges),
+        extraUpdates: (base) => [
+          {
+            action: 'set-properties',
+            updates: { [offsetsPropertyKey(branch)]: offsetsOver(base) },
+          },
+        ],
+      },
+    )
+    return commitAction(catalog, table.identifier, action, {
+      clock,
+      random,
+      logger,
+      retry: ingestRetry,
+      ...(signal === undefined ? {} : { signal }),
+    })
+  }
+
+  #summary(
+    commitId: string,
+    offsets: string,
+    ranges: readonly OffsetRange[],
+  ): Readonly<Record<string, string>> {
+    const { stream, clusterId, topicIds, writerId } = this.#identity
+    return {
+      'tidewater.commit-id': commitId,
+      'tidewater.stream': stream,
+      'tidewater.writer': writerId,
+      'tidewater.cluster-id': clusterId,
+      'tidewater.topic-ids': stringifyJson(Object.fromEntries(topicIds)),
+      'tidewater.ranges': stringifyJson(
+        ranges.map(({ topic, partition, from, to }) => ({
+          topic,
+          partition,
+          from: from ?? null,
+          to,
+        })),
+      ),
+      [offsetsSummaryKey]: offsets,
+    }
+  }
+
+  async #upload(table: Table, file: WrittenFile): Promise<DataFile> {
+    const { metadata } = table
+    const schema: Schema = currentSchema(metadata)
+    const spec = defaultPartitionSpec(metadata)
+    const name = `${randomUuid(this.#parts.random)}.parquet`
+    const location = newDataFileLocation(metadata, spec, schema, file.partition, name)
+    const stored = await this.#parts.io.upload(file.localPath, location)
+    const { localPath: _, ...metrics } = file
+    return {
+      content: 'data',
+      filePath: location,
+      fileFormat: 'PARQUET',
+      specId: spec.specId,
+      ...metrics,
+      fileSizeInBytes: BigInt(stored.sizeBytes),
+    }
+  }
+}
+
+async function mapBounded<T, R>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = []
+  let next = 0
+  const worker = async (): Promise<void> => {
+    for (let index = next++; index < items.length; index = next++) {
+      results[index] = await work(items[index] as T)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker))
+  return results
+}

@@ -1,0 +1,47 @@
+/** What a run of a stream is given, and what it tells: shared by the runner and its callers. */
+import type { Catalog, DataFileWriter } from '../../catalog/index.ts'
+import type { Clock, Logger, Random } from '../../common/index.ts'
+import type { FileIO } from '../../io/index.ts'
+import type { LiveStream } from '../live/live-stream.ts'
+import type { RecordSource } from '../source/record-source.ts'
+
+export interface StreamParts {
+  readonly source: RecordSource
+  readonly catalog: Catalog
+  readonly io: FileIO
+  readonly writer: DataFileWriter
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** Shows queries what is read and not committed yet; for this run only. */
+  readonly live?: LiveStream
+  /** Spool files go below; default: the system's temporary directory. */
+  readonly workDirectory?: string
+  /** The branch of the dead-letter table that letters go to; default `main`. */
+  readonly deadLetterBranch?: string
+}
+
+export interface StreamRunOptions {
+  /** `latest`: ends once everything that stood in the log at the start is committed. */
+  readonly until: 'latest' | 'stopped'
+  /** Ends the run cleanly: what was read is committed first. */
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: StreamProgress) => void
+}
+
+export interface StreamProgress {
+  readonly state: 'starting' | 'sampling' | 'running' | 'stopping'
+  /** Records taken from the log in this run. */
+  readonly recordsRead: number
+  /** Records whose fate is in a snapshot: rows and dead letters. */
+  readonly recordsCommitted: number
+  readonly rowsCommitted: number
+  readonly deadLetters: number
+  readonly commits: number
+  readonly snapshotId: bigint | undefined
+  /** Records between the positions read and the log's end as last seen. */
+  readonly readLag: bigint
+  readonly elapsedMs: number
+}
+
+export type StreamRunResult = Omit<StreamProgress, 'state'>

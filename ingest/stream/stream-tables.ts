@@ -1,0 +1,215 @@
+/**
+ * The tables of one running stream and what follows from their schema: the scanner, the side columns,
+ * the keys put into rows. Loads them, makes them from a sample, grows them, follows foreign changes.
+ */
+import { join } from 'node:path'
+import {
+  currentSchema,
+  mainBranch,
+  type NestedField,
+  type SideField,
+  type Table,
+} from '../../catalog/index.ts'
+import { ValidationError } from '../../common/index.ts'
+import type { StreamSettings } from '../../settings/index.ts'
+import type { BatchCommitter } from './batch-committer.ts'
+import { OffsetConflictError, restoreOffsets } from '../offsets/checkpoint.ts'
+import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
+import { columnLayout } from '../spool/column-layout.ts'
+import type { RowFormat } from '../spool/row-buffer.ts'
+import { RowScanner } from '../decode/json/row-scanner.ts'
+import { firstReadable, sampleColumns } from '../schema/sample-columns.ts'
+import { compileScanPlan } from '../decode/json/scan-plan.ts'
+import { metadataSideFields, placeKeysFor } from '../schema/metadata-columns.ts'
+import type { MicroBatch, WaitingRecord } from './micro-batch.ts'
+import type { StreamOffsets } from '../offsets/offset-map.ts'
+import type { RecordBatch } from '../source/record-source.ts'
+import type { StreamParts } from './stream-run.ts'
+import {
+  checkDeclared,
+  createStreamTable,
+  declaredFields,
+  ensureDeadLetterTable,
+  findTable,
+  growTable,
+} from '../schema/stream-table.ts'
+import { requireFillable } from '../schema/table-faults.ts'
+
+/** Sinks that run side by side by mistake get past each other's letters within a few tries. */
+const letterConflictsMax = 10
+
+/** One record can bring thousands. */
+const columnsLogged = 50
+/** Then the dead letters alone say it. */
+const toldMax = 1_000
+
+/** A table together with all that its schema decides. */
+export interface TableReader {
+  readonly table: Table
+  readonly scanner: RowScanner
+  readonly sideFields: readonly SideField[]
+  readonly format: RowFormat
+}
+
+export class StreamTables {
+  readonly #settings: StreamSettings
+  readonly #parts: StreamParts
+  #reader: TableReader | undefined
+  #deadLetterTable: Table | undefined
+  readonly #told = new Set<string>()
+
+  constructor(settings: StreamSettings, parts: StreamParts) {
+    this.#settings = settings
+    this.#parts = parts
+  }
+
+  /** Undefined until the table exists. */
+  get reader(): TableReader | undefined {
+    return this.#reader
+  }
+
+  /** What the table says of this stream now. */
+  get offsets(): StreamOffsets | undefined {
+    if (this.#reader === undefined) return undefined
+    const { name, output } = this.#settings
+    return restoreOffsets(this.#reader.table, output.branch).get(name)
+  }
+
+  /** How far dead letters are committed; the dead-letter table may be ahead of the table (E5). */
+  get deadLetterOffsets(): StreamOffsets | undefined {
+    if (this.#deadLetterTable === undefined) return undefined
+    const branch = this.#parts.deadLetterBranch ?? mainBranch
+    return restoreOffsets(this.#deadLetterTable, branch).get(this.#settings.name)
+  }
+
+  async load(): Promise<void> {
+    const { catalog } = this.#parts
+    const { schema, output, errors } = this.#settings
+    let table = await findTable(catalog, output.table)
+    if (table === undefined && schema.mode === 'declared') {
+      table = await this.#create(declaredFields(schema.fields))
+    }
+    if (table === undefined) this.#reader = undefined
+    else {
+      if (schema.mode === 'declared') checkDeclared(table, schema.fields)
+      this.#use(table)
+    }
+    this.#deadLetterTable = await findTable(catalog, errors.deadLetterTable)
+  }
+
+  async requireDeadLetterTable(): Promise<Table> {
+    const { catalog } = this.#parts
+    this.#deadLetterTable ??= await ensureDeadLetterTable(
+      catalog,
+      this.#settings.errors.deadLetterTable,
+    )
+    return this.#deadLetterTable
+  }
+
+  /**
+   * Commits the letters that the table does not hold. One that somebody else committed first is there
+   * already: whose the records are is decided by the rows' commit alone.
+   */
+  async commitDeadLetters(
+    committer: BatchCommitter,
+    letters: DeadLetterSpool,
+    directory: string,
+  ): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      const table = await this.requireDeadLetterTable()
+      const outDirectory = join(directory, `dlq-${attempt}`)
+      try {
+        const known = this.deadLetterOffsets
+        this.#deadLetterTable = await committer.commitDeadLetters(
+          table,
+          known,
+          letters,
+          outDirectory,
+        )
+        return
+      } catch (error) {
+        if (!(error instanceof OffsetConflictError) || attempt === letterConflictsMax) throw error
+        this.#deadLetterTable = undefined
+      }
+    }
+  }
+
+  /** A first look at the records decides the columns, says so, and fixes them in the table. */
+  async createFromSample(sample: readonly RecordBatch[]): Promise<void> {
+    const { schema, name } = this.#settings
+    const { logger } = this.#parts
+    const records = firstReadable(sample, schema.sampleRecordsMax)
+    if (records.count === 0) {
+      throw new ValidationError(
+        'no schema can be inferred: none of the sampled records is a json object; declare schema.fields',
+        { facts: { stream: name, sampled: sample.reduce((sum, batch) => sum + batch.count, 0) } },
+      )
+    }
+    const { fields, notes } = sampleColumns(records)
+    for (const note of notes) logger.warn('schema.inferred', { note })
+    const table = await this.#create(fields)
+    const columns = currentSchema(table.metadata).fields
+    logger.info('schema.chosen', {
+      sampled: records.count,
+      columns: columns.map((field) => `${field.name}: ${field.type.type}`).join(', '),
+    })
+    this.#use(table)
+  }
+
+  /** Finds a place for the batch's waiting records: new columns, or the dead letters, by policy. */
+  async settleWaiting(batch: MicroBatch): Promise<void> {
+    const { schema, output } = this.#settings
+    const { catalog, clock, random, logger } = this.#parts
+    if (schema.unknownFields === 'add') {
+      const records = batch.waiting.map(valueOf)
+      const { table, grown } = await growTable(catalog, output.table, records, { clock, random })
+      this.#tell(grown.notes)
+      if (grown.added.length > 0) {
+        const shown = grown.added
+          .slice(0, columnsLogged)
+          .map(({ path, type }) => `${path}: ${type.type}`)
+        logger.info('schema.added', { count: grown.added.length, columns: shown.join(', ') })
+      }
+      this.#use(table)
+    }
+    if (this.#reader !== undefined) await batch.retryWaiting(this.#reader)
+  }
+
+  /** Once each: records with a field that can be no column come again and again. */
+  #tell(notes: readonly string[]): void {
+    const fresh = notes.filter((note) => !this.#told.has(note)).slice(0, columnsLogged)
+    if (fresh.length === 0 || this.#told.size > toldMax) return
+    for (const note of fresh) this.#told.add(note)
+    this.#parts.logger.warn('schema.inferred', { note: fresh.join('; ') })
+  }
+
+  /** The table after a commit of ours: another writer may have changed its schema. */
+  noteCommitted(table: Table): void {
+    const before = this.#reader?.table.metadata
+    // The schema may have grown while that commit was under way: never go back behind it.
+    if (before === undefined || table.metadata.lastUpdatedMs < before.lastUpdatedMs) return
+    if (table.metadata.currentSchemaId !== before.currentSchemaId) this.#use(table)
+    else if (this.#reader !== undefined) this.#reader = { ...this.#reader, table }
+  }
+
+  #create(fields: readonly NestedField[]): Promise<Table> {
+    requireFillable(this.#settings, fields)
+    return createStreamTable(this.#parts.catalog, this.#settings, fields)
+  }
+
+  #use(table: Table): void {
+    const { metadata, input, schema } = this.#settings
+    const current = currentSchema(table.metadata)
+    const placeKeys = placeKeysFor(current, input.topics.length > 1)
+    const sideFields = metadataSideFields(current, metadata, placeKeys)
+    const side = new Set(sideFields.map((field) => field.field))
+    const fields = current.fields.filter((field) => !side.has(field.name))
+    const scanner = new RowScanner(compileScanPlan(fields, schema.coercion))
+    const format = { placeKeys, layout: columnLayout(fields, schema.coercion, placeKeys) }
+    this.#reader = { table, scanner, sideFields, format }
+  }
+}
+
+function valueOf({ batch, index }: WaitingRecord): Uint8Array {
+  return batch.data.subarray(batch.valueStarts[index], batch.valueEnds[index])
+}

@@ -1,0 +1,142 @@
+/**
+ * A log that seems to end where a replay's ranges end, so that a stream run until `latest` reads exactly
+ * the ranges and nothing else of the runner has to know of replays.
+ *
+ * It tells the log's own bookkeeping nothing: a replay must not move the group of the live sink.
+ */
+import {
+  type OffsetBounds,
+  partitionKey,
+  type PollResult,
+  type RecordBatch,
+  type RecordSource,
+  type TopicDescription,
+  type TopicPartition,
+} from '../ingest/source/record-source.ts'
+import type { ReplayRange } from './replay-ranges.ts'
+
+/** `stop` of the result stops `inner`. */
+export function createRangeSource(
+  inner: RecordSource,
+  ranges: readonly ReplayRange[],
+): RecordSource {
+  return new RangeSource(inner, ranges)
+}
+
+class RangeSource implements RecordSource {
+  readonly #inner: RecordSource
+  readonly #ends: ReadonlyMap<string, bigint>
+  /** Partitions read to their end; what was read ahead before the pause is dropped. */
+  readonly #done = new Set<string>()
+
+  constructor(inner: RecordSource, ranges: readonly ReplayRange[]) {
+    this.#inner = inner
+    this.#ends = new Map(ranges.map((range) => [partitionKey(range), range.to]))
+  }
+
+  start(): Promise<void> {
+    return this.#inner.start()
+  }
+
+  clusterId(): Promise<string> {
+    return this.#inner.clusterId()
+  }
+
+  describeTopics(): Promise<readonly TopicDescription[]> {
+    return this.#inner.describeTopics()
+  }
+
+  async offsetBounds(
+    partitions: readonly TopicPartition[],
+  ): Promise<ReadonlyMap<string, OffsetBounds>> {
+    const bounds = await this.#inner.offsetBounds(partitions)
+    return new Map(
+      [...bounds].map(([key, { earliest, latest }]) => {
+        const end = this.#ends.get(key) ?? latest
+        return [key, { earliest, latest: end < latest ? end : latest }]
+      }),
+    )
+  }
+
+  offsetsForTime(
+    partitions: readonly TopicPartition[],
+    timestampMs: number,
+  ): Promise<ReadonlyMap<string, bigint | undefined>> {
+    return this.#inner.offsetsForTime(partitions, timestampMs)
+  }
+
+  async poll(bytesMax: number, waitMs: number, signal?: AbortSignal): Promise<PollResult> {
+    const result = await this.#inner.poll(bytesMax, waitMs, signal)
+    if (result.kind === 'assigned') return this.#assigned(result.partitions)
+    return { kind: 'records', batches: result.batches.flatMap((batch) => this.#within(batch)) }
+  }
+
+  seek(partition: TopicPartition, nextOffset: bigint): void {
+    this.#inner.seek(partition, nextOffset)
+    const key = partitionKey(partition)
+    const end = this.#ends.get(key)
+    if (end !== undefined && nextOffset < end) {
+      this.#done.delete(key)
+      this.#inner.resume([partition])
+    } else {
+      this.#done.add(key)
+      this.#inner.pause([partition])
+    }
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    this.#inner.pause(partitions)
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    this.#inner.resume(partitions)
+  }
+
+  reportCommitted(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  stop(): Promise<void> {
+    return this.#inner.stop()
+  }
+
+  #assigned(partitions: readonly TopicPartition[]): PollResult {
+    const others = partitions.filter((partition) => !this.#ends.has(partitionKey(partition)))
+    this.#inner.pause(others)
+    const ours = partitions.filter((partition) => this.#ends.has(partitionKey(partition)))
+    return { kind: 'assigned', partitions: ours }
+  }
+
+  /** The part of `batch` before the range's end. */
+  #within(batch: RecordBatch): readonly RecordBatch[] {
+    const key = partitionKey(batch)
+    const end = this.#ends.get(key)
+    if (end === undefined || this.#done.has(key)) return []
+    if (batch.nextOffset < end) return [batch]
+    this.#done.add(key)
+    this.#inner.pause([batch])
+    return [cut(batch, countBefore(batch, end), end)]
+  }
+}
+
+function countBefore({ count, offsets }: RecordBatch, end: bigint): number {
+  let before = 0
+  while (before < count && (offsets[before] ?? end) < end) before++
+  return before
+}
+
+function cut(batch: RecordBatch, count: number, nextOffset: bigint): RecordBatch {
+  return {
+    ...batch,
+    count,
+    nextOffset,
+    offsets: batch.offsets.subarray(0, count),
+    timestamps: batch.timestamps.subarray(0, count),
+    valueStarts: batch.valueStarts.subarray(0, count),
+    valueEnds: batch.valueEnds.subarray(0, count),
+    keyStarts: batch.keyStarts.subarray(0, count),
+    keyEnds: batch.keyEnds.subarray(0, count),
+    headerStarts: batch.headerStarts.subarray(0, count),
+    headerEnds: batch.headerEnds.subarray(0, count),
+  }
+}

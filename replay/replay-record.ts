@@ -1,0 +1,155 @@
+/**
+ * What a table remembers of a replay: the property `tidewater.replay.<branch>`, written in the commit
+ * that makes the branch. How far the replay has come is not in it: the branch's own offsets say that.
+ *
+ * P3: a replay goes on only under the words, ranges and rules that it began with, the dead-letter table
+ *     among them.
+ */
+import { createHash } from 'node:crypto'
+import {
+  asBigint,
+  CorruptDataError,
+  formatIdentifier,
+  isJsonObject,
+  type Json,
+  parseJson,
+  stringifyJson,
+  type TableIdentifier,
+} from '../common/index.ts'
+import type { StreamSettings } from '../settings/index.ts'
+import { nextOffsetOf, advanceOffsets, type OffsetMap, type StreamOffsets } from '../ingest/offsets/offset-map.ts'
+import type { ReplayRange } from './replay-ranges.ts'
+
+export interface ReplayRecord {
+  readonly stream: string
+  /** The branch that the rows came from and go back to. */
+  readonly target: string
+  /** The user's words. */
+  readonly request: string
+  readonly ranges: readonly ReplayRange[]
+  /** Of the settings that decide what a record becomes. */
+  readonly rules: string
+  /** `namespace.table` of the dead letters. */
+  readonly deadLetterTable: string
+  /** Of the dead-letter table. Tables share it, so its name says the table, too. */
+  readonly letterBranch: string
+  /** The last publishing; whether it still stands, the target's history tells. */
+  readonly published?: ReplayPublication
+}
+
+export interface ReplayPublication {
+  /** Of the branch. */
+  readonly head: bigint
+  readonly target: string
+  /** Of the target's snapshot that did it: a history that reaches behind it without it was rolled back. */
+  readonly sequenceNumber: bigint
+}
+
+/** `@` is in no name that a replay's branch may have, so two replays never meet in one. */
+export function letterBranchOf(branch: string, table: TableIdentifier): string {
+  return `${branch}@${formatIdentifier(table)}`
+}
+
+/** Of the dead-letter table: which publishing of the rows has brought its letters along. */
+export function publishedPropertyKey(letterBranch: string): string {
+  return `tidewater.published.${letterBranch}`
+}
+
+export function replayPropertyKey(branch: string): string {
+  return `tidewater.replay.${branch}`
+}
+
+export function formatReplayRecord(record: ReplayRecord): string {
+  const { ranges, published, ...rest } = record
+  return stringifyJson({
+    ...rest,
+    ranges: ranges.map(({ topic, partition, from, to }) => ({ topic, partition, from, to })),
+    ...(published === undefined ? {} : { published: { ...published } }),
+  })
+}
+
+/** Undefined for a branch that no replay made. */
+export function readReplayRecord(
+  properties: Readonly<Record<string, string>>,
+  branch: string,
+): ReplayRecord | undefined {
+  const key = replayPropertyKey(branch)
+  const text = Object.hasOwn(properties, key) ? properties[key] : undefined
+  if (text === undefined) return undefined
+  const json = parseJson(text, key)
+  if (!isJsonObject(json) || !Array.isArray(json['ranges'])) throw unreadable(key, text)
+  const word = (name: string): string => {
+    const value = json[name]
+    if (typeof value === 'string') return value
+    throw unreadable(key, text)
+  }
+  const published = json['published']
+  return {
+    stream: word('stream'),
+    target: word('target'),
+    request: word('request'),
+    rules: word('rules'),
+    deadLetterTable: word('deadLetterTable'),
+    letterBranch: word('letterBranch'),
+    ranges: json['ranges'].map((range) => rangeOf(range, key, text)),
+    ...(published === undefined ? {} : { published: publicationOf(published, key, text) }),
+  }
+}
+
+/** A digest of all settings that decide what a record becomes. */
+export function rulesDigest({ schema, metadata, errors, input }: StreamSettings): string {
+  const rules = {
+    schema: schema as unknown as Json,
+    metadata,
+    tolerance: errors.tolerance,
+    deadLetterTable: formatIdentifier(errors.deadLetterTable),
+    topics: [...input.topics],
+  }
+  return createHash('sha256').update(stringifyJson(rules)).digest('hex').slice(0, 16)
+}
+
+/** `offsets` with the stream set back to where the ranges begin. */
+export function rewoundOffsets(
+  offsets: OffsetMap,
+  stream: string,
+  source: StreamOffsets,
+  ranges: readonly ReplayRange[],
+): OffsetMap {
+  const identity = {
+    clusterId: source.clusterId,
+    topicIds: new Map([...source.topics].map(([topic, { topicId }]) => [topic, topicId])),
+  }
+  const begins = ranges.map((range) => ({ ...range, nextOffset: range.from }))
+  return new Map(offsets).set(stream, advanceOffsets(offsets.get(stream), identity, begins))
+}
+
+/** Offsets of the ranges that the branch does not hold yet. */
+export function replayLag(offsets: StreamOffsets | undefined, record: ReplayRecord): bigint {
+  return record.ranges.reduce((sum, range) => {
+    const next = nextOffsetOf(offsets, range) ?? range.from
+    return next < range.to ? sum + (range.to - next) : sum
+  }, 0n)
+}
+
+function rangeOf(json: Json, key: string, text: string): ReplayRange {
+  if (!isJsonObject(json) || typeof json['topic'] !== 'string') throw unreadable(key, text)
+  return {
+    topic: json['topic'],
+    partition: Number(json['partition']),
+    from: asBigint(json['from'] ?? null, key),
+    to: asBigint(json['to'] ?? null, key),
+  }
+}
+
+function publicationOf(json: Json, key: string, text: string): ReplayPublication {
+  if (!isJsonObject(json) || typeof json['target'] !== 'string') throw unreadable(key, text)
+  return {
+    head: asBigint(json['head'] ?? null, key),
+    target: json['target'],
+    sequenceNumber: asBigint(json['sequenceNumber'] ?? null, key),
+  }
+}
+
+function unreadable(key: string, text: string): CorruptDataError {
+  return new CorruptDataError('the record of a replay is not readable', { facts: { key, text } })
+}

@@ -1,0 +1,132 @@
+/**
+ * The kinds of values that settings have, as zod schemas over text (see `setting-tree.ts`): YAML,
+ * environment and flags bring the same text, so the same rule reads all three.
+ */
+import { z } from 'zod'
+import { errorMessage } from '../common/errors.ts'
+import type { RawValue } from './setting-tree.ts'
+import { didYouMean } from '../common/suggest.ts'
+import { parseDuration, parseSize } from '../common/units.ts'
+
+/** What the loader needs to know of a key besides its type. */
+export interface FieldMeta {
+  readonly secret?: boolean
+}
+
+const secretMeta: FieldMeta = { secret: true }
+
+const scalar = (expected: string) =>
+  z.string({
+    error: (issue) => (issue.input === undefined ? 'is required' : `expected ${expected}`),
+  })
+
+/** Text run through `convert`, which throws SettingsError with the reason. */
+function converted<T>(expected: string, convert: (text: string) => T) {
+  return scalar(expected).transform((text, context): T => {
+    try {
+      return convert(text)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: errorMessage(error) })
+      return z.NEVER
+    }
+  })
+}
+
+export const text = () => scalar('text').min(1, 'is empty')
+export const secret = () => scalar('text').meta({ ...secretMeta })
+export const duration = () => converted('a duration such as 10s', parseDuration)
+export const size = () => converted('a size such as 128MB', parseSize)
+export const parsed = converted
+
+export const integer = (min: number, max: number) =>
+  converted('a whole number', (word) => {
+    const digits = word.replaceAll('_', '')
+    const value = Number(digits)
+    if (!/^\d+$/.test(digits)) throw new Error(`not a whole number: "${word}"`)
+    if (value < min || value > max) throw new Error(`must be ${min} to ${max}: ${word}`)
+    return value
+  })
+
+export const flag = () =>
+  converted('true or false', (word) => {
+    if (word === 'true' || word === 'false') return word === 'true'
+    throw new Error(`expected true or false, found "${word}"`)
+  })
+
+/** One of `names`; words of `later` are known but refused by name. */
+export function choice<const Name extends string>(
+  names: readonly Name[],
+  later: readonly string[] = [],
+) {
+  const expected = names.join(' | ')
+  return converted(expected, (word): Name => {
+    const found = names.find((name) => name === word)
+    if (found !== undefined) return found
+    if (later.includes(word)) throw new Error(`"${word}" is not in this release (${expected})`)
+    throw new Error(`expected ${expected}, found "${word}"${didYouMean(word, names)}`)
+  })
+}
+
+/** A list, or its items in one text separated by commas (as environment and flags bring it). */
+export const textList = () =>
+  z
+    .preprocess(
+      (value) => (typeof value === 'string' ? splitList(value) : value),
+      z.array(text(), {
+        error: ({ input }) =>
+          input === undefined ? 'is required' : 'expected a list such as [a, b]',
+      }),
+    )
+    .refine((items) => items.length > 0, 'is empty')
+
+/** A map whose keys are the user's own; values stay as written. */
+export const textMap = () =>
+  z.record(z.string(), scalar('text'), { error: 'expected a map such as {key: value}' })
+
+/** A value of any shape run through `convert`, which throws SettingsError with the reason. */
+export const structured = <T>(convert: (value: RawValue) => T) =>
+  z
+    .custom<RawValue>((value) => value !== undefined, 'is required')
+    .transform((value, context): T => {
+      try {
+        return convert(value)
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: errorMessage(error) })
+        return z.NEVER
+      }
+    })
+
+/** As `textList`, each item run through `convert` after `join` put split items together again. */
+export const parsedList = <T>(
+  join: (items: readonly string[]) => readonly string[],
+  convert: (item: string) => T,
+) =>
+  textList().transform((items, context): readonly T[] => {
+    const joined = join(items)
+    return joined.flatMap((item, index) => {
+      try {
+        return [convert(item)]
+      } catch (error) {
+        // Where items were joined the positions of the list no longer say which item this is.
+        const path = joined.length === items.length ? [index] : []
+        context.addIssue({ code: 'custom', message: errorMessage(error), path })
+        return []
+      }
+    })
+  })
+
+export function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== 'invalid_type') return undefined
+      return issue.input === undefined ? 'is required' : 'expected keys and values'
+    },
+  })
+}
+
+function splitList(value: string): readonly string[] {
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+}

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest'
+import { formatEntries } from './format-entries.ts'
+import { variableSource } from './interpolate.ts'
+import { parseStreamSettings } from '../ingest/settings/stream-document.ts'
+
+const text = `name: s
+input: {kafka: {seed_brokers: ["b:1"], topics: [t], sasl: [{mechanism: PLAIN, username: u, password: p}]}}
+schema: {fields: [{name: a, type: {type: list, element: int}}, {name: b, type: "decimal(9,2)"}]}
+output: {iceberg: {table: a.b, properties: {write.target-file-size-bytes: 1000}}}
+`
+
+function load(yaml: string) {
+  const variables = variableSource({})
+  return parseStreamSettings({
+    text: yaml,
+    file: 's.yaml',
+    variables,
+    overrides: [],
+    directory: '/p',
+  })
+}
+
+describe('formatEntries()', () => {
+  it('writes yaml that loads to the same settings, but for masked secrets', () => {
+    const loaded = load(text)
+    const again = load(formatEntries(loaded.entries, true)).settings
+    const input = again.input.kind === 'kafka' ? again.input : undefined
+    expect(input?.sasl?.password).toBe('***')
+    expect({ ...again, input: undefined }).toEqual({ ...loaded.settings, input: undefined })
+  })
+
+  it('puts the origin behind each value', () => {
+    const yaml = formatEntries(load(text).entries, true)
+    expect(yaml).toContain('name: s # s.yaml:1:7\n')
+    expect(yaml).toContain('coercion: strict # default\n')
+    expect(formatEntries(load(text).entries, false)).not.toContain('#')
+  })
+})

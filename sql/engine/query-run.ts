@@ -1,0 +1,207 @@
+/**
+ * One query from its text to its last row, and what must be freed on the way.
+ */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { UnavailableError, ValidationError, assert } from '../../common/index.ts'
+import { openLocalSession } from '../session/local-session.ts'
+import { queryError } from '../text/query-error.ts'
+import { fillPlaceholders, type ParameterValues } from '../text/placeholders.ts'
+import {
+  literalResult,
+  type QueryResult,
+  type ResultRow,
+  type TableSummary,
+} from '../session/query-result.ts'
+import type { QuerySession, SessionRows } from '../session/query-session.ts'
+import type { QueryOptions, QueryTools } from '../scan/query-tools.ts'
+import { pointAtRelations, relationDefinitions } from '../scan/query-views.ts'
+import { showTables } from './show.ts'
+import type { SplicedText } from '../text/spliced-text.ts'
+import { parseQuery } from '../bind/syntax-tree.ts'
+import { TableRelations } from '../scan/table-relations.ts'
+import { findReferences, type QueryReferences, type ShowRequest } from '../bind/table-references.ts'
+import { rewriteTimeTravel } from '../text/time-travel-syntax.ts'
+
+/** A query ready to run on the connection that it was bound on: every table is a view over its files. */
+export interface BoundQuery {
+  readonly text: string
+  readonly tables: readonly TableSummary[]
+  /** What DuckDB said about `text`, run behind `prefixLength` bytes, in terms of what the user wrote. */
+  readonly failure: (error: unknown, prefixLength: number) => Error
+  /** Drops the views and releases the files; not before the rows have been read. */
+  readonly close: () => Promise<void>
+}
+
+export class QueryRun {
+  readonly #tools: QueryTools
+  readonly #sql: string
+  readonly #options: QueryOptions
+  readonly #startedMs: number
+  #session: QuerySession | undefined
+  #stopListening: (() => void) | undefined
+  #planningMs = 0
+  #rowCount = 0
+  #tables: TableRelations | undefined
+  #values: ParameterValues = {}
+
+  constructor(tools: QueryTools, sql: string, options: QueryOptions, startedMs: number) {
+    this.#tools = tools
+    this.#sql = sql
+    this.#options = options
+    this.#startedMs = startedMs
+  }
+
+  async start(prefix: number): Promise<QueryResult> {
+    const session = await this.#connect()
+    const spelled = this.#spelled()
+    // DuckDB serializes the query without its EXPLAIN; blanks keep every position as it was.
+    const bare = { ...spelled, text: ' '.repeat(prefix) + spelled.text.slice(prefix) }
+    const tree = await parseQuery(session, bare, this.#sql)
+    const references = findReferences(tree)
+    if (references.show !== undefined) return this.#show(references.show)
+    await session.begin()
+    return this.#execute(session, await this.#pointed(session, spelled, references))
+  }
+
+  /**
+   * Plans the query on `connection`, in a read-only transaction that is still open when this returns:
+   * run the text in it, so that now() means the same for the pruning and for the rows.
+   */
+  async bind(connection: DuckDBConnection): Promise<BoundQuery> {
+    const { database } = this.#tools
+    assert(database !== undefined, 'a query is bound in this process only')
+    const session = await openLocalSession({ database, connection })
+    this.#session = session
+    const spelled = this.#spelled()
+    const references = findReferences(await parseQuery(session, spelled, this.#sql))
+    if (references.show !== undefined) {
+      throw new ValidationError('expected a query that gives rows, found SHOW or DESCRIBE')
+    }
+    await session.begin()
+    const source = await this.#pointed(session, spelled, references)
+    return {
+      text: source.text,
+      tables: this.#tables?.summaries ?? [],
+      failure: (error, prefixLength) =>
+        this.#failure(error, {
+          text: ' '.repeat(prefixLength) + source.text,
+          originalPosition: (at) => source.originalPosition(at - prefixLength),
+        }),
+      close: () => this.free(),
+    }
+  }
+
+  /** Placeholders filled, time travel in DuckDB's own spelling. */
+  #spelled(): SplicedText {
+    const filled = fillPlaceholders(this.#sql, this.#options.parameters)
+    this.#values = filled.values
+    const spelled = rewriteTimeTravel(filled.text)
+    return {
+      text: spelled.text,
+      originalPosition: (at) => filled.originalPosition(spelled.originalPosition(at)),
+    }
+  }
+
+  async #pointed(
+    session: QuerySession,
+    spelled: SplicedText,
+    references: QueryReferences,
+  ): Promise<SplicedText> {
+    const tables = new TableRelations(this.#tools, this.#options)
+    this.#tables = tables
+    const relations = await tables.bind(session, references)
+    await session.createRelations(relationDefinitions(relations))
+    this.#planningMs = this.#tools.clock.monotonic() - this.#startedMs
+    const pointed = pointAtRelations(
+      spelled.text,
+      relations.filter(({ isInner }) => isInner !== true),
+    )
+    return {
+      text: pointed.text,
+      originalPosition: (at) => spelled.originalPosition(pointed.originalPosition(at)),
+    }
+  }
+
+  /** Frees everything: first what reads, then what is read. Idempotent. */
+  async free(): Promise<void> {
+    this.#stopListening?.()
+    const session = this.#session
+    this.#session = undefined
+    try {
+      await session?.close()
+    } finally {
+      await this.#tables?.release()
+    }
+  }
+
+  async #connect(): Promise<QuerySession> {
+    const { signal } = this.#options
+    signal?.throwIfAborted()
+    const session = await this.#tools.openSession(signal)
+    this.#session = session
+    const interrupt = (): void => {
+      this.#session?.interrupt()
+    }
+    signal?.addEventListener('abort', interrupt, { once: true })
+    this.#stopListening = () => signal?.removeEventListener('abort', interrupt)
+    return session
+  }
+
+  async #show(request: ShowRequest): Promise<QueryResult> {
+    const { catalog, clock } = this.#tools
+    const shown = await showTables(catalog, request, this.#options.defaultNamespace)
+    await this.free()
+    return literalResult(shown.columns, shown.rows, clock.monotonic() - this.#startedMs)
+  }
+
+  async #execute(session: QuerySession, source: SplicedText): Promise<QueryResult> {
+    const failed = (error: unknown): Error => this.#failure(error, source)
+    let result: SessionRows
+    try {
+      const files = this.#tables?.localFiles() ?? []
+      result = await session.stream(source.text, files, this.#values)
+    } catch (error) {
+      throw failed(error)
+    }
+    return {
+      columns: result.columns,
+      batches: this.#batches(result, failed),
+      summary: () => ({
+        tables: this.#tables?.summaries ?? [],
+        rowCount: this.#rowCount,
+        bytesFetched: this.#tables?.bytesFetched ?? 0,
+        planningMs: this.#planningMs,
+        totalMs: this.#tools.clock.monotonic() - this.#startedMs,
+      }),
+      close: () => this.free(),
+    }
+  }
+
+  #failure(error: unknown, source: SplicedText): Error {
+    return this.#options.signal?.aborted === true
+      ? new UnavailableError('the query was cancelled', { cause: error })
+      : queryError(error, source, this.#sql, (message) => this.#inUsersTerms(message))
+  }
+
+  #inUsersTerms(message: string): string {
+    return this.#tables?.inUsersTerms(message) ?? message
+  }
+
+  async *#batches(
+    result: SessionRows,
+    failed: (error: unknown) => Error,
+  ): AsyncGenerator<readonly ResultRow[]> {
+    try {
+      for (;;) {
+        const rows = await result.next().catch((error: unknown) => {
+          throw failed(error)
+        })
+        if (rows === undefined) return
+        this.#rowCount += rows.length
+        yield rows
+      }
+    } finally {
+      await this.free()
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/** SHOW TABLES and its kin, answered from the catalog. */
+import type { Catalog } from '../../catalog/index.ts'
+import {
+  UnsupportedError,
+  formatIdentifier,
+  formatNamespace,
+  type Namespace,
+} from '../../common/index.ts'
+import { knownNamespaces, knownTables } from '../bind/name-resolution.ts'
+import type { ResultColumn, ResultRow } from '../session/query-result.ts'
+import type { ShowRequest } from '../bind/table-references.ts'
+import { duckdbTypeName } from '../text/type-name.ts'
+
+interface Shown {
+  readonly columns: readonly ResultColumn[]
+  readonly rows: readonly ResultRow[]
+}
+
+/** Tables whose columns SHOW ALL TABLES loads at the same time. */
+const loadsMax = 8
+
+export async function showNamespaces(catalog: Catalog): Promise<Shown> {
+  const namespaces = await knownNamespaces(catalog)
+  return { columns: varchars('namespace'), rows: namespaces.map((name) => [formatNamespace(name)]) }
+}
+
+export async function showTables(
+  catalog: Catalog,
+  request: ShowRequest,
+  defaultNamespace: Namespace | undefined,
+): Promise<Shown> {
+  if (request.what === '__show_tables_expanded') return showAllTables(catalog)
+  if (request.what !== 'tables' && request.schema === '') {
+    throw new UnsupportedError(
+      'SHOW knows TABLES, TABLES FROM namespace, ALL TABLES and NAMESPACES',
+      { facts: { what: request.what } },
+    )
+  }
+  const namespace = request.schema === '' ? defaultNamespace : request.schema.split('.')
+  if (namespace === undefined) {
+    const tables = await knownTables(catalog)
+    return { columns: varchars('name'), rows: tables.map((table) => [formatIdentifier(table)]) }
+  }
+  const tables = await catalog.listTables(namespace)
+  const names = tables.map(({ name }) => name).sort()
+  return { columns: varchars('name'), rows: names.map((name) => [name]) }
+}
+
+async function showAllTables(catalog: Catalog): Promise<Shown> {
+  const tables = await knownTables(catalog)
+  const rows: ResultRow[] = tables.map(() => [])
+  const waiting = tables.entries()
+  const worker = async (): Promise<void> => {
+    for (const [index, identifier] of waiting) {
+      const { metadata } = await catalog.loadTable(identifier)
+      const schema = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId)
+      const fields = schema?.fields ?? []
+      rows[index] = [
+        formatNamespace(identifier.namespace),
+        identifier.name,
+        { kind: 'list', items: fields.map(({ name }) => name) },
+        { kind: 'list', items: fields.map(({ type }) => duckdbTypeName(type)) },
+      ]
+    }
+  }
+  await Promise.all(Array.from({ length: loadsMax }, worker))
+  return {
+    columns: [
+      ...varchars('namespace', 'name'),
+      { name: 'column_names', type: 'VARCHAR[]' },
+      { name: 'column_types', type: 'VARCHAR[]' },
+    ],
+    rows,
+  }
+}
+
+function varchars(...names: readonly string[]): readonly ResultColumn[] {
+  return names.map((name) => ({ name, type: 'VARCHAR' }))
+}

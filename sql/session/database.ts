@@ -1,0 +1,98 @@
+/**
+ * Opening DuckDB: the one place that decides how an instance is configured.
+ *
+ * An instance of ours never reaches out by itself: extensions are neither installed nor loaded
+ * unless we name them, persistent secrets of the user's own DuckDB are not read, and the session
+ * zone is UTC whatever the machine's is (iceberg-facts 23).
+ */
+import { availableParallelism } from 'node:os'
+import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
+import { ValidationError, errorMessage } from '../../common/index.ts'
+import { quoteLiteral } from '../text/sql-text.ts'
+
+export interface DatabaseOptions {
+  /** Default: DuckDB's own choice, one per core. */
+  readonly threads?: number
+  readonly memoryLimitBytes?: number
+  /** Where operators spill; without it nothing is spilled and a query that needs to fails. */
+  readonly tempDirectory?: string
+  readonly tempDirectoryBytesMax?: number
+  /** Needed to load an extension file that DuckDB Labs did not sign for this very build. */
+  readonly allowUnsignedExtensions?: boolean
+  /** Extension files or names of installed extensions, loaded at once. */
+  readonly extensions?: readonly string[]
+}
+
+/** An in-memory DuckDB instance. Connections stay node-api's own; each is closed by its taker. */
+export interface Database {
+  readonly instance: DuckDBInstance
+  /** Undefined: DuckDB's own choice, most of the machine's. */
+  readonly memoryLimitBytes: number | undefined
+  readonly threads: number
+  connect(): Promise<DuckDBConnection>
+  /** Runs `use` with a connection of its own and closes it whatever happens. */
+  withConnection<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T>
+  close(): void
+}
+
+export async function openDatabase(options: DatabaseOptions = {}): Promise<Database> {
+  const instance = await DuckDBInstance.create(':memory:', instanceConfig(options))
+  const database: Database = {
+    instance,
+    memoryLimitBytes: options.memoryLimitBytes,
+    threads: options.threads ?? availableParallelism(),
+    connect: () => instance.connect(),
+    withConnection: async (use) => {
+      const connection = await instance.connect()
+      try {
+        return await use(connection)
+      } finally {
+        connection.closeSync()
+      }
+    },
+    close: () => {
+      instance.closeSync()
+    },
+  }
+  try {
+    await database.withConnection(async (connection) => {
+      await connection.run("SET GLOBAL TimeZone = 'UTC'")
+      const { tempDirectoryBytesMax } = options
+      if (tempDirectoryBytesMax !== undefined) {
+        // Given with the configuration DuckDB 1.5.5 shows it and does not keep to it.
+        await connection.run(`SET GLOBAL max_temp_directory_size = '${tempDirectoryBytesMax}B'`)
+      }
+      for (const extension of options.extensions ?? []) await loadExtension(connection, extension)
+    })
+  } catch (error) {
+    instance.closeSync()
+    throw error
+  }
+  return database
+}
+
+async function loadExtension(connection: DuckDBConnection, extension: string): Promise<void> {
+  try {
+    await connection.run(`LOAD ${quoteLiteral(extension)}`)
+  } catch (error) {
+    throw new ValidationError(`cannot load the duckdb extension: ${errorMessage(error)}`, {
+      facts: { extension },
+      cause: error,
+    })
+  }
+}
+
+function instanceConfig(options: DatabaseOptions): Record<string, string> {
+  return {
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    allow_community_extensions: 'false',
+    allow_persistent_secrets: 'false',
+    ...(options.allowUnsignedExtensions === true ? { allow_unsigned_extensions: 'true' } : {}),
+    ...(options.threads === undefined ? {} : { threads: String(options.threads) }),
+    ...(options.memoryLimitBytes === undefined
+      ? {}
+      : { memory_limit: `${options.memoryLimitBytes}B` }),
+    temp_directory: options.tempDirectory ?? '',
+  }
+}

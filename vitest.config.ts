@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [
-            '{app,batch-jobs,catalog,cli,common,compactor,ingest,io,minio,server,sql}/**/*.test.ts',
+            '{app,batch-jobs,catalog,cli,common,compactor,demo,ingest,io,minio,replay,server,settings,sql}/**/*.test.ts',
             'tests/{architecture,conformance}/**/*.test.ts',
           ],
           exclude,

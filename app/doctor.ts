@@ -9,7 +9,7 @@ import {
   formatDuration,
   randomUuid,
 } from '../common/index.ts'
-import type { InputSettings } from '../settings/index.ts'
+import type { InputSettings } from '../ingest/settings/index.ts'
 import type { RecordSource } from '../ingest/index.ts'
 import { locationScheme, openBucketAdmin, parseLocation } from '../io/index.ts'
 import { bootstrapBucket, certifyStore, rolePolicy, storeRoles } from '../minio/index.ts'

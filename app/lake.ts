@@ -17,7 +17,7 @@ import {
   systemClock,
   systemRandom,
 } from '../common/index.ts'
-import type { CatalogSettings, LakeSettings } from '../settings/index.ts'
+import type { CatalogSettings, LakeSettings } from './settings/lake-settings.ts'
 import { type FileIO, openFileIO } from '../io/index.ts'
 
 export interface LakeTools {

@@ -48,11 +48,13 @@ export interface LakeBatchJobs {
 
 /** Throws SettingsError or ValidationError for what is wrong with the project. */
 export async function openBatchJobs(lake: Lake, options: BatchJobsOptions): Promise<LakeBatchJobs> {
-  const batch = await import('../batch-jobs/index.ts')
+  const { Scheduler, lambdaView, lambdaViews, loadProject, runProject } = await import(
+    '../batch-jobs/index.ts'
+  )
   const { ManifestCache } = await import('../catalog/index.ts')
   const { models } = lake.settings
   const environment = options.environment ?? {}
-  const project = await batch.loadProject({
+  const project = await loadProject({
     directory: options.directory,
     namespace: models.namespace,
     environment,
@@ -71,19 +73,19 @@ export async function openBatchJobs(lake: Lake, options: BatchJobsOptions): Prom
   return {
     project,
     tools,
-    run: (runOptions) => batch.runProject(tools, project, { ...common, ...runOptions }),
+    run: (runOptions) => runProject(tools, project, { ...common, ...runOptions }),
     lambdaView: async (name, pins, liveTimes = []) => {
       const model = project.models.find((each) => each.name === name)
       if (model === undefined) throw new NotFoundError(`there is no model ${name}`)
       const rendering = { project, ...common, runId: 'lambda' }
-      return batch.lambdaView(tools, { rendering, model, pins, liveTimes })
+      return lambdaView(tools, { rendering, model, pins, liveTimes })
     },
     lambdaViews: () => {
       const rendering = { project, ...common, runId: 'lambda' }
-      return batch.lambdaViews(tools, rendering)
+      return lambdaViews(tools, rendering)
     },
     scheduler: (schedulerOptions = {}) =>
-      new batch.Scheduler(tools, project, { ...common, ...schedulerOptions }),
+      new Scheduler(tools, project, { ...common, ...schedulerOptions }),
     close: async () => {
       await parts.close()
       await rm(workDirectory, { recursive: true, force: true })

@@ -1,8 +1,9 @@
 /** Maintenance of a lake: an engine of its own within limits, and the loop that runs by itself. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { currentSchema, type Expression } from '../catalog/index.ts'
-import { openOwnDirectory, type TableIdentifier } from '../common/index.ts'
+import { currentSchema, type TableIdentifier } from '../catalog/format/index.ts'
+import type { Expression } from '../catalog/scan/index.ts'
+import { openOwnDirectory } from '../common/index.ts'
 import type {
   CompactorTools,
   MaintenanceLoop,

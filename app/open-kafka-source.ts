@@ -9,7 +9,7 @@ import {
   errorMessage,
   randomUuid,
 } from '../common/index.ts'
-import type { KafkaInputSettings, KafkaTlsSettings } from '../settings/index.ts'
+import type { KafkaInputSettings, KafkaTlsSettings } from '../ingest/settings/index.ts'
 import {
   type KafkaConnectionSettings,
   type RecordSource,

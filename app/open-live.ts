@@ -7,7 +7,7 @@
  *   const server = await openServer(lake, lake.settings.server, version, live.layers)
  *   // stop: the server, the streams, then live.close()
  */
-import type { StreamingLayer } from '../catalog/index.ts'
+import type { StreamingLayer } from '../catalog/scan/index.ts'
 import type { LiveLayer } from '../ingest/index.ts'
 import type { ViewSource } from '../sql/index.ts'
 import type { Lake } from './lake.ts'

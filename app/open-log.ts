@@ -1,6 +1,6 @@
 /** Writing to a log and looking after its topics, whichever kind of log it is. */
 import { type Logger, silentLogger } from '../common/index.ts'
-import type { InputSettings } from '../settings/index.ts'
+import type { InputSettings } from '../ingest/settings/index.ts'
 import type { RecordProducer, TopicAdmin } from '../ingest/index.ts'
 
 export interface LogTools {
@@ -11,10 +11,12 @@ export async function openProducer(
   input: InputSettings,
   tools: LogTools = {},
 ): Promise<RecordProducer> {
-  const ingest = await import('../ingest/index.ts')
+  const { createEmbeddedProducer, createKafkaProducer, EmbeddedLog } = await import(
+    '../ingest/index.ts'
+  )
   if (input.kind === 'embedded') {
-    const log = await ingest.EmbeddedLog.open(input.directory)
-    const producer = ingest.createEmbeddedProducer(log)
+    const log = await EmbeddedLog.open(input.directory)
+    const producer = createEmbeddedProducer(log)
     return {
       produce: (topic, records) => producer.produce(topic, records),
       close: async () => {
@@ -25,17 +27,17 @@ export async function openProducer(
   }
   const { kafkaConnection } = await import('./open-kafka-source.ts')
   const connection = await kafkaConnection(input)
-  return ingest.createKafkaProducer({ connection, logger: tools.logger ?? silentLogger })
+  return createKafkaProducer({ connection, logger: tools.logger ?? silentLogger })
 }
 
 export async function openTopicAdmin(
   input: InputSettings,
   tools: LogTools = {},
 ): Promise<TopicAdmin> {
-  const ingest = await import('../ingest/index.ts')
+  const { createEmbeddedAdmin, createKafkaAdmin, EmbeddedLog } = await import('../ingest/index.ts')
   if (input.kind === 'embedded') {
-    const log = await ingest.EmbeddedLog.open(input.directory)
-    const admin = ingest.createEmbeddedAdmin(log)
+    const log = await EmbeddedLog.open(input.directory)
+    const admin = createEmbeddedAdmin(log)
     return {
       ...admin,
       close: async () => {
@@ -45,5 +47,5 @@ export async function openTopicAdmin(
     }
   }
   const { kafkaConnection } = await import('./open-kafka-source.ts')
-  return ingest.createKafkaAdmin(await kafkaConnection(input), tools.logger ?? silentLogger)
+  return createKafkaAdmin(await kafkaConnection(input), tools.logger ?? silentLogger)
 }

@@ -1,5 +1,5 @@
 /** The HTTP port over a lake: catalog and queries. */
-import type { ServerSettings } from '../settings/index.ts'
+import type { ServerSettings } from './settings/lake-settings.ts'
 import type { Server, ServerOptions } from '../server/index.ts'
 import type { Lake } from './lake.ts'
 import type { ServerLayers } from './open-live.ts'

@@ -1,7 +1,13 @@
 /** The log behind a stream, made from settings. Nothing is contacted before `start`. */
-import type { Clock, Logger, Random } from '../common/index.ts'
-import { silentLogger, systemClock, systemRandom } from '../common/index.ts'
-import type { InputSettings } from '../settings/index.ts'
+import {
+  type Clock,
+  type Logger,
+  type Random,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '../common/index.ts'
+import type { InputSettings } from '../ingest/settings/index.ts'
 import type { RecordSource } from '../ingest/index.ts'
 
 export interface SourceTools {

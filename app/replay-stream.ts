@@ -3,18 +3,13 @@
  *
  * The parts are loaded when they are called: most programs replay nothing.
  */
-import type { TableIdentifier } from '../common/index.ts'
-import type { StreamSettings } from '../settings/index.ts'
+import type { TableIdentifier } from '../catalog/format/index.ts'
+import type { StreamSettings } from '../ingest/settings/index.ts'
 import type { Lake } from './lake.ts'
 import type { ReplayDiff } from './replay/diff-replay.ts'
 import type { ReplayRequest } from './replay/plan-replay.ts'
 import type { PublishOptions, PublishReport } from './replay/publish-replay.ts'
 import type { ReplayOptions, ReplayPlan, ReplayReport } from './replay/run-replay.ts'
-
-export type { DiffSample, ReplayDiff } from './replay/diff-replay.ts'
-export type { ReplayRequest } from './replay/plan-replay.ts'
-export type { PublishOptions, PublishReport } from './replay/publish-replay.ts'
-export type { ReplayOptions, ReplayPlan, ReplayReport } from './replay/run-replay.ts'
 
 const samplesMaxDefault = 5
 

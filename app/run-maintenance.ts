@@ -3,8 +3,9 @@
  * fails here is logged and tried again; only being stopped ends it.
  */
 import { once } from 'node:events'
-import { errorMessage, formatIdentifier, type TableIdentifier } from '../common/index.ts'
-import type { StreamSettings } from '../settings/index.ts'
+import { formatIdentifier, type TableIdentifier } from '../catalog/format/index.ts'
+import { errorMessage } from '../common/index.ts'
+import type { StreamSettings } from '../ingest/settings/index.ts'
 import type { Lake } from './lake.ts'
 import { openCompactor } from './open-compactor.ts'
 

@@ -1,12 +1,10 @@
 /** Runs a stream of settings on a lake: source, engine and ingest put together. */
-import type { StreamSettings } from '../settings/index.ts'
+import type { StreamSettings } from '../ingest/settings/index.ts'
 import type { StreamRunOptions, StreamRunResult } from '../ingest/index.ts'
 import type { Lake } from './lake.ts'
 import type { LakeLive } from './open-live.ts'
 import { openSource } from './open-source.ts'
 import { requireSafeStore } from './safe-store.ts'
-
-export type { StreamProgress, StreamRunOptions, StreamRunResult } from '../ingest/index.ts'
 
 export interface LakeStreamOptions extends StreamRunOptions {
   /** Spool files go below; default: the system's temporary directory. */

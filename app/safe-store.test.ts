@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { parseLakeSettings, parseStreamSettings, variableSource } from '../settings/index.ts'
+import { parseLakeSettings } from './settings/lake-settings.ts'
+import { parseStreamSettings } from '../ingest/settings/index.ts'
+import { variableSource } from '../settings/index.ts'
 import { type FileIO, MemoryFileIO } from '../io/index.ts'
 import { checkLake } from './doctor.ts'
 import { type Lake, openLake } from './lake.ts'

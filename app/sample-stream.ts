@@ -1,7 +1,8 @@
 /** A look at a stream's records without a trace: no group is joined, nothing is written. */
-import { type Catalog, currentSchema, formatType } from '../catalog/index.ts'
-import { NotFoundError, formatIdentifier } from '../common/index.ts'
-import type { StreamSettings } from '../settings/index.ts'
+import { currentSchema, formatType, formatIdentifier } from '../catalog/format/index.ts'
+import type { Catalog } from '../catalog/index.ts'
+import { NotFoundError } from '../common/index.ts'
+import type { StreamSettings } from '../ingest/settings/index.ts'
 import type { RecordBatch, RecordSource } from '../ingest/index.ts'
 import type { Lake } from './lake.ts'
 import { type TopicBounds, logBounds } from './log-bounds.ts'
@@ -87,7 +88,7 @@ async function knownColumns(
 ): Promise<
   { readonly columns: StreamSample['columns']; readonly from: 'table' | 'settings' } | undefined
 > {
-  const { formatDeclaredType } = await import('../settings/index.ts')
+  const { formatDeclaredType } = await import('../ingest/settings/index.ts')
   try {
     const table = await catalog.loadTable(settings.output.table)
     const columns = currentSchema(table.metadata).fields.map(({ name, type }) => ({

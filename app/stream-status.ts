@@ -1,7 +1,8 @@
 /** How far a stream has come: the table's own offsets against the ends of the log. */
-import { type Snapshot, type Table, snapshotById } from '../catalog/index.ts'
+import { type Snapshot, snapshotById } from '../catalog/format/index.ts'
+import type { Table } from '../catalog/index.ts'
 import { NotFoundError, errorMessage } from '../common/index.ts'
-import type { StreamSettings } from '../settings/index.ts'
+import type { StreamSettings } from '../ingest/settings/index.ts'
 import type { Lake } from './lake.ts'
 import { type TopicBounds, logBounds } from './log-bounds.ts'
 import { openSource, withoutGroup } from './open-source.ts'

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { planScan } from '../catalog/index.ts'
+import { planScan } from '../catalog/scan/index.ts'
 import { silentLogger, systemClock, systemRandom } from '../common/index.ts'
 import { rewriteOptions, rewriteTable } from '../compactor/index.ts'
 import { LocalFileIO } from '../io/index.ts'

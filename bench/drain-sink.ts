@@ -5,7 +5,9 @@
  */
 import { openLake, runLakeStream } from '../app/index.ts'
 import { tuneRuntime } from '../common/index.ts'
-import { parseLakeSettings, parseStreamSettings, variableSource } from '../settings/index.ts'
+import { parseLakeSettings } from '../app/settings/index.ts'
+import { parseStreamSettings } from '../ingest/settings/index.ts'
+import { variableSource } from '../settings/index.ts'
 
 interface Job {
   readonly bootstrap: string

@@ -5,7 +5,7 @@
  *   npx tsx bench/history-changes.ts [--rows 1000000] [--shares 0.0001,0.001,0.01,0.05,0.1,0.2,0.5]
  */
 import { parseArgs } from 'node:util'
-import { planScan } from '../catalog/index.ts'
+import { planScan } from '../catalog/scan/index.ts'
 import type { FileIO } from '../io/index.ts'
 import { openBatchProject } from '../tests/support/batch-project.ts'
 

@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import parquet from 'parquetjs-lite'
-import type { NestedField, Type } from '../catalog/index.ts'
+import type { NestedField, Type } from '../catalog/format/index.ts'
 import { createDataFileWriter, openDatabase } from '../sql/index.ts'
 import { generateRecords } from './generate.ts'
 

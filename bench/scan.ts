@@ -6,7 +6,7 @@
  */
 import { PassThrough } from 'node:stream'
 import { parseArgs } from 'node:util'
-import type { NestedField } from '../catalog/index.ts'
+import type { NestedField } from '../catalog/format/index.ts'
 import { columnLayout } from '../ingest/spool/column-layout.ts'
 import { openRowBuffer } from '../ingest/spool/row-buffer.ts'
 import { RowScanner, ScanResult } from '../ingest/decode/json/row-scanner.ts'

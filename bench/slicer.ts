@@ -7,8 +7,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { RecordBatchEncoder } from '../ingest/record-batch/record-batch-encoder.ts'
 import { RecordSetSlicer } from '../ingest/record-batch/record-batch-slicer.ts'
-import { loadRecordCompression, recordCodecs } from '../ingest/record-batch/record-compression.ts'
-import type { RecordCodec, RecordCompression } from '../ingest/record-batch/record-compression.ts'
+import {
+  loadRecordCompression,
+  recordCodecs,
+  type RecordCodec,
+  type RecordCompression,
+} from '../ingest/record-batch/record-compression.ts'
 
 const records = Number(process.argv[2] ?? 400_000)
 /** As a Java producer with batch.size=131072 sends them. */

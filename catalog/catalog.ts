@@ -3,7 +3,7 @@
  *
  * Implemented over a bucket (`stores/`) and over REST (`rest/`); both run the same conformance suite.
  */
-import type { Namespace, TableIdentifier } from '../common/index.ts'
+import type { Namespace, TableIdentifier } from './format/identifiers.ts'
 import type { PartitionSpec, Schema, SortOrder, TableMetadata } from './format/types.ts'
 import type { TableRequirement } from './table/requirement.ts'
 import type { TableUpdate } from './table/update.ts'

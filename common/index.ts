@@ -1,14 +1,39 @@
-/** common: what every layer uses and nothing that knows of tables, topics or buckets. */
-export * from './clock.ts'
-export * from './environment.ts'
-export * from './errors.ts'
-export * from './failpoint.ts'
-export * from '../catalog/format/identifiers.ts'
-export * from './json.ts'
-export * from './logger.ts'
-export * from './own-directory.ts'
-export * from './random.ts'
-export * from './retry.ts'
-export * from './runtime-flags.ts'
-export * from './suggest.ts'
-export * from './units.ts'
+/** common: time, chance, the environment, errors, exact JSON, units and bounded concurrency: what every folder uses. */
+export { type Clock, nextTurn, systemClock } from './clock.ts'
+export { environment, environmentEntries, setEnvironmentDefault } from './environment.ts'
+export {
+  AccessDeniedError,
+  AlreadyExistsError,
+  CommitFailedError,
+  CommitStateUnknownError,
+  CorruptDataError,
+  type ErrorFacts,
+  LakeError,
+  NotFoundError,
+  SettingsError,
+  UnavailableError,
+  UnsupportedError,
+  ValidationError,
+  assert,
+  errorMessage,
+  isRetryable,
+  unreachable,
+} from './errors.ts'
+export { type FailpointName, failpoint, failpointNames } from './failpoint.ts'
+export {
+  type Json,
+  type JsonObject,
+  asBigint,
+  isJsonObject,
+  parseJson,
+  parseJsonTokens,
+  stringifyJson,
+} from './json.ts'
+export { type LogFields, type Logger, silentLogger } from './logger.ts'
+export { openOwnDirectory } from './own-directory.ts'
+export { mapLimited } from './parallel.ts'
+export { type Random, randomSafeId, randomUuid, seededRandom, systemRandom } from './random.ts'
+export { type RetryPolicy, type RetryTools, backoffMs, withRetry } from './retry.ts'
+export { tuneRuntime } from './runtime-flags.ts'
+export { didYouMean } from './suggest.ts'
+export { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'

@@ -1,6 +1,6 @@
 /** Every table of a catalog, nested namespaces too. */
 import type { Catalog } from '../catalog/index.ts'
-import type { Namespace, TableIdentifier } from '../common/index.ts'
+import type { Namespace, TableIdentifier } from '../catalog/format/index.ts'
 
 /** A catalog nested deeper than this is a loop of some server. */
 const depthMax = 32

@@ -1,14 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import type { DataFile, Schema, Snapshot, TableMetadata } from '../catalog/format/index.ts'
 import {
   commitAction,
   ConflictError,
-  type DataFile,
   type DataFileRewriter,
   FastAppend,
   ObjectStoreCatalog,
-  type Schema,
-  type Snapshot,
-  type TableMetadata,
 } from '../catalog/index.ts'
 import { type LogFields, NotFoundError, seededRandom } from '../common/index.ts'
 import { MemoryFileIO } from '../io/index.ts'

@@ -6,14 +6,13 @@
  * and the table left alone for a while (K12); a table that has not changed costs one look at its pointer
  * (K13); processes that keep the same table do not fight over it (K14).
  */
-import { ConflictError, expireSnapshots, type Table, type TableMetadata } from '../catalog/index.ts'
 import {
-  CommitFailedError,
-  errorMessage,
+  type TableMetadata,
   formatIdentifier,
-  NotFoundError,
   type TableIdentifier,
-} from '../common/index.ts'
+} from '../catalog/format/index.ts'
+import { ConflictError, expireSnapshots, type Table } from '../catalog/index.ts'
+import { CommitFailedError, errorMessage, NotFoundError } from '../common/index.ts'
 import { allTables } from './all-tables.ts'
 import { rewriteOptions, type RewriteOptions } from './rewrite-options.ts'
 import type { RewriteReport } from './rewrite-report.ts'

@@ -2,12 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   type DataFile,
-  type FileScanTask,
   parsePartitionBy,
   type PartitionSpec,
   type Schema,
   type TableMetadata,
-} from '../catalog/index.ts'
+} from '../catalog/format/index.ts'
+import type { FileScanTask } from '../catalog/scan/index.ts'
 import { planRewrite, type RewriteGroup } from './plan-rewrite.ts'
 import { fileSizeBytesTarget, rewriteOptions, type RewriteOptions } from './rewrite-options.ts'
 

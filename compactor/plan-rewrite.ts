@@ -8,15 +8,14 @@
  */
 import {
   type DataFile,
-  type FileScanTask,
-  onlyReferencedFile,
   partitionKey,
   partitionSpecById,
   partitionTypes,
   type PrimitiveType,
   type TableMetadata,
   type Value,
-} from '../catalog/index.ts'
+} from '../catalog/format/index.ts'
+import { type FileScanTask, onlyReferencedFile } from '../catalog/scan/index.ts'
 import {
   fileSizeBytesTarget,
   type RewriteJobOrder,

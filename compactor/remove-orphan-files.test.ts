@@ -1,12 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import {
-  commitAction,
-  type DataFile,
-  FastAppend,
-  ObjectStoreCatalog,
-  type Schema,
-} from '../catalog/index.ts'
-import { systemRandom, type TableIdentifier } from '../common/index.ts'
+import type { DataFile, Schema, TableIdentifier } from '../catalog/format/index.ts'
+import { commitAction, FastAppend, ObjectStoreCatalog } from '../catalog/index.ts'
+import { systemRandom } from '../common/index.ts'
 import { type FileIO, MemoryFileIO } from '../io/index.ts'
 import { InstantClock } from '../tests/support/instant-clock.ts'
 import { orphanAgeMsMin, type OrphanReport, removeOrphanFiles } from './remove-orphan-files.ts'

@@ -8,13 +8,8 @@
  * files or the folder of another table inside it (K11).
  */
 import { type Catalog, listReachableFiles, ManifestCache, type Table } from '../catalog/index.ts'
-import {
-  type Clock,
-  formatIdentifier,
-  NotFoundError,
-  type TableIdentifier,
-  ValidationError,
-} from '../common/index.ts'
+import { formatIdentifier, type TableIdentifier } from '../catalog/format/index.ts'
+import { type Clock, NotFoundError, ValidationError } from '../common/index.ts'
 import type { FileIO, ObjectInfo } from '../io/index.ts'
 import { allTables } from './all-tables.ts'
 

@@ -5,7 +5,7 @@ import {
   partitionSpecById,
   partitionTypes,
   type TableMetadata,
-} from '../catalog/index.ts'
+} from '../catalog/format/index.ts'
 import type { RewriteGroup, RewriteReason, SkippedFile } from './plan-rewrite.ts'
 
 export interface GroupReport {

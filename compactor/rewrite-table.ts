@@ -9,34 +9,34 @@
 import { mkdtemp, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  currentSchema,
+  type DataFile,
+  mainBranch,
+  partitionSpecById,
+  type Snapshot,
+  formatIdentifier,
+  type TableIdentifier,
+} from '../catalog/format/index.ts'
+import {
   type Catalog,
   commitAction,
   ConflictError,
-  currentSchema,
-  type DataFile,
   type DataFileRewriter,
-  type Expression,
-  mainBranch,
   ManifestCache,
-  partitionSpecById,
-  planScan,
   RewriteFiles,
-  snapshotByRef,
-  type Snapshot,
   type Table,
 } from '../catalog/index.ts'
+import { type Expression, planScan, snapshotByRef } from '../catalog/scan/index.ts'
 import {
   type Clock,
   CommitFailedError,
   CommitStateUnknownError,
   errorMessage,
   failpoint,
-  formatIdentifier,
   LakeError,
   type Logger,
   type Random,
   type RetryPolicy,
-  type TableIdentifier,
 } from '../common/index.ts'
 import type { FileIO } from '../io/index.ts'
 import { planRewrite, type RewriteGroup, type RewritePlan } from './plan-rewrite.ts'

@@ -2,23 +2,16 @@
  * How a table does, check by check: what was found, why it matters, and the command that cures it.
  * From metadata and manifests alone; no data file is opened.
  */
+import { currentSnapshot, formatIdentifier, type TableIdentifier } from '../catalog/format/index.ts'
 import {
   type Catalog,
-  currentSnapshot,
   ManifestCache,
-  planScan,
   planExpiry,
   readSnapshotManifests,
-  type ScanPlan,
   type Table,
 } from '../catalog/index.ts'
-import {
-  type Clock,
-  formatDuration,
-  formatIdentifier,
-  formatSize,
-  type TableIdentifier,
-} from '../common/index.ts'
+import { planScan, type ScanPlan } from '../catalog/scan/index.ts'
+import { type Clock, formatDuration, formatSize } from '../common/index.ts'
 import type { FileIO } from '../io/index.ts'
 import { deletedRowsOf, planRewrite } from './plan-rewrite.ts'
 import { rewriteOptions } from './rewrite-options.ts'

@@ -3,15 +3,14 @@
  * store is used where it lies.
  */
 import { join } from 'node:path'
-import { type DataFile, type LocalFile, newDataFileLocation } from '../catalog/index.ts'
-import type {
-  FileScanTask,
-  PartitionSpec,
-  RewriteInput,
-  Schema,
-  TableMetadata,
-  WrittenFile,
+import type { DataFile, PartitionSpec, Schema, TableMetadata } from '../catalog/format/index.ts'
+import {
+  type LocalFile,
+  newDataFileLocation,
+  type RewriteInput,
+  type WrittenFile,
 } from '../catalog/index.ts'
+import type { FileScanTask } from '../catalog/scan/index.ts'
 import { type Random, randomUuid } from '../common/index.ts'
 import { type FileIO, locationScheme, parseLocation } from '../io/index.ts'
 

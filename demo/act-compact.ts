@@ -1,7 +1,7 @@
 /** Act 2: the many small files of a stream become few, and nothing else changes. */
 import type { Table } from '../catalog/index.ts'
 import { NotFoundError, formatSize } from '../common/index.ts'
-import { openCompactor } from '../app/open-compactor.ts'
+import { openCompactor } from '../app/index.ts'
 import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
 import { type DemoSession, flightsTable, readCommitted } from './demo-session.ts'
 import { grouped } from './judge-books.ts'

@@ -4,7 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { NotFoundError, UnavailableError } from '../common/index.ts'
-import { openBatchJobs } from '../app/open-batch-jobs.ts'
+import { openBatchJobs } from '../app/index.ts'
 import { expectedDailyDelays, type Sources } from './airports.ts'
 import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
 import { type DemoSession, logRanges, readCommitted } from './demo-session.ts'

@@ -2,12 +2,10 @@
  * Act 3: models in SQL. Delays by day, half of them built and all of them answered; airports with their
  * history, learned out of order; and each flight joined to the airport as it was called then.
  */
-import type { LakeBatchJobs } from '../app/open-batch-jobs.ts'
+import { type LakeBatchJobs, openBatchJobs, runLakeStream } from '../app/index.ts'
 import { formatDuration, ValidationError } from '../common/index.ts'
-import { loadStreamSettings } from '../settings/index.ts'
+import { loadStreamSettings } from '../app/settings/index.ts'
 import type { NodeResult } from '../batch-jobs/index.ts'
-import { openBatchJobs } from '../app/open-batch-jobs.ts'
-import { runLakeStream } from '../app/run-stream.ts'
 import { airportRecords, airportWaves, expectedDailyDelays, type Sources } from './airports.ts'
 import { airportsTopic } from './demo-project.ts'
 import type { DemoCheck, DemoReporter } from './demo-reporter.ts'

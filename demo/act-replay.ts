@@ -2,10 +2,10 @@
  * Act 4: a range of the log is read again into a branch, compared with what the table has, and
  * published. Nothing had been wrong with it, so nothing may change but the files.
  */
-import { currentSnapshot } from '../catalog/index.ts'
+import { currentSnapshot } from '../catalog/format/index.ts'
 import { NotFoundError } from '../common/index.ts'
-import { loadStreamSettings } from '../settings/index.ts'
-import { diffReplay, executeReplay, publishBranch, type ReplayDiff } from '../app/replay-stream.ts'
+import { loadStreamSettings } from '../app/settings/index.ts'
+import { diffReplay, executeReplay, publishBranch, type ReplayDiff } from '../app/index.ts'
 import { offsetsText } from './act-compact.ts'
 import { demoTopic } from './demo-project.ts'
 import type { DemoCheck, DemoReporter } from './demo-reporter.ts'

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadLakeSettings, loadStreamSettings } from '../settings/index.ts'
+import { loadLakeSettings, loadStreamSettings } from '../app/settings/index.ts'
 import { createDemoProject, openDemoProject, removeDemoProject } from './demo-project.ts'
 
 let base: string

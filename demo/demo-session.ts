@@ -1,10 +1,11 @@
 /** The parts of one demo: project, lake, log and engine, opened together and closed in reverse order. */
-import { loadLakeSettings } from '../settings/index.ts'
-import { currentSnapshot, type Table } from '../catalog/index.ts'
+import { loadLakeSettings } from '../app/settings/index.ts'
+import { currentSnapshot } from '../catalog/format/index.ts'
+import type { Table } from '../catalog/index.ts'
 import { type Clock, NotFoundError } from '../common/index.ts'
 import type { EmbeddedLog } from '../ingest/index.ts'
 import type { Database } from '../sql/index.ts'
-import { type Lake, openLake } from '../app/lake.ts'
+import { type Lake, openLake } from '../app/index.ts'
 import { type DemoProject, demoPartitions, demoTopic } from './demo-project.ts'
 import type { LogRange } from './lake-books.ts'
 

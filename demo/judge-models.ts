@@ -1,6 +1,6 @@
 /** What the demo's models must have come to, computed by plain DuckDB from the source files alone. */
 import type { Database } from '../sql/index.ts'
-import type { Lake } from '../app/lake.ts'
+import type { Lake } from '../app/index.ts'
 import {
   expectedDailyDelays,
   expectedDelaysByAirport,

@@ -4,12 +4,8 @@
  * line of our sink or of our query engine takes part.
  */
 import { fileURLToPath } from 'node:url'
-import {
-  currentSnapshot,
-  readManifestEntries,
-  readSnapshotManifests,
-  type Table,
-} from '../catalog/index.ts'
+import { currentSnapshot } from '../catalog/format/index.ts'
+import { readManifestEntries, readSnapshotManifests, type Table } from '../catalog/index.ts'
 import { ValidationError } from '../common/index.ts'
 import type { FileIO } from '../io/index.ts'
 import type { Database } from '../sql/index.ts'

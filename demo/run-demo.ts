@@ -11,11 +11,23 @@ import { askWhileDataFlows } from './act-live.ts'
 import { buildModels } from './act-models.ts'
 import { replayRange } from './act-replay.ts'
 import { findAirports, type Sources } from './airports.ts'
-import { createDemoProject, demoPartitions, demoTopic, type DemoProject } from './demo-project.ts'
-import { openDemoProject, removeDemoProject } from './demo-project.ts'
+import {
+  createDemoProject,
+  demoPartitions,
+  demoTopic,
+  type DemoProject,
+  openDemoProject,
+  removeDemoProject,
+} from './demo-project.ts'
 import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
-import { countDeadLetters, type DemoSession, logRanges } from './demo-session.ts'
-import { openDemoSession, readCommitted, recordsOf } from './demo-session.ts'
+import {
+  countDeadLetters,
+  type DemoSession,
+  logRanges,
+  openDemoSession,
+  readCommitted,
+  recordsOf,
+} from './demo-session.ts'
 import { findFlights, type Flights, flightsTotal } from './flights.ts'
 import { grouped, judgeBooks } from './judge-books.ts'
 import { judgeModels } from './judge-models.ts'

@@ -8,7 +8,7 @@ const outputCharactersMax = 16_384
 
 /** bin/tide.ts in a clone, dist/bin/tide.js when compiled. */
 export const tideProgram = fileURLToPath(
-  new URL(`../../bin/tide${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+  new URL(`../bin/tide${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
 )
 
 export class SinkProcess {

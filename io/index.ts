@@ -1,5 +1,4 @@
 /** io: objects in S3, a local directory or memory behind one interface, `FileIO`. */
-export { FaultyFileIO } from '../tests/support/stores/faulty-file-io.ts'
 export type {
   ByteRange,
   FileIO,
@@ -11,11 +10,6 @@ export type {
 export { LocalFileIO } from './local/local-file-io.ts'
 export { locationScheme, parseLocation } from './location.ts'
 export { MemoryFileIO } from './memory/memory-file-io.ts'
-export {
-  openBucketAdmin,
-  openFileIO,
-  openS3FileIO,
-} from './open/open-file-io.ts'
+export { openBucketAdmin, openFileIO, openS3FileIO } from './open/open-file-io.ts'
 export type { BucketAdmin } from './s3/s3-bucket-admin.ts'
 export type { S3Options } from './s3/s3-options.ts'
-export { UnsafeFileIO, type BrokenPromise } from '../tests/support/stores/unsafe-file-io.ts'

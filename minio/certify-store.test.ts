@@ -3,13 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { AccessDeniedError, UnavailableError, UnsupportedError } from '../common/index.ts'
-import {
-  type BrokenPromise,
-  FaultyFileIO,
-  LocalFileIO,
-  MemoryFileIO,
-  UnsafeFileIO,
-} from '../io/index.ts'
+import { LocalFileIO, MemoryFileIO } from '../io/index.ts'
+import { FaultyFileIO } from '../tests/support/stores/faulty-file-io.ts'
+import { type BrokenPromise, UnsafeFileIO } from '../tests/support/stores/unsafe-file-io.ts'
 import { type StoreCheck, certifyStore, probeStore, refuseUnsafeStore } from './certify-store.ts'
 
 const prefix = 'memory://lake/_catalog/probe'

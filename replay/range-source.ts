@@ -12,7 +12,7 @@ import {
   type RecordSource,
   type TopicDescription,
   type TopicPartition,
-} from '../ingest/source/record-source.ts'
+} from '../ingest/index.ts'
 import type { ReplayRange } from './replay-ranges.ts'
 
 /** `stop` of the result stops `inner`. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { StreamOffsets } from '../ingest/offsets/offset-map.ts'
+import type { StreamOffsets } from '../ingest/index.ts'
 import {
   type LogFacts,
   parseOffsetPlace,

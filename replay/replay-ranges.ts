@@ -7,8 +7,13 @@
  *     not be taken out.
  */
 import { LakeError, ValidationError } from '../common/index.ts'
-import { nextOffsetOf, type StreamOffsets } from '../ingest/offsets/offset-map.ts'
-import { type OffsetBounds, partitionKey, type TopicPartition } from '../ingest/source/record-source.ts'
+import {
+  nextOffsetOf,
+  type StreamOffsets,
+  type OffsetBounds,
+  partitionKey,
+  type TopicPartition,
+} from '../ingest/index.ts'
 
 /** One place in the log, as `--to-offset T:P=N` names it. */
 export interface OffsetPlace extends TopicPartition {
@@ -69,10 +74,6 @@ export function resolveRanges(
     'there is nothing to replay: the table holds no offset of the range asked for',
     { facts: { committed: known.map((one) => describe(committed, one)).join(',') } },
   )
-}
-
-export function rangeSize(ranges: readonly ReplayRange[]): bigint {
-  return ranges.reduce((sum, { from, to }) => sum + (to - from), 0n)
 }
 
 /** `T:P=N`, as the command line has it. */

@@ -6,18 +6,22 @@
  *     among them.
  */
 import { createHash } from 'node:crypto'
+import { formatIdentifier, type TableIdentifier } from '../catalog/format/index.ts'
 import {
   asBigint,
   CorruptDataError,
-  formatIdentifier,
   isJsonObject,
   type Json,
   parseJson,
   stringifyJson,
-  type TableIdentifier,
 } from '../common/index.ts'
-import type { StreamSettings } from '../settings/index.ts'
-import { nextOffsetOf, advanceOffsets, type OffsetMap, type StreamOffsets } from '../ingest/offsets/offset-map.ts'
+import type { StreamSettings } from '../ingest/settings/index.ts'
+import {
+  nextOffsetOf,
+  advanceOffsets,
+  type OffsetMap,
+  type StreamOffsets,
+} from '../ingest/index.ts'
 import type { ReplayRange } from './replay-ranges.ts'
 
 export interface ReplayRecord {

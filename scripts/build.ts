@@ -23,7 +23,7 @@ async function writeDemoInput(): Promise<void> {
   const database = await openDatabase()
   try {
     for (const [name, rows] of inputs) {
-      const target = join(dist, 'app', 'demo', name)
+      const target = join(dist, 'demo', name)
       await database.withConnection((connection) =>
         connection.run(`COPY (${rows}) TO ${quoted(target)} (${options})`),
       )

@@ -6,9 +6,9 @@
  */
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { TableMetadata, Namespace, TableIdentifier } from '../catalog/format/index.ts'
 import {
   type Catalog,
-  type TableMetadata,
   createTableFromJson,
   identifierFromJson,
   identifierToJson,
@@ -22,8 +22,6 @@ import {
   CommitStateUnknownError,
   type Json,
   type JsonObject,
-  type Namespace,
-  type TableIdentifier,
   UnsupportedError,
   ValidationError,
   isJsonObject,

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { type Catalog, ObjectStoreCatalog, RestCatalog, type Schema } from '../catalog/index.ts'
+import type { Schema } from '../catalog/format/index.ts'
+import { type Catalog, ObjectStoreCatalog, RestCatalog } from '../catalog/index.ts'
 import {
   CommitStateUnknownError,
   CorruptDataError,
@@ -9,7 +10,7 @@ import {
   parseJson,
 } from '../common/index.ts'
 import { MemoryFileIO } from '../io/index.ts'
-import { type Server, type ServerOptions, createServer } from './index.ts'
+import { type Server, type ServerOptions, createServer } from './create-server.ts'
 
 const warehouse = 'memory://lake/warehouse'
 const schemaJson = {

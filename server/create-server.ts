@@ -2,7 +2,8 @@
  * One HTTP port: the Iceberg REST catalog, queries, health and metrics.
  */
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import type { Catalog, TableFreshness } from '../catalog/index.ts'
+import type { Catalog } from '../catalog/index.ts'
+import type { TableFreshness } from '../catalog/scan/index.ts'
 import {
   type Clock,
   type Json,

@@ -1,3 +1,3 @@
 /** server: the HTTP port, with the Iceberg REST catalog on it. */
-export { type QueryService } from './query-routes.ts'
-export { createServer, type Server, type ServerOptions } from './create-server.ts'
+export { type Server, type ServerOptions, createServer } from './create-server.ts'
+export type { QueryService } from './query-routes.ts'

@@ -1,5 +1,6 @@
 /** What a request for a query asks for: its text, format and id, each checked. */
-import { type Namespace, ValidationError, didYouMean } from '../common/index.ts'
+import type { Namespace } from '../catalog/format/index.ts'
+import { ValidationError, didYouMean } from '../common/index.ts'
 import { acceptedFormat, queryFormats } from './query-formats.ts'
 
 export interface QueryRequest {

@@ -17,7 +17,8 @@ import {
   type QueryEngine,
 } from '../sql/index.ts'
 import { openSqlLake, type SqlLake } from '../tests/support/sql-lake.ts'
-import { type QueryService, type Server, type ServerOptions, createServer } from './index.ts'
+import { type Server, type ServerOptions, createServer } from './create-server.ts'
+import type { QueryService } from './query-routes.ts'
 
 let lake: SqlLake
 let engine: QueryEngine

@@ -1,5 +1,5 @@
 /** Counters of the server, in a registry of its own. */
-import type { TableFreshness } from '../catalog/index.ts'
+import type { TableFreshness } from '../catalog/scan/index.ts'
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 
 export interface ServerMetrics {

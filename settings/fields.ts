@@ -3,10 +3,8 @@
  * environment and flags bring the same text, so the same rule reads all three.
  */
 import { z } from 'zod'
-import { errorMessage } from '../common/errors.ts'
+import { errorMessage, didYouMean, parseDuration, parseSize } from '../common/index.ts'
 import type { RawValue } from './setting-tree.ts'
-import { didYouMean } from '../common/suggest.ts'
-import { parseDuration, parseSize } from '../common/units.ts'
 
 /** What the loader needs to know of a key besides its type. */
 export interface FieldMeta {
@@ -114,6 +112,14 @@ export const parsedList = <T>(
       }
     })
   })
+
+/** What a checked value is in memory. */
+export type Values<Schema extends z.core.$ZodType> = z.output<Schema>
+
+/** A list; `items` names what stands in it, for the message. */
+export function list<Item extends z.core.$ZodType>(item: Item, items: string) {
+  return z.array(item, { error: `expected a list of ${items}` })
+}
 
 export function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   return z.strictObject(shape, {

@@ -3,7 +3,7 @@
  * break the structure of the document nor be looked for in its comments.
  */
 import { readFileSync } from 'node:fs'
-import { SettingsError, errorMessage } from '../common/errors.ts'
+import { SettingsError, errorMessage } from '../common/index.ts'
 
 export interface VariableSource {
   /** The value of a variable, or of the file that `<NAME>_FILE` points at; undefined when unset. */

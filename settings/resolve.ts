@@ -3,7 +3,7 @@
  * default, each value with its origin, every fault with its place.
  */
 import type { z } from 'zod'
-import { SettingsError, errorMessage } from '../common/errors.ts'
+import { SettingsError, errorMessage, didYouMean } from '../common/index.ts'
 import type { VariableSource } from './interpolate.ts'
 import { looksSecret, maskUrlCredentials, maskedText } from './mask.ts'
 import {
@@ -26,7 +26,6 @@ import {
   type SettingProblem,
   type SettingTree,
 } from './setting-tree.ts'
-import { didYouMean } from '../common/suggest.ts'
 import { parseYamlTree } from './yaml-document.ts'
 
 /** A value from the command line: `--set path=value`, or a flag of its own such as `--warehouse`. */

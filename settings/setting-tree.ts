@@ -3,7 +3,7 @@
  * place it came from. YAML, environment and flags all end here, so that one set of rules reads them
  * and every message can name a place.
  */
-import { SettingsError } from '../common/errors.ts'
+import { SettingsError } from '../common/index.ts'
 
 export type RawValue = string | readonly RawValue[] | { readonly [key: string]: RawValue }
 export type RawMap = { readonly [key: string]: RawValue }

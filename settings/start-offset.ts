@@ -1,7 +1,11 @@
 /** `start_offset`: `earliest`, `latest`, or `@` and a time. */
-import { SettingsError } from '../common/errors.ts'
-import { didYouMean } from '../common/suggest.ts'
-import type { StartOffset } from '../ingest/settings/stream-settings.ts'
+import { SettingsError, didYouMean } from '../common/index.ts'
+
+/** Where a stream begins when its table holds no offsets yet. */
+export type StartOffset =
+  | { readonly kind: 'earliest' }
+  | { readonly kind: 'latest' }
+  | { readonly kind: 'timestamp'; readonly timestampMs: number }
 
 const words: Readonly<Record<string, StartOffset>> = {
   earliest: { kind: 'earliest' },

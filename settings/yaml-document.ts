@@ -14,7 +14,7 @@ import {
   type Node,
   type YAMLMap,
 } from 'yaml'
-import { errorMessage } from '../common/errors.ts'
+import { errorMessage } from '../common/index.ts'
 import { interpolate, type VariableSource } from './interpolate.ts'
 import {
   pathKey,

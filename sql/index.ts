@@ -1,42 +1,37 @@
 /** sql: the only importer of DuckDB: the query engine, the shell, writing Parquet. */
-export { type ByteSink, writeArrowStream } from './arrow/write-arrow-stream.ts'
-export { openDatabase, type Database, type DatabaseOptions } from './session/database.ts'
-export { FileCache, type FileCacheOptions } from './scan/file-cache.ts'
-export { type HttpfsSettings } from './scan/file-access.ts'
+export { writeArrowStream } from './arrow/write-arrow-stream.ts'
+export { tableFilter } from './bind/table-filter.ts'
 export {
-  createQueryEngine,
   type QueryEngine,
   type QueryEngineOptions,
+  createQueryEngine,
 } from './engine/query-engine.ts'
+export { openRemoteEngine } from './remote/remote-engine.ts'
 export {
-  allRows,
+  type SandboxedEngine,
+  type SandboxedEngineOptions,
+  openSandboxedEngine,
+} from './sandbox/sandboxed-engine.ts'
+export type { HttpfsSettings } from './scan/file-access.ts'
+export { FileCache } from './scan/file-cache.ts'
+export type { QueryOptions } from './scan/query-tools.ts'
+export type { ViewSource, ViewState } from './scan/view-source.ts'
+export { type Database, openDatabase } from './session/database.ts'
+export {
   type QueryResult,
   type QuerySummary,
   type ResultColumn,
   type ResultRow,
   type TableSummary,
+  allRows,
 } from './session/query-result.ts'
-export { type QueryOptions } from './scan/query-tools.ts'
-export { splitStatements } from './text/statements.ts'
-export { tableFilter } from './bind/table-filter.ts'
-export { type ViewSource, type ViewState } from './scan/view-source.ts'
-export { wireValue } from './wire/wire-values.ts'
-export { layersJson, summaryJson } from './wire/wire-summary.ts'
-export { openRemoteEngine, type RemoteEngineOptions } from './remote/remote-engine.ts'
-export {
-  openSandboxedEngine,
-  type SandboxedEngine,
-  type SandboxedEngineOptions,
-} from './sandbox/sandboxed-engine.ts'
-export { jsonMembers, jsonText, plainText, type SqlValue } from './session/values.ts'
-export { outputModes, type OutputMode, type TextSink, writeResult } from './shell/result-writer.ts'
-export { runShell, runStatements, type ScriptOptions, type ShellOptions } from './shell/shell.ts'
 export { streamJson } from './session/stream-json.ts'
-export {
-  openQueryStage,
-  type LoadedRows,
-  type QueryStage,
-  type StagedFilesRequest,
-} from './write/query-stage.ts'
+export { type SqlValue, jsonText, plainText } from './session/values.ts'
+export { type OutputMode, type TextSink, writeResult } from './shell/result-writer.ts'
+export { runShell, runStatements } from './shell/shell.ts'
+export { splitStatements } from './text/statements.ts'
+export { layersJson, summaryJson } from './wire/wire-summary.ts'
+export { wireValue } from './wire/wire-values.ts'
 export { createDataFileWriter } from './write/duckdb-data-file-writer.ts'
+export { type LoadedRows, type QueryStage, openQueryStage } from './write/query-stage.ts'
 export { createDataFileRewriter } from './write/rewrite-data-files.ts'

@@ -3,13 +3,9 @@
  * the server share a lake and nothing else; each is stopped in order, and what sinks have read is
  * committed first.
  */
-import {
-  AlreadyExistsError,
-  errorMessage,
-  formatIdentifier,
-  NotFoundError,
-} from '../../common/index.ts'
-import type { StreamSettings } from '../../settings/index.ts'
+import { formatIdentifier } from '../../catalog/format/index.ts'
+import { AlreadyExistsError, errorMessage, NotFoundError } from '../../common/index.ts'
+import type { StreamSettings } from '../../ingest/settings/index.ts'
 import type { Lake } from '../lake.ts'
 import { openBatchJobs, type LakeBatchJobs } from '../open-batch-jobs.ts'
 import { openLive, type LakeLive } from '../open-live.ts'

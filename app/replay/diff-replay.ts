@@ -1,13 +1,11 @@
 /** What a replay changed: its rows against those that the table had when the branch was made. */
-import type { TableIdentifier } from '../../common/index.ts'
-import { formatIdentifier } from '../../common/index.ts'
-import { parseTableName } from '../../settings/index.ts'
 import {
-  findTable,
-  readReplayRecord,
-  type ReplayRecord,
-  ReplayRefusedError,
-} from '../../ingest/index.ts'
+  type TableIdentifier,
+  formatIdentifier,
+  parseTableName,
+} from '../../catalog/format/index.ts'
+import { findTable } from '../../ingest/index.ts'
+import { readReplayRecord, type ReplayRecord, ReplayRefusedError } from '../../replay/index.ts'
 import type { QueryStage } from '../../sql/index.ts'
 import type { Lake } from '../lake.ts'
 import { letterRangeOf, quoted, type RowRange, rowRangeOf, tableAt } from './range-rows.ts'

@@ -1,21 +1,23 @@
 /** What a replay would do: the request against the table and the log as they are. */
-import { mainBranch, type Table } from '../../catalog/index.ts'
-import { formatIdentifier } from '../../common/index.ts'
-import type { StreamSettings } from '../../settings/index.ts'
+import { mainBranch, formatIdentifier } from '../../catalog/format/index.ts'
+import type { Table } from '../../catalog/index.ts'
+import type { StreamSettings } from '../../ingest/settings/index.ts'
 import {
   checkIdentity,
   findTable,
+  type RecordSource,
+  restoreOffsets,
+  type StreamOffsets,
+} from '../../ingest/index.ts'
+import {
   type LogFacts,
   partitionsOf,
-  type RecordSource,
   type ReplayFrom,
   type ReplayRange,
   ReplayRefusedError,
   type ReplayUntil,
   resolveRanges,
-  restoreOffsets,
-  type StreamOffsets,
-} from '../../ingest/index.ts'
+} from '../../replay/index.ts'
 import type { Lake } from '../lake.ts'
 import { openSource, withoutGroup } from '../open-source.ts'
 import { hasTopicColumn, rowRangeOf } from './range-rows.ts'

@@ -6,21 +6,16 @@
  * up, each record of the range is a row or a letter, at worst both until the publishing is done.
  */
 import {
-  ancestorsOf,
   currentSchema,
   type DataFile,
   defaultPartitionSpec,
   mainBranch,
-  type Table,
-} from '../../catalog/index.ts'
-import { formatIdentifier } from '../../common/index.ts'
-import { parseTableName } from '../../settings/index.ts'
-import {
-  findTable,
-  publishedPropertyKey,
-  readReplayRecord,
-  type ReplayRecord,
-} from '../../ingest/index.ts'
+  formatIdentifier,
+  parseTableName,
+} from '../../catalog/format/index.ts'
+import { ancestorsOf, type Table } from '../../catalog/index.ts'
+import { findTable } from '../../ingest/index.ts'
+import { publishedPropertyKey, readReplayRecord, type ReplayRecord } from '../../replay/index.ts'
 import {
   holdSameRows,
   letterRangeOf,

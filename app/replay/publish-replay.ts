@@ -3,27 +3,30 @@
  * (docs/spec/replay.md, P6 to P8).
  */
 import {
+  mainBranch,
+  type Snapshot,
+  formatIdentifier,
+  type TableIdentifier,
+} from '../../catalog/format/index.ts'
+import {
   ancestorsOf,
   commitAction,
   ConflictError,
   isPublished,
-  mainBranch,
   PublishBranch,
-  type Snapshot,
   type Table,
   type TableUpdate,
 } from '../../catalog/index.ts'
-import { errorMessage, formatIdentifier, type TableIdentifier } from '../../common/index.ts'
+import { errorMessage } from '../../common/index.ts'
+import { nextOffsetOf, restoreOffsets } from '../../ingest/index.ts'
 import {
   formatReplayRecord,
-  nextOffsetOf,
   readReplayRecord,
   replayLag,
   replayPropertyKey,
   type ReplayRecord,
   ReplayRefusedError,
-  restoreOffsets,
-} from '../../ingest/index.ts'
+} from '../../replay/index.ts'
 import type { Lake } from '../lake.ts'
 import { requireSafeStore } from '../safe-store.ts'
 import { checkDistinguishable } from './plan-replay.ts'

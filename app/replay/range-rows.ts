@@ -10,15 +10,18 @@ import {
   type DataFile,
   currentSchema,
   defaultPartitionSpec,
-  newDataFileLocation,
-  planScan,
-  ConflictError,
   type Schema,
+  formatIdentifier,
+} from '../../catalog/format/index.ts'
+import {
+  newDataFileLocation,
+  ConflictError,
   type Table,
   type WrittenFile,
 } from '../../catalog/index.ts'
-import { CorruptDataError, formatIdentifier, randomUuid } from '../../common/index.ts'
-import { ReplayRefusedError, type ReplayRange } from '../../ingest/index.ts'
+import { planScan } from '../../catalog/scan/index.ts'
+import { CorruptDataError, randomUuid } from '../../common/index.ts'
+import { ReplayRefusedError, type ReplayRange } from '../../replay/index.ts'
 import type { QueryStage } from '../../sql/index.ts'
 import type { Lake } from '../lake.ts'
 

@@ -6,44 +6,45 @@
  * range is out.
  */
 import {
+  type DataFile,
+  mainBranch,
+  type Snapshot,
+  snapshotById,
+  type TableMetadata,
+  formatIdentifier,
+  type TableIdentifier,
+  parseTableName,
+} from '../../catalog/format/index.ts'
+import {
   type CommitTools,
   commitAction,
-  type DataFile,
   type FileChanges,
-  mainBranch,
   ManageRefs,
   OverwriteFiles,
   type OverwriteFilesOptions,
   type RefChange,
-  type Snapshot,
-  snapshotById,
   type SnapshotOptions,
   type Table,
-  type TableMetadata,
   type TableUpdate,
   UpdateProperties,
 } from '../../catalog/index.ts'
-import {
-  AlreadyExistsError,
-  type ErrorFacts,
-  formatIdentifier,
-  type TableIdentifier,
-} from '../../common/index.ts'
-import { parseTableName } from '../../settings/index.ts'
+import { AlreadyExistsError, type ErrorFacts } from '../../common/index.ts'
 import {
   findTable,
   formatOffsetMap,
-  formatReplayRecord,
   offsetsPropertyKey,
   offsetsSummaryKey,
+  restoreOffsets,
+  type StreamOffsets,
+} from '../../ingest/index.ts'
+import {
+  formatReplayRecord,
   publishedPropertyKey,
   replayPropertyKey,
   type ReplayRecord,
   ReplayRefusedError,
-  restoreOffsets,
   rewoundOffsets,
-  type StreamOffsets,
-} from '../../ingest/index.ts'
+} from '../../replay/index.ts'
 import type { Lake } from '../lake.ts'
 import {
   findRangeFiles,

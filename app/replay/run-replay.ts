@@ -5,13 +5,20 @@
  * The rows are written by the very runner of the sink, over a log that seems to end where the range
  * does, with the branch's own offsets: what makes a sink exactly once makes a replay exactly once.
  */
-import { type Catalog, mainBranch, type Table } from '../../catalog/index.ts'
-import { type AlreadyExistsError, formatIdentifier, ValidationError } from '../../common/index.ts'
-import { parseTableName, type StreamSettings } from '../../settings/index.ts'
+import { mainBranch, formatIdentifier, parseTableName } from '../../catalog/format/index.ts'
+import type { Catalog, Table } from '../../catalog/index.ts'
+import { type AlreadyExistsError, ValidationError } from '../../common/index.ts'
+import type { StreamSettings } from '../../ingest/settings/index.ts'
 import {
-  createRangeSource,
   ensureDeadLetterTable,
   findTable,
+  restoreOffsets,
+  runStream,
+  type StreamProgress,
+  type StreamRunResult,
+} from '../../ingest/index.ts'
+import {
+  createRangeSource,
   letterBranchOf,
   readReplayRecord,
   replayLag,
@@ -19,12 +26,8 @@ import {
   type ReplayRecord,
   ReplayRefusedError,
   requestText,
-  restoreOffsets,
   rulesDigest,
-  runStream,
-  type StreamProgress,
-  type StreamRunResult,
-} from '../../ingest/index.ts'
+} from '../../replay/index.ts'
 import { createDataFileWriter, openDatabase } from '../../sql/index.ts'
 import type { Lake } from '../lake.ts'
 import { openSource, withoutGroup } from '../open-source.ts'

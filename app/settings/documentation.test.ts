@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { lakeSchema } from './lake-settings.ts'
-import { environmentName, leaves } from '../../settings/schema-walk.ts'
-import { streamSchema } from '../../ingest/settings/stream-document.ts'
+import { environmentName, leaves } from '../../settings/index.ts'
+import { streamSchema } from '../../ingest/settings/index.ts'
 
 const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
 const rows = page.split('\n').filter((line) => line.startsWith('| `'))

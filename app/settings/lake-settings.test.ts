@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { variableSource } from '../../settings/interpolate.ts'
-import { absoluteLocation, parseLakeSettings, type SettingsInput } from './lake-settings.ts'
-import { formatOrigin, formatPath } from '../../settings/setting-tree.ts'
+import {
+  variableSource,
+  formatOrigin,
+  formatPath,
+  type SettingsInput,
+} from '../../settings/index.ts'
+import { absoluteLocation, parseLakeSettings } from './lake-settings.ts'
 
 type Given = Partial<SettingsInput> & { readonly environment?: Record<string, string> }
 

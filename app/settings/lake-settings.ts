@@ -1,16 +1,16 @@
 /** `tidewater.yaml`: where tables live and how this process reaches them. */
 import { homedir } from 'node:os'
 import { dirname, resolve } from 'node:path'
-import type { z } from 'zod'
-import * as field from '../../settings/fields.ts'
-import type { VariableSource } from '../../settings/interpolate.ts'
 import {
+  field,
   resolveSettings,
   type Resolved,
-  type SettingEntry,
-  type SettingOverride,
-} from '../../settings/resolve.ts'
-import { SettingsProblemsError, type SettingPath, type SettingProblem } from '../../settings/setting-tree.ts'
+  SettingsProblemsError,
+  type SettingPath,
+  type SettingProblem,
+  type Loaded,
+  type SettingsInput,
+} from '../../settings/index.ts'
 
 export interface S3Settings {
   readonly endpoint?: string
@@ -101,23 +101,6 @@ export interface LakeSettings {
   readonly maintenance: MaintenanceSettings
   /** Memory that queries may use, in bytes. */
   readonly memoryBytesMax: number
-}
-
-export interface Loaded<Settings> {
-  readonly settings: Settings
-  /** Every value that holds, with its origin, secrets masked: what `echo` prints. */
-  readonly entries: readonly SettingEntry[]
-}
-
-export interface SettingsInput {
-  /** The text of the file, or undefined when there is none. */
-  readonly text: string | undefined
-  /** Path of the file, for messages and as the base of relative paths. */
-  readonly file: string | undefined
-  readonly variables: VariableSource
-  readonly overrides: readonly SettingOverride[]
-  /** Base of relative paths from flags and environment. */
-  readonly directory: string
 }
 
 export const lakeSchema = field.section({
@@ -215,7 +198,7 @@ export function parseLakeSettings(input: SettingsInput): Loaded<LakeSettings> {
   return { settings: lakeSettings(resolved, input), entries: resolved.entries }
 }
 
-type LakeValues = z.output<typeof lakeSchema>
+type LakeValues = field.Values<typeof lakeSchema>
 
 function lakeProblems({ value, problem }: Resolved<LakeValues>): readonly SettingProblem[] {
   const { catalog } = value

@@ -3,13 +3,22 @@ import { readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
-import { SettingsError, errorMessage } from '../../common/errors.ts'
-import { variableSource } from '../../settings/interpolate.ts'
-import { lakeSchema, parseLakeSettings, type LakeSettings, type Loaded } from './lake-settings.ts'
-import { refuseUnknownVariables, type SettingOverride } from '../../settings/resolve.ts'
-import { resolveSettingPath, type SettingsSchema } from '../../settings/schema-walk.ts'
-import { parseStreamSettings, type StreamCheck, streamSchema } from '../../ingest/settings/stream-document.ts'
-import type { StreamSettings } from '../../ingest/settings/stream-settings.ts'
+import { SettingsError, errorMessage } from '../../common/index.ts'
+import {
+  variableSource,
+  refuseUnknownVariables,
+  type SettingOverride,
+  resolveSettingPath,
+  type SettingsSchema,
+  type Loaded,
+} from '../../settings/index.ts'
+import { lakeSchema, parseLakeSettings, type LakeSettings } from './lake-settings.ts'
+import {
+  parseStreamSettings,
+  type StreamCheck,
+  streamSchema,
+  type StreamSettings,
+} from '../../ingest/settings/index.ts'
 
 export interface SettingsSources {
   readonly environment: Readonly<Record<string, string | undefined>>

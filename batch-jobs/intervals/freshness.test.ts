@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { IntervalConfig } from '../../settings/index.ts'
+import type { IntervalConfig } from '../settings/model-settings.ts'
 import { doneAfter, dueSpans, firstSpan, freshSpans, type JudgedSpan } from './freshness.ts'
 import { covers, intersect, type Span, subtract, union } from './interval.ts'
 import type { SourceStates } from './model-state.ts'

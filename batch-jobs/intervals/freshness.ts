@@ -2,7 +2,7 @@
  * Which intervals of a model are done and still true, and which are to be computed: pure arithmetic
  * over what the table states and what changed in its sources since (docs/spec/batch-jobs.md, B3, B4).
  */
-import type { IntervalConfig } from '../../settings/index.ts'
+import type { IntervalConfig } from '../settings/model-settings.ts'
 import {
   alignOut,
   ceilTo,

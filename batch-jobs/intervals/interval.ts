@@ -2,7 +2,7 @@
  * Half-open spans of time in UTC and the calendar's units. Spans stand for any number of adjacent
  * intervals, so twenty years of hours cost no more than one.
  */
-import type { BatchSize } from '../../settings/index.ts'
+import type { BatchSize } from '../settings/model-settings.ts'
 
 /** [startMs, endMs) in milliseconds since the epoch. */
 export interface Span {

@@ -4,7 +4,12 @@
  * and, in the same commit, in a table property keyed by branch, as a stream's offsets do
  * (docs/spec/batch-jobs.md, B1).
  */
-import { mainBranch, type Snapshot, snapshotById, type TableMetadata } from '../../catalog/index.ts'
+import {
+  mainBranch,
+  type Snapshot,
+  snapshotById,
+  type TableMetadata,
+} from '../../catalog/format/index.ts'
 import {
   asBigint,
   CorruptDataError,

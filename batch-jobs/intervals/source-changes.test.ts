@@ -1,18 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
+import { currentSnapshot, type DataFile, type NestedField } from '../../catalog/format/index.ts'
 import {
   commitAction,
-  currentSnapshot,
-  type DataFile,
   FastAppend,
-  type NestedField,
   OverwriteFiles,
-  planScan,
   positionDeleteFile,
   RewriteFiles,
   RowDelta,
   type Table,
 } from '../../catalog/index.ts'
+import { planScan } from '../../catalog/scan/index.ts'
 import { seededRandom, systemClock } from '../../common/index.ts'
 import { sourceStateOf } from './model-state.ts'
 import { changedTimes, eventTimeField } from './source-changes.ts'

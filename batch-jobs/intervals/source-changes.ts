@@ -6,18 +6,20 @@ import {
   currentSchema,
   type DataFile,
   decodeValue,
-  type ManifestCache,
   type ManifestFile,
   mainBranch,
   type NestedField,
-  onlyReferencedFile,
-  readManifestEntries,
-  readSnapshotManifests,
   type Snapshot,
   snapshotById,
-  type Table,
   type TableMetadata,
+} from '../../catalog/format/index.ts'
+import {
+  type ManifestCache,
+  readManifestEntries,
+  readSnapshotManifests,
+  type Table,
 } from '../../catalog/index.ts'
+import { onlyReferencedFile } from '../../catalog/scan/index.ts'
 import { ValidationError } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import { type Span, union } from './interval.ts'

@@ -1,6 +1,11 @@
 /** What has become of a model's intervals: each done span with the times that changed in its sources. */
-import type { NestedField, Table } from '../../catalog/index.ts'
-import { formatIdentifier, type TableIdentifier, ValidationError } from '../../common/index.ts'
+import {
+  type NestedField,
+  formatIdentifier,
+  type TableIdentifier,
+} from '../../catalog/format/index.ts'
+import type { Table } from '../../catalog/index.ts'
+import { ValidationError } from '../../common/index.ts'
 import type { Model, Project } from '../project/model.ts'
 import type { JudgedSpan } from './freshness.ts'
 import { type Span, union } from './interval.ts'

@@ -3,7 +3,7 @@
  * the query says itself (`{% if is_incremental() %}`), over its own table as pinned; a rival's rows
  * make the commit fail and the query run again on top of them.
  */
-import { currentSchema, defaultPartitionSpec } from '../../catalog/index.ts'
+import { currentSchema, defaultPartitionSpec } from '../../catalog/format/index.ts'
 import { commitRun } from './commit-run.ts'
 import { type Attempt, type Outcome, sourcesOf, stateOf } from './materialize.ts'
 import { renderTemplate } from './render-model.ts'

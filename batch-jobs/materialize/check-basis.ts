@@ -2,8 +2,9 @@
  * Refuses to go on with a history by another key or strategy than the one it was kept by: its rows would
  * be sorted under keys that they never had, and those that fall together would be lost (B9).
  */
-import { formatIdentifier, ValidationError } from '../../common/index.ts'
-import type { SnapshotConfig } from '../../settings/index.ts'
+import { formatIdentifier } from '../../catalog/format/index.ts'
+import { ValidationError } from '../../common/index.ts'
+import type { SnapshotConfig } from '../settings/model-settings.ts'
 import { plainText, type QueryStage } from '../../sql/index.ts'
 import type { HistoryBasis } from '../intervals/model-state.ts'
 import type { Model } from '../project/model.ts'

@@ -6,17 +6,20 @@
  * and the other finds nothing left to do.
  */
 import {
-  type Catalog,
-  commitAction,
   currentSchema,
   type DataFile,
   defaultPartitionSpec,
+  partitionSpecById,
+  formatIdentifier,
+} from '../../catalog/format/index.ts'
+import {
+  type Catalog,
+  commitAction,
   FastAppend,
   type LocalPositionDeletes,
   type ManifestCache,
   newDataFileLocation,
   OverwriteFiles,
-  partitionSpecById,
   type PositionDeletes,
   positionDeleteFile,
   RowDelta,
@@ -27,7 +30,6 @@ import {
 import {
   type Clock,
   CommitStateUnknownError,
-  formatIdentifier,
   LakeError,
   type Logger,
   type Random,

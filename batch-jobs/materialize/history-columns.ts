@@ -1,7 +1,7 @@
 /** The columns that a snapshot adds to those of its source, under Tidewater's names or dbt's. */
-import type { NestedField } from '../../catalog/index.ts'
+import type { NestedField } from '../../catalog/format/index.ts'
 import { ValidationError } from '../../common/index.ts'
-import type { SnapshotConfig } from '../../settings/index.ts'
+import type { SnapshotConfig } from '../settings/model-settings.ts'
 
 export interface HistoryColumns {
   readonly scdId: string

@@ -6,7 +6,7 @@
  * derived from the events in their order (each version ends where the next event begins), so an event
  * that is learned late takes its place, and the order of learning leaves no trace.
  */
-import type { SnapshotConfig } from '../../settings/index.ts'
+import type { SnapshotConfig } from '../settings/model-settings.ts'
 import { sqlTime } from '../intervals/interval.ts'
 import type { HistoryColumns } from './history-columns.ts'
 

@@ -9,12 +9,13 @@
 import {
   currentSchema,
   defaultPartitionSpec,
-  type FileScanTask,
   type NestedField,
-  type Table,
-} from '../../catalog/index.ts'
-import { formatIdentifier, NotFoundError, ValidationError } from '../../common/index.ts'
-import type { IntervalConfig } from '../../settings/index.ts'
+  formatIdentifier,
+} from '../../catalog/format/index.ts'
+import type { Table } from '../../catalog/index.ts'
+import type { FileScanTask } from '../../catalog/scan/index.ts'
+import { NotFoundError, ValidationError } from '../../common/index.ts'
+import type { IntervalConfig } from '../settings/model-settings.ts'
 import type { LoadedRows } from '../../sql/index.ts'
 import { doneAfter, dueSpans } from '../intervals/freshness.ts'
 import { coarsen, covers, formatSpan, overlaps, type Span, sqlTime } from '../intervals/interval.ts'

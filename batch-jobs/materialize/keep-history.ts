@@ -2,9 +2,9 @@
  * `snapshot`: SCD Type 2. The whole history of the source's keys, one row per version. What changed is
  * taken out of the files that hold it, and files without a change stay as they are (`remove-rows.ts`).
  */
-import { currentSchema, defaultPartitionSpec } from '../../catalog/index.ts'
+import { currentSchema, defaultPartitionSpec } from '../../catalog/format/index.ts'
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
-import type { SnapshotConfig } from '../../settings/index.ts'
+import type { SnapshotConfig } from '../settings/model-settings.ts'
 import { plainText } from '../../sql/index.ts'
 import { sameSources } from '../intervals/model-state.ts'
 import { checkBasis, checkStoredKeys } from './check-basis.ts'

@@ -2,7 +2,7 @@
  * The lambda view of an incremental model: its finished intervals from its table, all others by the
  * model's own query over the sources, both from the same pinned tables (docs/spec/batch-jobs.md, B11).
  */
-import type { TableIdentifier } from '../../common/index.ts'
+import type { TableIdentifier } from '../../catalog/format/index.ts'
 import { ValidationError } from '../../common/index.ts'
 import { freshSpans } from '../intervals/freshness.ts'
 import { alignOut, coarsen, floorTo, type Span, subtract } from '../intervals/interval.ts'

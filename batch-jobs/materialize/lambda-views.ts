@@ -2,7 +2,7 @@
  * Models with `lambda: true` as names that a query engine answers: finished intervals from the model's
  * table, the rest from the sources up to their newest row, committed or not (B11).
  */
-import { formatIdentifier } from '../../common/index.ts'
+import { formatIdentifier } from '../../catalog/format/index.ts'
 import type { ViewSource, ViewState } from '../../sql/index.ts'
 import { union, type Span } from '../intervals/interval.ts'
 import { timedTables } from '../intervals/staleness.ts'

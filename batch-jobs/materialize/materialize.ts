@@ -1,8 +1,8 @@
 /** What every materialization is given and gives back. */
 import type { Catalog, ManifestCache, Table } from '../../catalog/index.ts'
-import { currentSnapshot, type DataFile, type FileScanTask, planScan } from '../../catalog/index.ts'
+import { currentSnapshot, type DataFile, formatIdentifier } from '../../catalog/format/index.ts'
+import { type FileScanTask, planScan } from '../../catalog/scan/index.ts'
 import type { Clock, Logger, Random } from '../../common/index.ts'
-import { formatIdentifier } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { QueryEngineOptions, QueryStage } from '../../sql/index.ts'
 import type { Span } from '../intervals/interval.ts'

@@ -3,7 +3,8 @@
  * state of the lake, and the run knows which (docs/spec/batch-jobs.md, B2).
  */
 import type { Catalog, Table } from '../../catalog/index.ts'
-import { formatIdentifier, NotFoundError, type TableIdentifier } from '../../common/index.ts'
+import { formatIdentifier, type TableIdentifier } from '../../catalog/format/index.ts'
+import { NotFoundError } from '../../common/index.ts'
 
 export interface PinnedTables {
   /** For reading: writes go past the pins, to the catalog itself. */

@@ -6,15 +6,10 @@
  * A data file has at most one delete file of ours: a later one says all that is gone and replaces it, so
  * that readers never open more than one beside a data file.
  */
-import {
-  currentSchema,
-  type DataFile,
-  type FileScanTask,
-  type LocalPositionDeletes,
-  onlyReferencedFile,
-  type Table,
-} from '../../catalog/index.ts'
-import { formatIdentifier, ValidationError } from '../../common/index.ts'
+import { currentSchema, type DataFile, formatIdentifier } from '../../catalog/format/index.ts'
+import type { LocalPositionDeletes, Table } from '../../catalog/index.ts'
+import { type FileScanTask, onlyReferencedFile } from '../../catalog/scan/index.ts'
+import { ValidationError } from '../../common/index.ts'
 import type { Attempt } from './materialize.ts'
 
 export interface RowRemoval {

@@ -1,5 +1,6 @@
 /** A model's SQL for one run: its template with the words of dbt filled in. */
-import { NotFoundError, type TableIdentifier, ValidationError } from '../../common/index.ts'
+import type { TableIdentifier } from '../../catalog/format/index.ts'
+import { NotFoundError, ValidationError } from '../../common/index.ts'
 import { splitStatements } from '../../sql/index.ts'
 import { type Span, sqlTime } from '../intervals/interval.ts'
 import type { CallArguments, TemplateWord } from '../project/jinja.ts'

@@ -1,5 +1,5 @@
 /** `materialized: table`: every run replaces all rows in one commit. Also the full refresh of others. */
-import { defaultPartitionSpec, currentSchema } from '../../catalog/index.ts'
+import { defaultPartitionSpec, currentSchema } from '../../catalog/format/index.ts'
 import { sameSources } from '../intervals/model-state.ts'
 import { commitRun } from './commit-run.ts'
 import { type Attempt, liveFiles, type Outcome, sourcesOf, stateOf } from './materialize.ts'

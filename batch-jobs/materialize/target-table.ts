@@ -1,26 +1,24 @@
 /** The table of a model: made when it is missing, grown when its query gives new columns. */
 import {
   assignFreshIds,
-  type Catalog,
-  type CommitTools,
-  commitAction,
   currentSchema,
   formatType,
   type NestedField,
   parsePartitionBy,
+  type Type,
+  formatIdentifier,
+  type TableIdentifier,
+} from '../../catalog/format/index.ts'
+import {
+  type Catalog,
+  type CommitTools,
+  commitAction,
   type SchemaChange,
   type Table,
-  type Type,
   UpdateSchema,
 } from '../../catalog/index.ts'
-import {
-  AlreadyExistsError,
-  formatIdentifier,
-  NotFoundError,
-  type TableIdentifier,
-  ValidationError,
-} from '../../common/index.ts'
-import type { ModelConfig } from '../../settings/index.ts'
+import { AlreadyExistsError, NotFoundError, ValidationError } from '../../common/index.ts'
+import type { ModelConfig } from '../settings/model-settings.ts'
 
 export interface TargetOptions {
   readonly config: ModelConfig

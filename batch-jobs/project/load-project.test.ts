@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { formatIdentifier } from '../../common/index.ts'
+import { formatIdentifier } from '../../catalog/format/index.ts'
 import { loadProject } from './load-project.ts'
 import type { Project } from './model.ts'
 

@@ -3,20 +3,19 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
-  didYouMean,
   formatIdentifier,
   type TableIdentifier,
-  ValidationError,
-} from '../../common/index.ts'
+  parseTableName,
+} from '../../catalog/format/index.ts'
+import { didYouMean, ValidationError } from '../../common/index.ts'
+import { type ConfigLayer, type ModelKind, parseModelConfig } from '../settings/model-config.ts'
 import {
-  type ConfigLayer,
   type ModelDocument,
   type ModelEntry,
-  type ModelKind,
-  type Origin,
-  parseModelConfig,
   parseModelDocument,
-  parseTableName,
+} from '../settings/model-document.ts'
+import {
+  type Origin,
   SettingsProblemsError,
   type SettingProblem,
   variableSource,

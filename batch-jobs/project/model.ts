@@ -1,6 +1,6 @@
 /** The parts of a project: models, snapshots, singular tests, sources. */
-import type { TableIdentifier } from '../../common/index.ts'
-import type { ColumnTests, ModelConfig } from '../../settings/index.ts'
+import type { TableIdentifier } from '../../catalog/format/index.ts'
+import type { ColumnTests, ModelConfig } from '../settings/model-settings.ts'
 import type { Template } from './template.ts'
 
 export interface Model {

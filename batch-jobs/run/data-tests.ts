@@ -1,7 +1,6 @@
 /** Tests of data: queries whose rows are faults. Those of columns, those of `tests/`, and those of histories. */
-import type { QueryStage } from '../../sql/index.ts'
-import { openQueryStage } from '../../sql/index.ts'
-import type { DataTest, SnapshotConfig } from '../../settings/index.ts'
+import { type QueryStage, openQueryStage } from '../../sql/index.ts'
+import type { DataTest, SnapshotConfig } from '../settings/model-settings.ts'
 import { unreachable, ValidationError } from '../../common/index.ts'
 import { historyColumns, metaNames } from '../materialize/history-columns.ts'
 import { quote } from '../materialize/history-sql.ts'

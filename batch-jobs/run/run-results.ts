@@ -1,9 +1,9 @@
 /** What became of each node of a run, and the files of `target/` in dbt's shapes that say it. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { formatIdentifier } from '../../catalog/format/index.ts'
 import {
   CorruptDataError,
-  formatIdentifier,
   isJsonObject,
   type Json,
   NotFoundError,

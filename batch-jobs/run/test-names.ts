@@ -2,7 +2,7 @@
  * Names of the tests of columns. A result, a retry and the manifest know a test by its name, so no two
  * of a project may share one (docs/spec/batch-jobs.md, B13).
  */
-import type { DataTest } from '../../settings/index.ts'
+import type { DataTest } from '../settings/model-settings.ts'
 import type { Model, Project } from '../project/model.ts'
 
 export interface NamedColumnTest {

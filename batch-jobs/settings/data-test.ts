@@ -1,8 +1,7 @@
 /** A test in the YAML of a column. What it would not do is refused, so that no test is weaker or stricter than it reads. */
-import { SettingsError } from '../../common/errors.ts'
-import { didYouMean } from '../../common/suggest.ts'
+import { SettingsError, didYouMean } from '../../common/index.ts'
 import type { DataTest } from './model-settings.ts'
-import { isRawMap, type RawMap, type RawValue } from '../../settings/setting-tree.ts'
+import { isRawMap, type RawMap, type RawValue } from '../../settings/index.ts'
 
 type TestKind = DataTest['kind']
 

@@ -2,12 +2,12 @@
  * The config of one model: what its YAML says, with what `{{ config() }}` in its SQL says laid over
  * it, typed and checked as a whole. Each value keeps its place for messages.
  */
-import type { z } from 'zod'
-import * as field from '../../settings/fields.ts'
 import type { IntervalConfig, ModelConfig, SnapshotConfig } from './model-settings.ts'
-import { joinTerms, parsePartitionTerm } from '../../catalog/format/partition-text.ts'
-import { type Resolved, resolveTree } from '../../settings/resolve.ts'
+import { joinTerms, parsePartitionTerm } from '../../catalog/format/index.ts'
 import {
+  field,
+  type Resolved,
+  resolveTree,
   type Origin,
   pathKey,
   type RawMap,
@@ -15,8 +15,8 @@ import {
   SettingsProblemsError,
   type SettingPath,
   type SettingProblem,
-} from '../../settings/setting-tree.ts'
-import { parseTime } from '../../settings/start-offset.ts'
+  parseTime,
+} from '../../settings/index.ts'
 
 /** Values of one place, each with where it was written. Later layers win. */
 export interface ConfigLayer {
@@ -102,7 +102,7 @@ export function parseModelConfig(kind: ModelKind, layers: readonly ConfigLayer[]
   return new ConfigBuilder(kind, resolved).build()
 }
 
-type ConfigValues = z.output<typeof configSchema>
+type ConfigValues = field.Values<typeof configSchema>
 
 /** Checks that need more than one key, gathering all faults before anything is thrown. */
 class ConfigBuilder {

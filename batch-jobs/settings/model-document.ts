@@ -1,20 +1,19 @@
 /** `models/*.yml` and `snapshots/*.yml`: descriptions, configs and tests beside the SQL, and sources. */
-import { z } from 'zod'
-import { SettingsError } from '../../common/errors.ts'
+import { SettingsError } from '../../common/index.ts'
 import { parseDataTest } from './data-test.ts'
-import * as field from '../../settings/fields.ts'
-import type { VariableSource } from '../../settings/interpolate.ts'
-import type { ConfigLayer } from './model-config.ts'
-import type { ColumnTests } from './model-settings.ts'
-import { resolveTree } from '../../settings/resolve.ts'
 import {
+  field,
+  type VariableSource,
+  resolveTree,
   isRawMap,
   nearestOrigin,
   type RawMap,
   type RawValue,
   type SettingTree,
-} from '../../settings/setting-tree.ts'
-import { parseYamlTree } from '../../settings/yaml-document.ts'
+  parseYamlTree,
+} from '../../settings/index.ts'
+import type { ConfigLayer } from './model-config.ts'
+import type { ColumnTests } from './model-settings.ts'
 
 export interface ModelEntry {
   readonly name: string
@@ -54,10 +53,8 @@ const column = field.section({
   description: field.text().optional(),
   data_type: field.text().optional(),
   meta: field.structured((value) => value).optional(),
-  tests: z.array(field.structured(parseDataTest), { error: 'expected a list of tests' }).optional(),
-  data_tests: z
-    .array(field.structured(parseDataTest), { error: 'expected a list of tests' })
-    .optional(),
+  tests: field.list(field.structured(parseDataTest), 'tests').optional(),
+  data_tests: field.list(field.structured(parseDataTest), 'tests').optional(),
 })
 
 const entry = field.section({
@@ -65,7 +62,7 @@ const entry = field.section({
   description: field.text().optional(),
   relation: field.text().optional(),
   config: field.structured(rawMap).optional(),
-  columns: z.array(column, { error: 'expected a list of {name, tests}' }).optional(),
+  columns: field.list(column, '{name, tests}').optional(),
 })
 
 const sourceTable = field.section({
@@ -77,17 +74,17 @@ const sourceTable = field.section({
 
 const documentSchema = field.section({
   version: field.text().optional(),
-  models: z.array(entry, { error: 'expected a list of {name, config, columns}' }).optional(),
-  snapshots: z.array(entry, { error: 'expected a list of {name, config, columns}' }).optional(),
-  sources: z
-    .array(
+  models: field.list(entry, '{name, config, columns}').optional(),
+  snapshots: field.list(entry, '{name, config, columns}').optional(),
+  sources: field
+    .list(
       field.section({
         name: field.text(),
         description: field.text().optional(),
         schema: field.text().optional(),
-        tables: z.array(sourceTable, { error: 'expected a list of {name}' }).optional(),
+        tables: field.list(sourceTable, '{name}').optional(),
       }),
-      { error: 'expected a list of {name, schema, tables}' },
+      '{name, schema, tables}',
     )
     .optional(),
 })
@@ -143,7 +140,7 @@ export function parseVars(text: string): Readonly<Record<string, string>> {
 }
 
 function modelEntry(
-  each: z.output<typeof entry>,
+  each: field.Values<typeof entry>,
   tree: SettingTree,
   path: readonly (string | number)[],
 ): ModelEntry {

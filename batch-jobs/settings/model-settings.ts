@@ -1,5 +1,5 @@
 /** What a model of `models/` or `snapshots/` is told, typed: dbt's words under dbt's names. */
-import type { PartitionTerm } from '../../catalog/format/partition-text.ts'
+import type { PartitionTerm } from '../../catalog/format/index.ts'
 
 export type BatchSize = 'hour' | 'day' | 'month' | 'year'
 

@@ -1,6 +1,5 @@
 /** `partition_by` terms: `day(ts)`, `bucket(16,id)`, `truncate(10, name)`, or a bare column. */
-import { SettingsError } from '../../common/errors.ts'
-import { didYouMean } from '../../common/suggest.ts'
+import { SettingsError, didYouMean } from '../../common/index.ts'
 
 export type PartitionTransform =
   | { readonly kind: 'identity' | 'void' | 'year' | 'month' | 'day' | 'hour' }

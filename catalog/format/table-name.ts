@@ -1,5 +1,5 @@
 /** `namespace.table` as text. */
-import { SettingsError } from '../../common/errors.ts'
+import { SettingsError } from '../../common/index.ts'
 import type { TableIdentifier } from './identifiers.ts'
 
 /** `web.events` or `a.b.events`; names that break paths or other engines are refused. */

@@ -1,7 +1,7 @@
 /**
  * Finding given files among a snapshot's manifests, without reading manifests that cannot hold them.
  */
-import { mapLimited } from '../../common/parallel.ts'
+import { mapLimited } from '../../common/index.ts'
 import { readManifestEntries, type ManifestSource } from './snapshot-manifests.ts'
 import { partitionKey } from '../format/partition-key.ts'
 import { partitionTypes } from '../format/partition-types.ts'

@@ -5,9 +5,8 @@
  * deletes data, so what cannot be read counts as reached: every doubt is an error that stops the deletion
  * (iceberg-facts 40).
  */
-import { asBigint, isJsonObject, type Json, NotFoundError } from '../../common/index.ts'
+import { asBigint, isJsonObject, type Json, NotFoundError, mapLimited } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
-import { mapLimited } from '../../common/parallel.ts'
 import {
   type ManifestSource,
   readManifestEntries,

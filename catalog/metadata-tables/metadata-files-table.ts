@@ -1,7 +1,6 @@
 /** The metadata tables `files` (live files) and `entries` (every entry of every manifest). */
-import { stringifyJson, type Json } from '../../common/index.ts'
+import { stringifyJson, type Json, mapLimited } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
-import { mapLimited } from '../../common/parallel.ts'
 import {
   readManifestEntries,
   readSnapshotManifests,
@@ -13,7 +12,13 @@ import { fieldName } from '../format/schema.ts'
 import { decodeValue, valueToJson } from '../format/single-value.ts'
 import { currentSchema } from '../format/table-metadata.ts'
 import { isPrimitive } from '../format/type-json.ts'
-import type { DataFile, ManifestEntry, PrimitiveType, TableMetadata, Value } from '../format/types.ts'
+import type {
+  DataFile,
+  ManifestEntry,
+  PrimitiveType,
+  TableMetadata,
+  Value,
+} from '../format/types.ts'
 import {
   arrayOf,
   bigint,

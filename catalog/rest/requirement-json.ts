@@ -1,6 +1,5 @@
 /** Requirements of a commit on the wire (REST OpenAPI, "TableRequirement"). */
-import { type Json, type JsonObject, ValidationError } from '../../common/index.ts'
-import { asBigint } from '../../common/index.ts'
+import { type Json, type JsonObject, ValidationError, asBigint } from '../../common/index.ts'
 import { asObject, intField, optionalField, stringField } from '../format/json-fields.ts'
 import type { RequirementType, TableRequirement } from '../table/requirement.ts'
 

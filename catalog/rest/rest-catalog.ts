@@ -1,11 +1,10 @@
 /**
  * A catalog behind the Iceberg REST protocol: our own server's, or any other's.
  */
+import type { Namespace, TableIdentifier } from '../format/identifiers.ts'
 import {
   type Json,
   type JsonObject,
-  type Namespace,
-  type TableIdentifier,
   UnsupportedError,
   ValidationError,
   isJsonObject,

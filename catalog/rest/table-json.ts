@@ -1,10 +1,6 @@
 /** Bodies that hold whole tables (REST OpenAPI, "LoadTableResult", "CreateTableRequest", …). */
-import {
-  type Json,
-  type JsonObject,
-  type Namespace,
-  type TableIdentifier,
-} from '../../common/index.ts'
+import type { Namespace, TableIdentifier } from '../format/identifiers.ts'
+import type { Json, JsonObject } from '../../common/index.ts'
 import type { CreateTableRequest, Table, TableCommit } from '../catalog.ts'
 import {
   arrayField,

@@ -4,12 +4,11 @@
  * Three sieves, each of which only ever drops what cannot match: manifests by their partition
  * summaries, entries by their partition tuple, files by their column statistics.
  */
-import { NotFoundError, ValidationError } from '../../common/index.ts'
+import { NotFoundError, ValidationError, mapLimited } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { Table } from '../catalog.ts'
 import type { ManifestCache } from '../manifest/manifest-cache.ts'
 import { unknownCount } from '../manifest/manifest-list.ts'
-import { mapLimited } from '../../common/parallel.ts'
 import {
   readManifestEntries,
   readSnapshotManifests,
@@ -24,7 +23,13 @@ import {
   schemaById,
   snapshotById,
 } from '../format/table-metadata.ts'
-import type { ManifestEntry, ManifestFile, Schema, Snapshot, TableMetadata } from '../format/types.ts'
+import type {
+  ManifestEntry,
+  ManifestFile,
+  Schema,
+  Snapshot,
+  TableMetadata,
+} from '../format/types.ts'
 import { DeleteIndex } from './delete-index.ts'
 import { alwaysTrue, bindFilter, type Predicate } from './predicate.ts'
 import { projectPredicate } from './project-predicate.ts'

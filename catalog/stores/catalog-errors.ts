@@ -1,11 +1,10 @@
 /** Errors that several acts of the catalog end with. */
+import { formatIdentifier, type TableIdentifier } from '../format/identifiers.ts'
 import {
   AlreadyExistsError,
   CommitStateUnknownError,
   errorMessage,
-  formatIdentifier,
   NotFoundError,
-  type TableIdentifier,
   UnavailableError,
 } from '../../common/index.ts'
 

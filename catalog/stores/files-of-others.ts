@@ -6,10 +6,10 @@
  * cannot be read stops whoever asks. Tables that certainly lie elsewhere are not looked into: their
  * pointers say where they lie, so that they cost nothing and what is wrong with them stops nobody.
  */
-import { errorMessage, formatIdentifier, UnavailableError } from '../../common/index.ts'
+import { formatIdentifier } from '../format/identifiers.ts'
+import { errorMessage, UnavailableError, mapLimited } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import { listReachableFiles } from '../manifest/reachable-files.ts'
-import { mapLimited } from '../../common/parallel.ts'
 import type { TableMetadata } from '../format/types.ts'
 import { overlaps, plainLocation } from './location-rules.ts'
 import type { MetadataFiles } from './metadata-files.ts'

@@ -6,16 +6,15 @@
  * looks at the namespace after: finding the mark it removes it, which makes the dropper's last swap
  * lose. So either the dropper sees the table or the creator sees the drop.
  */
+import { type Namespace, formatNamespace } from '../format/identifiers.ts'
 import {
   AlreadyExistsError,
   CorruptDataError,
   type JsonObject,
-  type Namespace,
   NotFoundError,
   type RetryPolicy,
   UnavailableError,
   ValidationError,
-  formatNamespace,
   isJsonObject,
 } from '../../common/index.ts'
 import { catalogFolder, checkNamespace, encodeNamespace } from './object-names.ts'

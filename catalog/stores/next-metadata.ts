@@ -1,7 +1,8 @@
 /**
  * The metadata that a commit makes of its base: requirements checked, updates applied. Pure.
  */
-import { NotFoundError, ValidationError, formatIdentifier } from '../../common/index.ts'
+import { formatIdentifier } from '../format/identifiers.ts'
+import { NotFoundError, ValidationError } from '../../common/index.ts'
 import type { Table, TableCommit } from '../catalog.ts'
 import type { TableMetadata } from '../format/types.ts'
 import { applyUpdates } from '../table/apply-updates.ts'

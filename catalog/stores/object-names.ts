@@ -6,12 +6,8 @@
  * (percent signs would be decoded by some client on the way). Levels are joined with a dot, which is
  * itself escaped inside a level, so two names never share a key.
  */
-import {
-  type Namespace,
-  type TableIdentifier,
-  ValidationError,
-  formatNamespace,
-} from '../../common/index.ts'
+import { type Namespace, type TableIdentifier, formatNamespace } from '../format/identifiers.ts'
+import { ValidationError } from '../../common/index.ts'
 
 const refused = /[*?%'"/\\\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|\.\./u
 /** The longest file name of common file systems is 255 bytes; the suffixes need room. */

@@ -8,19 +8,21 @@
  * docs/spec/catalog-commit.md.
  */
 import {
+  type Namespace,
+  type TableIdentifier,
+  formatIdentifier,
+  formatNamespace,
+} from '../format/identifiers.ts'
+import {
   type Clock,
   CommitFailedError,
   CorruptDataError,
   type Logger,
-  type Namespace,
   NotFoundError,
   type Random,
   type RetryPolicy,
-  type TableIdentifier,
   backoffMs,
   failpoint,
-  formatIdentifier,
-  formatNamespace,
   randomUuid,
   silentLogger,
   systemClock,

@@ -7,7 +7,8 @@
  * still be found from the tombstone. Best effort, as the drop itself has happened: what stops it is
  * logged, with the table.
  */
-import { errorMessage, formatIdentifier, type Logger } from '../../common/index.ts'
+import { formatIdentifier } from '../format/identifiers.ts'
+import { errorMessage, type Logger } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import { readManifestEntries, readSnapshotManifests } from '../manifest/snapshot-manifests.ts'
 import type { TableMetadata } from '../format/types.ts'

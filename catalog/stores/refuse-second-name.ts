@@ -3,12 +3,8 @@
  *
  * Two names of one table would each drop, expire and purge the files of the other.
  */
-import {
-  AlreadyExistsError,
-  errorMessage,
-  formatIdentifier,
-  type Logger,
-} from '../../common/index.ts'
+import { formatIdentifier } from '../format/identifiers.ts'
+import { AlreadyExistsError, errorMessage, type Logger } from '../../common/index.ts'
 import { plainLocation } from './location-rules.ts'
 import { isSameUuid } from './table-pointer.ts'
 import type { TablePointers } from './table-pointers.ts'

@@ -15,12 +15,8 @@
  * 3 impossible; a target already at step 2 becomes a tombstone again. Between 1 and 5 nobody writes
  * either pointer without settling the intent first, so no commit can fall between the two names.
  */
-import {
-  type RetryPolicy,
-  type TableIdentifier,
-  UnavailableError,
-  formatIdentifier,
-} from '../../common/index.ts'
+import { type TableIdentifier, formatIdentifier } from '../format/identifiers.ts'
+import { type RetryPolicy, UnavailableError } from '../../common/index.ts'
 import type { SwapObject, SwapState } from './swap-object.ts'
 import type { PointerIntent, RenameToIntent, TablePointer } from './table-pointer.ts'
 

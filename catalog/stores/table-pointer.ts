@@ -5,11 +5,11 @@
  * it back; a rename in progress leaves its intent, so that whoever reads the pointer next finishes or
  * undoes it. An intent of a later release is refused, never skipped.
  */
+import type { TableIdentifier } from '../format/identifiers.ts'
 import {
   CorruptDataError,
   type Json,
   type JsonObject,
-  type TableIdentifier,
   UnsupportedError,
   isJsonObject,
 } from '../../common/index.ts'

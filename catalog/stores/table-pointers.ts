@@ -1,15 +1,13 @@
 /**
  * The pointer objects of all tables: where they lie, and reading them with renames settled.
  */
+import { type Namespace, type TableIdentifier, formatIdentifier } from '../format/identifiers.ts'
 import {
   CorruptDataError,
-  type Namespace,
   NotFoundError,
   type RetryPolicy,
-  type TableIdentifier,
   UnavailableError,
   ValidationError,
-  formatIdentifier,
 } from '../../common/index.ts'
 import { catalogFolder, encodeName, encodeNamespace } from './object-names.ts'
 import { settleRename } from './rename-intent.ts'

@@ -7,7 +7,13 @@
 import { UnsupportedError, ValidationError } from '../../common/index.ts'
 import { firstPartitionFieldId } from '../format/partition-spec-json.ts'
 import { assignFreshIds, childFields, validateSchema } from '../format/schema.ts'
-import type { NestedField, PartitionSpec, Schema, SortOrder, TableMetadata } from '../format/types.ts'
+import type {
+  NestedField,
+  PartitionSpec,
+  Schema,
+  SortOrder,
+  TableMetadata,
+} from '../format/types.ts'
 import { withoutSlash } from './apply-update.ts'
 
 export interface NewTable {

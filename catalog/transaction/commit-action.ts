@@ -4,11 +4,11 @@
  * A lost race runs only `commit` again, on the newest table. While the outcome of an attempt is
  * unknown nothing is deleted; what is left behind by attempts that surely lost is (failures.md 2, 5).
  */
+import { formatIdentifier, type TableIdentifier } from '../format/identifiers.ts'
 import {
   CommitFailedError,
   CommitStateUnknownError,
   errorMessage,
-  formatIdentifier,
   LakeError,
   NotFoundError,
   silentLogger,
@@ -17,7 +17,6 @@ import {
   type Logger,
   type Random,
   type RetryPolicy,
-  type TableIdentifier,
 } from '../../common/index.ts'
 import type { Catalog, Table } from '../catalog.ts'
 import { commitRetryDefaults, commitRetryPolicy } from '../table/table-properties.ts'

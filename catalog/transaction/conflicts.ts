@@ -12,7 +12,12 @@ import { planScan } from '../scan/plan-scan.ts'
 import { snapshotById } from '../format/table-metadata.ts'
 import type { DataFile, ManifestFile, Snapshot, TableMetadata } from '../format/types.ts'
 import { ConflictError } from './conflict-error.ts'
-import { type FilePlace, type LiveFile, locateFiles, readLiveFiles } from '../manifest/active-files.ts'
+import {
+  type FilePlace,
+  type LiveFile,
+  locateFiles,
+  readLiveFiles,
+} from '../manifest/active-files.ts'
 import type { SnapshotBase } from './snapshot-producer.ts'
 
 /** Snapshots of a line of history, newest first, as far as expiry left them. */

@@ -4,12 +4,8 @@
  * The commit comes first and is planned anew on every base; files go only after it is certain, judged
  * against the table as the commit left it (C24). Streams' offsets live on in the table's properties.
  */
-import {
-  errorMessage,
-  formatIdentifier,
-  silentLogger,
-  type TableIdentifier,
-} from '../../common/index.ts'
+import { formatIdentifier, type TableIdentifier } from '../format/identifiers.ts'
+import { errorMessage, silentLogger } from '../../common/index.ts'
 import type { Catalog, Table } from '../catalog.ts'
 import { listUnreachableFiles, type UnreachableFiles } from '../manifest/reachable-files.ts'
 import type { Snapshot, TableMetadata } from '../format/types.ts'

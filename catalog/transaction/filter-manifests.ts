@@ -6,8 +6,7 @@
  * that earlier snapshots deleted are not carried on (iceberg-facts 15). All other manifests are kept
  * as they are. A lost race finds most manifests unchanged, so what was written for one is used again.
  */
-import type { Random } from '../../common/index.ts'
-import { mapLimited } from '../../common/parallel.ts'
+import { type Random, mapLimited } from '../../common/index.ts'
 import { readManifestEntries, type ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { writeManifest } from '../manifest/write-manifest.ts'
 import { partitionTypes } from '../format/partition-types.ts'

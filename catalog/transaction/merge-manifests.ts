@@ -5,9 +5,8 @@
  * Entries are carried as EXISTING with their own snapshot id and both sequence numbers; entries
  * DELETED by earlier snapshots are dropped (iceberg-facts 15). Delete manifests are left alone.
  */
-import type { Random } from '../../common/index.ts'
+import { type Random, mapLimited } from '../../common/index.ts'
 import { unknownCount } from '../manifest/manifest-list.ts'
-import { mapLimited } from '../../common/parallel.ts'
 import { readManifestEntries, type ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { writeManifest } from '../manifest/write-manifest.ts'
 import { partitionTypes } from '../format/partition-types.ts'

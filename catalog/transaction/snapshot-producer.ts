@@ -15,13 +15,13 @@ import {
   ValidationError,
   type Clock,
   type Random,
+  mapLimited,
 } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { Table } from '../catalog.ts'
 import { manifestListLocation, manifestLocation } from '../data-files/locations.ts'
 import type { ManifestCache } from '../manifest/manifest-cache.ts'
 import { writeManifestList } from '../manifest/manifest-list.ts'
-import { mapLimited } from '../../common/parallel.ts'
 import { readSnapshotManifests, type ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { writeManifest } from '../manifest/write-manifest.ts'
 import { partitionTypes } from '../format/partition-types.ts'

@@ -7,13 +7,9 @@ import { join, resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Lake } from '../../app/index.ts'
 import { type Clock, type Logger, errorMessage } from '../../common/index.ts'
-import type {
-  LakeSettings,
-  Loaded,
-  SettingOverride,
-  SettingsSources,
-  StreamSettings,
-} from '../../settings/index.ts'
+import type { LakeSettings, SettingsSources } from '../../app/settings/index.ts'
+import type { Loaded, SettingOverride } from '../../settings/index.ts'
+import type { StreamSettings } from '../../ingest/settings/index.ts'
 import { UsageError } from './failure.ts'
 import { type LogFormat, type LogLevel, createLogger, logLevels } from './logging.ts'
 import {
@@ -157,7 +153,7 @@ export class CliContext {
     streamFiles: readonly string[] = [],
     named: string | undefined = this.configFile,
   ): Promise<Loaded<LakeSettings>> {
-    const { findLakeFile, loadLakeSettings } = await import('../../settings/index.ts')
+    const { findLakeFile, loadLakeSettings } = await import('../../app/settings/index.ts')
     const sources = await this.#settingsSources()
     return loadLakeSettings(findLakeFile(this.directory, named, streamFiles), sources)
   }
@@ -168,7 +164,7 @@ export class CliContext {
   }
 
   async loadStream(file: string, purpose?: StreamPurpose): Promise<LoadedStream> {
-    const { loadStreamSettings } = await import('../../settings/index.ts')
+    const { loadStreamSettings } = await import('../../app/settings/index.ts')
     const sources = await this.#settingsSources()
     if (purpose === undefined) return { file, ...(await loadStreamSettings(file, sources)) }
     const { tableFaults } = await import('../../ingest/index.ts')
@@ -232,7 +228,7 @@ export class CliContext {
 
   async #makeSources(): Promise<SettingsSources> {
     const { envFile } = this.globals
-    const { withEnvFile } = await import('../../settings/index.ts')
+    const { withEnvFile } = await import('../../app/settings/index.ts')
     const environment =
       envFile === undefined
         ? this.#environment

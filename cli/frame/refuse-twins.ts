@@ -1,5 +1,5 @@
 /** Two sinks of one name into one table would stop each other for ever: each loses the other's range check. */
-import { formatIdentifier } from '../../common/index.ts'
+import { formatIdentifier } from '../../catalog/format/index.ts'
 import type { LoadedStream } from './context.ts'
 import { UsageError } from './failure.ts'
 

@@ -9,7 +9,13 @@ import { appendFile, mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { RowSpool } from '../../catalog/index.ts'
-import { asBigint, type Clock, CorruptDataError, isJsonObject, parseJson } from '../../common/index.ts'
+import {
+  asBigint,
+  type Clock,
+  CorruptDataError,
+  isJsonObject,
+  parseJson,
+} from '../../common/index.ts'
 import type { OffsetRange } from '../offsets/checkpoint.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { nextOffsetOf, type StreamOffsets } from '../offsets/offset-map.ts'

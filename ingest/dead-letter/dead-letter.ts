@@ -2,8 +2,9 @@
  * A record that cannot become a row, kept whole with the reason: raw key, value and headers, and its
  * place in the log, so that it can be looked at, mended and sent again.
  */
-import type { NestedField, SideField } from '../../catalog/index.ts'
-import type { RecordHeader } from '../record-batch/record-batch-encoder.ts'
+import type { NestedField } from '../../catalog/format/index.ts'
+import type { SideField } from '../../catalog/index.ts'
+import type { RecordHeader } from '../source/record-header.ts'
 import { decodeRecordHeaders } from '../record-batch/record-headers.ts'
 import type { RecordBatch, TopicPartition } from '../source/record-source.ts'
 

@@ -2,7 +2,7 @@
  * Which keys of JSON objects can name a column. The rest of JSON's keys are legal and their records become
  * dead letters: a column that no engine can name would spoil the table for everybody.
  */
-import type { NestedField, Type } from '../../catalog/index.ts'
+import type { NestedField, Type } from '../../catalog/format/index.ts'
 
 const nameBytesMax = 1_024
 const loneSurrogate = /\p{Surrogate}/u

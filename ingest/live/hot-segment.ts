@@ -4,18 +4,12 @@
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  currentSchema,
-  type DataFileWriter,
-  livePlaceColumns,
-  type NestedField,
-  type SideField,
-  type Table,
-  type WrittenFile,
-} from '../../catalog/index.ts'
+import { currentSchema, type NestedField } from '../../catalog/format/index.ts'
+import type { DataFileWriter, SideField, Table, WrittenFile } from '../../catalog/index.ts'
+import { livePlaceColumns } from '../../catalog/scan/index.ts'
 import type { OffsetRange } from '../offsets/checkpoint.ts'
 import type { PendingSpool } from '../spool/spool-writer.ts'
-import type { PlaceKeys } from '../schema/metadata-columns.ts'
+import type { PlaceKeys } from '../spool/place-keys.ts'
 import type { HeldFolder } from './held-folder.ts'
 
 export interface SegmentContent {

@@ -4,19 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  assignFreshIds,
-  type DataFileWriter,
-  type LiveRange,
-  type LiveRows,
-  ObjectStoreCatalog,
-  type Table,
-} from '../../catalog/index.ts'
-import {
-  parseStreamSettings,
-  type StreamSettings,
-  variableSource,
-} from '../../settings/index.ts'
+import { assignFreshIds } from '../../catalog/format/index.ts'
+import { type DataFileWriter, ObjectStoreCatalog, type Table } from '../../catalog/index.ts'
+import type { LiveRange, LiveRows } from '../../catalog/scan/index.ts'
+import { parseStreamSettings } from '../settings/stream-document.ts'
+import type { StreamSettings } from '../settings/stream-settings.ts'
+import { variableSource } from '../../settings/index.ts'
 import { MemoryFileIO } from '../../io/index.ts'
 import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
 import { InstantClock } from '../../tests/support/instant-clock.ts'

@@ -4,20 +4,18 @@
  * L2 (docs/spec/live.md): a pin is taken before the table is loaded. A segment that is gone by then was
  * in the table before the pin; one that is committed afterwards is in the pin and cut off.
  */
-import {
-  type DataFileWriter,
-  type LiveFile,
-  type LiveRange,
-  type LiveRows,
-  type LiveState,
-  mainBranch,
-  type StreamingLayer,
-  type StreamingPin,
-  type Table,
-  type WrittenFile,
-} from '../../catalog/index.ts'
+import { mainBranch } from '../../catalog/format/index.ts'
+import type { DataFileWriter, Table, WrittenFile } from '../../catalog/index.ts'
+import type {
+  LiveFile,
+  LiveRange,
+  LiveRows,
+  LiveState,
+  StreamingLayer,
+  StreamingPin,
+} from '../../catalog/scan/index.ts'
 import { type Clock, CorruptDataError } from '../../common/index.ts'
-import type { StreamSettings } from '../../settings/index.ts'
+import type { StreamSettings } from '../settings/stream-settings.ts'
 import { type OffsetRange, restoreOffsets } from '../offsets/checkpoint.ts'
 import { nextOffsetOf, type OffsetMap, type StreamOffsets } from '../offsets/offset-map.ts'
 import { cutSegments } from './cut-segments.ts'

@@ -5,8 +5,9 @@
  * L1 (docs/spec/live.md): whatever was read is in a segment within the interval. L4: a segment goes only
  * after the commit that holds it is the table's, and stays for the pins that were taken before.
  */
-import type { TableFreshness } from '../../catalog/index.ts'
-import { type Clock, formatIdentifier, type TableIdentifier } from '../../common/index.ts'
+import type { TableFreshness } from '../../catalog/scan/index.ts'
+import { formatIdentifier, type TableIdentifier } from '../../catalog/format/index.ts'
+import type { Clock } from '../../common/index.ts'
 import type { OffsetRange } from '../offsets/checkpoint.ts'
 import type { MicroBatch } from '../stream/micro-batch.ts'
 import { partitionKey } from '../source/record-source.ts'

@@ -10,10 +10,11 @@ import {
   mainBranch,
   type Snapshot,
   snapshotById,
-  type Table,
   type TableMetadata,
-} from '../../catalog/index.ts'
-import { CorruptDataError, formatIdentifier, LakeError } from '../../common/index.ts'
+  formatIdentifier,
+} from '../../catalog/format/index.ts'
+import type { Table } from '../../catalog/index.ts'
+import { CorruptDataError, LakeError } from '../../common/index.ts'
 import {
   formatOffsetMap,
   nextOffsetOf,

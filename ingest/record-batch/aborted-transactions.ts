@@ -4,9 +4,13 @@
  * The broker answers with everything up to the last stable offset and a list of the aborted
  * transactions in it; each ends at its abort marker, a control batch of the same producer.
  */
-import { isControlBatch, isTransactional, offsetAfter } from './record-batch-header.ts'
-import type { RecordBatchHeader } from './record-batch-header.ts'
-import { batchHeaderBytes } from './record-batch-header.ts'
+import {
+  isControlBatch,
+  isTransactional,
+  offsetAfter,
+  type RecordBatchHeader,
+  batchHeaderBytes,
+} from './record-batch-header.ts'
 import { VarintCursor } from './varint-cursor.ts'
 
 export interface AbortedTransaction {

@@ -4,15 +4,10 @@
  *
  * One growing buffer, no object per record: the demo appends millions.
  */
+import type { RecordHeader } from '../source/record-header.ts'
 import { assert } from '../../common/index.ts'
 import { batchAttributes, batchHeaderBytes, writeBatchChecksum } from './record-batch-header.ts'
-import { recordCodecs } from './record-compression.ts'
-import type { RecordCodec, RecordCompression } from './record-compression.ts'
-
-export interface RecordHeader {
-  readonly name: string
-  readonly value: Uint8Array | null
-}
+import { recordCodecs, type RecordCodec, type RecordCompression } from './record-compression.ts'
 
 export interface RecordToWrite {
   readonly key: Uint8Array | string | null

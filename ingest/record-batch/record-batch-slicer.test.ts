@@ -4,11 +4,13 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { CorruptDataError, UnsupportedError } from '../../common/index.ts'
 import { decodeRecordHeaders } from './record-headers.ts'
 import type { RecordBatch } from '../source/record-source.ts'
-import { RecordBatchEncoder } from './record-batch-encoder.ts'
-import type { BatchFields, RecordToWrite } from './record-batch-encoder.ts'
+import { RecordBatchEncoder, type BatchFields, type RecordToWrite } from './record-batch-encoder.ts'
 import { RecordSetSlicer } from './record-batch-slicer.ts'
-import { loadRecordCompression, recordCodecs } from './record-compression.ts'
-import type { RecordCompression } from './record-compression.ts'
+import {
+  loadRecordCompression,
+  recordCodecs,
+  type RecordCompression,
+} from './record-compression.ts'
 
 const origin = { topic: 'orders', partition: 3 }
 

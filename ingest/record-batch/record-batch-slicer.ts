@@ -9,8 +9,7 @@
  */
 import { UnsupportedError, errorMessage } from '../../common/index.ts'
 import type { RecordBatch } from '../source/record-source.ts'
-import { AbortedTransactions } from './aborted-transactions.ts'
-import type { AbortedTransaction } from './aborted-transactions.ts'
+import { AbortedTransactions, type AbortedTransaction } from './aborted-transactions.ts'
 import { ByteArena } from './byte-arena.ts'
 import {
   batchHeaderBytes,
@@ -19,11 +18,10 @@ import {
   offsetAfter,
   readBatchHeader,
   verifyBatchChecksum,
+  type RecordBatchHeader,
 } from './record-batch-header.ts'
-import type { RecordBatchHeader } from './record-batch-header.ts'
 import { type ColumnsPool, RecordColumns } from './record-columns.ts'
-import { recordCodecOf } from './record-compression.ts'
-import type { RecordCodec, RecordCompression } from './record-compression.ts'
+import { recordCodecOf, type RecordCodec, type RecordCompression } from './record-compression.ts'
 import { VarintCursor } from './varint-cursor.ts'
 
 export interface SlicerOptions {

@@ -3,8 +3,11 @@ import { compressFrameSync, compressSync } from 'lz4-napi'
 import { compressSync as snappyCompress } from 'snappy'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { CorruptDataError } from '../../common/index.ts'
-import { loadRecordCompression, recordCodecs } from './record-compression.ts'
-import type { RecordCompression } from './record-compression.ts'
+import {
+  loadRecordCompression,
+  recordCodecs,
+  type RecordCompression,
+} from './record-compression.ts'
 import { uncompressKafkaSnappy } from './snappy-framing.ts'
 import { zstdBytesMax } from './zstd-frame.ts'
 

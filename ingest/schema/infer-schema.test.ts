@@ -1,6 +1,6 @@
 /** What a sample of records becomes; above all that one bad record costs no good one. */
 import { describe, expect, it } from 'vitest'
-import { formatType } from '../../catalog/index.ts'
+import { formatType } from '../../catalog/format/index.ts'
 import { parseJsonTokens } from '../../common/index.ts'
 import { growSchema } from './evolve-schema.ts'
 import { inferFields, newShape, observe, type Shape } from './infer-schema.ts'

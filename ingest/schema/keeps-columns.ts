@@ -3,7 +3,7 @@
  * its name. Columns added meanwhile do not matter to them; a column renamed or dropped by another writer
  * would lose its values without a word.
  */
-import type { NestedField, Type } from '../../catalog/index.ts'
+import type { NestedField, Type } from '../../catalog/format/index.ts'
 
 export function keepsColumns(
   before: readonly NestedField[],

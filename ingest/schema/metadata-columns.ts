@@ -2,20 +2,12 @@
  * The columns that say where in the log a row came from (setting `metadata`): one struct `_kafka`,
  * or plain `_kafka_*` columns, or none. They are what lets anyone check exactly-once from outside.
  */
-import type { NestedField, Schema, SideField, SideSource } from '../../catalog/index.ts'
+import type { PlaceKeys } from '../spool/place-keys.ts'
+import type { NestedField, Schema } from '../../catalog/format/index.ts'
+import type { SideField, SideSource } from '../../catalog/index.ts'
 import { ValidationError } from '../../common/index.ts'
 
 export type MetadataMode = 'struct' | 'columns' | 'none'
-
-/** Keys that ingest puts into each spooled row; no column of the table has such a name. */
-export interface PlaceKeys {
-  readonly offset: string
-  readonly timestamp: string
-  readonly partition: string
-  readonly topic?: string
-  /** Of what else the record has (`recordMember`). */
-  readonly record: string
-}
 
 interface Member {
   readonly name: string

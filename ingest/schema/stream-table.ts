@@ -4,30 +4,30 @@
  */
 import {
   assignFreshIds,
-  type Catalog,
   currentSchema,
   type NestedField,
   parsePartitionBy,
   type Schema,
-  type Table,
   type Type,
   formatType,
-} from '../../catalog/index.ts'
+  formatIdentifier,
+  type TableIdentifier,
+} from '../../catalog/format/index.ts'
+import type { Catalog, Table } from '../../catalog/index.ts'
 import {
   AlreadyExistsError,
   CommitFailedError,
-  formatIdentifier,
   type Json,
   NotFoundError,
   parseJsonTokens,
   type RetryPolicy,
   type RetryTools,
   SettingsError,
-  type TableIdentifier,
   ValidationError,
   withRetry,
 } from '../../common/index.ts'
-import type { DeclaredField, DeclaredType, StreamSettings } from '../../settings/index.ts'
+import type { DeclaredField, DeclaredType } from '../settings/declared-type.ts'
+import type { StreamSettings } from '../settings/stream-settings.ts'
 import { deadLetterFields } from '../dead-letter/dead-letter.ts'
 import { type GrownSchema, growSchema } from './evolve-schema.ts'
 import { newShape, observe, type Shape } from './infer-schema.ts'

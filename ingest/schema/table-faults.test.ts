@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseStreamSettings, variableSource } from '../../settings/index.ts'
+import { parseStreamSettings } from '../settings/stream-document.ts'
+import { variableSource } from '../../settings/index.ts'
 import { declaredFields } from './stream-table.ts'
 import { requireFillable, tableFaults } from './table-faults.ts'
 

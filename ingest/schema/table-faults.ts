@@ -9,9 +9,9 @@ import {
   parsePartitionBy,
   type Schema,
   validateSchema,
-} from '../../catalog/index.ts'
+} from '../../catalog/format/index.ts'
 import { errorMessage, LakeError, SettingsError } from '../../common/index.ts'
-import type { StreamSettings } from '../../settings/index.ts'
+import type { StreamSettings } from '../settings/stream-settings.ts'
 import { columnNameFault } from '../decode/column-names.ts'
 import { compileScanPlan } from '../decode/json/scan-plan.ts'
 import { metadataFields } from './metadata-columns.ts'

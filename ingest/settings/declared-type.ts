@@ -2,9 +2,8 @@
  * Column types as text (`decimal(9,2)`, `list<struct<a: int>>`) or in the shape of Iceberg's own type
  * JSON, without field ids: those are the catalog's to give.
  */
-import { SettingsError } from '../../common/errors.ts'
-import { didYouMean } from '../../common/suggest.ts'
-import { isRawMap, type RawMap, type RawValue } from '../../settings/setting-tree.ts'
+import { SettingsError, didYouMean } from '../../common/index.ts'
+import { isRawMap, type RawMap, type RawValue } from '../../settings/index.ts'
 
 const simpleTypeNames = [
   'boolean',

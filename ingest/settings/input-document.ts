@@ -1,10 +1,7 @@
 /** `input.kafka` and `input.embedded`: their keys, and from them the typed settings. */
 import { resolve } from 'node:path'
-import { z } from 'zod'
-import * as field from '../../settings/fields.ts'
 import { mapKafkaProperties, type MappedProperties } from './kafka-properties.ts'
-import type { SettingPath } from '../../settings/setting-tree.ts'
-import { parseStartOffset } from '../../settings/start-offset.ts'
+import { field, type SettingPath, parseStartOffset } from '../../settings/index.ts'
 import type {
   EmbeddedInputSettings,
   KafkaInputSettings,
@@ -20,8 +17,11 @@ const tlsSection = field.section({
   enabled: field.flag().prefault('true'),
   skip_cert_verify: field.flag().prefault('false'),
   root_cas_file: field.text().optional(),
-  client_certs: z
-    .array(field.section({ cert_file: field.text(), key_file: field.text() }))
+  client_certs: field
+    .list(
+      field.section({ cert_file: field.text(), key_file: field.text() }),
+      '{cert_file, key_file}',
+    )
     .max(1, 'one certificate only')
     .optional(),
 })
@@ -40,9 +40,7 @@ export const kafkaSection = field.section({
   client: field.choice(['sliced', 'kafkajs']).prefault('sliced'),
   client_id: field.text().optional(),
   tls: tlsSection.optional(),
-  sasl: z
-    .array(saslEntry, { error: 'expected a list: sasl: [{mechanism, username, password}]' })
-    .optional(),
+  sasl: field.list(saslEntry, '{mechanism, username, password}').optional(),
   properties: field.textMap().prefault({}),
 })
 
@@ -53,7 +51,7 @@ export const embeddedSection = field.section({
 })
 
 export function embeddedInput(
-  value: z.output<typeof embeddedSection>,
+  value: field.Values<typeof embeddedSection>,
   directory: string,
   report: Report,
 ): EmbeddedInputSettings {
@@ -67,7 +65,7 @@ export function embeddedInput(
 }
 
 export function kafkaInput(
-  value: z.output<typeof kafkaSection>,
+  value: field.Values<typeof kafkaSection>,
   directory: string,
   report: Report,
 ): KafkaInputSettings {
@@ -106,7 +104,7 @@ export function kafkaInput(
 }
 
 function tlsSettings(
-  value: z.output<typeof kafkaSection>,
+  value: field.Values<typeof kafkaSection>,
   mapped: MappedProperties,
   directory: string,
 ): KafkaTlsSettings | undefined {
@@ -127,7 +125,7 @@ function tlsSettings(
 const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 
 function saslSettings(
-  value: z.output<typeof kafkaSection>,
+  value: field.Values<typeof kafkaSection>,
   mapped: MappedProperties,
   report: Report,
 ): KafkaSaslSettings | undefined {

@@ -2,9 +2,8 @@
  * `input.kafka.properties`: client settings under the names of Kafka's Java client and librdkafka.
  * Names that have a key of ours are mapped to it; what would have no effect is refused, not ignored.
  */
-import { SettingsError, errorMessage } from '../../common/errors.ts'
-import type { SettingPath } from '../../settings/setting-tree.ts'
-import { didYouMean } from '../../common/suggest.ts'
+import { SettingsError, errorMessage, didYouMean } from '../../common/index.ts'
+import type { SettingPath } from '../../settings/index.ts'
 
 /** The keys of `input.kafka` that properties can stand for, as text. */
 export interface MappedProperties {

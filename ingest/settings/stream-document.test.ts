@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { variableSource } from '../../settings/interpolate.ts'
-import type { SettingsInput } from '../../app/settings/lake-settings.ts'
-import { formatOrigin, formatPath } from '../../settings/setting-tree.ts'
+import {
+  variableSource,
+  formatOrigin,
+  formatPath,
+  type SettingsInput,
+} from '../../settings/index.ts'
 import { parseStreamSettings } from './stream-document.ts'
 
 function load(text: string, given: Partial<SettingsInput> = {}) {

@@ -1,20 +1,27 @@
 /** `streams/*.yaml`: its keys, and from them the typed `StreamSettings`. */
 import { dirname, resolve } from 'node:path'
-import { z } from 'zod'
-import { formatIdentifier, type TableIdentifier } from '../../catalog/format/identifiers.ts'
-import * as field from '../../settings/fields.ts'
-import { embeddedInput, kafkaInput, kafkaSection, embeddedSection } from './input-document.ts'
-import type { Loaded, SettingsInput } from '../../app/settings/lake-settings.ts'
-import { firstPiece, joinTerms, parsePartitionTerm } from '../../catalog/format/partition-text.ts'
-import { resolveSettings, type Resolved, type SettingEntry } from '../../settings/resolve.ts'
 import {
+  formatIdentifier,
+  type TableIdentifier,
+  firstPiece,
+  joinTerms,
+  parsePartitionTerm,
+  parseTableName,
+} from '../../catalog/format/index.ts'
+import { embeddedInput, kafkaInput, kafkaSection, embeddedSection } from './input-document.ts'
+import {
+  type Loaded,
+  type SettingsInput,
+  field,
+  resolveSettings,
+  type Resolved,
+  type SettingEntry,
   formatPath,
   SettingsProblemsError,
   type SettingPath,
   type SettingProblem,
-} from '../../settings/setting-tree.ts'
+} from '../../settings/index.ts'
 import type { InputSettings, StreamSettings } from './stream-settings.ts'
-import { parseTableName } from '../../catalog/format/table-name.ts'
 import { parseDeclaredType, type DeclaredField } from './declared-type.ts'
 
 const laterSchemaModes = [
@@ -41,7 +48,7 @@ export const streamSchema = field.section({
   schema: field
     .section({
       mode: field.choice(['json_infer', 'declared'], laterSchemaModes).optional(),
-      fields: z.array(declaredField, { error: 'expected a list of {name, type}' }).optional(),
+      fields: field.list(declaredField, '{name, type}').optional(),
       sample_records: field.integer(1, 1_000_000).prefault('1000'),
       coercion: field.choice(['strict', 'lenient']).prefault('strict'),
       unknown_fields: field.choice(['add', 'dead_letter']).optional(),
@@ -127,7 +134,7 @@ export function parseStreamSettings(
   return { settings, entries: [...resolved.entries, ...builder.derivedEntries(settings)] }
 }
 
-type StreamValues = z.output<typeof streamSchema>
+type StreamValues = field.Values<typeof streamSchema>
 
 /** Checks that need more than one key, gathering all faults before anything is thrown. */
 class StreamBuilder {

@@ -1,13 +1,7 @@
 /** The typed settings of one stream: plain readonly data, units last. */
-import type { TableIdentifier } from '../../catalog/format/identifiers.ts'
-import type { PartitionTerm } from '../../catalog/format/partition-text.ts'
+import type { StartOffset } from '../../settings/index.ts'
+import type { TableIdentifier, PartitionTerm } from '../../catalog/format/index.ts'
 import type { DeclaredField } from './declared-type.ts'
-
-/** Where a stream begins when its table holds no offsets yet. */
-export type StartOffset =
-  | { readonly kind: 'earliest' }
-  | { readonly kind: 'latest' }
-  | { readonly kind: 'timestamp'; readonly timestampMs: number }
 
 export interface KafkaTlsSettings {
   readonly verifyCertificate: boolean

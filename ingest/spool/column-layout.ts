@@ -4,9 +4,9 @@
  * Values whose check is most of their conversion are stored as what they are; the rarer kinds stay the
  * text that they are in JSON, which the engine casts exactly (the scanner has checked them).
  */
-import type { NestedField } from '../../catalog/index.ts'
-import type { PlaceKeys } from '../schema/metadata-columns.ts'
-import type { Coercion } from '../decode/json/scan-plan.ts'
+import type { NestedField } from '../../catalog/format/index.ts'
+import type { PlaceKeys } from './place-keys.ts'
+import type { Coercion } from './coercion.ts'
 
 /** Dense numbers, because the buffer switches on them for each value. */
 export const ColumnKind = {

@@ -2,7 +2,7 @@
  * What a spooled row of JSON would lose of its record, kept in one member of the row: key, headers, and the
  * value where its bytes were changed. Should the engine refuse the row, its dead letter is whole.
  */
-import type { RecordHeader } from '../record-batch/record-batch-encoder.ts'
+import type { RecordHeader } from '../source/record-header.ts'
 import { decodeRecordHeaders } from '../record-batch/record-headers.ts'
 import type { RecordBatch } from '../source/record-source.ts'
 

@@ -1,5 +1,5 @@
 /** The rows of one spool while it is being filled: as JSON text, or as columns where all are flat. */
-import type { PlaceKeys } from '../schema/metadata-columns.ts'
+import type { PlaceKeys } from './place-keys.ts'
 import type { RecordBatch } from '../source/record-source.ts'
 import { ColumnarRows } from './column-buffer.ts'
 import type { ColumnLayout } from './column-layout.ts'

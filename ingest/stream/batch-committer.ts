@@ -7,18 +7,20 @@
  */
 import { mkdir } from 'node:fs/promises'
 import {
-  type Catalog,
-  commitAction,
   currentSchema,
   type DataFile,
-  type DataFileWriter,
   defaultPartitionSpec,
-  FastAppend,
   mainBranch,
+  type Schema,
+} from '../../catalog/format/index.ts'
+import {
+  type Catalog,
+  commitAction,
+  type DataFileWriter,
+  FastAppend,
   ManifestCache,
   newDataFileLocation,
   type RowSpool,
-  type Schema,
   type SideField,
   type Table,
   type WrittenFile,

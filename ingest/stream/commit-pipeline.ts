@@ -6,7 +6,8 @@
  * failure stops everything behind it; whoever drives the pipeline then begins anew from the table.
  */
 import { join } from 'node:path'
-import type { DataFile, SideField, Table } from '../../catalog/index.ts'
+import type { DataFile } from '../../catalog/format/index.ts'
+import type { SideField, Table } from '../../catalog/index.ts'
 import { UnavailableError } from '../../common/index.ts'
 import type { BatchCommitter, StagedFiles } from './batch-committer.ts'
 import type { OffsetRange } from '../offsets/checkpoint.ts'

@@ -20,8 +20,8 @@ import {
   UnavailableError,
   ValidationError,
 } from '../../common/index.ts'
-import { currentSchema } from '../../catalog/index.ts'
-import type { StreamSettings } from '../../settings/index.ts'
+import { currentSchema } from '../../catalog/format/index.ts'
+import type { StreamSettings } from '../settings/stream-settings.ts'
 import { BatchCommitter, type StreamIdentity } from './batch-committer.ts'
 import { OffsetConflictError } from '../offsets/checkpoint.ts'
 import { type CommitBatch, CommitPipeline } from './commit-pipeline.ts'

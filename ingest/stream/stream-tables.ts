@@ -3,15 +3,10 @@
  * the keys put into rows. Loads them, makes them from a sample, grows them, follows foreign changes.
  */
 import { join } from 'node:path'
-import {
-  currentSchema,
-  mainBranch,
-  type NestedField,
-  type SideField,
-  type Table,
-} from '../../catalog/index.ts'
+import { currentSchema, mainBranch, type NestedField } from '../../catalog/format/index.ts'
+import type { SideField, Table } from '../../catalog/index.ts'
 import { ValidationError } from '../../common/index.ts'
-import type { StreamSettings } from '../../settings/index.ts'
+import type { StreamSettings } from '../settings/stream-settings.ts'
 import type { BatchCommitter } from './batch-committer.ts'
 import { OffsetConflictError, restoreOffsets } from '../offsets/checkpoint.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'

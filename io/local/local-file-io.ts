@@ -16,6 +16,7 @@ import {
   systemClock,
   systemRandom,
 } from '../../common/index.ts'
+import { replaceLocalFile } from './replace-local-file.ts'
 import type {
   ByteRange,
   FileIO,
@@ -44,7 +45,6 @@ import {
   swapObject,
 } from './local-object.ts'
 import { isHiddenName, localPath, pathLocation } from './local-path.ts'
-import { replaceLocalFile } from '../../common/replace-local-file.ts'
 
 export interface LocalFileIOOptions {
   /** Absolute directory; a location outside it is refused. */

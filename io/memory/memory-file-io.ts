@@ -12,6 +12,7 @@ import {
   systemClock,
   systemRandom,
 } from '../../common/index.ts'
+import { replaceLocalFile } from '../local/replace-local-file.ts'
 import type {
   ByteRange,
   FileIO,
@@ -21,7 +22,6 @@ import type {
   WriteResult,
 } from '../file-io.ts'
 import { toLakeError } from '../local/local-errors.ts'
-import { replaceLocalFile } from '../../common/replace-local-file.ts'
 import { clipRange, parseLocation } from '../location.ts'
 
 interface MemoryObject {

@@ -26,6 +26,7 @@ import {
   systemClock,
   systemRandom,
 } from '../../common/index.ts'
+import { replaceLocalFile } from '../local/replace-local-file.ts'
 import type {
   ByteRange,
   FileIO,
@@ -34,7 +35,6 @@ import type {
   WriteCondition,
   WriteResult,
 } from '../file-io.ts'
-import { replaceLocalFile } from '../../common/replace-local-file.ts'
 import { checkRange } from '../location.ts'
 import { RequestGate } from './request-gate.ts'
 import { writeIf, written } from './s3-conditional-write.ts'

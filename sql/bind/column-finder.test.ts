@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Schema } from '../../catalog/index.ts'
+import type { Schema } from '../../catalog/format/index.ts'
 import { columnsSchema } from '../../tests/support/sql-lake.ts'
 import { columnFinder } from './column-finder.ts'
 import type { Leaf, SelectScope, TableReference } from './table-references.ts'

@@ -2,7 +2,7 @@
  * Which column a name in a condition means: found only when it belongs for certain to the one table
  * reference in question, by the rules of SQL scoping (a name that could mean two things is none).
  */
-import type { NestedField, PrimitiveType, Schema } from '../../catalog/index.ts'
+import type { NestedField, PrimitiveType, Schema } from '../../catalog/format/index.ts'
 import type { Leaf, TableReference } from './table-references.ts'
 
 export interface FoundColumn {

@@ -4,7 +4,8 @@
  * The filter is a consequence of the query's own conditions, never stronger (docs/spec/sql.md Q3):
  * what is not understood for certain is left out. DuckDB evaluates the conditions again.
  */
-import type { ComparisonOperator, Expression, PrimitiveType } from '../../catalog/index.ts'
+import type { PrimitiveType } from '../../catalog/format/index.ts'
+import type { ComparisonOperator, Expression } from '../../catalog/scan/index.ts'
 import type { ColumnFinder, FoundColumn } from './column-finder.ts'
 import type { Constant } from '../text/constant-value.ts'
 import { isConstant, isStringLiteral, type ConstantRequest } from './constants.ts'

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parsePrimitiveType, type ComparisonOperator } from '../../catalog/index.ts'
+import { parsePrimitiveType } from '../../catalog/format/index.ts'
+import type { ComparisonOperator } from '../../catalog/scan/index.ts'
 import type { Constant } from '../text/constant-value.ts'
 import { commonConstants, convertComparison } from './literal-conversion.ts'
 

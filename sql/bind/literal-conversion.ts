@@ -5,7 +5,8 @@
  * more rows than DuckDB's comparison, never fewer (docs/spec/sql.md Q3). Where that is not certain
  * the answer is undefined and nothing is pushed down.
  */
-import type { ComparisonOperator, PrimitiveType, Value } from '../../catalog/index.ts'
+import type { PrimitiveType, Value } from '../../catalog/format/index.ts'
+import type { ComparisonOperator } from '../../catalog/scan/index.ts'
 import type { Constant } from '../text/constant-value.ts'
 
 export interface Converted {

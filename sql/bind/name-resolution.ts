@@ -4,13 +4,12 @@
  */
 import type { Catalog, Table } from '../../catalog/index.ts'
 import {
-  NotFoundError,
-  ValidationError,
   formatIdentifier,
   formatNamespace,
   type Namespace,
   type TableIdentifier,
-} from '../../common/index.ts'
+} from '../../catalog/format/index.ts'
+import { NotFoundError, ValidationError } from '../../common/index.ts'
 import { quoteIdentifier } from '../text/sql-text.ts'
 import { nearestNames } from './nearest-names.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { schemaFromJson } from '../../catalog/index.ts'
+import { schemaFromJson } from '../../catalog/format/index.ts'
 import { type Database, openDatabase } from '../session/database.ts'
 import { tableFilter } from './table-filter.ts'
 

@@ -4,7 +4,8 @@
  * It chooses the files that may hold matching rows, so it may be weaker than the condition (Q3); a
  * condition that chooses nothing at all is refused, because then every file would be meant.
  */
-import type { Expression, Schema } from '../../catalog/index.ts'
+import type { Schema } from '../../catalog/format/index.ts'
+import type { Expression } from '../../catalog/scan/index.ts'
 import { didYouMean, ValidationError } from '../../common/index.ts'
 import type { Database } from '../session/database.ts'
 import { columnFinder } from './column-finder.ts'

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { currentSnapshot, formatTimestamp, type Table } from '../../catalog/index.ts'
+import { currentSnapshot, formatTimestamp } from '../../catalog/format/index.ts'
+import type { Table } from '../../catalog/index.ts'
 import { openAnswers, type Answers } from '../../tests/support/sql-answers.ts'
 import { openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
 

@@ -7,15 +7,11 @@ import {
   snapshotById,
   type Schema,
   type Snapshot,
-  type Table,
   type TableMetadata,
-} from '../../catalog/index.ts'
-import {
-  NotFoundError,
-  UnsupportedError,
-  ValidationError,
   formatIdentifier,
-} from '../../common/index.ts'
+} from '../../catalog/format/index.ts'
+import type { Table } from '../../catalog/index.ts'
+import { NotFoundError, UnsupportedError, ValidationError } from '../../common/index.ts'
 import type { Constant } from '../text/constant-value.ts'
 import { evaluateConstants, isConstant } from './constants.ts'
 import { nearestNames } from './nearest-names.ts'

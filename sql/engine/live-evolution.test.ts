@@ -1,13 +1,8 @@
 /** Live rows after the table's schema has changed under them: members are matched by id, at every depth. */
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import {
-  currentSchema,
-  type LiveFile,
-  livePlaceColumns,
-  type LiveRange,
-  type NestedField,
-} from '../../catalog/index.ts'
+import { currentSchema, type NestedField } from '../../catalog/format/index.ts'
+import { type LiveFile, livePlaceColumns, type LiveRange } from '../../catalog/scan/index.ts'
 import { columnsSchema, openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
 import { FileCache } from '../scan/file-cache.ts'
 import { createQueryEngine, type QueryEngine } from './query-engine.ts'

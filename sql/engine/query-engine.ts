@@ -2,14 +2,10 @@
  * SQL over the catalog: names are resolved, conditions pushed into the scans, files brought within
  * reach, and DuckDB runs the query over exactly those files (docs/spec/sql.md).
  */
-import { ManifestCache, type Catalog, type StreamingLayer } from '../../catalog/index.ts'
-import {
-  NotFoundError,
-  formatNamespace,
-  systemClock,
-  type Clock,
-  type Namespace,
-} from '../../common/index.ts'
+import { ManifestCache, type Catalog } from '../../catalog/index.ts'
+import type { StreamingLayer } from '../../catalog/scan/index.ts'
+import { formatNamespace, type Namespace } from '../../catalog/format/index.ts'
+import { NotFoundError, systemClock, type Clock } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { Database } from '../session/database.ts'
 import type { FileCache } from '../scan/file-cache.ts'

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { currentSchema, type NestedField, type Schema } from '../../catalog/index.ts'
+import { currentSchema, type NestedField, type Schema } from '../../catalog/format/index.ts'
 import { openAnswers, type Answers } from '../../tests/support/sql-answers.ts'
 import { columnsSchema, openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
 

@@ -1,11 +1,7 @@
 /** SHOW TABLES and its kin, answered from the catalog. */
 import type { Catalog } from '../../catalog/index.ts'
-import {
-  UnsupportedError,
-  formatIdentifier,
-  formatNamespace,
-  type Namespace,
-} from '../../common/index.ts'
+import { formatIdentifier, formatNamespace, type Namespace } from '../../catalog/format/index.ts'
+import { UnsupportedError } from '../../common/index.ts'
 import { knownNamespaces, knownTables } from '../bind/name-resolution.ts'
 import type { ResultColumn, ResultRow } from '../session/query-result.ts'
 import type { ShowRequest } from '../bind/table-references.ts'

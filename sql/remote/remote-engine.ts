@@ -1,5 +1,6 @@
 /** The query engine of a running server, over `POST /query`: what `tide sql --server` talks to. */
 import { RestCatalog } from '../../catalog/index.ts'
+import { formatNamespace } from '../../catalog/format/index.ts'
 import {
   CorruptDataError,
   UnavailableError,
@@ -7,7 +8,6 @@ import {
   AccessDeniedError,
   NotFoundError,
   errorMessage,
-  formatNamespace,
   isJsonObject,
   parseJson,
   type Json,

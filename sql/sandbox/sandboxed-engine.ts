@@ -5,7 +5,8 @@
  * Parsing, constants, views and rows are the child's; names, pruning and fetching are ours, because
  * they need the catalog and the store. The child gets SQL, file names and limits, nothing else.
  */
-import { ManifestCache, type Catalog, type StreamingLayer } from '../../catalog/index.ts'
+import { ManifestCache, type Catalog } from '../../catalog/index.ts'
+import type { StreamingLayer } from '../../catalog/scan/index.ts'
 import { silentLogger, systemClock, type Clock, type Logger } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { FileCache } from '../scan/file-cache.ts'

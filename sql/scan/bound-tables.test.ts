@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { DataFile, ScanPlan, Table } from '../../catalog/index.ts'
+import type { DataFile } from '../../catalog/format/index.ts'
+import type { Table } from '../../catalog/index.ts'
+import type { ScanPlan } from '../../catalog/scan/index.ts'
 import { openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
 import { checkReadable } from './bound-tables.ts'
 

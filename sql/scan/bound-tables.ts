@@ -2,16 +2,15 @@
  * The tables of a query, resolved, filtered and planned: everything that is decided before DuckDB
  * sees the query itself.
  */
+import { type Schema, formatIdentifier } from '../../catalog/format/index.ts'
+import type { ManifestSource, Table } from '../../catalog/index.ts'
 import {
   planScan,
   type Expression,
-  type ManifestSource,
   type ScanPlan,
   type ScanRequest,
-  type Schema,
-  type Table,
-} from '../../catalog/index.ts'
-import { UnsupportedError, formatIdentifier } from '../../common/index.ts'
+} from '../../catalog/scan/index.ts'
+import { UnsupportedError } from '../../common/index.ts'
 import { columnFinder } from '../bind/column-finder.ts'
 import { evaluateConstants } from '../bind/constants.ts'
 import { isPositionDeletes } from './deleted-rows.ts'

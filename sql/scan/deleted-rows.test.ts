@@ -5,10 +5,10 @@ import {
   commitAction,
   deletePathFieldId,
   deletePosFieldId,
-  planScan,
   positionDeleteFile,
   RowDelta,
 } from '../../catalog/index.ts'
+import { planScan } from '../../catalog/scan/index.ts'
 import { systemClock, systemRandom } from '../../common/index.ts'
 import { type Answers, openAnswers } from '../../tests/support/sql-answers.ts'
 import { openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'

@@ -2,12 +2,9 @@
  * The rows that position delete files take away (spec, "Position Delete Files"), as a query: read by
  * field id, matched by exact location, each row once however often it is named.
  */
-import {
-  type DataFile,
-  deletePathFieldId,
-  deletePosFieldId,
-  type FileScanTask,
-} from '../../catalog/index.ts'
+import type { DataFile } from '../../catalog/format/index.ts'
+import { deletePathFieldId, deletePosFieldId } from '../../catalog/index.ts'
+import type { FileScanTask } from '../../catalog/scan/index.ts'
 import { quoteLiteral } from '../text/sql-text.ts'
 import { escapeGlob, type ScanFile } from './scan-sql.ts'
 

@@ -2,7 +2,7 @@
  * How DuckDB gets at data files: a local file by its path, S3 through `httpfs` where it is loaded,
  * anything else through the local cache of immutable objects.
  */
-import type { DataFile } from '../../catalog/index.ts'
+import type { DataFile } from '../../catalog/format/index.ts'
 import { ValidationError, errorMessage } from '../../common/index.ts'
 import { locationScheme, parseLocation } from '../../io/index.ts'
 import type { Database } from '../session/database.ts'

@@ -5,7 +5,7 @@
  * name. For most tables the names in the files are the schema's own; where the table's history says
  * that they may not be, the footers are asked.
  */
-import type { NestedField, Schema, TableMetadata, Type } from '../../catalog/index.ts'
+import type { NestedField, Schema, TableMetadata, Type } from '../../catalog/format/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
 import type { FooterRow, QuerySession } from '../session/query-session.ts'
 import { escapeGlob, type FileGroup, type ScanFile } from './scan-sql.ts'

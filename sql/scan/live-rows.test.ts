@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Table } from '../../catalog/index.ts'
 import {
   livePlaceColumns,
   type LiveRange,
   type LiveRows,
   type StreamingLayer,
-  type Table,
-} from '../../catalog/index.ts'
+} from '../../catalog/scan/index.ts'
 import { openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
 import { footer } from '../shell/session.ts'
 import { FileCache } from './file-cache.ts'

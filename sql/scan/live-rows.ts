@@ -2,12 +2,8 @@
  * The queries over local files of rows that no snapshot has yet, within their cuts: a cut is what keeps a
  * row that the snapshot has already from counting twice.
  */
-import {
-  livePlaceColumns,
-  type LiveFile,
-  type LiveRange,
-  type Schema,
-} from '../../catalog/index.ts'
+import type { Schema } from '../../catalog/format/index.ts'
+import { livePlaceColumns, type LiveFile, type LiveRange } from '../../catalog/scan/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
 import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
 import {

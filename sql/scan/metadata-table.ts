@@ -1,13 +1,10 @@
 /** A table's metadata (`"t$snapshots"`, `"t$files"`, …) as a DuckDB table, filled through JSON. */
+import { formatTimestamp, formatValue, isPrimitive, type Type } from '../../catalog/format/index.ts'
 import {
-  formatTimestamp,
-  formatValue,
-  isPrimitive,
   readMetadataTable,
   type ManifestSource,
   type MetadataCell,
   type MetadataColumn,
-  type Type,
 } from '../../catalog/index.ts'
 import { stringifyJson } from '../../common/index.ts'
 import { quoteIdentifier } from '../text/sql-text.ts'

@@ -1,6 +1,8 @@
 /** What a query is asked with, and what all queries of an engine use. */
-import type { Catalog, DataFile, ManifestCache, StreamingLayer } from '../../catalog/index.ts'
-import type { Clock, Namespace } from '../../common/index.ts'
+import type { DataFile, Namespace } from '../../catalog/format/index.ts'
+import type { Catalog, ManifestCache } from '../../catalog/index.ts'
+import type { StreamingLayer } from '../../catalog/scan/index.ts'
+import type { Clock } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { Database } from '../session/database.ts'
 import type { FileAccess } from './file-access.ts'

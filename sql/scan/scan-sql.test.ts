@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Type } from '../../catalog/index.ts'
+import type { Type } from '../../catalog/format/index.ts'
 import { scanSelect } from './scan-sql.ts'
 
 function listOf(levels: number): Type {

@@ -12,7 +12,7 @@ import {
   type NestedField,
   type Schema,
   type Type,
-} from '../../catalog/index.ts'
+} from '../../catalog/format/index.ts'
 import { UnsupportedError, type Json } from '../../common/index.ts'
 import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
 import type { FileNode } from './file-layout.ts'

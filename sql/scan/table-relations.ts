@@ -2,13 +2,10 @@
  * What the table names of one query stand for: files of a snapshot, live rows behind them, metadata
  * tables, views; and what is held meanwhile. All names of a query, those in views too, see one state.
  */
-import {
-  metadataTableNames,
-  type LiveRows,
-  type ManifestSource,
-  type Table,
-} from '../../catalog/index.ts'
-import { UnsupportedError, formatIdentifier } from '../../common/index.ts'
+import { metadataTableNames, type ManifestSource, type Table } from '../../catalog/index.ts'
+import type { LiveRows } from '../../catalog/scan/index.ts'
+import { formatIdentifier } from '../../catalog/format/index.ts'
+import { UnsupportedError } from '../../common/index.ts'
 import { bindTables, planTables, type PlannedTable } from './bound-tables.ts'
 import { deletedRowsSelect, withDeletes } from './deleted-rows.ts'
 import type { OpenFiles } from './file-access.ts'
@@ -30,7 +27,11 @@ import {
 } from './scan-sql.ts'
 import { splice } from '../text/spliced-text.ts'
 import { parseQuery } from '../bind/syntax-tree.ts'
-import { findReferences, type QueryReferences, type TableReference } from '../bind/table-references.ts'
+import {
+  findReferences,
+  type QueryReferences,
+  type TableReference,
+} from '../bind/table-references.ts'
 
 export class TableRelations {
   readonly #tools: QueryTools

@@ -1,6 +1,7 @@
 /** Names that stand for a query over tables of the catalog, such as models with `lambda: true`. */
-import type { LiveRows, Table } from '../../catalog/index.ts'
-import type { TableIdentifier } from '../../common/index.ts'
+import type { Table } from '../../catalog/index.ts'
+import type { LiveRows } from '../../catalog/scan/index.ts'
+import type { TableIdentifier } from '../../catalog/format/index.ts'
 
 export interface ViewSource {
   /** The query that `identifier` stands for, over plain tables; undefined where it is a table itself. */

@@ -1,6 +1,6 @@
 /** What a query gives back: columns at once, rows as they come, and what it cost. */
-import type { LiveState } from '../../catalog/index.ts'
-import type { Namespace } from '../../common/index.ts'
+import type { LiveState } from '../../catalog/scan/index.ts'
+import type { Namespace } from '../../catalog/format/index.ts'
 import type { SqlValue } from './values.ts'
 
 export interface ResultColumn {

@@ -1,6 +1,6 @@
 /** Completion of keywords, tables and columns at the end of a line. */
-import { currentSchema, type Catalog } from '../../catalog/index.ts'
-import { formatIdentifier } from '../../common/index.ts'
+import { currentSchema, formatIdentifier } from '../../catalog/format/index.ts'
+import type { Catalog } from '../../catalog/index.ts'
 import { knownTables } from '../bind/name-resolution.ts'
 import { quoteIdentifier } from '../text/sql-text.ts'
 import { dotCommandNames } from './dot-commands.ts'

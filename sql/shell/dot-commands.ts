@@ -7,8 +7,10 @@ import {
   defaultPartitionSpec,
   formatTransform,
   formatType,
-} from '../../catalog/index.ts'
-import { ValidationError, formatIdentifier, formatNamespace } from '../../common/index.ts'
+  formatIdentifier,
+  formatNamespace,
+} from '../../catalog/format/index.ts'
+import { ValidationError } from '../../common/index.ts'
 import { knownTables } from '../bind/name-resolution.ts'
 import { nearestNames } from '../bind/nearest-names.ts'
 import { quoteIdentifier } from '../text/sql-text.ts'

@@ -1,6 +1,7 @@
 /** What a shell remembers between statements, and running one of them. */
-import type { LiveState } from '../../catalog/index.ts'
-import { errorMessage, formatNamespace, type Namespace } from '../../common/index.ts'
+import type { LiveState } from '../../catalog/scan/index.ts'
+import { formatNamespace, type Namespace } from '../../catalog/format/index.ts'
+import { errorMessage } from '../../common/index.ts'
 import type { QueryEngine } from '../engine/query-engine.ts'
 import type { QuerySummary } from '../session/query-result.ts'
 import { visibleText } from './display-text.ts'

@@ -1,5 +1,6 @@
 /** The few statements that DuckDB's parser cannot judge for us: USE, SHOW NAMESPACES, EXPLAIN. */
-import { ValidationError, type Namespace } from '../../common/index.ts'
+import type { Namespace } from '../../catalog/format/index.ts'
+import { ValidationError } from '../../common/index.ts'
 import { isSymbol, isWord, nameOf, tokenize, type Token } from './tokens.ts'
 
 export type StatementKind =

@@ -1,6 +1,6 @@
 /** DuckDB's name of an Iceberg type. */
 import { unreachable } from '../../common/index.ts'
-import type { Type } from '../../catalog/index.ts'
+import type { Type } from '../../catalog/format/index.ts'
 import { quoteIdentifier } from './sql-text.ts'
 
 /** `binaryName` differs where bytes come as text. */

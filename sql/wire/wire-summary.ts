@@ -1,5 +1,6 @@
 /** The footer of a result in JSON: which state of each table was read, and what it cost. */
-import { isJsonObject, type Json, type JsonObject, type Namespace } from '../../common/index.ts'
+import type { Namespace } from '../../catalog/format/index.ts'
+import { isJsonObject, type Json, type JsonObject } from '../../common/index.ts'
 import type { QuerySummary, TableSummary } from '../session/query-result.ts'
 
 /** Ids and offsets are text: they may be larger than a JSON reader's numbers. */

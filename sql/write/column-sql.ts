@@ -2,7 +2,8 @@
  * How a column of an Iceberg schema is read from JSON, named in DuckDB's types, and given its field
  * id in Parquet (spec, "Parquet" data type mappings; iceberg-facts 22-24).
  */
-import type { NestedField, SideField, SideSource, Type } from '../../catalog/index.ts'
+import type { NestedField, Type } from '../../catalog/format/index.ts'
+import type { SideField, SideSource } from '../../catalog/index.ts'
 import { UnsupportedError, unreachable } from '../../common/index.ts'
 import { duckdbTypeName } from '../text/type-name.ts'
 import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'

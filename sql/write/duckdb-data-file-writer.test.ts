@@ -11,8 +11,8 @@ import {
   parsePartitionBy,
   type Schema,
   type Type,
-  type WriteDataFilesResult,
-} from '../../catalog/index.ts'
+} from '../../catalog/format/index.ts'
+import type { WriteDataFilesResult } from '../../catalog/index.ts'
 import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
 import { type Database, openDatabase } from '../session/database.ts'
 import { createDataFileWriter } from './duckdb-data-file-writer.ts'

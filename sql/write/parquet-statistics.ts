@@ -4,15 +4,17 @@
  */
 import {
   compareValues,
-  lowerBoundFor,
-  type MetricsMode,
-  metricsModes,
   type NestedField,
   type PrimitiveType,
   type Schema,
-  upperBoundFor,
   type Value,
   valueFromJson,
+} from '../../catalog/format/index.ts'
+import {
+  lowerBoundFor,
+  type MetricsMode,
+  metricsModes,
+  upperBoundFor,
 } from '../../catalog/index.ts'
 import { CorruptDataError, UnsupportedError } from '../../common/index.ts'
 

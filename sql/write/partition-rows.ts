@@ -14,7 +14,7 @@ import {
   transformResultType,
   type Value,
   valueFromJson,
-} from '../../catalog/index.ts'
+} from '../../catalog/format/index.ts'
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
 import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
 import { primitiveType } from './parquet-statistics.ts'

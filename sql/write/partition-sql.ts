@@ -3,7 +3,7 @@
  * B). Where SQL has no equal of the transform (bucket over text and the like) the distinct source
  * values are transformed by the catalog's own code and joined back.
  */
-import { type PrimitiveType, type Transform } from '../../catalog/index.ts'
+import type { PrimitiveType, Transform } from '../../catalog/format/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
 import { duckdbTypeName } from '../text/type-name.ts'
 

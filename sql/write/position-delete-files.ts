@@ -5,8 +5,8 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
+import type { DataFile } from '../../catalog/format/index.ts'
 import {
-  type DataFile,
   type LocalPositionDeletes,
   positionDeleteSchema,
   type WritePositionDeletesRequest,

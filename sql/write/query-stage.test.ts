@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
-import { assignFreshIds, decodeValue, formatType, parsePartitionBy } from '../../catalog/index.ts'
+import {
+  assignFreshIds,
+  decodeValue,
+  formatType,
+  parsePartitionBy,
+} from '../../catalog/format/index.ts'
 import { FileCache } from '../scan/file-cache.ts'
 import { openQueryStage, type QueryStage } from './query-stage.ts'
 

@@ -8,13 +8,8 @@ import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type {
-  NestedField,
-  PartitionSpec,
-  PositionDeleteWriter,
-  Schema,
-  WrittenFile,
-} from '../../catalog/index.ts'
+import type { NestedField, PartitionSpec, Schema } from '../../catalog/format/index.ts'
+import type { PositionDeleteWriter, WrittenFile } from '../../catalog/index.ts'
 import { CorruptDataError, LakeError, ValidationError, errorMessage } from '../../common/index.ts'
 import { duckdbTypeName } from '../text/type-name.ts'
 import { queryTools, type QueryEngineOptions } from '../engine/query-engine.ts'

@@ -11,7 +11,7 @@ import {
   type DuckDBType,
   DuckDBTypeId,
 } from '@duckdb/node-api'
-import type { NestedField, PrimitiveType, Type } from '../../catalog/index.ts'
+import type { NestedField, PrimitiveType, Type } from '../../catalog/format/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
 
 type SimpleTypeName = Exclude<PrimitiveType['type'], 'decimal' | 'fixed'>

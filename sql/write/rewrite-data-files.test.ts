@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   type DataFile,
-  type RewriteDataFilesRequest,
-  type RewriteDataFilesResult,
-  type RewriteInput,
   type Schema,
   schemaFromJson,
   type TableMetadata,
+} from '../../catalog/format/index.ts'
+import type {
+  RewriteDataFilesRequest,
+  RewriteDataFilesResult,
+  RewriteInput,
 } from '../../catalog/index.ts'
 import type { Json } from '../../common/index.ts'
 import { type Database, openDatabase } from '../session/database.ts'

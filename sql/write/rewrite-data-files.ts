@@ -8,12 +8,11 @@
  */
 import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
+import type { Schema, Type } from '../../catalog/format/index.ts'
 import type {
   DataFileRewriter,
   RewriteDataFilesRequest,
   RewriteDataFilesResult,
-  Schema,
-  Type,
   WrittenFile,
 } from '../../catalog/index.ts'
 import { assert, CorruptDataError, UnsupportedError } from '../../common/index.ts'

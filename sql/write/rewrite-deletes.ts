@@ -1,6 +1,7 @@
 /** The rows that position deletes take away from the inputs of a rewrite, as a temporary table. */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { DataFile, LocalFile, RewriteInput } from '../../catalog/index.ts'
+import type { DataFile } from '../../catalog/format/index.ts'
+import type { LocalFile, RewriteInput } from '../../catalog/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
 import { deletedRowsSelect, isPositionDeletes } from '../scan/deleted-rows.ts'
 import type { ScanFile } from '../scan/scan-sql.ts'

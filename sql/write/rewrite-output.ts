@@ -1,6 +1,7 @@
 /** What COPY wrote, as files that a manifest can describe. */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { Schema, Value, WrittenFile } from '../../catalog/index.ts'
+import type { Schema, Value } from '../../catalog/format/index.ts'
+import type { WrittenFile } from '../../catalog/index.ts'
 import { quoteLiteral } from '../text/sql-text.ts'
 import { fileMetrics } from './parquet-statistics.ts'
 

@@ -1,5 +1,6 @@
 /** The query that reads spooled rows as the columns of a table. */
-import type { NestedField, RowSpool, WriteDataFilesRequest } from '../../catalog/index.ts'
+import type { NestedField } from '../../catalog/format/index.ts'
+import type { RowSpool, WriteDataFilesRequest } from '../../catalog/index.ts'
 import { quoteLiteral } from '../text/sql-text.ts'
 import { columnsList, jsonColumns, selectList } from './column-sql.ts'
 

@@ -6,11 +6,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import {
-  loadStreamSettings,
-  parseLakeSettings,
-  variableSource,
-} from '../../settings/index.ts'
+import { loadStreamSettings, parseLakeSettings } from '../../app/settings/index.ts'
+import { variableSource } from '../../settings/index.ts'
 import { checkGuard } from '../../server/guard.ts'
 import { repositoryRoot } from '../support/services/paths.ts'
 

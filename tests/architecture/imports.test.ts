@@ -92,7 +92,7 @@ describe('the import rules', () => {
     expect(complain(doorComplaints, 'catalog/stores/a.ts', past)).toEqual([
       'catalog/stores/a.ts:1 -> io/s3/client.ts: import io/index.ts instead',
     ])
-    const part = "import { x } from '../common/settings/index.ts'"
+    const part = "import { x } from '../ingest/settings/index.ts'"
     expect(complain(doorComplaints, 'cli/a.ts', part)).toEqual([])
     expect(complain(starExportComplaints, 'io/index.ts', "export * from './a.ts'")).toHaveLength(1)
   })

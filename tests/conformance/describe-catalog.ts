@@ -2,14 +2,8 @@
  * What every `Catalog` must do, whatever it is made of; run over each implementation.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type {
-  Catalog,
-  CreateTableRequest,
-  Schema,
-  Snapshot,
-  Table,
-  TableUpdate,
-} from '../../catalog/index.ts'
+import type { Schema, Snapshot } from '../../catalog/format/index.ts'
+import type { Catalog, CreateTableRequest, Table, TableUpdate } from '../../catalog/index.ts'
 import {
   AlreadyExistsError,
   CommitFailedError,

@@ -5,8 +5,14 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { NotFoundError, ValidationError } from '../../common/index.ts'
-import { OffsetOutOfRangeError, decodeRecordHeaders, partitionKey } from '../../ingest/index.ts'
-import type { RecordBatch, RecordSource, TopicPartition } from '../../ingest/index.ts'
+import {
+  OffsetOutOfRangeError,
+  decodeRecordHeaders,
+  partitionKey,
+  type RecordBatch,
+  type RecordSource,
+  type TopicPartition,
+} from '../../ingest/index.ts'
 
 export interface ProducedRecord {
   readonly key?: string | null

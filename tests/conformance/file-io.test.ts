@@ -2,7 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { FaultyFileIO, LocalFileIO, MemoryFileIO, openFileIO } from '../../io/index.ts'
+import { LocalFileIO, MemoryFileIO, openFileIO } from '../../io/index.ts'
+import { FaultyFileIO } from '../support/stores/faulty-file-io.ts'
 import { fuzzEffort } from '../support/fuzz-effort.ts'
 import { describeFileIO } from './describe-file-io.ts'
 

@@ -1,11 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { EmbeddedLog, createEmbeddedSource } from '../../ingest/index.ts'
-import type { RecordCodec } from '../../ingest/index.ts'
+import { EmbeddedLog, createEmbeddedSource, type RecordCodec } from '../../ingest/index.ts'
 import { fuzzEffort } from '../support/fuzz-effort.ts'
-import { describeRecordSource } from './describe-record-source.ts'
-import type { RecordSourceHarness } from './describe-record-source.ts'
+import { describeRecordSource, type RecordSourceHarness } from './describe-record-source.ts'
 
 // Much of the suite waits for records, so the check waits with one codec and `npm test` with both.
 const codecs = fuzzEffort > 1 ? (['zstd', 'none'] as const) : (['zstd'] as const)

@@ -1,12 +1,11 @@
 /** Compaction on a whole lake: beside a sink, beside deletes, and judged by DuckDB on the files alone. */
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { currentSnapshot } from '../../catalog/format/index.ts'
 import {
   commitAction,
-  currentSnapshot,
   deletePathFieldId,
   deletePosFieldId,
-  planScan,
   positionDeleteFile,
   readManifestEntries,
   readSnapshotManifests,
@@ -14,6 +13,7 @@ import {
   type Table,
   type TableCommit,
 } from '../../catalog/index.ts'
+import { planScan } from '../../catalog/scan/index.ts'
 import {
   CommitStateUnknownError,
   silentLogger,

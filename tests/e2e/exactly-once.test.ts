@@ -3,16 +3,11 @@
  * break it. The same on real Kafka and MinIO, with kill -9, is in tests/integration.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import {
-  commitAction,
-  currentSchema,
-  currentSnapshot,
-  FastAppend,
-  UpdateSchema,
-} from '../../catalog/index.ts'
+import { currentSchema, currentSnapshot } from '../../catalog/format/index.ts'
+import { commitAction, FastAppend, UpdateSchema } from '../../catalog/index.ts'
 import { CorruptDataError, systemClock, systemRandom } from '../../common/index.ts'
 import { OffsetConflictError } from '../../ingest/index.ts'
-import { FaultyFileIO } from '../../io/index.ts'
+import { FaultyFileIO } from '../support/stores/faulty-file-io.ts'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'
 
 let lake: LakeFixture

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import parquet from 'parquetjs-lite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { NestedField, WrittenFile } from '../../catalog/index.ts'
+import type { NestedField } from '../../catalog/format/index.ts'
+import type { WrittenFile } from '../../catalog/index.ts'
 import { createDataFileWriter, type Database, openDatabase } from '../../sql/index.ts'
 
 const fields: readonly NestedField[] = [

@@ -14,7 +14,8 @@ import {
   systemClock,
   systemRandom,
 } from '../../common/index.ts'
-import { parseStreamSettings, variableSource } from '../../settings/index.ts'
+import { parseStreamSettings } from '../../ingest/settings/index.ts'
+import { variableSource } from '../../settings/index.ts'
 import {
   createEmbeddedSource,
   createLiveLayer,

@@ -25,7 +25,7 @@ import {
   type StreamParts,
   type StreamRunOptions,
 } from '../../ingest/index.ts'
-import { FaultyFileIO } from '../../io/index.ts'
+import { FaultyFileIO } from '../support/stores/faulty-file-io.ts'
 import {
   allRows,
   createDataFileRewriter,

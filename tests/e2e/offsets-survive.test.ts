@@ -3,19 +3,19 @@
  * ingest finds it: rewrites, deletes, branches published, and expiry of all snapshots that stated it.
  */
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { DataFile } from '../../catalog/format/index.ts'
 import {
   commitAction,
-  type DataFile,
   expireSnapshots,
   FastAppend,
   ManageRefs,
   OverwriteFiles,
-  planScan,
   PublishBranch,
   RewriteFiles,
   type Table,
   type TransactionAction,
 } from '../../catalog/index.ts'
+import { planScan } from '../../catalog/scan/index.ts'
 import { silentLogger, systemClock, systemRandom } from '../../common/index.ts'
 import { restoreOffsets } from '../../ingest/index.ts'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'

@@ -4,19 +4,19 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { executeReplay, type Lake, publishBranch, type ReplayRequest } from '../../app/index.ts'
+import { currentSchema, type TableIdentifier } from '../../catalog/format/index.ts'
 import {
   type Catalog,
   commitAction,
-  currentSchema,
   expireSnapshots,
   OverwriteFiles,
-  planScan,
   type Table,
   type TableUpdate,
   UpdateSchema,
 } from '../../catalog/index.ts'
-import { systemClock, type TableIdentifier } from '../../common/index.ts'
-import type { StreamSettings } from '../../settings/index.ts'
+import { planScan } from '../../catalog/scan/index.ts'
+import { systemClock } from '../../common/index.ts'
+import type { StreamSettings } from '../../ingest/settings/index.ts'
 import { rewriteRows, rowRangeOf } from '../../app/replay/range-rows.ts'
 import { withRangeTools } from '../../app/replay/range-tools.ts'
 import { withCommit, withRival } from '../support/catalog-lake.ts'

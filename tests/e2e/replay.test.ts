@@ -15,7 +15,7 @@ import {
 } from '../../app/index.ts'
 import { expireSnapshots } from '../../catalog/index.ts'
 import { systemClock } from '../../common/index.ts'
-import type { StreamSettings } from '../../settings/index.ts'
+import type { StreamSettings } from '../../ingest/settings/index.ts'
 import {
   events,
   expectedRows as expected,

@@ -5,16 +5,15 @@
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { currentSnapshot } from '../../catalog/format/index.ts'
 import {
   commitAction,
-  currentSnapshot,
-  type FileScanTask,
-  planScan,
   positionDeleteFile,
   RowDelta,
   type Table,
   type TableCommit,
 } from '../../catalog/index.ts'
+import { type FileScanTask, planScan } from '../../catalog/scan/index.ts'
 import { loadProject, runProject } from '../../batch-jobs/index.ts'
 import { rewriteOptions, rewriteTable } from '../../compactor/index.ts'
 import { createDataFileRewriter, openQueryStage } from '../../sql/index.ts'

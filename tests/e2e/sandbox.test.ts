@@ -6,8 +6,14 @@ import { createServer, type AddressInfo, type Server } from 'node:net'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { silentLogger, systemClock } from '../../common/index.ts'
-import { FileCache, allRows, openSandboxedEngine, plainText } from '../../sql/index.ts'
-import type { SandboxedEngine, SandboxedEngineOptions } from '../../sql/index.ts'
+import {
+  FileCache,
+  allRows,
+  openSandboxedEngine,
+  plainText,
+  type SandboxedEngine,
+  type SandboxedEngineOptions,
+} from '../../sql/index.ts'
 import { findConfinement, unconfined } from '../../sql/sandbox/confinement.ts'
 import { dataBytesMax } from '../../sql/sandbox/memory-watch.ts'
 import { SandboxChild } from '../../sql/sandbox/sandbox-child.ts'

@@ -3,11 +3,11 @@
  * REST catalog behind a gateway that does the same to commits.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Schema } from '../../catalog/format/index.ts'
 import {
   type Catalog,
   ObjectStoreCatalog,
   RestCatalog,
-  type Schema,
   type Table,
   type TableCommit,
 } from '../../catalog/index.ts'

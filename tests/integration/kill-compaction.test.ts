@@ -7,12 +7,8 @@
  *   TIDEWATER_TEST_SEED=12345 npx vitest run --project integration tests/integration/kill-compaction.test.ts
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  currentSnapshot,
-  readManifestEntries,
-  readSnapshotManifests,
-  type Table,
-} from '../../catalog/index.ts'
+import { currentSnapshot } from '../../catalog/format/index.ts'
+import { readManifestEntries, readSnapshotManifests, type Table } from '../../catalog/index.ts'
 import { environment, failpointNames, seededRandom, systemClock } from '../../common/index.ts'
 import { removeOrphanFiles } from '../../compactor/index.ts'
 import { restoreOffsets } from '../../ingest/index.ts'

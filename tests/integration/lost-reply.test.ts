@@ -4,16 +4,14 @@
  * another writer commits in between.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { currentSnapshot, type DataFile, type Schema } from '../../catalog/format/index.ts'
 import {
   type Catalog,
   commitAction,
-  currentSnapshot,
-  type DataFile,
   FastAppend,
   ObjectStoreCatalog,
   readManifestEntries,
   readSnapshotManifests,
-  type Schema,
   type Table,
 } from '../../catalog/index.ts'
 import { systemClock, systemRandom } from '../../common/index.ts'

@@ -10,8 +10,8 @@ import {
   createKafkaSource,
   partitionKey,
   recordCodecs,
+  type RecordSource,
 } from '../../ingest/index.ts'
-import type { RecordSource } from '../../ingest/index.ts'
 import {
   assign,
   describeRecordSource,
@@ -20,18 +20,17 @@ import {
   readFor,
   readTo,
   records,
+  type SeenRecord,
 } from '../conformance/describe-record-source.ts'
-import type { SeenRecord } from '../conformance/describe-record-source.ts'
-import { connectKafkaTools } from '../support/kafka-tools.ts'
-import type { KafkaTools } from '../support/kafka-tools.ts'
+import { connectKafkaTools, type KafkaTools } from '../support/kafka-tools.ts'
 import {
   freePort,
   installKafka,
   requirePart,
   runCommand,
   startKafka,
+  type KafkaService,
 } from '../support/services/index.ts'
-import type { KafkaService } from '../support/services/index.ts'
 import { freshGroup, kafkaHarness } from './kafka-harness.ts'
 
 const present = requirePart('kafka')

@@ -7,13 +7,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { runLakeStream, type Lake } from '../../app/index.ts'
 import { ObjectStoreCatalog } from '../../catalog/index.ts'
 import { seededRandom, silentLogger, systemClock, systemRandom } from '../../common/index.ts'
-import {
-  parseLakeSettings,
-  parseStreamSettings,
-  variableSource,
-  type StreamSettings,
-} from '../../settings/index.ts'
-import { FaultyFileIO, type FileIO, openFileIO } from '../../io/index.ts'
+import { parseLakeSettings } from '../../app/settings/index.ts'
+import { parseStreamSettings, type StreamSettings } from '../../ingest/settings/index.ts'
+import { variableSource } from '../../settings/index.ts'
+import { type FileIO, openFileIO } from '../../io/index.ts'
+import { FaultyFileIO } from '../support/stores/faulty-file-io.ts'
 import { type Fault, type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { type RealLake, startRealLake, warehouse } from '../support/real-lake.ts'
 import { requirePart } from '../support/services/index.ts'

@@ -9,25 +9,26 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   applyTransform,
-  commitAction,
   type DataFile,
   encodeValue,
-  type Expression,
-  FastAppend,
   formatDecimal,
   isPrimitive,
-  ObjectStoreCatalog,
   parsePartitionBy,
   parsePrimitiveType,
   partitionTypes,
   type PartitionSpec,
-  planScan,
   type PrimitiveType,
-  readMetadataTable,
   type Schema,
-  type Table,
   type Value,
+} from '../../catalog/format/index.ts'
+import {
+  commitAction,
+  FastAppend,
+  ObjectStoreCatalog,
+  readMetadataTable,
+  type Table,
 } from '../../catalog/index.ts'
+import { type Expression, planScan } from '../../catalog/scan/index.ts'
 import { systemClock, systemRandom } from '../../common/index.ts'
 import { LocalFileIO } from '../../io/index.ts'
 import { pythonEnvironment, requirePart } from '../support/services/index.ts'

@@ -1,6 +1,6 @@
 /** Tables of models as PyIceberg and DuckDB's iceberg extension see them, straight from the metadata file. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { currentSnapshot } from '../../catalog/index.ts'
+import { currentSnapshot } from '../../catalog/format/index.ts'
 import { type BatchProject, openBatchProject } from '../support/batch-project.ts'
 import { requirePart } from '../support/services/index.ts'
 import { tableReaders, tableSummary, type TableReader } from '../support/table-judge.ts'

@@ -7,22 +7,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type DataFile, parsePartitionBy, type Schema } from '../../catalog/format/index.ts'
 import {
   commitAction,
-  type DataFile,
   expireSnapshots,
   FastAppend,
   listReachableFiles,
   ManageRefs,
   ObjectStoreCatalog,
   OverwriteFiles,
-  parsePartitionBy,
   positionDeleteFile,
   positionDeleteSchema,
   PublishBranch,
   RewriteFiles,
   RowDelta,
-  type Schema,
   type Table,
   type TransactionAction,
 } from '../../catalog/index.ts'

@@ -8,26 +8,24 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { DataFile, Schema } from '../../catalog/format/index.ts'
 import {
   commitAction,
   ConflictError,
-  type DataFile,
   expireSnapshots,
   FastAppend,
-  type FileScanTask,
   listReachableFiles,
   ManageRefs,
   ObjectStoreCatalog,
   OverwriteFiles,
-  planScan,
   positionDeleteFile,
   PublishBranch,
   RewriteFiles,
   RowDelta,
-  type Schema,
   type SnapshotTools,
   type Table,
 } from '../../catalog/index.ts'
+import { type FileScanTask, planScan } from '../../catalog/scan/index.ts'
 import {
   CommitStateUnknownError,
   environment,

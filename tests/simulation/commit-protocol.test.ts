@@ -7,13 +7,13 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ObjectStoreCatalog, type Schema, type Table } from '../../catalog/index.ts'
+import type { Schema, TableIdentifier } from '../../catalog/format/index.ts'
+import { ObjectStoreCatalog, type Table } from '../../catalog/index.ts'
 import {
   AlreadyExistsError,
   CommitFailedError,
   CommitStateUnknownError,
   NotFoundError,
-  type TableIdentifier,
   UnavailableError,
   environment,
   seededRandom,

@@ -1,26 +1,27 @@
 /** A table in memory whose data files exist in name only: for tests of what commits do to manifests. */
 import {
-  type Catalog,
-  commitAction,
   type DataFile,
-  FastAppend,
-  ManifestCache,
   type ManifestEntry,
   type ManifestFile,
-  ObjectStoreCatalog,
   parsePartitionBy,
-  planScan,
-  readManifestEntries,
-  readSnapshotManifests,
   type Schema,
   type Snapshot,
-  snapshotByRef,
+} from '../../catalog/format/index.ts'
+import {
+  type Catalog,
+  commitAction,
+  FastAppend,
+  ManifestCache,
+  ObjectStoreCatalog,
+  readManifestEntries,
+  readSnapshotManifests,
   type SnapshotOptions,
   type SnapshotTools,
   type Table,
   type TableCommit,
   type TransactionAction,
 } from '../../catalog/index.ts'
+import { planScan, snapshotByRef } from '../../catalog/scan/index.ts'
 import { type Random, seededRandom } from '../../common/index.ts'
 import { MemoryFileIO } from '../../io/index.ts'
 import { InstantClock } from './instant-clock.ts'

@@ -30,15 +30,18 @@ export interface SourceFile {
 /** Layers from the bottom up; a folder may import what stands before it, if `mayImport` agrees. */
 export const productFolders = [
   'common',
+  'settings',
   'io',
   'minio',
   'catalog',
   'ingest',
   'compactor',
   'sql',
+  'replay',
   'batch-jobs',
   'server',
   'app',
+  'demo',
   'cli',
   'bin',
 ] as const
@@ -46,21 +49,33 @@ export const productFolders = [
 export type ProductFolder = (typeof productFolders)[number]
 
 const belowCatalog = ['common', 'io'] as const
-const siblings = ['ingest', 'compactor', 'sql'] as const
+const belowBatchJobs = [
+  'common',
+  'settings',
+  'io',
+  'catalog',
+  'ingest',
+  'compactor',
+  'sql',
+] as const
+const belowApp = [...belowBatchJobs, 'minio', 'replay', 'batch-jobs', 'server'] as const
 
 /** The layer rule, as a table: what each folder may import. */
 export const mayImport: Readonly<Record<ProductFolder, readonly ProductFolder[]>> = {
   common: [],
+  settings: ['common'],
   io: ['common'],
   minio: ['common', 'io'],
   catalog: belowCatalog,
-  ingest: [...belowCatalog, 'catalog'],
+  ingest: [...belowCatalog, 'settings', 'catalog'],
   compactor: [...belowCatalog, 'catalog'],
   sql: [...belowCatalog, 'catalog'],
-  'batch-jobs': [...belowCatalog, 'catalog', ...siblings],
-  server: [...belowCatalog, 'catalog', ...siblings, 'batch-jobs'],
-  app: [...belowCatalog, 'minio', 'catalog', ...siblings, 'batch-jobs', 'server'],
-  cli: [...belowCatalog, 'minio', 'catalog', ...siblings, 'batch-jobs', 'server', 'app'],
+  replay: belowBatchJobs,
+  'batch-jobs': belowBatchJobs,
+  server: [...belowBatchJobs, 'batch-jobs'],
+  app: belowApp,
+  demo: [...belowApp, 'app'],
+  cli: [...belowApp, 'app', 'demo'],
   bin: ['common', 'cli'],
 }
 

@@ -6,19 +6,16 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { currentSnapshot } from '../../catalog/format/index.ts'
 import {
   type Catalog,
   ObjectStoreCatalog,
   readManifestEntries,
   readSnapshotManifests,
-  currentSnapshot,
 } from '../../catalog/index.ts'
 import { silentLogger, systemClock, systemRandom } from '../../common/index.ts'
-import {
-  parseStreamSettings,
-  type StreamSettings,
-  variableSource,
-} from '../../settings/index.ts'
+import { parseStreamSettings, type StreamSettings } from '../../ingest/settings/index.ts'
+import { variableSource } from '../../settings/index.ts'
 import {
   createEmbeddedSource,
   EmbeddedLog,

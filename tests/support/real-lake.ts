@@ -3,7 +3,8 @@
  * exactly once starts, looks at and stops. The verdict is never our own reader's: librdkafka says what
  * the topic holds, PyIceberg or DuckDB's iceberg extension what the table holds.
  */
-import { currentSnapshot, ObjectStoreCatalog, type Table } from '../../catalog/index.ts'
+import { currentSnapshot } from '../../catalog/format/index.ts'
+import { ObjectStoreCatalog, type Table } from '../../catalog/index.ts'
 import { NotFoundError } from '../../common/index.ts'
 import { restoreOffsets } from '../../ingest/index.ts'
 import { type FileIO, openFileIO } from '../../io/index.ts'

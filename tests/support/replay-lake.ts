@@ -6,20 +6,12 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect } from 'vitest'
 import { type Lake, openLake, type ReplayRequest } from '../../app/index.ts'
-import {
-  type Catalog,
-  commitAction,
-  ManageRefs,
-  planScan,
-  type RefChange,
-} from '../../catalog/index.ts'
-import {
-  silentLogger,
-  systemClock,
-  systemRandom,
-  type TableIdentifier,
-} from '../../common/index.ts'
-import { loadLakeSettings, type StreamSettings } from '../../settings/index.ts'
+import { type Catalog, commitAction, ManageRefs, type RefChange } from '../../catalog/index.ts'
+import { planScan } from '../../catalog/scan/index.ts'
+import type { TableIdentifier } from '../../catalog/format/index.ts'
+import { silentLogger, systemClock, systemRandom } from '../../common/index.ts'
+import { loadLakeSettings } from '../../app/settings/index.ts'
+import type { StreamSettings } from '../../ingest/settings/index.ts'
 import { rewriteOptions, rewriteTable } from '../../compactor/index.ts'
 import { createDataFileRewriter } from '../../sql/index.ts'
 import { type LakeFixture, openLakeFixture } from './lake-fixture.ts'

@@ -6,28 +6,30 @@ import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
-  FastAppend,
-  ObjectStoreCatalog,
   applyTransform,
-  commitAction,
   compareValues,
   currentSchema,
   defaultPartitionSpec,
   isPrimitive,
-  lowerBoundFor,
-  newDataFileLocation,
   parsePartitionBy,
   schemaFromJson,
-  upperBoundFor,
-  type Catalog,
   type DataFile,
   type NestedField,
   type PrimitiveType,
   type Schema,
-  type Table,
-  type TableUpdate,
   type Type,
   type Value,
+} from '../../catalog/format/index.ts'
+import {
+  FastAppend,
+  ObjectStoreCatalog,
+  commitAction,
+  lowerBoundFor,
+  newDataFileLocation,
+  upperBoundFor,
+  type Catalog,
+  type Table,
+  type TableUpdate,
 } from '../../catalog/index.ts'
 import { randomUuid, seededRandom, systemClock, type Clock } from '../../common/index.ts'
 import { MemoryFileIO, type FileIO } from '../../io/index.ts'

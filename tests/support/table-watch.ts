@@ -2,7 +2,8 @@
  * A table looked at again and again in its bucket, past every server: what expiry removes later was seen,
  * and every state in between can be judged.
  */
-import { currentSnapshot, type Snapshot, type Table } from '../../catalog/index.ts'
+import { currentSnapshot, type Snapshot } from '../../catalog/format/index.ts'
+import type { Table } from '../../catalog/index.ts'
 import type { Clock } from '../../common/index.ts'
 import { restoreOffsets } from '../../ingest/index.ts'
 

@@ -4,7 +4,12 @@
  * Only what the Avro specification allows is accepted; recursive types are refused, because no
  * manifest has one and a hostile file could exhaust the stack with it.
  */
-import { CorruptDataError, isJsonObject, type Json, type JsonObject } from '../../../common/index.ts'
+import {
+  CorruptDataError,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+} from '../../../common/index.ts'
 
 const primitiveKinds = [
   'null',

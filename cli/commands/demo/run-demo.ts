@@ -1,7 +1,7 @@
 /** `tide demo`: the demo's facts as aligned lines; progress where a person watches. */
 import { resolve } from 'node:path'
 import { createColors } from 'picocolors'
-import { type DemoReporter, runDemo } from '../../../app/index.ts'
+import { type DemoReporter, runDemo } from '../../../demo/index.ts'
 import { parseDuration } from '../../../common/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { exitCodes, SilentFailure, UsageError } from '../../frame/failure.ts'

@@ -11,7 +11,8 @@ import {
   openLake,
 } from '../../../app/index.ts'
 import { SettingsError, errorMessage } from '../../../common/index.ts'
-import { type LakeSettings, findLakeFile, maskUrlCredentials } from '../../../settings/index.ts'
+import { type LakeSettings, findLakeFile } from '../../../app/settings/index.ts'
+import { maskUrlCredentials } from '../../../settings/index.ts'
 import type { DoctorOptions } from './doctor.ts'
 import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { SilentFailure, UsageError } from '../../frame/failure.ts'

@@ -9,8 +9,8 @@ import {
   renderTemplate,
   selectModels,
 } from '../../../batch-jobs/index.ts'
-import { formatIdentifier } from '../../../common/index.ts'
-import { parseVars } from '../../../settings/index.ts'
+import { formatIdentifier } from '../../../catalog/format/index.ts'
+import { parseVars } from '../../../batch-jobs/settings/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { type ModelFlags, projectDirectory, selection } from './model-flags.ts'
 import { nothingChosen } from '../../frame/nothing-chosen.ts'

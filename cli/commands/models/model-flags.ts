@@ -1,7 +1,9 @@
 /** The flags of the model verbs, checked, and the project that they are about. */
 import { dirname, resolve } from 'node:path'
 import { openBatchJobs, type LakeBatchJobs } from '../../../app/index.ts'
-import { findLakeFile, parseTime, parseVars } from '../../../settings/index.ts'
+import { findLakeFile } from '../../../app/settings/index.ts'
+import { parseVars } from '../../../batch-jobs/settings/index.ts'
+import { parseTime } from '../../../settings/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
 

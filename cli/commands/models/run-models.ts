@@ -1,6 +1,6 @@
 /** `tide build`, `run`, `test`, `snapshot` and `retry`: a line per node as it ends, a table of all at the end. */
-import type { RunOptions } from '../../../batch-jobs/index.ts'
 import {
+  type RunOptions,
   dataTests,
   type NodeResult,
   readRunResults,

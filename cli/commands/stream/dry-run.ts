@@ -1,6 +1,6 @@
 /** `tide stream dry-run`: everything up to the first write. */
 import { sampleStream } from '../../../app/index.ts'
-import { formatIdentifier } from '../../../common/index.ts'
+import { formatIdentifier } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import type { Row } from '../../frame/output.ts'
 

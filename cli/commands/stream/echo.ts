@@ -1,9 +1,8 @@
 /** `tide stream echo`: the settings that hold, as YAML that could be written back. */
+import { type LakeSettings, findLakeFile } from '../../../app/settings/index.ts'
 import {
-  type LakeSettings,
   type Loaded,
   type SettingEntry,
-  findLakeFile,
   formatEntries,
   formatOrigin,
   formatPath,

@@ -1,10 +1,10 @@
 /** `tide stream lint`: the loader of `run` itself, over every file, plus what only several files show. */
 import { basename } from 'node:path'
-import { formatIdentifier } from '../../../common/index.ts'
+import { formatIdentifier } from '../../../catalog/format/index.ts'
+import { findLakeFile } from '../../../app/settings/index.ts'
 import {
   type SettingProblem,
   SettingsProblemsError,
-  findLakeFile,
   formatOrigin,
   formatPath,
   formatProblem,

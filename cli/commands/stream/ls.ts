@@ -1,5 +1,5 @@
 /** `tide stream ls`: which streams a project has. */
-import { formatIdentifier } from '../../../common/index.ts'
+import { formatIdentifier } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 
 export async function listStreams(context: CliContext, named: readonly string[]): Promise<void> {

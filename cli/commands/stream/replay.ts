@@ -9,7 +9,7 @@ import {
 } from '../../../app/index.ts'
 import { didYouMean } from '../../../common/index.ts'
 import { parseTime } from '../../../settings/index.ts'
-import { parseOffsetPlace } from '../../../ingest/index.ts'
+import { parseOffsetPlace } from '../../../replay/index.ts'
 import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { UsageError, fromFlags } from '../../frame/failure.ts'
 import { printDiff } from '../table/publish.ts'

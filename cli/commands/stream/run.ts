@@ -1,14 +1,8 @@
 /** `tide stream run`: streams side by side in one process, with progress and one summary. */
 import { resolve } from 'node:path'
-import {
-  type Lake,
-  type StreamProgress,
-  type StreamRunResult,
-  runLakeStream,
-  runMaintenance,
-  tablesOf,
-} from '../../../app/index.ts'
-import { formatIdentifier } from '../../../common/index.ts'
+import { type Lake, runLakeStream, runMaintenance, tablesOf } from '../../../app/index.ts'
+import type { StreamProgress, StreamRunResult } from '../../../ingest/index.ts'
+import { formatIdentifier } from '../../../catalog/format/index.ts'
 import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
 import type { Row } from '../../frame/output.ts'

@@ -1,6 +1,7 @@
 /** `tide stream status`: the table's own offsets against the log. */
 import { type StreamStatus, streamStatus } from '../../../app/index.ts'
-import { formatDuration, formatIdentifier } from '../../../common/index.ts'
+import { formatIdentifier } from '../../../catalog/format/index.ts'
+import { formatDuration } from '../../../common/index.ts'
 import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { SilentFailure } from '../../frame/failure.ts'
 import type { Report, Row } from '../../frame/output.ts'

@@ -1,6 +1,5 @@
 /** `tide table drop` and `rename`. */
-import { formatIdentifier } from '../../../common/index.ts'
-import { parseTableName } from '../../../settings/index.ts'
+import { formatIdentifier, parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 
 export async function dropTable(context: CliContext, name: string, purge: boolean): Promise<void> {

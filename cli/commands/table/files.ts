@@ -8,10 +8,9 @@ import {
   fieldById,
   formatPartitionValue,
   partitionSpecById,
-  readManifestEntries,
-  readSnapshotManifests,
   transformResultType,
-} from '../../../catalog/index.ts'
+} from '../../../catalog/format/index.ts'
+import { readManifestEntries, readSnapshotManifests } from '../../../catalog/index.ts'
 import type { Report, Row } from '../../frame/output.ts'
 
 export async function filesReport(lake: Lake, metadata: TableMetadata): Promise<Report> {

@@ -1,6 +1,6 @@
 /** `tide table health`: each check with its reason and the command that cures it; exit 1 on a trouble. */
 import { tableHealth } from '../../../compactor/index.ts'
-import { parseTableName } from '../../../settings/index.ts'
+import { parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { SilentFailure } from '../../frame/failure.ts'
 

@@ -1,7 +1,6 @@
 /** What a table is, from its metadata and manifests: no data file is opened. */
 import {
   type Snapshot,
-  type Table,
   type TableMetadata,
   currentSchema,
   currentSnapshot,
@@ -9,9 +8,10 @@ import {
   fieldName,
   formatTransform,
   formatType,
-} from '../../../catalog/index.ts'
-import { formatIdentifier } from '../../../common/index.ts'
-import { parseTableName } from '../../../settings/index.ts'
+  formatIdentifier,
+  parseTableName,
+} from '../../../catalog/format/index.ts'
+import type { Table } from '../../../catalog/index.ts'
 import { filesReport } from './files.ts'
 import type { CliContext } from '../../frame/context.ts'
 import type { Report, Row } from '../../frame/output.ts'

@@ -5,7 +5,7 @@ import {
   type TableIdentifier,
   formatIdentifier,
   formatNamespace,
-} from '../../../common/index.ts'
+} from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 
 /** A catalog whose namespaces lead into each other must not keep us for ever. */

@@ -3,7 +3,7 @@ import { openCompactor, requireSafeStore } from '../../../app/index.ts'
 import { expireSnapshots } from '../../../catalog/index.ts'
 import { checkOrphanAge, removeOrphanFiles, rewriteOptions } from '../../../compactor/index.ts'
 import { formatDuration, formatSize, parseDuration } from '../../../common/index.ts'
-import { parseTableName } from '../../../settings/index.ts'
+import { parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { UsageError, fromFlags } from '../../frame/failure.ts'
 

@@ -1,7 +1,7 @@
 /** `tide table properties …`: of a table, or of a namespace when there is no such table. */
 import type { Catalog, Table } from '../../../catalog/index.ts'
 import { NotFoundError, didYouMean } from '../../../common/index.ts'
-import { parseTableName } from '../../../settings/index.ts'
+import { parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 
 interface PropertyChanges {

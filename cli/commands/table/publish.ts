@@ -1,7 +1,6 @@
 /** `tide table diff` and `tide table publish`: what a branch changed, and its way to main. */
 import { diffReplay, type Lake, publishBranch } from '../../../app/index.ts'
-import type { TableIdentifier } from '../../../common/index.ts'
-import { parseTableName } from '../../../settings/index.ts'
+import { type TableIdentifier, parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
 

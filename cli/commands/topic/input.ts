@@ -1,6 +1,6 @@
 /** Which log a `tide topic` command talks to: flags, else what the project's streams read. */
 import { resolve } from 'node:path'
-import type { InputSettings } from '../../../settings/index.ts'
+import type { InputSettings } from '../../../ingest/settings/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { NestedField, Type } from '../../../catalog/index.ts'
+import type { NestedField, Type } from '../../../catalog/format/index.ts'
 import { RowScanner, ScanResult } from './row-scanner.ts'
 import { compileScanPlan } from './scan-plan.ts'
 import { SpoolBuffer } from '../../spool/spool-buffer.ts'

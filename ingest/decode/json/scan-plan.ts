@@ -2,7 +2,8 @@
  * A table schema compiled for the row scanner: which JSON keys are expected where, and what each
  * value must look like so that the engine's conversion changes nothing.
  */
-import type { NestedField, Type } from '../../../catalog/index.ts'
+import type { Coercion } from '../../spool/coercion.ts'
+import type { NestedField, Type } from '../../../catalog/format/index.ts'
 import { UnsupportedError } from '../../../common/index.ts'
 
 /** What a JSON value must be. Dense numbers, because the scanner switches on them for each value. */
@@ -56,8 +57,6 @@ export interface KeyPattern {
   /** Big-endian words from the start; the last one ends with the pattern and may overlap. */
   readonly words: Int32Array
 }
-
-export type Coercion = 'strict' | 'lenient'
 
 /** Compiles the fields of a table schema that JSON records fill (side columns already left out). */
 export function compileScanPlan(fields: readonly NestedField[], coercion: Coercion): ScanNode {

@@ -8,8 +8,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32c } from '@node-rs/crc32'
-import type { Clock } from '../../../common/index.ts'
-import { CorruptDataError } from '../../../common/index.ts'
+import { type Clock, CorruptDataError } from '../../../common/index.ts'
 
 export interface DurableEnd {
   /** The first offset that retention has left. */

@@ -11,13 +11,12 @@ import {
   NotFoundError,
   UnavailableError,
   ValidationError,
+  type Clock,
+  systemClock,
 } from '../../../common/index.ts'
-import type { Clock } from '../../../common/index.ts'
-import { systemClock } from '../../../common/index.ts'
 import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
 import { durableFile } from './durable-end.ts'
-import { EmbeddedLog } from './embedded-log.ts'
-import type { EmbeddedLogOptions } from './embedded-log.ts'
+import { EmbeddedLog, type EmbeddedLogOptions } from './embedded-log.ts'
 import { partitionDirectory, segmentFile } from './log-layout.ts'
 
 const partition = { topic: 't', partition: 0 }

@@ -7,19 +7,26 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import type { Clock } from '../../../common/index.ts'
 import {
+  type Clock,
   AlreadyExistsError,
   NotFoundError,
   ValidationError,
   systemClock,
 } from '../../../common/index.ts'
 import { RecordBatchEncoder } from '../../record-batch/record-batch-encoder.ts'
-import type { RecordHeader } from '../../record-batch/record-batch-encoder.ts'
-import { loadRecordCompression } from '../../record-batch/record-compression.ts'
-import type { RecordCodec, RecordCompression } from '../../record-batch/record-compression.ts'
-import type { OffsetBounds, TopicDescription, TopicPartition } from '../record-source.ts'
-import { partitionKey } from '../record-source.ts'
+import type { RecordHeader } from '../record-header.ts'
+import {
+  loadRecordCompression,
+  type RecordCodec,
+  type RecordCompression,
+} from '../../record-batch/record-compression.ts'
+import {
+  type OffsetBounds,
+  type TopicDescription,
+  type TopicPartition,
+  partitionKey,
+} from '../record-source.ts'
 import {
   checkTopicName,
   createFile,

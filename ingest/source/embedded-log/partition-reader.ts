@@ -3,15 +3,13 @@
  */
 import { open, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import type { Clock } from '../../../common/index.ts'
-import { CorruptDataError, NotFoundError } from '../../../common/index.ts'
+import { type Clock, CorruptDataError, NotFoundError } from '../../../common/index.ts'
 import { peekBatchHeader } from '../../record-batch/record-batch-header.ts'
 import { RecordSetSlicer } from '../../record-batch/record-batch-slicer.ts'
 import type { RecordCompression } from '../../record-batch/record-compression.ts'
 import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
 import type { OffsetBounds, TopicPartition } from '../record-source.ts'
-import { durableFile, readDurableEnd } from './durable-end.ts'
-import type { DurableEnd } from './durable-end.ts'
+import { durableFile, readDurableEnd, type DurableEnd } from './durable-end.ts'
 import { hasCode, listSegments, segmentFile } from './log-layout.ts'
 import { SegmentIndex } from './segment-index.ts'
 

@@ -13,8 +13,7 @@ import {
   verifyBatchChecksum,
 } from '../../record-batch/record-batch-header.ts'
 import type { TopicPartition } from '../record-source.ts'
-import type { DurableEnd } from './durable-end.ts'
-import { durableFile, tryReadDurableEnd } from './durable-end.ts'
+import { type DurableEnd, durableFile, tryReadDurableEnd } from './durable-end.ts'
 import { hasCode, listSegments, segmentFile, syncDirectory } from './log-layout.ts'
 
 const readBytes = 8 << 20

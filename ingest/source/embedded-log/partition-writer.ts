@@ -5,16 +5,18 @@
  */
 import { mkdir, open, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import type { Clock } from '../../../common/index.ts'
-import { UnavailableError, ValidationError, errorMessage } from '../../../common/index.ts'
+import {
+  type Clock,
+  UnavailableError,
+  ValidationError,
+  errorMessage,
+} from '../../../common/index.ts'
 import type { TopicPartition } from '../record-source.ts'
-import { durableFile, emptyDurableEnd, encodeDurableEnd } from './durable-end.ts'
-import type { DurableEnd } from './durable-end.ts'
+import { durableFile, emptyDurableEnd, encodeDurableEnd, type DurableEnd } from './durable-end.ts'
 import { listSegments, segmentFile, syncDirectory } from './log-layout.ts'
 import { recoverPartition } from './partition-recovery.ts'
 import { SegmentIndex } from './segment-index.ts'
-import { acquireWriterLock } from './writer-lock.ts'
-import type { WriterLock } from './writer-lock.ts'
+import { acquireWriterLock, type WriterLock } from './writer-lock.ts'
 
 export interface PartitionWriterSettings {
   /** A segment that has grown to this is closed. */

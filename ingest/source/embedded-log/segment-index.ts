@@ -3,8 +3,11 @@
  * walked once, and one entry is kept for about every 32 KiB.
  */
 import type { FileHandle } from 'node:fs/promises'
-import { batchHeaderBytes, peekBatchHeader } from '../../record-batch/record-batch-header.ts'
-import type { RecordSetOrigin } from '../../record-batch/record-batch-header.ts'
+import {
+  batchHeaderBytes,
+  peekBatchHeader,
+  type RecordSetOrigin,
+} from '../../record-batch/record-batch-header.ts'
 
 interface Entry {
   readonly baseOffset: bigint

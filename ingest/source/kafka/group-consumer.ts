@@ -3,11 +3,15 @@
  * anew with a fresh consumer, for a while. (kafkajs's own restart reuses a half-closed one.)
  */
 import type { Consumer, EachBatchHandler, Kafka } from 'kafkajs'
-import type { Clock, Logger } from '../../../common/index.ts'
-import { UnavailableError, errorMessage, isRetryable } from '../../../common/index.ts'
+import {
+  type Clock,
+  type Logger,
+  UnavailableError,
+  errorMessage,
+  isRetryable,
+} from '../../../common/index.ts'
 import type { TopicPartition } from '../record-source.ts'
-import { createKafkajsClient } from './kafka-connection.ts'
-import type { KafkaConnectionSettings } from './kafka-connection.ts'
+import { createKafkajsClient, type KafkaConnectionSettings } from './kafka-connection.ts'
 import { isCoordinatorStarting, kafkajsError } from './kafka-errors.ts'
 import { KafkaSockets } from './kafka-sockets.ts'
 

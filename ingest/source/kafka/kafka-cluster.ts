@@ -2,22 +2,35 @@
  * The cluster as a reader needs it: who leads which partition, topic ids, where partitions begin and
  * end. Metadata is cached until `refresh`, which callers use when a broker says it was wrong.
  */
-import type { Clock, Logger, Random, RetryPolicy } from '../../../common/index.ts'
 import {
+  type Clock,
+  type Logger,
+  type Random,
+  type RetryPolicy,
   AccessDeniedError,
   UnavailableError,
   UnsupportedError,
   errorMessage,
   withRetry,
 } from '../../../common/index.ts'
-import type { OffsetBounds, TopicDescription, TopicPartition } from '../record-source.ts'
-import { partitionKey } from '../record-source.ts'
-import { parseBrokerAddress } from './kafka-connection.ts'
-import type { KafkaConnectionSettings } from './kafka-connection.ts'
+import {
+  type OffsetBounds,
+  type TopicDescription,
+  type TopicPartition,
+  partitionKey,
+} from '../record-source.ts'
+import { parseBrokerAddress, type KafkaConnectionSettings } from './kafka-connection.ts'
 import { kafkaErrorCodes, missingTopicError, protocolCodeError } from './kafka-errors.ts'
 import { KafkaNode } from './kafka-node.ts'
-import { earliestTime, latestTime, listOffsetsRequest, metadataRequest } from './kafka-requests.ts'
-import type { ClusterMetadata, ListOffsetsTopic, TopicMetadata } from './kafka-requests.ts'
+import {
+  earliestTime,
+  latestTime,
+  listOffsetsRequest,
+  metadataRequest,
+  type ClusterMetadata,
+  type ListOffsetsTopic,
+  type TopicMetadata,
+} from './kafka-requests.ts'
 
 export interface KafkaClusterOptions {
   readonly connection: KafkaConnectionSettings

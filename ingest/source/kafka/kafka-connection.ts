@@ -4,8 +4,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import { Kafka, logLevel } from 'kafkajs'
 import type { ISocketFactory, RetryOptions, SASLOptions, logCreator } from 'kafkajs'
-import type { Logger } from '../../../common/index.ts'
-import { ValidationError } from '../../../common/index.ts'
+import { type Logger, ValidationError } from '../../../common/index.ts'
 
 export interface KafkaConnectionSettings {
   /** `host:port`, at least one. */

@@ -9,8 +9,8 @@ import {
   UnavailableError,
   UnsupportedError,
   errorMessage,
+  type ErrorFacts,
 } from '../../../common/index.ts'
-import type { ErrorFacts } from '../../../common/index.ts'
 
 /** Codes of partitions and topics (Kafka documentation, "Error Codes") that we tell apart. */
 export const kafkaErrorCodes = {

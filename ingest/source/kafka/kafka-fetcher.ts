@@ -5,18 +5,21 @@
  * by bytes. A record set belongs to the seek it was fetched for; one of an older seek or assignment is
  * dropped, which is what keeps records of an older assignment from following a newer one.
  */
-import type { Clock, Logger } from '../../../common/index.ts'
-import { UnavailableError, errorMessage, isRetryable } from '../../../common/index.ts'
+import {
+  type Clock,
+  type Logger,
+  UnavailableError,
+  errorMessage,
+  isRetryable,
+} from '../../../common/index.ts'
 import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
-import type { RecordBatch, TopicPartition } from '../record-source.ts'
-import { partitionKey } from '../record-source.ts'
+import { type RecordBatch, type TopicPartition, partitionKey } from '../record-source.ts'
 import { batchBytes, notAssignedError } from '../source-support.ts'
 import type { Wakeup } from '../wakeup.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { kafkaErrorCodes, protocolCodeError } from './kafka-errors.ts'
 import type { KafkaNode } from './kafka-node.ts'
-import { fetchRequest } from './kafka-requests.ts'
-import type { FetchLimits, FetchedPartition } from './kafka-requests.ts'
+import { fetchRequest, type FetchLimits, type FetchedPartition } from './kafka-requests.ts'
 import { recordSetEnd } from '../../record-batch/record-batch-header.ts'
 import { ByteArena } from '../../record-batch/byte-arena.ts'
 import { ColumnsPool } from '../../record-batch/record-columns.ts'

@@ -1,15 +1,17 @@
 /**
  * One broker: sends our own requests over kafkajs's connections to it.
  */
-import { UnavailableError, UnsupportedError } from '../../../common/index.ts'
-import type { Logger } from '../../../common/index.ts'
-import { kafkaDefaults, kafkajsLogCreator, kafkajsSasl } from './kafka-connection.ts'
-import type { KafkaConnectionSettings } from './kafka-connection.ts'
+import { UnavailableError, UnsupportedError, type Logger } from '../../../common/index.ts'
+import {
+  kafkaDefaults,
+  kafkajsLogCreator,
+  kafkajsSasl,
+  type KafkaConnectionSettings,
+} from './kafka-connection.ts'
 import { kafkajsError } from './kafka-errors.ts'
 import type { KafkaRequest } from './kafka-requests.ts'
 import { KafkaSockets } from './kafka-sockets.ts'
-import { createKafkajsBroker } from './kafkajs-internals.ts'
-import type { KafkajsBroker } from './kafkajs-internals.ts'
+import { createKafkajsBroker, type KafkajsBroker } from './kafkajs-internals.ts'
 
 export class KafkaNode {
   /** `host:port` */

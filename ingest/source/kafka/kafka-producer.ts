@@ -1,8 +1,8 @@
 /** `RecordProducer` and `TopicAdmin` over Kafka, by kafkajs. */
 import { Partitioners } from 'kafkajs'
 import type { Admin, IHeaders, Kafka, Message, Producer } from 'kafkajs'
-import type { Logger } from '../../../common/index.ts'
 import {
+  type Logger,
   AlreadyExistsError,
   NotFoundError,
   UnavailableError,
@@ -13,8 +13,7 @@ import {
 import type { RecordProducer, RecordToProduce, TopicAdmin, TopicDetails } from '../produce.ts'
 import { partitionKey } from '../record-source.ts'
 import { KafkaCluster } from './kafka-cluster.ts'
-import { createKafkajsClient } from './kafka-connection.ts'
-import type { KafkaConnectionSettings } from './kafka-connection.ts'
+import { createKafkajsClient, type KafkaConnectionSettings } from './kafka-connection.ts'
 import { kafkajsError, missingTopicError } from './kafka-errors.ts'
 import { kafkajsCompression, registerKafkajsCodecs } from './kafkajs-codecs.ts'
 import type { RecordCodec } from '../../record-batch/record-compression.ts'

@@ -4,16 +4,23 @@
  *
  * With a consumer group, members share the partitions; without one, this source reads them all.
  */
-import type { Clock, Logger, Random } from '../../../common/index.ts'
-import { ValidationError, silentLogger, systemClock, systemRandom } from '../../../common/index.ts'
-import type {
-  OffsetBounds,
-  PollResult,
-  RecordSource,
-  TopicDescription,
-  TopicPartition,
+import {
+  type Clock,
+  type Logger,
+  type Random,
+  ValidationError,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '../../../common/index.ts'
+import {
+  type OffsetBounds,
+  type PollResult,
+  type RecordSource,
+  type TopicDescription,
+  type TopicPartition,
+  partitionKey,
 } from '../record-source.ts'
-import { partitionKey } from '../record-source.ts'
 import { Wakeup } from '../wakeup.ts'
 import { GroupConsumer } from './group-consumer.ts'
 import { KafkaCluster } from './kafka-cluster.ts'

@@ -4,8 +4,11 @@
  */
 import { createRequire } from 'node:module'
 import { CompressionTypes } from 'kafkajs'
-import { loadRecordCompression } from '../../record-batch/record-compression.ts'
-import type { RecordCodec, RecordCompression } from '../../record-batch/record-compression.ts'
+import {
+  loadRecordCompression,
+  type RecordCodec,
+  type RecordCompression,
+} from '../../record-batch/record-compression.ts'
 
 interface KafkajsCodec {
   compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>

@@ -7,8 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { UnavailableError, silentLogger } from '../../../common/index.ts'
 import { KafkaNode } from './kafka-node.ts'
 import { metadataRequest } from './kafka-requests.ts'
-import { createKafkajsBroker } from './kafkajs-internals.ts'
-import type { KafkajsConnection } from './kafkajs-internals.ts'
+import { createKafkajsBroker, type KafkajsConnection } from './kafkajs-internals.ts'
 import { kafkajsCompression, registerKafkajsCodecs } from './kafkajs-codecs.ts'
 import { recordCodecs } from '../../record-batch/record-compression.ts'
 
@@ -18,7 +17,7 @@ describe('the inside of kafkajs that we lean on', () => {
   it('is of the version that was looked at', () => {
     const used = require('kafkajs/package.json') as { version: string }
     const wanted = JSON.parse(
-      readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+      readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
     ) as { dependencies: Record<string, string> }
     expect(used.version).toBe('2.2.4')
     expect(wanted.dependencies['kafkajs']).toBe('2.2.4')

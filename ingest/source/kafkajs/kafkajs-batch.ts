@@ -4,7 +4,7 @@
 import type { KafkaMessage } from 'kafkajs'
 import type { RecordBatch, TopicPartition } from '../record-source.ts'
 import { encodeHeaders } from '../../record-batch/record-batch-encoder.ts'
-import type { RecordHeader } from '../../record-batch/record-batch-encoder.ts'
+import type { RecordHeader } from '../record-header.ts'
 import { RecordColumns } from '../../record-batch/record-columns.ts'
 
 /** One batch per run of messages with the same kind of timestamp: almost always one. */

@@ -3,12 +3,14 @@
  * callers pull: a batch is held back in `eachBatch`, with heartbeats, until there is room for it.
  */
 import type { EachBatchPayload } from 'kafkajs'
-import type { RecordBatch, TopicPartition } from '../record-source.ts'
-import { partitionKey } from '../record-source.ts'
+import { type RecordBatch, type TopicPartition, partitionKey } from '../record-source.ts'
 import { batchBytes, notAssignedError } from '../source-support.ts'
 import type { Wakeup } from '../wakeup.ts'
-import { GroupConsumer } from '../kafka/group-consumer.ts'
-import type { GroupFetchLimits, GroupSettings } from '../kafka/group-consumer.ts'
+import {
+  GroupConsumer,
+  type GroupFetchLimits,
+  type GroupSettings,
+} from '../kafka/group-consumer.ts'
 import { emptyBatch, kafkajsBatches, splitBatch } from './kafkajs-batch.ts'
 
 export interface KafkajsConsumerOptions {

@@ -5,23 +5,30 @@
  * kafkajs itself jumps when the log has lost an offset, so every position is checked against the log's
  * bounds when it is sought and wherever records do not follow on.
  */
-import type { Clock, Logger, Random } from '../../../common/index.ts'
-import { ValidationError, silentLogger, systemClock, systemRandom } from '../../../common/index.ts'
+import {
+  type Clock,
+  type Logger,
+  type Random,
+  ValidationError,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '../../../common/index.ts'
 import { KafkaCluster } from '../kafka/kafka-cluster.ts'
 import type { KafkaConnectionSettings } from '../kafka/kafka-connection.ts'
 import { registerKafkajsCodecs } from '../kafka/kafkajs-codecs.ts'
 import { KafkajsConsumer } from './kafkajs-consumer.ts'
 import { TopicWatch } from '../kafka/topic-watch.ts'
 import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
-import type {
-  OffsetBounds,
-  PollResult,
-  RecordBatch,
-  RecordSource,
-  TopicDescription,
-  TopicPartition,
+import {
+  type OffsetBounds,
+  type PollResult,
+  type RecordBatch,
+  type RecordSource,
+  type TopicDescription,
+  type TopicPartition,
+  partitionKey,
 } from '../record-source.ts'
-import { partitionKey } from '../record-source.ts'
 import { Wakeup } from '../wakeup.ts'
 
 export interface KafkaJsSourceOptions {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { formatEntries } from './format-entries.ts'
-import { variableSource } from './interpolate.ts'
-import { parseStreamSettings } from '../ingest/settings/stream-document.ts'
+import { formatEntries, variableSource } from '../../settings/index.ts'
+import { parseStreamSettings } from './stream-document.ts'
 
 const text = `name: s
 input: {kafka: {seed_brokers: ["b:1"], topics: [t], sasl: [{mechanism: PLAIN, username: u, password: p}]}}

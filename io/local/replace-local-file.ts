@@ -6,9 +6,9 @@
  */
 import { type FileHandle, mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type Random, randomUuid } from './index.ts'
-import { temporaryPrefix, unlinkIfPresent } from '../io/local/durable-file.ts'
-import { toLakeError } from '../io/local/local-errors.ts'
+import { type Random, randomUuid } from '../../common/index.ts'
+import { temporaryPrefix, unlinkIfPresent } from './durable-file.ts'
+import { toLakeError } from './local-errors.ts'
 
 export interface LocalFileWriter {
   /** Appends; a failure is one of this machine. */

@@ -1,0 +1,49 @@
+/** catalog/format: the data structures of the Iceberg table spec: types, schemas, partition specs, transforms, values, table metadata. */
+export { formatTimestamp } from './calendar.ts'
+export {
+  type Namespace,
+  type TableIdentifier,
+  formatIdentifier,
+  formatNamespace,
+} from './identifiers.ts'
+export { parsePartitionBy } from './partition-by.ts'
+export { partitionKey } from './partition-key.ts'
+export { formatPartitionValue, formatValue } from './partition-path.ts'
+export { type PartitionTerm, firstPiece, joinTerms, parsePartitionTerm } from './partition-text.ts'
+export { partitionTypes } from './partition-types.ts'
+export { schemaFromJson } from './schema-json.ts'
+export { assignFreshIds, fieldById, fieldName, indexFields, validateSchema } from './schema.ts'
+export {
+  compareValues,
+  decodeValue,
+  encodeValue,
+  formatDecimal,
+  valueFromJson,
+} from './single-value.ts'
+export {
+  currentSchema,
+  currentSnapshot,
+  defaultPartitionSpec,
+  mainBranch,
+  partitionSpecById,
+  snapshotById,
+} from './table-metadata.ts'
+export { parseTableName } from './table-name.ts'
+export { formatTransform } from './transform-text.ts'
+export { applyTransform, transformResultType } from './transform.ts'
+export { formatType, isPrimitive, parsePrimitiveType } from './type-json.ts'
+export type {
+  DataFile,
+  ManifestEntry,
+  ManifestFile,
+  NestedField,
+  PartitionField,
+  PartitionSpec,
+  PrimitiveType,
+  Schema,
+  Snapshot,
+  TableMetadata,
+  Transform,
+  Type,
+  Value,
+} from './types.ts'

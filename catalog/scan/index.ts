@@ -1,0 +1,16 @@
+/** catalog/scan: which files a query has to read. */
+export { onlyReferencedFile } from './delete-index.ts'
+export type { ComparisonOperator, Expression } from './expression.ts'
+export { planScan } from './plan-scan.ts'
+export type { FileScanTask, ScanPlan, ScanRequest } from './scan.ts'
+export { snapshotByRef } from './snapshot-selection.ts'
+export {
+  type LiveFile,
+  type LiveRange,
+  type LiveRows,
+  type LiveState,
+  type StreamingLayer,
+  type StreamingPin,
+  type TableFreshness,
+  livePlaceColumns,
+} from './streaming-layer.ts'

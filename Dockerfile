@@ -2,8 +2,7 @@
 FROM node:20.20.2-bookworm-slim AS build
 WORKDIR /tidewater
 COPY package.json package-lock.json ./
-# Not `npm ci`: see scripts/with-dependencies.mjs. Versions and hashes are the lock file's all the same.
-RUN npm install --no-save --no-audit --no-fund --loglevel=error
+RUN npm ci --no-audit --no-fund --loglevel=error
 COPY . .
 RUN npm run build && npm prune --omit=dev --no-audit --no-fund
 

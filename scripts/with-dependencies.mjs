@@ -21,10 +21,8 @@ function run(command, args) {
 // npm writes this file last, so an install that was cut off does not count.
 if (!existsSync(join(root, 'node_modules', '.package-lock.json'))) {
   console.error('installing the locked dependencies ...')
-  // Not `npm ci`: it refuses a lock file without the optional binaries of other platforms, which is
-  // what npm writes where a registry does not serve them. Versions and hashes are the lock's here too.
   const quiet = ['--no-audit', '--no-fund', '--loglevel=error']
-  const status = run('npm', ['install', '--no-save', ...quiet])
+  const status = run('npm', ['ci', ...quiet])
   if (status !== 0) process.exit(status)
 }
 const [script = '', ...rest] = process.argv.slice(2)

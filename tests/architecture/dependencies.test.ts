@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { isProductFolder, readSources } from '../support/import-graph.ts'
 import { repositoryRoot } from '../support/services/paths.ts'
 
 interface Manifest {
@@ -14,9 +15,11 @@ interface Manifest {
 interface LockedPackage {
   readonly version?: string
   readonly integrity?: string
+  readonly resolved?: string
   readonly link?: boolean
   readonly hasInstallScript?: boolean
   readonly optional?: boolean
+  readonly optionalDependencies?: Readonly<Record<string, string>>
   readonly engines?: { readonly node?: string }
 }
 
@@ -50,6 +53,33 @@ describe('dependencies', () => {
       ([name, version]) => lock.packages[`node_modules/${name}`]?.version !== version,
     )
     expect(different).toEqual([])
+  })
+
+  it('are locked for every platform, so that `npm ci` works on each', () => {
+    const missing = locked.flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies)
+        .filter((name) => lockedPathOf(name, path) === undefined)
+        .map((name) => `${path} -> ${name}`),
+    )
+    expect(missing).toEqual([])
+    // The rule looks at something: the packages with a binary for each platform.
+    const platforms = locked.filter(([, each]) => each.optional === true)
+    expect(platforms.length).toBeGreaterThan(100)
+  })
+
+  it('are locked without the address of a registry', () => {
+    const bound = locked.filter(([, each]) => each.resolved !== undefined)
+    expect(bound.map(([path]) => path)).toEqual([])
+  })
+
+  it('of the package are each imported by product code', () => {
+    const imported = new Set(
+      readSources()
+        .filter((source) => isProductFolder(source.topFolder) && !source.isTest)
+        .flatMap((source) => source.imports.map(({ packageName }) => packageName)),
+    )
+    const idle = Object.keys(manifest.dependencies).filter((name) => !imported.has(name))
+    expect(idle).toEqual([])
   })
 
   it('run no unknown script while they are installed', () => {
@@ -99,6 +129,15 @@ describe('the least Node', () => {
     }
   })
 })
+
+/** Where Node looks for a package that the package at `from` asks for: beside it, then further up. */
+function lockedPathOf(name: string, from: string): string | undefined {
+  for (let folder = from; ; folder = folder.slice(0, folder.lastIndexOf('node_modules/'))) {
+    const path = `${folder === '' || folder.endsWith('/') ? folder : `${folder}/`}node_modules/${name}`
+    if (lock.packages[path] !== undefined) return path
+    if (folder === '') return undefined
+  }
+}
 
 function readJson(name: string): unknown {
   return JSON.parse(readFileSync(join(repositoryRoot, name), 'utf8'))

@@ -11,9 +11,10 @@ ENV NODE_ENV=production
 WORKDIR /lake
 COPY --from=build /tidewater/package.json /tidewater/package.json
 COPY --from=build /tidewater/node_modules /tidewater/node_modules
+COPY --from=build /tidewater/bin/tide.mjs /tidewater/bin/tide.mjs
 COPY --from=build /tidewater/dist /tidewater/dist
-RUN chmod +x /tidewater/dist/bin/tide.js && ln -s /tidewater/dist/bin/tide.js /usr/local/bin/tide
+RUN chmod +x /tidewater/bin/tide.mjs && ln -s /tidewater/bin/tide.mjs /usr/local/bin/tide
 USER node
 EXPOSE 8181
-ENTRYPOINT ["node", "/tidewater/dist/bin/tide.js"]
+ENTRYPOINT ["node", "/tidewater/bin/tide.mjs"]
 CMD ["serve"]

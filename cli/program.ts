@@ -1,5 +1,6 @@
 /** The tree of commands. Each command's work is loaded when it runs, so help and version stay quick. */
 import { Command, CommanderError } from 'commander'
+import { addCompletion } from './commands/completion/completion.ts'
 import { addDemo } from './commands/demo/demo.ts'
 import { addDev } from './commands/dev/dev.ts'
 import { addDoctor } from './commands/doctor/doctor.ts'
@@ -10,8 +11,11 @@ import { addSql, withDoubleDashes } from './commands/sql/sql.ts'
 import { addStream } from './commands/stream/stream.ts'
 import { addTable } from './commands/table/table.ts'
 import { addTopic } from './commands/topic/topic.ts'
+import { choiceOption } from './frame/choice-option.ts'
 import type { CliContext, GlobalOptions } from './frame/context.ts'
 import { exitCodes } from './frame/failure.ts'
+import { logFormats, logLevels } from './frame/logging.ts'
+import { outputFormats } from './frame/output.ts'
 import { packageVersion } from './frame/version.ts'
 
 /** Runs the command that `args` name; returns the exit code, throws what the command throws. */
@@ -40,9 +44,21 @@ export function buildProgram(context: CliContext): Command {
     .option('--uri <url>', 'an Iceberg REST catalog (catalog.uri)')
     .option('--set <path=value>', 'set any key of the settings; repeatable', collect, [])
     .option('--env-file <file>', 'read NAME=value lines; the real environment goes first')
-    .option('-o, --output <format>', 'table|wide|json|jsonl|csv|markdown', collect, [])
-    .option('--log-level <level>', 'debug|info|warn|error|silent (default info)')
-    .option('--log-format <format>', 'text|json (default: text on a terminal)')
+    .addOption(
+      choiceOption('-o, --output <format>', 'how results are printed', outputFormats)
+        .argParser(collect)
+        .default([]),
+    )
+    .addOption(
+      choiceOption('--log-level <level>', 'log this level and above (default info)', logLevels),
+    )
+    .addOption(
+      choiceOption(
+        '--log-format <format>',
+        'how logs are printed (default: text on a terminal)',
+        logFormats,
+      ),
+    )
     .option('--debug', 'debug logs, and the stack of a failure')
     .showSuggestionAfterError()
     .showHelpAfterError('(tide <command> --help shows the flags)')
@@ -58,6 +74,7 @@ export function buildProgram(context: CliContext): Command {
     addTopic,
     addTable,
     addModels,
+    addCompletion,
   ]) {
     add(program, context)
   }

@@ -147,7 +147,7 @@ describe('tide init', () => {
   it('knows its templates', async () => {
     const made = await tide('init shop')
     expect(made.code).toBe(0)
-    expect(made.stderr).toContain('cd shop && tide dev')
+    expect(made.stderr).toContain('cd shop && npx tide dev')
     // The default runs with nothing else installed.
     expect(await readFile(join(directory, 'shop/streams/events.yaml'), 'utf8')).toContain(
       'embedded:',

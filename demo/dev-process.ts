@@ -18,7 +18,7 @@ export class DevProcess {
 
   constructor(project: DemoProject) {
     const command = ['dev', '--project', project.directory, '--port', '0', '--log-level', 'warn']
-    const child = spawn(process.execPath, [...process.execArgv, tideProgram, ...command], {
+    const child = spawn(process.execPath, [tideProgram, ...command], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: foreignSettingsRemoved(environmentEntries()),
     })

@@ -7,7 +7,6 @@ import { type DemoSession, recordsOf } from './demo-session.ts'
 import { grouped } from './judge-books.ts'
 import type { LakeFiles } from './lake-books.ts'
 import type { ReplayOutcome } from './replay-and-kill.ts'
-import { tideProgram } from './sink-process.ts'
 
 export function reportFigures(
   reporter: DemoReporter,
@@ -83,9 +82,7 @@ export function reportPlaces(
     const near = relative(from, path)
     return near.startsWith('..') ? path : near || '.'
   }
-  const isSource = tideProgram.endsWith('.ts')
-  const program = isSource ? `npx tsx ${quotedWord(shown(tideProgram))}` : 'tide'
-  const tide = `${program} --config ${quotedWord(shown(join(directory, 'tidewater.yaml')))}`
+  const tide = `npx tide --config ${quotedWord(shown(join(directory, 'tidewater.yaml')))}`
   reporter.section('Look further')
   reporter.fact('project', shown(directory), 'tidewater.yaml, streams/, models/, snapshots/')
   reporter.fact('table', table.metadata.location)

@@ -6,9 +6,9 @@ import type { DemoProject } from './demo-project.ts'
 
 const outputCharactersMax = 16_384
 
-/** bin/tide.ts in a clone, dist/bin/tide.js when compiled. */
+/** The launcher bin/tide.mjs in a clone, dist/bin/tide.js when compiled. */
 export const tideProgram = fileURLToPath(
-  new URL(`../bin/tide${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+  new URL(`../bin/tide${import.meta.url.endsWith('.ts') ? '.mjs' : '.js'}`, import.meta.url),
 )
 
 export class SinkProcess {
@@ -27,8 +27,7 @@ export class SinkProcess {
     const command = ['stream', 'run', project.streamFile, '--work-dir', project.workDirectory]
     const until = untilLatest ? ['--until', 'latest'] : []
     const globals = ['--config', project.lakeFile, '--log-level', 'warn']
-    // The same runtime flags, so that a clone's process loads TypeScript as this one does.
-    const args = [...process.execArgv, tideProgram, ...globals, ...command, ...until]
+    const args = [tideProgram, ...globals, ...command, ...until]
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: foreignSettingsRemoved(environmentEntries()),

@@ -9,6 +9,7 @@ import {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 export type LogFormat = 'text' | 'json'
+export const logFormats: readonly LogFormat[] = ['text', 'json']
 export const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 
 const weights: Readonly<Record<LogLevel, number>> = {

@@ -143,7 +143,7 @@ describe('docker-compose.yml', () => {
         new RegExp(`^node sales\\.mjs ${topic} .* tide topic produce ${topic} `),
       )
     }
-    expect(dockerfile).toContain('ln -s /tidewater/dist/bin/tide.js /usr/local/bin/tide')
+    expect(dockerfile).toContain('ln -s /tidewater/bin/tide.mjs /usr/local/bin/tide')
   })
 
   it('gives tide settings that tide understands', () => {
@@ -187,7 +187,7 @@ describe('Dockerfile', () => {
     const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map((match) => match[1])
     expect(bases).toHaveLength(2)
     for (const base of bases) expect(base).toMatch(pinnedTag)
-    expect(dockerfile).toMatch(/^RUN npm install --no-save /m)
+    expect(dockerfile).toMatch(/^RUN npm ci /m)
     expect(dockerfile).toMatch(/^USER node$/m)
   })
 

@@ -124,7 +124,7 @@ describe('the demo on a slice', () => {
   })
 
   it('names commands that work', async () => {
-    const commands = first.text.split('\n').filter((line) => line.startsWith('  npx tsx '))
+    const commands = first.text.split('\n').filter((line) => line.startsWith('  npx tide '))
     expect(commands).toHaveLength(4)
     for (const command of commands) {
       const child = spawn('bash', ['-c', command], { cwd: repositoryRoot, stdio: 'ignore' })

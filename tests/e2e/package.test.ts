@@ -107,10 +107,16 @@ describe('the tarball', () => {
   it('holds the compiled package and nothing else', () => {
     const paths = packed.files.map((file) => file.path)
     expect(paths).toEqual(
-      expect.arrayContaining(['README.md', 'LICENSE', 'dist/bin/tide.js', 'dist/app/index.d.ts']),
+      expect.arrayContaining([
+        'README.md',
+        'LICENSE',
+        'bin/tide.mjs',
+        'dist/bin/tide.js',
+        'dist/app/index.d.ts',
+      ]),
     )
     const others = paths.filter((path) => !/^dist\/.*\.(js|d\.ts|parquet)$/.test(path)).sort()
-    expect(others).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
+    expect(others).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'bin/tide.mjs', 'package.json'])
     expect(paths.filter((path) => /\.test\.|^dist\/(tests|scripts|bench)\//.test(path))).toEqual([])
     expect(packed.size).toBeLessThan(tarballBytesMax)
   })

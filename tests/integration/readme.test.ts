@@ -102,10 +102,15 @@ describe.skipIf(!hasParts)('README.md', () => {
       }
       return
     }
+    if (command === 'npm run build') {
+      // What `npm pack` does first, and what the launcher then runs instead of the sources.
+      expect(await text('package.json')).toContain('"prepack": "npm run build"')
+      return
+    }
     if (command.startsWith('npx tsx bench/')) return bench(command)
     if (command === 'npm install') {
       // What the two commands do themselves, in every fresh clone.
-      expect(await text('scripts/with-dependencies.mjs')).toContain("run('npm', ['install',")
+      expect(await text('scripts/with-dependencies.mjs')).toContain("run('npm', ['ci',")
       return
     }
     const compose = /^docker compose up --detach --wait (.+)$/.exec(command)
@@ -235,23 +240,26 @@ describe.skipIf(!hasParts)('README.md', () => {
     }
 
   const expected: Readonly<Record<string, (outcome: CommandOutcome) => void | Promise<void>>> = {
-    [`alias tide="node --import '$PWD/node_modules/tsx/dist/loader.mjs' '$PWD/bin/tide.ts'"`]:
-      contains(/^$/),
-    'tide init shop --template kafka-json': contains(
+    'tide() { npx tide "$@"; }': contains(/^$/),
+    'eval "$(npx tide completion bash)"': async () => {
+      expect((await session.run('complete -p tide')).stdout).toBe('complete -F _tide tide\n')
+    },
+    'npx tide completion --help': contains('zsh', 'fish'),
+    'npx tide init shop --template kafka-json': contains(
       'shop/tidewater.yaml',
       'shop/streams/events.yaml',
     ),
     'cd shop': contains(/^$/),
-    'tide topic create events --partitions 4': contains(/events/),
-    'tide doctor --create-bucket': (outcome) => {
+    'npx tide topic create events --partitions 4': contains(/events/),
+    'npx tide doctor --create-bucket': (outcome) => {
       contains(/ok +bucket: created lake/, /topic events: 4 partitions/)(outcome)
       expect(outcome.stdout).not.toMatch(/^(fail|warn)/m)
     },
-    "tide topic produce events <<'RECORDS'": ({ stderr }) => {
+    "npx tide topic produce events <<'RECORDS'": ({ stderr }) => {
       expect(stderr).toBe('produced 4 records to events\n')
     },
-    'tide stream lint': ({ stderr }) => expect(stderr).toMatch(/^2 files checked, no fault$/m),
-    'tide stream run streams/events.yaml --until latest': ({ stdout, stderr }) => {
+    'npx tide stream lint': ({ stderr }) => expect(stderr).toMatch(/^2 files checked, no fault$/m),
+    'npx tide stream run streams/events.yaml --until latest': ({ stdout, stderr }) => {
       const [titles = '', row = ''] = stdout.split('\n').map((line) => line.trim())
       const cells = row.split(/ {2,}/)
       const cell = (title: string): string | undefined =>
@@ -259,26 +267,23 @@ describe.skipIf(!hasParts)('README.md', () => {
       expect([cell('RECORDS'), cell('ROWS'), cell('DEAD-LETTERS')], stdout).toEqual(['4', '3', '1'])
       expect(stderr).toContain('id: long, because most of its values are')
     },
-    [`tide sql -c 'SELECT "user", id, amount FROM web.events ORDER BY ts'`]: contains(
+    [`npx tide sql -c 'SELECT "user", id, amount FROM web.events ORDER BY ts'`]: contains(
       /ada .* 1 .*12\.5[\s\S]*alan .* 3 .* 7 [\s\S]*grace .* 9007199254740993 .*0\.1/,
       /^3 rows/m,
     ),
-    [`tide sql -c 'SELECT "offset", error, decode(value) AS value FROM web.events__dlq'`]: contains(
-      'expected an integer, found a string: field id',
-      '"four"',
-      /^1 row\b/m,
-    ),
-    [`tide sql -c 'SELECT snapshot_id, operation, committed_at FROM web."events$snapshots"'`]:
+    [`npx tide sql -c 'SELECT "offset", error, decode(value) AS value FROM web.events__dlq'`]:
+      contains('expected an integer, found a string: field id', '"four"', /^1 row\b/m),
+    [`npx tide sql -c 'SELECT snapshot_id, operation, committed_at FROM web."events$snapshots"'`]:
       contains(/\d{10,} .*append/, /^1 row\b/m),
-    'tide stream status streams/events.yaml': contains(/^events +web\.events +4 +0 +3 /m),
-    'tide table files web.events': contains(
+    'npx tide stream status streams/events.yaml': contains(/^events +web\.events +4 +0 +3 /m),
+    'npx tide table files web.events': contains(
       'ts_day=2024-05-01',
       /s3:\/\/lake\/warehouse\/.*parquet/,
     ),
     'kill %1; wait': async () => {
       await expect(fetch(`http://127.0.0.1:${catalogPort}/v1/config`)).rejects.toThrow()
     },
-    'tide table describe web.events': async ({ stdout }) => {
+    'npx tide table describe web.events': async ({ stdout }) => {
       const metadataLocation = /s3:\/\/\S+\.metadata\.json/.exec(stdout)?.[0] ?? 'not shown'
       for (const reader of tableReaders) {
         const summary = await tableSummary(reader, { metadataLocation }, { s3: s3(), sums: ['id'] })
@@ -287,44 +292,44 @@ describe.skipIf(!hasParts)('README.md', () => {
     },
     "cat > models/sources.yml <<'YML'": contains(/^$/),
     "cat > models/daily_revenue.sql <<'SQL'": contains(/^$/),
-    'tide build': contains(
+    'npx tide build': contains(
       /daily_revenue +model +success +1 /,
       /events_per_minute +model +success/,
     ),
-    "tide sql -c 'SELECT day, revenue, orders FROM models.daily_revenue'": contains(
+    "npx tide sql -c 'SELECT day, revenue, orders FROM models.daily_revenue'": contains(
       /2024-05-01 00:00:00\+00 │ +19\.6 │ +3 │/,
       /^1 row\b/m,
     ),
-    [`echo '{"id":4,"ts":"2024-05-01T12:00:00Z","user":"barbara","amount":30}' | tide topic produce events`]:
+    [`echo '{"id":4,"ts":"2024-05-01T12:00:00Z","user":"barbara","amount":30}' | npx tide topic produce events`]:
       ({ stderr }) => expect(stderr).toBe('produced 1 records to events\n'),
-    'tide table health web.events': contains(/^files +(true|false) +2 files/m, /^snapshots /m),
-    'tide table rewrite-data-files web.events --option min-input-files=2': async (outcome) => {
+    'npx tide table health web.events': contains(/^files +(true|false) +2 files/m, /^snapshots /m),
+    'npx tide table rewrite-data-files web.events --option min-input-files=2': async (outcome) => {
       contains(/2/)(outcome)
-      const { stdout } = await session.run('tide table files web.events')
+      const { stdout } = await session.run('npx tide table files web.events')
       expect(stdout.match(/parquet/g)).toHaveLength(1)
     },
-    'tide table expire-snapshots web.events --older-than 1h --retain-last 5':
+    'npx tide table expire-snapshots web.events --older-than 1h --retain-last 5':
       contains(/expired_snapshots +0/),
-    'tide stream replay events --to-earliest --into fix --execute': contains(
+    'npx tide stream replay events --to-earliest --into fix --execute': contains(
       /records +5/,
       /rows +4/,
       /dead_letters +1/,
     ),
-    'tide table diff web.events --branch fix': contains(
+    'npx tide table diff web.events --branch fix': contains(
       /same +4/,
       /only_base +0/,
       /only_branch +0/,
       /differing +0/,
     ),
-    'tide table publish web.events --branch fix': contains(/changed +true/),
+    'npx tide table publish web.events --branch fix': contains(/changed +true/),
   }
 
   /** What a reader sees at the latest after this; the programs before it are still at work. */
   const soonMs = 45_000
   const expectedSoon: typeof expected = {
-    [`tide sql --server http://127.0.0.1:8181 -c 'SELECT "user", id, amount FROM web.events ORDER BY ts'`]:
+    [`npx tide sql --server http://127.0.0.1:8181 -c 'SELECT "user", id, amount FROM web.events ORDER BY ts'`]:
       contains(/ada [\s\S]*barbara .* 4 .* 30 [\s\S]*alan/, /^4 rows .* and live to events\/0@/m),
-    [`tide sql --server http://127.0.0.1:8181 -c 'SELECT day, revenue, orders FROM models.daily_revenue'`]:
+    [`npx tide sql --server http://127.0.0.1:8181 -c 'SELECT day, revenue, orders FROM models.daily_revenue'`]:
       contains(/2024-05-01 00:00:00\+00 │ +49\.6 │ +4 │/),
     [`curl --silent http://127.0.0.1:8181/query --data-binary 'SELECT count(*) AS orders, sum(amount) AS revenue FROM web.events'`]:
       contains(/\{"orders":4,"revenue":49\.6\}/),

@@ -52,7 +52,7 @@ output:
       interval: 2s
 `
 
-const kafkaEnvironment = `# Copy to .env and run: tide --env-file .env stream run
+const kafkaEnvironment = `# Copy to .env and run: npx tide --env-file .env stream run
 KAFKA_BROKERS=127.0.0.1:9092
 S3_ENDPOINT=http://127.0.0.1:9000
 S3_ACCESS_KEY_ID=minioadmin
@@ -60,7 +60,7 @@ S3_SECRET_ACCESS_KEY=minioadmin
 # A secret may also lie in a file: S3_SECRET_ACCESS_KEY_FILE=/run/secrets/s3
 `
 
-const embeddedEnvironment = `# Copy to .env and run: tide --env-file .env stream run
+const embeddedEnvironment = `# Copy to .env and run: npx tide --env-file .env stream run
 # TIDEWATER_CATALOG__WAREHOUSE=/data/warehouse
 `
 
@@ -77,22 +77,22 @@ FROM {{ source('web', 'events') }}
 GROUP BY ALL
 `
 
-const produceCommand = `echo '{"id": 1, "ts": "2026-01-01T00:00:00Z"}' | tide topic produce events --create`
+const produceCommand = `echo '{"id": 1, "ts": "2026-01-01T00:00:00Z"}' | npx tide topic produce events --create`
 
 const embeddedReadme = `${readmeHead()}
 Everything in one process: the streams, upkeep of tables, models by their cron, the catalog and SQL over
 HTTP on 127.0.0.1:8181. \`Ctrl-C\` commits what was read.
 
 \`\`\`sh
-tide dev
+npx tide dev
 \`\`\`
 
 In another terminal:
 
 \`\`\`sh
 ${produceCommand}
-tide sql --server http://127.0.0.1:8181 -c 'SELECT count(*) FROM web.events'
-tide sql --server http://127.0.0.1:8181 -c 'SELECT * FROM models.events_per_minute'
+npx tide sql --server http://127.0.0.1:8181 -c 'SELECT count(*) FROM web.events'
+npx tide sql --server http://127.0.0.1:8181 -c 'SELECT * FROM models.events_per_minute'
 \`\`\`
 
 Or step by step, without the process:
@@ -118,13 +118,13 @@ function readmeHead(): string {
 
 function readmeSteps(produce: string): string {
   return `\`\`\`sh
-tide doctor                                        # settings, log and store, each with its fix
-tide stream lint                                   # every YAML file, with file:line:col
+npx tide doctor                                        # settings, log and store, each with its fix
+npx tide stream lint                                   # every YAML file, with file:line:col
 ${produce}
-tide stream run streams/events.yaml --until latest # drain to the end, commit, exit 0
-tide sql -c 'SELECT count(*) FROM web.events'
-tide build                                         # the models
-tide table snapshots web.events
+npx tide stream run streams/events.yaml --until latest # drain to the end, commit, exit 0
+npx tide sql -c 'SELECT count(*) FROM web.events'
+npx tide build                                         # the models
+npx tide table snapshots web.events
 \`\`\`
 `
 }

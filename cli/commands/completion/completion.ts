@@ -31,15 +31,13 @@ It completes the command "tide". Where that is called as "npx tide", add a funct
   bash, zsh   tide() { npx tide "$@"; }
   fish        function tide; npx tide $argv; end`
 
-export function addCompletion(program: Command, context: CliContext): void {
-  program
-    .command('completion')
-    .description('print the script that completes commands, flags and values in a shell')
+export function defineCompletion(completion: Command, context: CliContext): void {
+  completion
     .addArgument(new Argument('<shell>', 'the shell').choices(shells))
     .addHelpText('after', installation)
     .action(async (shell: Shell) => {
       const { readCommandTree } = await import('./command-tree.ts')
       const script = await scripts[shell]()
-      context.write(script(readCommandTree(program)))
+      context.write(script(readCommandTree(completion.parent ?? completion)))
     })
 }

@@ -1,4 +1,5 @@
 /** The flags of the model verbs, checked, and the project that they are about. */
+import type { Command } from 'commander'
 import { dirname, resolve } from 'node:path'
 import { openBatchJobs, type LakeBatchJobs } from '../../../app/index.ts'
 import { findLakeFile } from '../../../app/settings/index.ts'
@@ -65,4 +66,18 @@ export function windowOf({
   const { startMs = Number.NEGATIVE_INFINITY, endMs = Number.POSITIVE_INFINITY } = window
   if (startMs < endMs) return window
   throw new UsageError('--event-time-start must lie before --event-time-end')
+}
+
+/** The flags of every command that works on a selection of models. */
+export function selectionFlags(command: Command): Command {
+  return projectFlag(command)
+    .option('-s, --select <words...>', 'names, +m, m+, tag:, path:, config.materialized:')
+    .option('--exclude <words...>', 'the same words, left out')
+}
+
+export function projectFlag(command: Command): Command {
+  return command.option(
+    '--project-dir <dir>',
+    'where models/ lies (default: beside tidewater.yaml)',
+  )
 }

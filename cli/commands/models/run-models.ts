@@ -1,4 +1,5 @@
 /** `tide build`, `run`, `test`, `snapshot` and `retry`: a line per node as it ends, a table of all at the end. */
+import type { Command } from 'commander'
 import {
   type RunOptions,
   dataTests,
@@ -16,7 +17,9 @@ import {
   type ModelFlags,
   openJobs,
   projectDirectory,
+  projectFlag,
   selection,
+  selectionFlags,
   threadsOf,
   windowOf,
 } from './model-flags.ts'
@@ -25,7 +28,28 @@ import type { Report, Row } from '../../frame/output.ts'
 
 type Verb = RunOptions['verb']
 
-export async function runModels(
+/** The flags of `verb`, on the command of that name. */
+export function defineVerb(command: Command, context: CliContext, verb: Verb): void {
+  selectionFlags(command)
+    .option('--threads <n>', 'models at a time (default 1)')
+    .option('--vars <yaml>', "what var('name') gives, such as '{day: 2024-01-01}'")
+  if (verb !== 'test') {
+    command.option('-f, --full-refresh', 'compute everything again')
+    if (verb !== 'run') command.option('--discard-history', 'of snapshots too, for good')
+  }
+  if (verb === 'build' || verb === 'run') {
+    command
+      .option('--event-time-start <time>', 'intervals from this time on, done or not')
+      .option('--event-time-end <time>', 'intervals before this time')
+  }
+  command.action((flags: ModelFlags) => runModels(context, verb, flags))
+}
+
+export function defineRetry(retry: Command, context: CliContext): void {
+  projectFlag(retry).action((flags: ModelFlags) => retryModels(context, flags))
+}
+
+async function runModels(
   context: CliContext,
   verb: Verb,
   flags: ModelFlags,
@@ -55,7 +79,7 @@ export async function runModels(
 }
 
 /** The failed nodes of the last run and what was not run because of them, with that run's flags. */
-export async function retryModels(context: CliContext, flags: ModelFlags): Promise<void> {
+async function retryModels(context: CliContext, flags: ModelFlags): Promise<void> {
   const last = await readRunResults(projectDirectory(context, flags))
   if (last.failed.length === 0) {
     context.note('nothing failed in the last run')

@@ -1,12 +1,21 @@
 /** `tide schedule`: models as their cron says, until somebody stops it. */
+import type { Command } from 'commander'
 import { selectModels } from '../../../batch-jobs/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { SilentFailure, UsageError } from '../../frame/failure.ts'
-import { type ModelFlags, openJobs, selection, threadsOf } from './model-flags.ts'
+import { type ModelFlags, openJobs, selection, selectionFlags, threadsOf } from './model-flags.ts'
 import { noModels, nothingChosen } from '../../frame/nothing-chosen.ts'
 import { note, resultsReport } from './run-models.ts'
 
-export async function runSchedule(context: CliContext, flags: ModelFlags): Promise<void> {
+export function defineSchedule(schedule: Command, context: CliContext): void {
+  selectionFlags(schedule)
+    .option('--once', 'run what is due now, then exit')
+    .option('--threads <n>', 'models at a time (default 1)')
+    .option('--vars <yaml>', "what var('name') gives")
+    .action((flags: ModelFlags) => runSchedule(context, flags))
+}
+
+async function runSchedule(context: CliContext, flags: ModelFlags): Promise<void> {
   const threads = threadsOf(flags)
   const jobs = await openJobs(context, flags)
   const scheduler = jobs.scheduler({

@@ -1,10 +1,18 @@
 /** `tide stream dry-run`: everything up to the first write. */
+import type { Command } from 'commander'
 import { sampleStream } from '../../../app/index.ts'
 import { formatIdentifier } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import type { Row } from '../../frame/output.ts'
 
-export async function dryRunStreams(context: CliContext, named: readonly string[]): Promise<void> {
+export function defineDryRun(dryRun: Command, context: CliContext): void {
+  dryRun
+    .description('connect, read a sample, say what run would do; nothing is committed')
+    .argument('[files...]', 'files or directories (default: streams/)')
+    .action((files: readonly string[]) => dryRunStreams(context, files))
+}
+
+async function dryRunStreams(context: CliContext, named: readonly string[]): Promise<void> {
   const streams = await context.loadStreams(await context.streamFiles(named), 'fill')
   const lake = await context.openLake(named)
   for (const { settings } of streams) {

@@ -1,4 +1,5 @@
 /** `tide stream echo`: the settings that hold, as YAML that could be written back. */
+import type { Command } from 'commander'
 import { type LakeSettings, findLakeFile } from '../../../app/settings/index.ts'
 import {
   type Loaded,
@@ -9,7 +10,17 @@ import {
 } from '../../../settings/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 
-export async function echoSettings(
+export function defineEcho(echo: Command, context: CliContext): void {
+  echo
+    .description('print the settings that hold after files, environment and flags, secrets masked')
+    .argument('[files...]', 'files or directories (default: tidewater.yaml and streams/)')
+    .option('--origin', 'say for each value where it comes from')
+    .action((files: readonly string[], { origin }: { readonly origin?: boolean }) =>
+      echoSettings(context, files, origin === true),
+    )
+}
+
+async function echoSettings(
   context: CliContext,
   named: readonly string[],
   withOrigin: boolean,

@@ -1,4 +1,5 @@
 /** `tide stream lint`: the loader of `run` itself, over every file, plus what only several files show. */
+import type { Command } from 'commander'
 import { basename } from 'node:path'
 import { formatIdentifier } from '../../../catalog/format/index.ts'
 import { findLakeFile } from '../../../app/settings/index.ts'
@@ -25,7 +26,14 @@ const honouredProperties: readonly RegExp[] = [
 ]
 
 /** Prints one line per fault; throws SilentFailure (exit 1) when there is one. */
-export async function lintFiles(context: CliContext, named: readonly string[]): Promise<void> {
+export function defineLint(lint: Command, context: CliContext): void {
+  lint
+    .description('check settings as run reads them; exit 1 on any fault')
+    .argument('[files...]', 'files or directories (default: tidewater.yaml and streams/)')
+    .action((files: readonly string[]) => lintFiles(context, files))
+}
+
+async function lintFiles(context: CliContext, named: readonly string[]): Promise<void> {
   const isLakeFile = (file: string): boolean => /^tidewater\.ya?ml$/.test(basename(file))
   const lakeFile = findLakeFile(context.directory, context.configFile)
   const streamNames = named.filter((name) => !isLakeFile(name))

@@ -1,8 +1,16 @@
 /** `tide stream ls`: which streams a project has. */
+import type { Command } from 'commander'
 import { formatIdentifier } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 
-export async function listStreams(context: CliContext, named: readonly string[]): Promise<void> {
+export function defineLs(ls: Command, context: CliContext): void {
+  ls.alias('list')
+    .description('list the streams of the project')
+    .argument('[files...]', 'files or directories (default: streams/)')
+    .action((files: readonly string[]) => listStreams(context, files))
+}
+
+async function listStreams(context: CliContext, named: readonly string[]): Promise<void> {
   const streams = await context.loadStreams(await context.streamFiles(named))
   await context.print({
     columns: [

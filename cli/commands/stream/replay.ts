@@ -1,4 +1,6 @@
 /** `tide stream replay`: a range of the log read again into a branch of the stream's table. */
+import { collect } from '../../frame/collect.ts'
+import type { Command } from 'commander'
 import { resolve } from 'node:path'
 import {
   executeReplay,
@@ -12,9 +14,9 @@ import { parseTime } from '../../../settings/index.ts'
 import { parseOffsetPlace } from '../../../replay/index.ts'
 import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { UsageError, fromFlags } from '../../frame/failure.ts'
-import { printDiff } from '../table/publish.ts'
+import { printDiff } from '../table/diff.ts'
 
-export interface ReplayFlags {
+interface ReplayFlags {
   readonly toEarliest?: boolean
   readonly toOffset?: readonly string[]
   readonly toDatetime?: string
@@ -27,11 +29,24 @@ export interface ReplayFlags {
   readonly workDir?: string
 }
 
-export async function replayStream(
-  context: CliContext,
-  name: string,
-  flags: ReplayFlags,
-): Promise<void> {
+export function defineReplay(replay: Command, context: CliContext): void {
+  replay
+    .description('read a range of the log again into a branch; a dry run unless --execute')
+    .argument('<name>', 'the stream, by name or by file')
+    .option('--to-earliest', 'from the first record that the log still has')
+    .option('--to-offset <T:P=N>', 'from this offset of this partition; repeatable', collect)
+    .option('--to-datetime <time>', 'from the first record at or after this time')
+    .option('--until <end>', 'latest (what the table holds), a time, or T:P=N; repeatable', collect)
+    .requiredOption('--into <branch>', 'the branch that receives the rows')
+    .option('--dry-run', 'say what would be read and exchanged (the default)')
+    .option('--execute', 'make the branch, or go on where an earlier run stopped')
+    .option('--diff', 'then show the rows that differ')
+    .option('--restart', 'drop the branch of an earlier replay and start again')
+    .option('--work-dir <dir>', 'spool files go here (default: the system temporary directory)')
+    .action((name: string, flags: ReplayFlags) => replayStream(context, name, flags))
+}
+
+async function replayStream(context: CliContext, name: string, flags: ReplayFlags): Promise<void> {
   const request = requestOf(flags)
   const stream = await findStream(context, name)
   const lake = await context.openLake([stream.file])

@@ -1,4 +1,5 @@
 /** `tide stream run`: streams side by side in one process, with progress and one summary. */
+import type { Command } from 'commander'
 import { resolve } from 'node:path'
 import { type Lake, runLakeStream, runMaintenance, tablesOf } from '../../../app/index.ts'
 import type { StreamProgress, StreamRunResult } from '../../../ingest/index.ts'
@@ -8,7 +9,7 @@ import { UsageError } from '../../frame/failure.ts'
 import type { Row } from '../../frame/output.ts'
 import { refuseTwins } from '../../frame/refuse-twins.ts'
 
-export interface StreamRunFlags {
+interface StreamRunFlags {
   readonly until?: string
   readonly workDir?: string
 }
@@ -16,7 +17,16 @@ export interface StreamRunFlags {
 /** Where there is no terminal, a sign of life in the log this often. */
 const logEveryMs = 30_000
 
-export async function runStreams(
+export function defineRun(run: Command, context: CliContext): void {
+  run
+    .description('run streams until stopped (SIGINT or SIGTERM commits what was read)')
+    .argument('[files...]', 'files or directories (default: streams/)')
+    .option('--until <end>', 'latest: drain to the end of the log as it is now, commit, exit 0')
+    .option('--work-dir <dir>', 'spool files go here (default: the system temporary directory)')
+    .action((files: readonly string[], flags: StreamRunFlags) => runStreams(context, files, flags))
+}
+
+async function runStreams(
   context: CliContext,
   named: readonly string[],
   flags: StreamRunFlags,

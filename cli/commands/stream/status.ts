@@ -1,4 +1,5 @@
 /** `tide stream status`: the table's own offsets against the log. */
+import type { Command } from 'commander'
 import { type StreamStatus, streamStatus } from '../../../app/index.ts'
 import { formatIdentifier } from '../../../catalog/format/index.ts'
 import { formatDuration } from '../../../common/index.ts'
@@ -11,7 +12,17 @@ interface Shown {
   readonly status: StreamStatus
 }
 
-export async function showStatus(
+export function defineStatus(status: Command, context: CliContext): void {
+  status
+    .description('how far each stream has come: table against log')
+    .argument('[files...]', 'files or directories (default: streams/)')
+    .option('--partitions', 'a line per partition')
+    .action((files: readonly string[], { partitions }: { readonly partitions?: boolean }) =>
+      showStatus(context, files, partitions === true),
+    )
+}
+
+async function showStatus(
   context: CliContext,
   named: readonly string[],
   byPartition: boolean,

@@ -1,10 +1,18 @@
 /** `tide table health`: each check with its reason and the command that cures it; exit 1 on a trouble. */
+import type { Command } from 'commander'
 import { tableHealth } from '../../../compactor/index.ts'
 import { parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { SilentFailure } from '../../frame/failure.ts'
 
-export async function showHealth(context: CliContext, name: string): Promise<void> {
+export function defineHealth(health: Command, context: CliContext): void {
+  health
+    .description('small files, deletes, manifests, snapshots: what is wrong, why, and the cure')
+    .argument('<table>', 'namespace.table')
+    .action((name: string) => showHealth(context, name))
+}
+
+async function showHealth(context: CliContext, name: string): Promise<void> {
   const lake = await context.openLake()
   const { checks } = await tableHealth(lake, parseTableName(name))
   await context.print({

@@ -1,4 +1,5 @@
 /** What a table is, from its metadata and manifests: no data file is opened. */
+import type { Command } from 'commander'
 import {
   type Snapshot,
   type TableMetadata,
@@ -16,7 +17,7 @@ import { filesReport } from './files.ts'
 import type { CliContext } from '../../frame/context.ts'
 import type { Report, Row } from '../../frame/output.ts'
 
-export type Inspection =
+type Inspection =
   | 'describe'
   | 'schema'
   | 'spec'
@@ -26,11 +27,29 @@ export type Inspection =
   | 'files'
   | 'snapshots'
 
-export async function inspectTable(
-  context: CliContext,
-  what: Inspection,
-  name: string,
-): Promise<void> {
+const verbs: Readonly<Record<Inspection, string>> = {
+  describe: 'schema, partitioning, newest snapshot and properties',
+  schema: 'columns with field ids',
+  spec: 'partition fields',
+  uuid: 'the table uuid',
+  location: 'where the table lies',
+  'list-refs': 'branches and tags',
+  files: 'data and delete files of the newest snapshot',
+  snapshots: 'snapshots, oldest first, with their row and file counts',
+}
+
+/** One verb for each thing that a table's metadata tells. */
+export function defineInspection(table: Command, context: CliContext): void {
+  for (const [verb, description] of Object.entries(verbs)) {
+    table
+      .command(verb)
+      .description(description)
+      .argument('<table>', 'namespace.table')
+      .action((name: string) => inspectTable(context, verb as Inspection, name))
+  }
+}
+
+async function inspectTable(context: CliContext, what: Inspection, name: string): Promise<void> {
   const lake = await context.openLake()
   const table = await lake.catalog.loadTable(parseTableName(name))
   const { metadata } = table

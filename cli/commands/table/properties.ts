@@ -1,4 +1,5 @@
 /** `tide table properties …`: of a table, or of a namespace when there is no such table. */
+import type { Command } from 'commander'
 import type { Catalog, Table } from '../../../catalog/index.ts'
 import { NotFoundError, didYouMean } from '../../../common/index.ts'
 import { parseTableName } from '../../../catalog/format/index.ts'
@@ -9,7 +10,30 @@ interface PropertyChanges {
   readonly removals: readonly string[]
 }
 
-export async function getProperties(
+export function defineProperties(properties: Command, context: CliContext): void {
+  const named = (verb: string, description: string): Command =>
+    properties
+      .command(verb)
+      .description(description)
+      .argument('<name>', 'namespace.table, or a namespace')
+  properties.description('properties of a table or a namespace: get, set, remove')
+  named('get', 'all properties, or one')
+    .argument('[property]')
+    .action((name: string, property?: string) => getProperties(context, name, property))
+  named('set', 'set one property')
+    .argument('<property>')
+    .argument('<value>')
+    .action((name: string, property: string, value: string) =>
+      changeProperties(context, name, { updates: { [property]: value }, removals: [] }),
+    )
+  named('remove', 'remove one property')
+    .argument('<property>')
+    .action((name: string, property: string) =>
+      changeProperties(context, name, { updates: {}, removals: [property] }),
+    )
+}
+
+async function getProperties(
   context: CliContext,
   name: string,
   property: string | undefined,
@@ -27,7 +51,7 @@ export async function getProperties(
   )
 }
 
-export async function changeProperties(
+async function changeProperties(
   context: CliContext,
   name: string,
   changes: PropertyChanges,

@@ -1,15 +1,24 @@
-/** `tide table diff` and `tide table publish`: what a branch changed, and its way to main. */
-import { diffReplay, type Lake, publishBranch } from '../../../app/index.ts'
-import { type TableIdentifier, parseTableName } from '../../../catalog/format/index.ts'
+/** `tide table publish`: what a branch changed, applied to main. */
+import type { Command } from 'commander'
+import { publishBranch } from '../../../app/index.ts'
+import { parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
-import { UsageError } from '../../frame/failure.ts'
 
-export interface PublishFlags {
+interface PublishFlags {
   readonly branch: string
   readonly dropBranch?: boolean
 }
 
-export async function publishTableBranch(
+export function definePublish(publish: Command, context: CliContext): void {
+  publish
+    .description('apply what a branch changed to main as it is now, while sinks go on')
+    .argument('<table>', 'namespace.table')
+    .requiredOption('--branch <name>')
+    .option('--drop-branch', 'then remove the branch')
+    .action((name: string, flags: PublishFlags) => publishTableBranch(context, name, flags))
+}
+
+async function publishTableBranch(
   context: CliContext,
   name: string,
   { branch, dropBranch }: PublishFlags,
@@ -31,66 +40,4 @@ export async function publishTableBranch(
       `files of the range had been rewritten on ${report.target}; it was done on the new ones`,
     )
   }
-}
-
-export interface DiffFlags {
-  readonly branch: string
-  readonly samples?: string
-}
-
-export async function diffTableBranch(
-  context: CliContext,
-  name: string,
-  { branch, samples = '5' }: DiffFlags,
-): Promise<void> {
-  if (!/^\d{1,4}$/.test(samples)) {
-    throw new UsageError(`--samples takes a whole number up to 9999, found "${samples}"`)
-  }
-  const lake = await context.openLake()
-  await printDiff(context, lake, parseTableName(name), branch, Number(samples))
-}
-
-/** Samples as the rows of the report; the counts are notes for people, and a record in JSON. */
-export async function printDiff(
-  context: CliContext,
-  lake: Lake,
-  table: TableIdentifier,
-  branch: string,
-  samplesMax = 5,
-): Promise<void> {
-  const diff = await diffReplay(lake, table, branch, samplesMax)
-  const counts = {
-    rows_base: diff.rowsBase,
-    rows_branch: diff.rowsBranch,
-    same: diff.same,
-    only_base: diff.onlyBase,
-    only_branch: diff.onlyBranch,
-    differing: diff.differing,
-    dead_letters_base: diff.deadLettersBase,
-    dead_letters_branch: diff.deadLettersBranch,
-  }
-  const samples = diff.samples.map(({ base, branch: ours, ...place }) => ({
-    ...place,
-    base,
-    branch: ours,
-  }))
-  if (context.format === 'json' || context.format === 'jsonl') {
-    const columns = Object.fromEntries(diff.columns)
-    await context.printRecord({ ...counts, columns, samples })
-    return
-  }
-  await context.printRecord(counts)
-  if (samples.length === 0) return
-  for (const [column, count] of diff.columns) context.note(`${column} differs in ${count} rows`)
-  await context.print({
-    columns: [
-      { key: 'kind' },
-      { key: 'topic', wide: true },
-      { key: 'partition', align: 'right' },
-      { key: 'offset', align: 'right' },
-      { key: 'base' },
-      { key: 'branch' },
-    ],
-    rows: samples,
-  })
 }

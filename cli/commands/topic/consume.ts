@@ -1,4 +1,5 @@
 /** `tide topic consume`: reads without a group, so nobody's offsets move. */
+import type { Command } from 'commander'
 import { logBounds, openSource } from '../../../app/index.ts'
 import { NotFoundError } from '../../../common/index.ts'
 import {
@@ -25,7 +26,7 @@ import {
 } from './record-format.ts'
 import { type LogOptions, topicInput } from './input.ts'
 
-export interface ConsumeOptions extends LogOptions {
+interface ConsumeOptions extends LogOptions {
   readonly partitions?: string
   readonly num?: string
   readonly count?: string
@@ -44,7 +45,20 @@ interface Reading extends TopicPartition {
 const pollBytesMax = 4_000_000
 const pollWaitMs = 250
 
-export async function consumeTopic(
+export function defineConsume(consume: Command, context: CliContext): void {
+  consume
+    .description('print records; -o takes an offset (start, end, 100:200, -5, @time) or json')
+    .argument('<topic>')
+    .option('-p, --partitions <list>', 'only these partitions: 0,2')
+    .option('-n, --num <count>', 'stop after so many records')
+    .option('-c, --count <count>', 'the same, as kcat writes it')
+    .option('-e, --exit', 'stop at the end of the log')
+    .option('-f, --format <format>', "for example '%p %o %k %s\\n'; default '%s\\n'")
+    .option('-J, --json', 'one JSON object per record (also -o json)')
+    .action((name: string, options: ConsumeOptions) => consumeTopic(context, name, options))
+}
+
+async function consumeTopic(
   context: CliContext,
   topic: string,
   options: ConsumeOptions,

@@ -1,13 +1,15 @@
 /** `tide topic produce`: a record per line of stdin, byte for byte. */
+import { collect } from '../../frame/collect.ts'
+import type { Command } from 'commander'
 import { openProducer, openTopicAdmin } from '../../../app/index.ts'
 import { AlreadyExistsError } from '../../../common/index.ts'
 import type { RecordProducer, RecordToProduce } from '../../../ingest/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
-import { partitionCount } from './admin.ts'
+import { partitionCount } from './partition-count.ts'
 import { type LogOptions, topicInput } from './input.ts'
 
-export interface ProduceOptions extends LogOptions {
+interface ProduceOptions extends LogOptions {
   readonly key?: string
   readonly keyDelimiter?: string
   readonly partition?: string
@@ -23,7 +25,21 @@ const lineBytesMax = 128_000_000
 const lingerMs = 100
 const newline = 0x0a
 
-export async function produceTopic(
+export function defineProduce(produce: Command, context: CliContext): void {
+  produce
+    .description('a record per line of stdin')
+    .argument('<topic>')
+    .option('-k, --key <key>', 'key of every record')
+    .option('-K, --key-delimiter <text>', 'key and value of a line are separated by this')
+    .option('-p, --partition <number>', 'partition of every record')
+    .option('-H, --header <name=value>', 'header of every record; repeatable', collect, [])
+    .option('-Z, --tombstone', 'an empty value is null')
+    .option('--create', 'create the topic when it is missing')
+    .option('--partitions <count>', 'of a topic that is created', '1')
+    .action((name: string, options: ProduceOptions) => produceTopic(context, name, options))
+}
+
+async function produceTopic(
   context: CliContext,
   topic: string,
   options: ProduceOptions,

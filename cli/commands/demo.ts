@@ -1,13 +1,14 @@
 /** `tide demo`: the demo's facts as aligned lines; progress where a person watches. */
+import type { Command } from 'commander'
 import { resolve } from 'node:path'
 import { createColors } from 'picocolors'
-import { type DemoReporter, runDemo } from '../../../demo/index.ts'
-import { parseDuration } from '../../../common/index.ts'
-import type { CliContext } from '../../frame/context.ts'
-import { exitCodes, SilentFailure, UsageError } from '../../frame/failure.ts'
-import { formatReport } from '../../frame/output.ts'
+import { type DemoReporter, runDemo } from '../../demo/index.ts'
+import { parseDuration } from '../../common/index.ts'
+import type { CliContext } from '../frame/context.ts'
+import { exitCodes, SilentFailure, UsageError } from '../frame/failure.ts'
+import { formatReport } from '../frame/output.ts'
 
-export interface DemoFlags {
+interface DemoFlags {
   readonly for?: string
   readonly rate?: string
   readonly records?: string
@@ -19,7 +20,18 @@ export interface DemoFlags {
 const nameWidth = 12
 const valueWidth = 38
 
-export async function runDemoCommand(context: CliContext, flags: DemoFlags): Promise<void> {
+export function defineDemo(demo: Command, context: CliContext): void {
+  demo
+    .option('--for <duration>', 'replay no longer than this (default 60s)')
+    .option('--rate <records>', 'records per second (default: full speed)')
+    .option('--records <count>', 'replay only the first flights')
+    .option('--dir <path>', 'project directory, made anew', 'demo-lake')
+    .option('--keep', 'keep the directory even when the demo is interrupted')
+    .option('--check', 'only check again what an earlier demo left')
+    .action((flags: DemoFlags) => runDemoCommand(context, flags))
+}
+
+async function runDemoCommand(context: CliContext, flags: DemoFlags): Promise<void> {
   const passed = await run(context, flags).catch((error: unknown) => {
     if (!context.signal.aborted) throw error
     context.note('interrupted')

@@ -1,4 +1,5 @@
 /** `tide table list`. */
+import type { Command } from 'commander'
 import type { Catalog } from '../../../catalog/index.ts'
 import {
   type Namespace,
@@ -11,10 +12,15 @@ import type { CliContext } from '../../frame/context.ts'
 /** A catalog whose namespaces lead into each other must not keep us for ever. */
 const namespacesMax = 10_000
 
-export async function listTables(
-  context: CliContext,
-  namespace: string | undefined,
-): Promise<void> {
+export function defineList(list: Command, context: CliContext): void {
+  list
+    .alias('ls')
+    .description('list tables, of one namespace or of all')
+    .argument('[namespace]')
+    .action((namespace?: string) => listTables(context, namespace))
+}
+
+async function listTables(context: CliContext, namespace: string | undefined): Promise<void> {
   const { catalog } = await context.openLake()
   const tables =
     namespace === undefined

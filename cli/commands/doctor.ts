@@ -1,4 +1,5 @@
 /** `tide doctor`: one line per check, ok or fail, with the fix under a failed one; exit 1 on any. */
+import type { Command } from 'commander'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { createColors } from 'picocolors'
@@ -9,15 +10,29 @@ import {
   checkLake,
   checkNode,
   openLake,
-} from '../../../app/index.ts'
-import { SettingsError, errorMessage } from '../../../common/index.ts'
-import { type LakeSettings, findLakeFile } from '../../../app/settings/index.ts'
-import { maskUrlCredentials } from '../../../settings/index.ts'
-import type { DoctorOptions } from './doctor.ts'
-import type { CliContext, LoadedStream } from '../../frame/context.ts'
-import { SilentFailure, UsageError } from '../../frame/failure.ts'
+} from '../../app/index.ts'
+import { SettingsError, errorMessage } from '../../common/index.ts'
+import { type LakeSettings, findLakeFile } from '../../app/settings/index.ts'
+import { maskUrlCredentials } from '../../settings/index.ts'
+import type { CliContext, LoadedStream } from '../frame/context.ts'
+import { SilentFailure, UsageError } from '../frame/failure.ts'
 
-export async function runDoctor(
+interface DoctorOptions {
+  readonly createBucket?: boolean
+  readonly policies?: string
+}
+
+export function defineDoctor(doctor: Command, context: CliContext): void {
+  doctor
+    .argument('[files...]', 'stream files or directories (default: streams/)')
+    .option('--create-bucket', 'create the bucket of the warehouse when it is missing')
+    .option('--policies <dir>', 'write least-privilege policies for the bucket, one per role')
+    .action((files: readonly string[], options: DoctorOptions) =>
+      runDoctor(context, files, options),
+    )
+}
+
+async function runDoctor(
   context: CliContext,
   named: readonly string[],
   options: DoctorOptions,

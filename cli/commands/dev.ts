@@ -1,24 +1,33 @@
 /** `tide dev`: says where things are, then runs until SIGINT or SIGTERM. */
+import type { Command } from 'commander'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import { openLake, startDev } from '../../../app/index.ts'
-import { formatIdentifier } from '../../../catalog/format/index.ts'
-import { formatDuration } from '../../../common/index.ts'
-import { findLakeFile } from '../../../app/settings/index.ts'
-import type { SettingOverride } from '../../../settings/index.ts'
-import type { CliContext, LoadedStream } from '../../frame/context.ts'
-import { UsageError } from '../../frame/failure.ts'
-import { refuseTwins } from '../../frame/refuse-twins.ts'
-import { packageVersion } from '../../frame/version.ts'
+import { openLake, startDev } from '../../app/index.ts'
+import { formatIdentifier } from '../../catalog/format/index.ts'
+import { formatDuration } from '../../common/index.ts'
+import { findLakeFile } from '../../app/settings/index.ts'
+import type { SettingOverride } from '../../settings/index.ts'
+import type { CliContext, LoadedStream } from '../frame/context.ts'
+import { UsageError } from '../frame/failure.ts'
+import { refuseTwins } from '../frame/refuse-twins.ts'
+import { packageVersion } from '../frame/version.ts'
 
-export interface DevFlags {
+interface DevFlags {
   readonly project?: string
   readonly host?: string
   readonly port?: string
 }
 
-export async function runDev(context: CliContext, flags: DevFlags): Promise<void> {
+export function defineDev(dev: Command, context: CliContext): void {
+  dev
+    .option('--project <dir>', 'directory of the project (default: here)')
+    .option('--host <address>', 'address to listen on (server.host, default 127.0.0.1)')
+    .option('--port <port>', 'port, 0 for a free one (server.port, default 8181)')
+    .action((flags: DevFlags) => runDev(context, flags))
+}
+
+async function runDev(context: CliContext, flags: DevFlags): Promise<void> {
   context.addOverrides(overrides(flags))
   const { directory, lakeFile } = findProject(context, flags)
   const streams = await loadStreams(context, directory)

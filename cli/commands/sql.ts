@@ -1,21 +1,23 @@
 /** `tide sql`: puts engine, streams and mode together; the shell itself is in `sql`. */
+import { collect } from '../frame/collect.ts'
+import type { Command } from 'commander'
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { openQueryEngine } from '../../../app/index.ts'
-import { errorMessage } from '../../../common/index.ts'
+import { openQueryEngine } from '../../app/index.ts'
+import { errorMessage } from '../../common/index.ts'
 import {
   type OutputMode,
   type QueryEngine,
   openRemoteEngine,
   runShell,
   runStatements,
-} from '../../../sql/index.ts'
-import type { CliContext } from '../../frame/context.ts'
-import { SilentFailure, UsageError, exitCodes } from '../../frame/failure.ts'
-import type { OutputFormat } from '../../frame/output.ts'
+} from '../../sql/index.ts'
+import type { CliContext } from '../frame/context.ts'
+import { SilentFailure, UsageError, exitCodes } from '../frame/failure.ts'
+import type { OutputFormat } from '../frame/output.ts'
 
-export interface SqlOptions {
+interface SqlOptions {
   readonly command: readonly string[]
   readonly file?: string
   readonly json?: boolean
@@ -38,7 +40,29 @@ const modes: Readonly<Record<OutputFormat, OutputMode>> = {
   markdown: 'markdown',
 }
 
-export async function runSql(context: CliContext, options: SqlOptions): Promise<void> {
+export function defineSql(sql: Command, context: CliContext): void {
+  sql
+    .option('-c, --command <sql>', 'run these statements; repeatable', collect, [])
+    .option('-f, --file <file>', 'run the statements of a file')
+    .option('--json', 'one JSON array per result')
+    .option('--jsonlines', 'one JSON object per row')
+    .option('--csv', 'comma-separated values')
+    .option('--markdown', 'a markdown table')
+    .option('--line', 'a line per value')
+    .option('--table', 'a box, the default')
+    .option('--box', 'the same')
+    .option(
+      '--server <url>',
+      'ask a running server (tide dev, tide serve) instead of the lake itself',
+    )
+    .option('--token <token>', "the server's token (TIDEWATER_SERVER__TOKEN)")
+    .option('--init <file>', 'run this script first')
+    .option('--bail', 'stop at the first failure')
+    .option('--readonly', 'accepted for habit: this shell only reads')
+    .action((options: SqlOptions) => runSql(context, options))
+}
+
+async function runSql(context: CliContext, options: SqlOptions): Promise<void> {
   const mode = modeOf(context, options)
   const script = await scriptOf(context, options)
   const engine = await openEngine(context, options)

@@ -1,0 +1,53 @@
+/** `tide table remove-orphan-files`: Iceberg's procedure of that name. */
+import type { Command } from 'commander'
+import { parseTableName } from '../../../catalog/format/index.ts'
+import { formatDuration, formatSize, parseDuration } from '../../../common/index.ts'
+import { checkOrphanAge, removeOrphanFiles } from '../../../compactor/index.ts'
+import type { CliContext } from '../../frame/context.ts'
+import { fromFlags } from '../../frame/failure.ts'
+
+interface OrphanFlags {
+  readonly olderThan: string
+  readonly execute?: boolean
+}
+
+export function defineRemoveOrphanFiles(remove: Command, context: CliContext): void {
+  remove
+    .description("files in the table's folder that nothing of the table names; a dry run")
+    .argument('<table>', 'namespace.table')
+    .option('--older-than <age>', 'only files of at least this age, a day or more', '3d')
+    .option('--execute', 'delete them')
+    .action((name: string, flags: OrphanFlags) => removeTableOrphans(context, name, flags))
+}
+
+async function removeTableOrphans(
+  context: CliContext,
+  name: string,
+  options: OrphanFlags,
+): Promise<void> {
+  const olderThanMs = parseDuration(options.olderThan)
+  fromFlags(() => checkOrphanAge(olderThanMs))
+  const lake = await context.openLake()
+  const report = await removeOrphanFiles(lake, parseTableName(name), {
+    olderThanMs,
+    execute: options.execute === true,
+  })
+  const { filesListed, filesTooYoung, orphans, sizeBytes } = report
+  const now = context.clock.now()
+  await context.print({
+    columns: [
+      { key: 'location' },
+      { key: 'size_bytes', align: 'right' },
+      { key: 'age', align: 'right' },
+    ],
+    rows: orphans.map((file) => ({
+      location: file.location,
+      size_bytes: file.sizeBytes,
+      age: formatDuration(now - file.modifiedMs),
+    })),
+    empty: `no orphans among ${filesListed} files (${filesTooYoung} younger than ${options.olderThan})`,
+  })
+  if (orphans.length === 0) return
+  const what = `${orphans.length} files, ${formatSize(sizeBytes)}`
+  context.note(report.isDryRun ? `${what}; --execute deletes them` : `deleted ${what}`)
+}

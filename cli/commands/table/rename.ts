@@ -1,0 +1,19 @@
+/** `tide table rename`. */
+import type { Command } from 'commander'
+import { formatIdentifier, parseTableName } from '../../../catalog/format/index.ts'
+import type { CliContext } from '../../frame/context.ts'
+
+export function defineRename(rename: Command, context: CliContext): void {
+  rename
+    .description('give a table another name')
+    .argument('<from>', 'namespace.table')
+    .argument('<to>', 'namespace.table')
+    .action((from: string, to: string) => renameTable(context, from, to))
+}
+
+async function renameTable(context: CliContext, from: string, to: string): Promise<void> {
+  const [source, target] = [parseTableName(from), parseTableName(to)]
+  const { catalog } = await context.openLake()
+  await catalog.renameTable(source, target)
+  context.note(`renamed ${formatIdentifier(source)} to ${formatIdentifier(target)}`)
+}

@@ -1,0 +1,39 @@
+/** `tide topic describe`. */
+import type { Command } from 'commander'
+import type { CliContext } from '../../frame/context.ts'
+import type { LogOptions } from './input.ts'
+import { openAdmin } from './open-admin.ts'
+
+export function defineDescribe(describe: Command, context: CliContext): void {
+  describe
+    .description('partitions with their first and last offsets')
+    .argument('<topic>')
+    .action((name: string, options: LogOptions) => describeTopic(context, name, options))
+}
+
+async function describeTopic(
+  context: CliContext,
+  name: string,
+  options: LogOptions,
+): Promise<void> {
+  const admin = await openAdmin(context, options, [name])
+  const { topicId, bounds } = await admin.describeTopic(name)
+  await context.print({
+    columns: [
+      { key: 'partition', align: 'right' },
+      { key: 'earliest', align: 'right' },
+      { key: 'latest', align: 'right' },
+      { key: 'offsets', align: 'right' },
+      { key: 'topic', wide: true },
+      { key: 'topic_id', wide: true },
+    ],
+    rows: bounds.map(({ earliest, latest }, partition) => ({
+      partition,
+      earliest,
+      latest,
+      offsets: latest - earliest,
+      topic: name,
+      topic_id: topicId,
+    })),
+  })
+}

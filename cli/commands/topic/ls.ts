@@ -1,0 +1,33 @@
+/** `tide topic ls`. */
+import type { Command } from 'commander'
+import type { CliContext } from '../../frame/context.ts'
+import type { LogOptions } from './input.ts'
+import { openAdmin } from './open-admin.ts'
+
+export function defineLs(ls: Command, context: CliContext): void {
+  ls.alias('list')
+    .description('list topics')
+    .action((options: LogOptions) => listTopics(context, options))
+}
+
+async function listTopics(context: CliContext, options: LogOptions): Promise<void> {
+  const admin = await openAdmin(context, options, [])
+  const names = await admin.listTopics()
+  const topics = []
+  for (const name of names) topics.push(await admin.describeTopic(name))
+  await context.print({
+    columns: [
+      { key: 'topic' },
+      { key: 'partitions', align: 'right' },
+      { key: 'offsets', align: 'right' },
+      { key: 'topic_id', wide: true },
+    ],
+    rows: topics.map(({ topic, topicId, partitionCount, bounds }) => ({
+      topic,
+      partitions: partitionCount,
+      offsets: bounds.reduce((sum, { earliest, latest }) => sum + latest - earliest, 0n),
+      topic_id: topicId,
+    })),
+    empty: 'no topics',
+  })
+}

@@ -1,0 +1,16 @@
+/** The administration of the log that a `tide topic` command talks to. */
+import { openTopicAdmin } from '../../../app/index.ts'
+import type { TopicAdmin } from '../../../ingest/index.ts'
+import type { CliContext } from '../../frame/context.ts'
+import { type LogOptions, topicInput } from './input.ts'
+
+export async function openAdmin(
+  context: CliContext,
+  options: LogOptions,
+  topics: readonly string[],
+): Promise<TopicAdmin> {
+  const input = await topicInput(context, options, topics)
+  const admin = await openTopicAdmin(input, { logger: await context.logger() })
+  context.onClose(() => admin.close())
+  return admin
+}

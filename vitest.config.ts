@@ -1,12 +1,18 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './tests/support/longest-first.ts'
 
 // One project per kind of test, so that `npx vitest --project unit` stays under a few seconds
 // while the slow kinds (real services) are asked for by name.
-const slow = { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false }
+const slow = { testTimeout: 300_000, hookTimeout: 300_000 }
+/** Each file of a slow kind starts processes of its own, so more at once would only wait for each other. */
+const maxWorkers = Math.min(availableParallelism(), 4)
 const exclude = ['**/node_modules/**', '**/dist/**', '**/.cache/**']
 
 export default defineConfig({
   test: {
+    maxWorkers,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EmbeddedLog, createEmbeddedSource, type RecordCodec } from '../../ingest/index.ts'
+import { patience } from '../support/eventually.ts'
 import { fuzzEffort } from '../support/fuzz-effort.ts'
 import { describeRecordSource, type RecordSourceHarness } from './describe-record-source.ts'
 
@@ -9,7 +10,7 @@ import { describeRecordSource, type RecordSourceHarness } from './describe-recor
 const codecs = fuzzEffort > 1 ? (['zstd', 'none'] as const) : (['zstd'] as const)
 for (const codec of codecs) {
   describeRecordSource(`embedded log (${codec})`, () => embeddedHarness(codec), {
-    noticesPartitionsWithinMs: 10_000,
+    noticesPartitionsWithinMs: patience.timeout,
   })
 }
 

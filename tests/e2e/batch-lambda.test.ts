@@ -11,6 +11,7 @@ import { ObjectStoreCatalog } from '../../catalog/index.ts'
 import { environment, seededRandom, systemRandom } from '../../common/index.ts'
 import { allRows, createQueryEngine, plainText } from '../../sql/index.ts'
 import { type BatchProject, openBatchProject } from '../support/batch-project.ts'
+import { eventually } from '../support/eventually.ts'
 
 let project: BatchProject
 const seed = Number(
@@ -201,9 +202,7 @@ describe('Scheduler', () => {
     one.start()
     one.wake()
     one.wake()
-    for (let tries = 0; rounds.length === 0 && tries < 1_000; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
+    await eventually(() => rounds.length > 0)
     await one.stop()
     expect(rounds).toEqual([true])
     expect(await project.rows('SELECT * FROM models.t')).toEqual(['1'])

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../common/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { exitOf, spawnTide, tide, tideRows } from '../support/tide.ts'
 
 let directory: string
@@ -287,12 +288,16 @@ describe('tide schedule', () => {
     `{{ config(materialized='incremental', cron='${cron}') }} SELECT now() AS ticked, '{{ run_id }}' AS run`
 
   async function until<T>(work: () => Promise<T>, isDone: (found: T) => boolean): Promise<T> {
-    for (let tries = 0; ; tries++) {
-      const found = await work()
-      if (isDone(found)) return found
-      if (tries === 120) throw new Error(`waited in vain: ${JSON.stringify(found)}`)
-      await systemClock.sleep(250)
-    }
+    let found: T
+    const { last } = await eventually(
+      async () => {
+        found = await work()
+        return isDone(found) && { last: found }
+      },
+      () => JSON.stringify(found),
+      250,
+    )
+    return last
   }
 
   it('[B10] runs what is due once, and then has nothing to do', async () => {

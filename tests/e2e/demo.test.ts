@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url'
 import { ObjectStoreCatalog } from '../../catalog/index.ts'
 import { LocalFileIO } from '../../io/index.ts'
 import { type Database, openDatabase } from '../../sql/index.ts'
+import { patience } from '../support/eventually.ts'
 import { liveFiles } from '../support/lake-fixture.ts'
 import { repositoryRoot } from '../support/services/index.ts'
 
@@ -181,9 +182,7 @@ describe('the demo that cannot go on', () => {
   it('takes its sink and its files along when it is interrupted', async () => {
     const directory = join(base, 'interrupted')
     const { child, ended } = start(['--dir', directory, '--rate', '1000'])
-    await expect
-      .poll(() => readdir(directory).catch(() => []), { timeout: 30_000 })
-      .toContain('spool')
+    await expect.poll(() => readdir(directory).catch(() => []), patience).toContain('spool')
     child.kill('SIGINT')
     const { code, text } = await ended
     expect(code).toBe(130)

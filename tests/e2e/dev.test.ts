@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../common/index.ts'
+import { patience } from '../support/eventually.ts'
 import { exitOf, lineOf, spawnTide, tide } from '../support/tide.ts'
 
 interface Dev {
@@ -13,7 +14,6 @@ interface Dev {
   readonly log: () => string
 }
 
-const patience = { timeout: 60_000, interval: 100 }
 let base: string
 const running: ChildProcess[] = []
 

@@ -8,6 +8,7 @@ import { commitAction, FastAppend, UpdateSchema } from '../../catalog/index.ts'
 import { CorruptDataError, systemClock, systemRandom } from '../../common/index.ts'
 import { OffsetConflictError } from '../../ingest/index.ts'
 import { FaultyFileIO } from '../support/stores/faulty-file-io.ts'
+import { eventually } from '../support/eventually.ts'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'
 
 let lake: LakeFixture
@@ -129,7 +130,7 @@ describe('a stream', () => {
     // The slow one has read the offsets and holds its upload; the other commits meanwhile.
     faulty.inject({ kind: 'delay', on: ['upload'], delayMs: 1_500 })
     const slow = lake.run(lake.settings(stream())).catch((error: unknown) => error)
-    while (faulty.count('upload') < 2) await systemClock.sleep(5)
+    await eventually(() => faulty.count('upload') >= 2)
     await lake.run(lake.settings(stream()))
     const { metadata } = await lake.catalog.loadTable(identifier)
     const lost = await slow
@@ -149,14 +150,14 @@ describe('a stream', () => {
     faulty.inject({ kind: 'delay', on: ['upload'], delayMs: 300 })
     const stop = new AbortController()
     const running = lake.run(lake.settings(yaml), { until: 'stopped', signal: stop.signal })
-    while (faulty.count('upload') < 2) await systemClock.sleep(5)
+    await eventually(() => faulty.count('upload') >= 2)
     const rename = new UpdateSchema([{ kind: 'rename-column', path: ['id'], name: 'number' }])
     await commitAction(lake.catalog, identifier, rename, tools)
     const committed = async (): Promise<string | undefined> => {
       const { metadata } = await lake.catalog.loadTable(identifier)
       return metadata.properties['tidewater.offsets.main']
     }
-    while ((await committed())?.includes('"1":10') !== true) await systemClock.sleep(20)
+    await eventually(async () => (await committed())?.includes('"1":10'))
     stop.abort()
     await running
     const { metadata } = await lake.catalog.loadTable(identifier)

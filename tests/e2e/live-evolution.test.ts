@@ -14,6 +14,7 @@ import {
   type QueryEngine,
   type SandboxedEngine,
 } from '../../sql/index.ts'
+import { patience } from '../support/eventually.ts'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'
 
 const events = { namespace: ['web'], name: 'events' }
@@ -106,7 +107,7 @@ describe('a struct that changes under a running stream', () => {
       { live: attached },
     )
     await produce(2)
-    await expect.poll(() => ask('id'), { timeout: 10_000 }).toEqual(['1', '2'])
+    await expect.poll(() => ask('id'), patience).toEqual(['1', '2'])
     await change([
       { kind: 'rename-column', path: ['s', 'a'], name: 'b' },
       { kind: 'drop-column', path: ['s', 'c'] },

@@ -31,6 +31,7 @@ import {
   type TableSummary,
 } from '../../sql/index.ts'
 import { type BatchProject, openBatchProject } from '../support/batch-project.ts'
+import { eventually } from '../support/eventually.ts'
 
 let project: BatchProject
 let log: EmbeddedLog
@@ -173,9 +174,7 @@ describe(`a model with lambda: true (TIDEWATER_TEST_SEED=${seed})`, () => {
 
   it('[L7] is the table alone as "$batch", and answers before it was ever built', async () => {
     await produce(20, seededRandom(seed))
-    for (let tries = 0; tries < 200 && (await compare()).live < 20; tries++) {
-      await systemClock.sleep(10)
-    }
+    await eventually(async () => (await compare()).live >= 20)
     const count = async (name: string): Promise<string> => {
       const result = await engine.query(`SELECT coalesce(sum(n), 0) FROM models."${name}"`)
       return (await allRows(result)).flat().map(plainText).join()

@@ -35,6 +35,7 @@ import {
   type QueryEngine,
   type TableSummary,
 } from '../../sql/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'
 
 let lake: LakeFixture
@@ -44,8 +45,8 @@ let engine: QueryEngine
 let ledger: Ledger
 
 const partitions = [0, 1, 2]
-/** The start of a sink included, on a machine that is shared. */
-const soonMs = 3_000
+/** Far less than the hour until the commit, however busy the machine is. */
+const soonMs = 60_000
 const clock = systemClock
 
 beforeEach(async () => {
@@ -153,14 +154,6 @@ function start(
   }
 }
 
-async function until(what: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
-    if (await what()) return
-    await clock.sleep(10)
-  }
-  throw new Error('it did not come to pass')
-}
-
 const isThere = async (): Promise<boolean> => {
   const { table } = await ask().catch(() => ({ table: undefined }))
   const { offsets = {} } = table?.live ?? {}
@@ -177,12 +170,12 @@ describe(`the live layer (TIDEWATER_TEST_SEED=${seed})`, () => {
     const sink = start(stream('1h'))
     await ledger.produce(50, random)
     const sinceMs = clock.monotonic()
-    await until(isThere)
+    await eventually(isThere)
     expect(clock.monotonic() - sinceMs).toBeLessThan(soonMs)
     const before = await ask()
     expect(before.text).toBe(ledger.at(ledger.end))
-    expect(before.table.live?.newestRowAgeMs).toBeLessThan(5_000)
-    expect(before.table.live?.newestArrivalAgeMs).toBeLessThan(5_000)
+    expect(before.table.live?.newestRowAgeMs).toBeLessThan(soonMs)
+    expect(before.table.live?.newestArrivalAgeMs).toBeLessThan(soonMs)
     const batch = await ask('events$batch')
     expect(batch.table.live).toBeUndefined()
     const [batchCount, all] = [batch, before].map(({ text }) => Number(text.split('|')[0]))
@@ -282,7 +275,7 @@ describe(`the live layer (TIDEWATER_TEST_SEED=${seed})`, () => {
     await ledger.produce(10, random)
     await ledger.produce(10, random, ',"colour":"red"')
     await ledger.produce(10, random)
-    await until(isThere)
+    await eventually(isThere)
     expect((await ask()).text).toBe(ledger.at(ledger.end))
     const red = await ask('events', "count(*) FILTER (colour = 'red') > 5, count(colour) <= 10")
     expect(red.text).toBe('true|true')
@@ -296,7 +289,7 @@ describe(`the live layer (TIDEWATER_TEST_SEED=${seed})`, () => {
     const sink = start(yaml)
     const values = ['{"amount":1,"tags":["a"]}', '{"amount":"many","tags":[]}', '{"amount":3}']
     await lake.log.appendValues({ topic: 'events', partition: 0 }, values)
-    await until(async () => {
+    await eventually(async () => {
       const answer = await ask().catch(() => undefined)
       return answer?.table.live?.offsets?.['events/0'] === 3n
     })
@@ -313,7 +306,7 @@ describe(`the live layer (TIDEWATER_TEST_SEED=${seed})`, () => {
     await lake.run(lake.settings(stream('1h')))
     const sink = start(stream('1h'))
     await ledger.produce(50, random)
-    await until(isThere)
+    await eventually(isThere)
     const result = await engine.query('SELECT amount FROM web.events')
     await sink.stop()
     expect(await readdir(join(lake.directory, 'spool'))).toHaveLength(1)

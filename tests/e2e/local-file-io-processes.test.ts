@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { seededRandom, systemClock } from '../../common/index.ts'
 import { LocalFileIO } from '../../io/index.ts'
+import { eventually } from '../support/eventually.ts'
 
 const workerFile = join(import.meta.dirname, 'local-counter-worker.ts')
 
@@ -62,13 +63,17 @@ describe('LocalFileIO between processes', () => {
       }
       const victim = running.splice(Math.floor(random.fraction() * running.length), 1)[0]
       if (victim === undefined) throw new Error('no worker is running')
-      await until(() => victim.reported > 0)
+      await eventually(() => victim.reported > 0, undefined, 2)
       await systemClock.sleep(random.fraction() * 40)
       victim.child.kill('SIGKILL')
       await victim.ended
       // The others go on at once: nobody waits for the dead.
       const others = running.map((worker) => worker.reported)
-      await until(() => running.some((worker, index) => worker.reported > (others[index] ?? 0)))
+      await eventually(
+        () => running.some((worker, index) => worker.reported > (others[index] ?? 0)),
+        undefined,
+        2,
+      )
     }
     for (const worker of running) worker.child.kill('SIGKILL')
     for (const worker of running) await worker.ended
@@ -105,12 +110,4 @@ function start(location: string, name: string, steps: number): Worker {
     if (last !== undefined) worker.reported = Number(last)
   })
   return worker
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = systemClock.monotonic() + 60_000
-  while (!condition()) {
-    if (systemClock.monotonic() > deadline) throw new Error('waited for 60 s in vain')
-    await systemClock.sleep(2)
-  }
 }

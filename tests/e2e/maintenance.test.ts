@@ -12,6 +12,7 @@ import { type LogFields, silentLogger, systemClock } from '../../common/index.ts
 import { parseLakeSettings } from '../../app/settings/index.ts'
 import { variableSource } from '../../settings/index.ts'
 import { restoreOffsets } from '../../ingest/index.ts'
+import { eventually, patience } from '../support/eventually.ts'
 import { liveFiles, type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'
 import { exitOf, spawnTide } from '../support/tide.ts'
 
@@ -26,7 +27,6 @@ output:
     commit: { interval: 100ms }
     properties: { history.expire.max-snapshot-age-ms: "1500" }
 `
-const patience = { timeout: 60_000, interval: 200 }
 const perRound = 20
 
 let lake: LakeFixture
@@ -104,15 +104,15 @@ describe('maintenance of a process that runs sinks', () => {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       log += text
     })
-    let isDone = false
-    const endMs = systemClock.monotonic() + patience.timeout
-    while (!isDone && systemClock.monotonic() < endMs) {
-      await produceRound()
-      await systemClock.sleep(150)
-      const [rows, letters] = [await look('events'), await look('events__dlq')]
-      isDone = rows.hasReplaced && rows.commits - rows.snapshots >= 8 && letters.hasReplaced
-    }
-    expect(isDone, log).toBe(true)
+    await eventually(
+      async () => {
+        await produceRound()
+        const [rows, letters] = [await look('events'), await look('events__dlq')]
+        return rows.hasReplaced && rows.commits - rows.snapshots >= 8 && letters.hasReplaced
+      },
+      () => log,
+      150,
+    )
     await expect.poll(async () => (await lake.rows('web.events', 'id')).length, patience).toBe(sent)
     child.kill('SIGTERM')
     expect(await exitOf(child), log).toBe(0)

@@ -9,6 +9,7 @@ import { cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { join, relative, sep } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { patience } from '../support/eventually.ts'
 import { repositoryRoot, runCommand } from '../support/services/index.ts'
 import { lineOf } from '../support/tide.ts'
 
@@ -188,13 +189,9 @@ describe('the installed command', () => {
       const events = Array.from({ length: 300 }, (_, id) => `{"id":${id}}\n`)
       await tide(project, ['topic', 'produce', 'events', '--create'], events.join(''))
       const counted = 'SELECT count(*) AS n, sum(id) AS total FROM web.events'
-      await expect
-        .poll(() => ask(uri, counted), { timeout: 60_000, interval: 200 })
-        .toEqual([{ n: 300, total: 44_850 }])
+      await expect.poll(() => ask(uri, counted), patience).toEqual([{ n: 300, total: 44_850 }])
       const model = 'SELECT sum(events) AS n FROM models.events_per_minute'
-      await expect
-        .poll(() => ask(uri, model), { timeout: 60_000, interval: 500 })
-        .toEqual([{ n: 300 }])
+      await expect.poll(() => ask(uri, model), patience).toEqual([{ n: 300 }])
       const shown = await tide(project, ['sql', '--server', uri, '-json', '-c', counted])
       expect(JSON.parse(shown)).toEqual([{ n: 300, total: 44_850 }])
     } finally {

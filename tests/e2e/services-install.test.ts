@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { systemClock } from '../../common/index.ts'
+import { eventually, patience } from '../support/eventually.ts'
 import { isRunning, startProcess } from '../support/services/background-process.ts'
 import { installOnce } from '../support/services/install.ts'
 import { requireAbility } from '../support/services/parts.ts'
@@ -86,7 +86,7 @@ describe('startProcess()', () => {
     args: ['-e', `${script} // ${folder}`],
     logFile: join(folder, 'log'),
     isReady: async () => (await readFile(join(folder, 'log'), 'utf8')).includes('ready'),
-    readyWithinMs: 10_000,
+    readyWithinMs: patience.timeout,
     dataFolder: folder,
     detached: false,
   })
@@ -96,7 +96,7 @@ describe('startProcess()', () => {
     expect(isRunning(service.pid)).toBe(true)
     await service.stop()
     // Until Node has reaped it, an ended child still has its pid.
-    await vi.waitFor(() => expect(isRunning(service.pid)).toBe(false), 5000)
+    await vi.waitFor(() => expect(isRunning(service.pid)).toBe(false), patience)
   })
 
   it('shows the log of a service that ends before it is ready', async () => {
@@ -114,7 +114,7 @@ describe('startProcess()', () => {
         const service = await startProcess({
           name: 'test-thing', command: process.execPath, logFile: ${JSON.stringify(join(folder, 'log'))},
           args: ['-e', 'setInterval(() => 0, 1e6) // ' + ${JSON.stringify(folder)}],
-          isReady: async () => true, readyWithinMs: 1000, dataFolder: ${JSON.stringify(folder)}, detached: false,
+          isReady: async () => true, readyWithinMs: ${patience.timeout}, dataFolder: ${JSON.stringify(folder)}, detached: false,
         })
         process.stdout.write(String(service.pid))
         setInterval(() => 0, 1e6)`
@@ -124,8 +124,6 @@ describe('startProcess()', () => {
     const pid = Number(chunk.toString())
     expect(isRunning(pid)).toBe(true)
     owner.kill('SIGKILL')
-    const patienceUntil = systemClock.monotonic() + 5_000
-    while (isRunning(pid) && systemClock.monotonic() < patienceUntil) await systemClock.sleep(20)
-    expect(isRunning(pid)).toBe(false)
+    await eventually(() => !isRunning(pid))
   })
 })

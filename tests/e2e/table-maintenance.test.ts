@@ -7,6 +7,7 @@ import { openCompactor, openLake } from '../../app/index.ts'
 import { type LogFields, silentLogger } from '../../common/index.ts'
 import { parseLakeSettings } from '../../app/settings/index.ts'
 import { variableSource } from '../../settings/index.ts'
+import { patience } from '../support/eventually.ts'
 import { liveFiles, type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'
 import { tide as runTide, tideRows } from '../support/tide.ts'
 
@@ -165,7 +166,7 @@ output: { iceberg: { table: web.events, commit: { interval: 100ms } } }
     }
     const rowsNow = (): Promise<readonly Record<string, unknown>[]> =>
       fixture.rows('web.events', 'id, _kafka."offset" AS o')
-    await expect.poll(async () => (await rowsNow()).length, { timeout: 20_000 }).toBe(total)
+    await expect.poll(async () => (await rowsNow()).length, patience).toBe(total)
     stop.abort()
     await sink
     await loop.runOnce()
@@ -177,5 +178,5 @@ output: { iceberg: { table: web.events, commit: { interval: 100ms } } }
     expect(found.map(({ o }) => Number(o))).toEqual(Array.from({ length: total }, (_, id) => id))
     expect((await liveFiles(fixture.catalog, fixture.io, 'web.events')).length).toBeLessThan(15)
     expect(warnings).toEqual([])
-  }, 60_000)
+  })
 })

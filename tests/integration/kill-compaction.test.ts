@@ -12,6 +12,7 @@ import { readManifestEntries, readSnapshotManifests, type Table } from '../../ca
 import { environment, failpointNames, seededRandom, systemClock } from '../../common/index.ts'
 import { removeOrphanFiles } from '../../compactor/index.ts'
 import { restoreOffsets } from '../../ingest/index.ts'
+import { eventually, within } from '../support/eventually.ts'
 import type { TestRecord } from '../support/kafka-tools.ts'
 import { identifierOf, type RealLake, startRealLake } from '../support/real-lake.ts'
 import { requirePart } from '../support/services/index.ts'
@@ -29,7 +30,7 @@ const partitions = 2
 const days = 2
 const batchRecords = 40
 const steps = failpointNames.filter((name) => !name.startsWith('ingest.'))
-const moments = 5
+const moments = Number(environment('TIDEWATER_TEST_MOMENTS') ?? 5)
 /** A start takes about half a second; the rest of the work as long again. */
 const momentMsMax = 1_500
 const compact = ['table', 'rewrite-data-files', table]
@@ -79,14 +80,16 @@ output: { iceberg: { table: ${table}, partition_by: ["day(ts)"], commit: { inter
     const find = () => lake.table(table).catch(() => undefined)
     const before = await find()
     const wanted = (before === undefined ? 0 : filesOf(before)) + 2 * days
-    const endMs = systemClock.monotonic() + 30_000
-    for (;;) {
-      const now = await find()
-      if (now !== undefined && filesOf(now) >= wanted) return
-      if (systemClock.monotonic() > endMs) throw new Error(`the sink commits nothing: ${sink.log}`)
-      await produce()
-      await systemClock.sleep(150)
-    }
+    await eventually(
+      async () => {
+        const now = await find()
+        if (now !== undefined && filesOf(now) >= wanted) return true
+        await produce()
+        return false
+      },
+      () => `the sink commits nothing: ${sink.log}`,
+      150,
+    )
   }
 
   /** Rows and offsets of one and the same state agree. */
@@ -110,7 +113,7 @@ output: { iceberg: { table: ${table}, partition_by: ["day(ts)"], commit: { inter
     const env = { TIDEWATER_FAILPOINTS: `${step}=kill:${1 + below(2)}` }
     const compaction = lake.build.tide(lake.project.directory, [...compact, ...eagerly], env)
     const ticking = produce()
-    const end = await compaction.ended
+    const end = await within(compaction.ended, () => `${step} is not passed: ${compaction.log}`)
     expect(end.signal, `${step} was not passed: ${end.stderr}`).toBe('SIGKILL')
     await ticking
     await expectConsistent(step)

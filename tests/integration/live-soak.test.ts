@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Table } from '../../catalog/index.ts'
 import { environment, NotFoundError, seededRandom, systemClock } from '../../common/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { type RealLake, startRealLake } from '../support/real-lake.ts'
 import { requirePart } from '../support/services/index.ts'
 import type { SinkProcess } from '../support/sink-process.ts'
@@ -118,16 +119,10 @@ SELECT date_trunc('minute', ts) AS minute, count(*) AS n FROM {{ source('web', '
 
   async function startDev(): Promise<void> {
     dev = lake.build.tide(lake.project.directory, ['dev', '--port', '0'])
-    const started = clock.monotonic()
-    for (;;) {
-      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(dev.output)?.[0]
-      if (found !== undefined) {
-        uri = found
-        return
-      }
-      if (clock.monotonic() - started > 60_000) throw new Error(`it did not start: ${dev.log}`)
-      await clock.sleep(50)
-    }
+    uri = await eventually(
+      () => /http:\/\/127\.0\.0\.1:\d+/.exec(dev.output)?.[0],
+      () => `it does not start: ${dev.log}`,
+    )
   }
 
   async function produceFor(ms: number): Promise<void> {

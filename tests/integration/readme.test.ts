@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { parse } from 'yaml'
 import { BashSession, type CommandOutcome } from '../support/bash-session.ts'
+import { patience } from '../support/eventually.ts'
 import { inlineCommands, readmeBlocks, shellCommands } from '../support/readme-blocks.ts'
 import {
   type KafkaService,
@@ -130,7 +131,7 @@ describe.skipIf(!hasParts)('README.md', () => {
       expect(outcome.code, `${head}\n${outcome.stdout}${outcome.stderr}`).toBe(0)
       await check(outcome)
     }
-    if (head in expectedSoon) await vi.waitFor(tries, { timeout: soonMs, interval: 500 })
+    if (head in expectedSoon) await vi.waitFor(tries, patience)
     else await tries()
   }
 
@@ -324,8 +325,7 @@ describe.skipIf(!hasParts)('README.md', () => {
     'npx tide table publish web.events --branch fix': contains(/changed +true/),
   }
 
-  /** What a reader sees at the latest after this; the programs before it are still at work. */
-  const soonMs = 45_000
+  /** What a reader sees after a while; the programs before it are still at work. */
   const expectedSoon: typeof expected = {
     [`npx tide sql --server http://127.0.0.1:8181 -c 'SELECT "user", id, amount FROM web.events ORDER BY ts'`]:
       contains(/ada [\s\S]*barbara .* 4 .* 30 [\s\S]*alan/, /^4 rows .* and live to events\/0@/m),

@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../common/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { type RealLake, startRealLake } from '../support/real-lake.ts'
 import { requirePart } from '../support/services/index.ts'
 import type { SinkProcess } from '../support/sink-process.ts'
@@ -61,6 +62,12 @@ output: { iceberg: { table: web.${stream}, commit: { interval: 300ms, max_record
     return [...next.values()].reduce((sum, offset) => sum + Number(offset), 0)
   }
 
+  const reach = (stream: string, count: number): Promise<true> =>
+    eventually(
+      async () => (await nextOffsetSum(stream)) >= count,
+      () => `${stream} does not come to ${count}`,
+    )
+
   const recordSum = async (topic: string): Promise<number> =>
     (await lake.tools.offsets(topic)).reduce((sum, { stableEnd }) => sum + Number(stableEnd), 0)
 
@@ -81,12 +88,12 @@ output: { iceberg: { table: web.${stream}, commit: { interval: 300ms, max_record
     await prepare('later', 'later')
     const first = lake.project.start('later')
     await first.logged(/"partitions":4,"event":"stream.assigned"/)
-    while ((await nextOffsetSum('later')) === 0) await systemClock.sleep(100)
+    await reach('later', 1)
     const second = lake.project.start('later')
     await second.logged(/"partitions":2,"event":"stream.assigned"/)
     await produce('later', recordCount, 4_000)
     expect(await recordSum('later')).toBe(recordCount + 4_000)
-    while ((await nextOffsetSum('later')) < recordCount + 4_000) await systemClock.sleep(200)
+    await reach('later', recordCount + 4_000)
     const ends = await Promise.all([first.terminate(), second.terminate()])
     for (const end of ends) expect(end.code, end.stderr).toBe(0)
     await judge('later')
@@ -127,15 +134,15 @@ output: { iceberg: { table: web.${stream}, commit: { interval: 300ms, max_record
     const env = { TIDEWATER_FAILPOINTS: 'commit.manifest-list-written=sleep:500' }
     const frozen = lake.project.start('zombie', { env })
     await frozen.logged(/stream\.assigned/)
-    while ((await nextOffsetSum('zombie')) < 800) await systemClock.sleep(50)
+    await reach('zombie', 800)
     process.kill(frozen.pid, 'SIGSTOP')
     const heir = lake.project.start('zombie')
     await heir.logged(/"partitions":4,"event":"stream.assigned"/)
     const before = await nextOffsetSum('zombie')
-    while ((await nextOffsetSum('zombie')) < before + 1_200) await systemClock.sleep(100)
+    await reach('zombie', before + 1_200)
     process.kill(frozen.pid, 'SIGCONT')
     await frozen.logged(/another sink committed these offsets/)
-    while ((await nextOffsetSum('zombie')) < recordCount) await systemClock.sleep(200)
+    await reach('zombie', recordCount)
     const ends = await Promise.all([frozen.terminate(), heir.terminate()])
     for (const end of ends) expect(end.code, end.stderr).toBe(0)
     await judge('zombie')

@@ -5,6 +5,7 @@
  */
 import { readdir } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { patience } from '../support/eventually.ts'
 import { topicRecords } from '../support/kafka-judge.ts'
 import { type RealLake, startRealLake } from '../support/real-lake.ts'
 import { requirePart } from '../support/services/index.ts'
@@ -12,8 +13,6 @@ import { type Shop, shopFolder, startShop } from '../support/shop-example.ts'
 import { tableSummary } from '../support/table-judge.ts'
 
 const hasParts = [requirePart('kafka'), requirePart('minio'), requirePart('python')].every(Boolean)
-/** A stream whose topic is late tries again, later each time. */
-const patience = { timeout: 90_000, interval: 200 }
 /** At once, beside those that trickle; the 500th, the 1,000th and the 1,500th are damaged. */
 const bulk = 1_500
 

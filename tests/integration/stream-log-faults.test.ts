@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../common/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { topicRecords } from '../support/kafka-judge.ts'
 import { connectKafkaTools, type TestRecord } from '../support/kafka-tools.ts'
 import { type RealLake, startRealLake } from '../support/real-lake.ts'
@@ -12,7 +13,6 @@ import { requirePart, startKafka } from '../support/services/index.ts'
 
 const hasParts = [requirePart('kafka'), requirePart('minio'), requirePart('python')].every(Boolean)
 const partitions = 2
-const compactedWithinMs = 60_000
 
 describe.skipIf(!hasParts)('a stream over a log with holes and faults', () => {
   let lake: RealLake
@@ -90,12 +90,16 @@ output: { iceberg: { table: web.${name}, commit: { interval: 500ms } } }
       await lake.tools.produce(topic, records(60))
       await systemClock.sleep(300)
     }
-    const startedMs = systemClock.monotonic()
-    while ((await topicRecords(lake.kafka.bootstrap, topic)).length > 150) {
-      expect(systemClock.monotonic() - startedMs).toBeLessThan(compactedWithinMs)
-      await systemClock.sleep(500)
-      await lake.tools.produce(topic, records(2))
-    }
+    await eventually(
+      async () => {
+        if ((await topicRecords(lake.kafka.bootstrap, topic)).length <= 150) return true
+        // A segment is closed by the record that comes after its time.
+        await lake.tools.produce(topic, records(2))
+        return false
+      },
+      () => 'the broker compacts nothing',
+      500,
+    )
     await lake.project.drain(topic)
     // What stands in the log may be compacted further while it is judged: the table is the later look.
     const seen = await topicRecords(lake.kafka.bootstrap, topic)
@@ -141,7 +145,7 @@ output: { iceberg: { table: web.${name}, commit: { interval: 500ms } } }
     // The broker answers before the name is free again.
     const admin = lake.tools.kafka.admin()
     await admin.connect()
-    while ((await admin.listTopics()).includes(topic)) await systemClock.sleep(50)
+    await eventually(async () => !(await admin.listTopics()).includes(topic))
     await admin.disconnect()
     await lake.tools.createTopic(topic, { partitions })
     await lake.tools.produce(topic, records(60))

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../common/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { type RealLake, startRealLake } from '../support/real-lake.ts'
 import { requirePart } from '../support/services/index.ts'
 import type { SinkProcess } from '../support/sink-process.ts'
@@ -11,8 +12,8 @@ import type { SinkProcess } from '../support/sink-process.ts'
 const hasParts = [requirePart('kafka'), requirePart('minio'), requirePart('python')].every(Boolean)
 const partitions = 3
 const step = 300
-const downMs = 3_000
-const recoveredWithinMs = 60_000
+/** The sink has met the fault by then, at the latest: it sends something several times a second. */
+const downMs = 1_500
 
 describe.skipIf(!hasParts)('a stream that is stopped, or whose services stop', () => {
   let lake: RealLake
@@ -63,12 +64,10 @@ output: { iceberg: { table: web.${stream}, commit: { interval: ${interval}, max_
   }
 
   const reach = async (stream: string, count: number, sink: SinkProcess): Promise<void> => {
-    const startedMs = systemClock.monotonic()
-    while ((await nextOffsetSum(stream)) < count) {
-      const waitedMs = systemClock.monotonic() - startedMs
-      expect(waitedMs, `it does not come to ${count}: ${sink.log}`).toBeLessThan(recoveredWithinMs)
-      await systemClock.sleep(100)
-    }
+    await eventually(
+      async () => (await nextOffsetSum(stream)) >= count,
+      () => `it does not come to ${count}: ${sink.log}`,
+    )
   }
 
   const judge = async (stream: string): Promise<void> => {
@@ -79,6 +78,7 @@ output: { iceberg: { table: web.${stream}, commit: { interval: ${interval}, max_
 
   it('[E7] SIGTERM commits what was read, leaves the group and exits 0', async () => {
     const stream = 'term'
+    const sessionMs = 240_000
     // Nothing is due by itself: what is committed at the end is the flush of the stop.
     await prepare(stream, 600)
     await lake.project.drain(stream)
@@ -86,23 +86,28 @@ output: { iceberg: { table: web.${stream}, commit: { interval: ${interval}, max_
       stream,
       `name: ${stream}
 input:
-  kafka: { seed_brokers: ["${lake.kafka.bootstrap}"], topics: [${stream}], consumer_group: ${stream} }
+  kafka: { seed_brokers: ["${lake.kafka.bootstrap}"], topics: [${stream}], consumer_group: ${stream}, properties: { session.timeout.ms: ${sessionMs} } }
 output: { iceberg: { table: web.${stream}, commit: { interval: 1h } } }
 `,
     )
-    const sink = lake.project.start(stream)
-    await sink.logged(/stream\.assigned/)
     await produce(stream, 900)
-    await systemClock.sleep(2_000)
-    expect(await nextOffsetSum(stream)).toBe(600)
-    const end = await sink.terminate()
-    expect(end, end.stderr).toMatchObject({ code: 0, signal: null })
+    // Nothing tells how far it has read, so a machine that is slow to read gets more time for it.
+    for (const readingMs of [1_000, 5_000, 25_000, 125_000]) {
+      const before = await nextOffsetSum(stream)
+      const sink = lake.project.start(stream)
+      await sink.logged(/stream\.assigned/)
+      await systemClock.sleep(readingMs)
+      expect(await nextOffsetSum(stream)).toBe(before)
+      const end = await sink.terminate()
+      expect(end, end.stderr).toMatchObject({ code: 0, signal: null })
+      if ((await nextOffsetSum(stream)) === 1_500) break
+    }
     expect(await nextOffsetSum(stream)).toBe(1_500)
     await judge(stream)
-    // Whoever comes next need not wait for the session of the one that went (30 s) to end.
+    // The next one need not wait for the session of the one that went to end.
     const startedMs = systemClock.monotonic()
     await lake.project.drain(stream)
-    expect(systemClock.monotonic() - startedMs).toBeLessThan(15_000)
+    expect(systemClock.monotonic() - startedMs).toBeLessThan(sessionMs / 2)
     const reported = await lake.tools.groupOffsets(stream, stream)
     expect([...reported.values()].reduce((sum, next) => sum + next, 0n)).toBe(1_500n)
   })

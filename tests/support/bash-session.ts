@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { systemClock } from '../../common/index.ts'
+import { eventually } from './eventually.ts'
 
 export interface CommandOutcome {
   readonly code: number
@@ -95,15 +95,13 @@ export class BashSession {
   }
 }
 
-const linePatienceMs = 60_000
-const linePollMs = 100
-
 async function firstLine(file: string): Promise<string> {
-  for (let waitedMs = 0; waitedMs < linePatienceMs; waitedMs += linePollMs) {
-    const text = await readFile(file, 'utf8').catch(() => '')
-    const line = text.split('\n').find((each) => each.startsWith('http'))
-    if (line !== undefined) return line
-    await systemClock.sleep(linePollMs)
-  }
-  throw new Error(`no address in time: ${await readFile(file, 'utf8')}`)
+  let text = ''
+  return eventually(
+    async () => {
+      text = await readFile(file, 'utf8').catch(() => '')
+      return text.split('\n').find((each) => each.startsWith('http'))
+    },
+    () => `no address: ${text}`,
+  )
 }

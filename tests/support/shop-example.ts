@@ -9,7 +9,8 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { environment, systemClock } from '../../common/index.ts'
+import { environment } from '../../common/index.ts'
+import { eventually } from './eventually.ts'
 import { repositoryRoot } from './services/index.ts'
 
 export const shopFolder = join(repositoryRoot, 'examples', 'shop')
@@ -45,8 +46,6 @@ interface Service {
   readonly command: readonly string[]
   readonly environment: Readonly<Record<string, string>>
 }
-
-const readyWithinMs = 30_000
 
 export async function startShop(places: ShopPlaces): Promise<Shop> {
   const text = await readFile(join(repositoryRoot, 'docker-compose.yml'), 'utf8')
@@ -129,18 +128,15 @@ function environmentOf(
   return given
 }
 
-async function addressOf(child: ChildProcess, output: () => string): Promise<string> {
-  const deadlineMs = systemClock.monotonic() + readyWithinMs
-  for (;;) {
-    const line = output()
-      .split('\n')
-      .slice(0, -1)
-      .find((each) => each.startsWith('http'))
-    if (line !== undefined) return line
-    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`)
-    if (systemClock.monotonic() > deadlineMs) throw new Error('it does not listen')
-    await systemClock.sleep(50)
-  }
+function addressOf(child: ChildProcess, output: () => string): Promise<string> {
+  return eventually(
+    () => {
+      const lines = output().split('\n').slice(0, -1)
+      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`)
+      return lines.find((each) => each.startsWith('http'))
+    },
+    () => 'it does not listen',
+  )
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {

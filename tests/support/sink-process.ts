@@ -7,11 +7,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { environmentEntries, systemClock } from '../../common/index.ts'
+import { environmentEntries } from '../../common/index.ts'
+import { within } from './eventually.ts'
 import { repositoryRoot, runCommand } from './services/index.ts'
-
-/** A flush and a commit under load take seconds, not this long. */
-const stoppedWithinMs = 30_000
 
 export interface SinkEnd {
   /** Null when a signal ended it. */
@@ -28,7 +26,7 @@ export interface SinkProcess {
   readonly log: string
   /** And on stdout. */
   readonly output: string
-  /** Resolves when stderr holds `pattern`, or when the process has ended. */
+  /** Resolves when stderr holds `pattern`, or when the process has ended; throws when neither comes. */
   logged(pattern: RegExp): Promise<void>
   kill(): Promise<SinkEnd>
   /** SIGTERM, and the end of it; throws when the process lives on. */
@@ -104,7 +102,8 @@ export async function createSinkProject(build: TideBuild, lakeYaml: string): Pro
     directory,
     start,
     drain: async (stream, { args = [], ...rest } = {}) => {
-      const end = await start(stream, { ...rest, args: ['--until', 'latest', ...args] }).ended
+      const sink = start(stream, { ...rest, args: ['--until', 'latest', ...args] })
+      const end = await within(sink.ended, () => `it does not drain: ${sink.log}`)
       if (end.code === 0) return end
       throw new Error(`the drain failed: code=${end.code} signal=${end.signal}\n${end.stderr}`)
     },
@@ -156,8 +155,8 @@ function watch(child: ChildProcess): SinkProcess {
     get output() {
       return stdout
     },
-    logged: (pattern) =>
-      new Promise((resolve) => {
+    logged: (pattern) => {
+      const seen = new Promise<void>((resolve) => {
         const look = (): void => {
           if (!hasEnded && !pattern.test(stderr)) return
           waiting.delete(look)
@@ -165,13 +164,16 @@ function watch(child: ChildProcess): SinkProcess {
         }
         waiting.add(look)
         look()
-      }),
+      })
+      return within(seen, () => `${String(pattern)} does not stand in its log: ${stderr}`)
+    },
     kill: () => end('SIGKILL'),
     terminate: async () => {
-      const stopped = await Promise.race([end('SIGTERM'), systemClock.sleep(stoppedWithinMs)])
-      if (stopped !== undefined) return stopped
-      const { stdout } = await end('SIGKILL')
-      throw new Error(`it lived on after SIGTERM; it said: ${stdout}\n${stderr}`)
+      try {
+        return await within(end('SIGTERM'), () => `it lives on after SIGTERM: ${stdout}\n${stderr}`)
+      } finally {
+        if (!hasEnded) await end('SIGKILL')
+      }
     },
   }
 }

@@ -217,8 +217,11 @@ output: { iceberg: { table: web.lost } }
       try {
         await project.writeStream('lost', streamYaml)
         const sink = project.start('lost', { args: ['--until', 'latest'] })
-        const explain = (): string => `no error: ${sink.log}`
-        return await within(sink.ended, explain, errorWithinMs).finally(() => sink.kill())
+        try {
+          return await within(sink.ended, () => `no error: ${sink.log}`, errorWithinMs)
+        } finally {
+          await sink.kill()
+        }
       } finally {
         await project.remove()
       }

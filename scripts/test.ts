@@ -7,11 +7,8 @@
  *
  * The last line is `N passed, N failed`, alone, with the counts of vitest's own JSON report.
  */
-import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, relative, sep } from 'node:path'
-import { environmentEntries } from '../common/index.ts'
+import { relative, sep } from 'node:path'
+import { environment } from '../common/index.ts'
 import {
   duckdbExtensions,
   installKafka,
@@ -22,30 +19,18 @@ import {
   pythonEnvironment,
   repositoryRoot,
 } from '../tests/support/services/index.ts'
+import { runVitest, type TestReport } from './run-vitest.ts'
 
 const everywhereProjects = ['unit', 'e2e', 'simulation'] as const
 const realServiceProjects = ['integration', 'interop'] as const
 const parts: readonly Part[] = ['kafka', 'minio', 'python']
+const slowestShown = 20
 
 interface Counts {
   readonly passed: number
   readonly failed: number
   readonly skipped: number
   readonly complaints: readonly string[]
-}
-
-/** The part of vitest's JSON report that is read here. */
-interface Report {
-  readonly numPassedTests: number
-  readonly numFailedTests: number
-  readonly numPendingTests: number
-  readonly numTodoTests: number
-  readonly testResults: readonly {
-    readonly name: string
-    readonly status: string
-    readonly message: string
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[]
-  }[]
 }
 
 async function main(filters: readonly string[]): Promise<number> {
@@ -83,48 +68,31 @@ async function runProjects(
   projects: readonly string[],
   filters: readonly string[],
 ): Promise<Counts> {
-  const folder = await mkdtemp(join(tmpdir(), 'tidewater-test-'))
-  const reportFile = join(folder, 'report.json')
-  try {
-    const exitCode = await runVitest(projects, filters, reportFile)
-    const text = await readFile(reportFile, 'utf8').catch(() => undefined)
-    if (text === undefined) {
-      const complaint = `vitest ended without a report: projects=${projects.join(',')} exit=${exitCode}`
-      return { passed: 0, failed: 1, skipped: 0, complaints: [complaint] }
-    }
-    return count(JSON.parse(text) as Report, exitCode, filters.length > 0 ? [] : projects)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
+  const flags = projects.flatMap((project) => ['--project', project])
+  const { exitCode, report } = await runVitest(['--passWithNoTests', ...flags, ...filters], {
+    TIDEWATER_FUZZ: environment('TIDEWATER_FUZZ') ?? '3',
+  })
+  if (report === undefined) {
+    const complaint = `vitest ended without a report: projects=${projects.join(',')} exit=${exitCode}`
+    return { passed: 0, failed: 1, skipped: 0, complaints: [complaint] }
+  }
+  showSlowest(report)
+  return count(report, exitCode, filters.length > 0 ? [] : projects)
+}
+
+/** Where the time goes; tests/support/longest-first.ts starts these first. */
+function showSlowest({ testResults }: TestReport): void {
+  const files = testResults
+    .map(({ name, startTime, endTime }) => ({ name, seconds: (endTime - startTime) / 1000 }))
+    .sort((left, right) => right.seconds - left.seconds)
+    .slice(0, slowestShown)
+  console.log('the slowest test files:')
+  for (const { name, seconds } of files) {
+    console.log(`${seconds.toFixed(0).padStart(6)} s  ${relative(repositoryRoot, name)}`)
   }
 }
 
-function runVitest(
-  projects: readonly string[],
-  filters: readonly string[],
-  reportFile: string,
-): Promise<number> {
-  const args = [
-    join(repositoryRoot, 'node_modules', 'vitest', 'vitest.mjs'),
-    'run',
-    '--passWithNoTests',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${reportFile}`,
-    ...projects.flatMap((project) => ['--project', project]),
-    ...filters,
-  ]
-  const child = spawn(process.execPath, args, {
-    cwd: repositoryRoot,
-    env: { TIDEWATER_FUZZ: '3', ...environmentEntries() },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code) => resolve(code ?? 1))
-  })
-}
-
-function count(report: Report, exitCode: number, mustHaveTests: readonly string[]): Counts {
+function count(report: TestReport, exitCode: number, mustHaveTests: readonly string[]): Counts {
   const complaints: string[] = []
   let failed = report.numFailedTests
   for (const file of report.testResults) {

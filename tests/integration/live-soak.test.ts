@@ -5,6 +5,9 @@
  * so that each part is seen to have done its work.
  *
  *   TIDEWATER_SOAK_SECONDS=300 npx vitest run --project integration tests/integration/live-soak.test.ts
+ *
+ * Asked for by that variable it also measures how fresh the answers are. In `npm test` the machine is busy
+ * with other tests: then the load is light, and being ahead of the table takes the place of seconds.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -18,12 +21,16 @@ import type { SinkProcess } from '../support/sink-process.ts'
 import { TableWatch } from '../support/table-watch.ts'
 
 const hasParts = [requirePart('kafka'), requirePart('minio')].every(Boolean)
+const isMeasured = environment('TIDEWATER_SOAK_SECONDS') !== undefined
 const seconds = Number(environment('TIDEWATER_SOAK_SECONDS') ?? 60)
-const recordsPerSecond = Number(environment('TIDEWATER_SOAK_RATE') ?? 20_000)
+const rate = isMeasured ? 20_000 : 4_000
+const recordsPerSecond = Number(environment('TIDEWATER_SOAK_RATE') ?? rate)
 const partitions = 4
 const tickMs = 50
-/** An age below which nobody would say that the answers lag behind. */
-const freshMs = 1_000
+/** An age below which nobody would say that the answers lag behind; on a busy machine, that they stand still. */
+const freshMs = isMeasured ? 1_000 : 30_000
+/** How much of the work that a quiet machine does must have been done. */
+const share = isMeasured ? 1 : 0.25
 const commitSeconds = 2
 const modelSeconds = 10
 const snapshotSeconds = 20
@@ -334,15 +341,21 @@ function figuresLine({ killedMs, model, reading }: Soak, figures: Figures, total
 
 function expectFresh({ beganMs, killedMs, reading, table }: Soak, figures: Figures): void {
   const { firstFreshMs, freshAgainMs, outside } = figures
-  expect.soft(firstFreshMs - beganMs).toBeLessThan(30_000)
-  expect.soft(freshAgainMs - killedMs).toBeLessThan(30_000)
+  expect.soft(firstFreshMs - beganMs).toBeLessThan(30_000 / share)
+  expect.soft(freshAgainMs - killedMs).toBeLessThan(30_000 / share)
   // Only while there was no server, or no table.
   for (const { atMs, error } of reading.failures) {
     const isRestart = atMs >= killedMs && atMs < freshAgainMs
     expect.soft(isRestart || atMs < firstFreshMs, error).toBe(true)
   }
-  expect.soft(outside.length).toBeGreaterThan(seconds)
+  expect.soft(outside.length).toBeGreaterThan(seconds * share)
   expect.soft(percentile(agesOf(outside), 0.99)).toBeLessThan(freshMs)
+  // An answer from snapshots alone is ahead of the last look at the table once in a few times.
+  const ahead = outside.filter(({ atMs, count }) => {
+    const look = table.looks.findLast((each) => each.atMs <= atMs)
+    return count > (look?.rows ?? 0)
+  })
+  expect.soft(ahead.length / outside.length).toBeGreaterThan(0.6)
   for (const [index, { count, atMs, tookMs }] of reading.answers.entries()) {
     const before = reading.answers[index - 1]
     // A new server begins again at what was committed; otherwise answers go forward.
@@ -356,11 +369,11 @@ function expectFresh({ beganMs, killedMs, reading, table }: Soak, figures: Figur
 /** Each of these is red without its part: commits, compaction, expiry, offsets that survive both. */
 function expectUpkeep({ table }: Soak, figures: Figures): void {
   const { commits, compactions, expired, lateFiles, lateSnapshots } = figures
-  expect.soft(commits).toBeGreaterThan((seconds / commitSeconds) * 0.6)
-  expect.soft(compactions).toBeGreaterThanOrEqual(seconds / 30)
-  expect.soft(Math.max(...lateFiles)).toBeLessThan(filesMax)
-  expect.soft(expired).toBeGreaterThan(commits / 4)
-  expect.soft(Math.max(...lateSnapshots)).toBeLessThan(snapshotsMax)
+  expect.soft(commits).toBeGreaterThan((seconds / commitSeconds) * 0.6 * share)
+  expect.soft(compactions).toBeGreaterThanOrEqual(Math.ceil((seconds / 30) * share))
+  expect.soft(Math.max(...lateFiles)).toBeLessThan(filesMax / share)
+  expect.soft(expired).toBeGreaterThan((commits / 4) * share)
+  expect.soft(Math.max(...lateSnapshots)).toBeLessThan(snapshotsMax / share)
   for (const { rows, offsets } of table.looks) expect.soft(offsets).toBe(rows)
   const rows = new Map(
     table.seen.map(({ snapshotId, summary }) => [snapshotId, summary?.['total-records']]),
@@ -375,8 +388,8 @@ function expectModelRuns({ model }: Soak): void {
   const expected = seconds / modelSeconds
   const times = model.seen.map(({ timestampMs }) => Number(timestampMs))
   // One run may fall to the start and one to the restart.
-  expect.soft(times.length).toBeGreaterThanOrEqual(expected - 2)
+  expect.soft(times.length).toBeGreaterThanOrEqual((expected - 2) * share)
   expect.soft(times.length).toBeLessThanOrEqual(expected + 2)
   const gaps = times.slice(1).map((at, index) => at - (times[index] ?? at))
-  expect.soft(Math.max(...gaps)).toBeLessThan(modelSeconds * 2_500)
+  expect.soft(Math.max(...gaps)).toBeLessThan((modelSeconds * 2_500) / share)
 }

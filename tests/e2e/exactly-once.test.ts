@@ -5,7 +5,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { currentSchema, currentSnapshot } from '../../catalog/format/index.ts'
 import { commitAction, FastAppend, UpdateSchema } from '../../catalog/index.ts'
-import { CorruptDataError, systemClock, systemRandom } from '../../common/index.ts'
+import { type Clock, CorruptDataError, systemClock, systemRandom } from '../../common/index.ts'
 import { OffsetConflictError } from '../../ingest/index.ts'
 import { FaultyFileIO } from '../support/stores/faulty-file-io.ts'
 import { eventually } from '../support/eventually.ts'
@@ -13,11 +13,15 @@ import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'
 
 let lake: LakeFixture
 let faulty: FaultyFileIO
+/** In place of the time of a delay, when a test sets it. */
+let held: Promise<void> | undefined
 
 beforeEach(async () => {
+  held = undefined
+  const sleep: Clock['sleep'] = (ms, signal) => held ?? systemClock.sleep(ms, signal)
   lake = await openLakeFixture({
     wrap: (inner) => {
-      faulty = new FaultyFileIO(inner)
+      faulty = new FaultyFileIO(inner, { clock: { ...systemClock, sleep } })
       return faulty
     },
   })
@@ -128,10 +132,15 @@ describe('a stream', () => {
     await lake.run(lake.settings(stream()))
     await produce(20, 20)
     // The slow one has read the offsets and holds its upload; the other commits meanwhile.
-    faulty.inject({ kind: 'delay', on: ['upload'], delayMs: 1_500 })
+    let release = (): void => undefined
+    held = new Promise((resolve) => {
+      release = resolve
+    })
+    faulty.inject({ kind: 'delay', on: ['upload'] })
     const slow = lake.run(lake.settings(stream())).catch((error: unknown) => error)
     await eventually(() => faulty.count('upload') >= 2)
     await lake.run(lake.settings(stream()))
+    release()
     const { metadata } = await lake.catalog.loadTable(identifier)
     const lost = await slow
     expect(lost).toBeInstanceOf(OffsetConflictError)

@@ -3,6 +3,7 @@
  * in turn until the time is over. A campaign begins only when its usual time is left. All that is random
  * follows from the seed, which each round counts up by one. What ran is summed up in docs/soak.md.
  */
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { join, relative } from 'node:path'
@@ -78,7 +79,7 @@ const campaigns: readonly Campaign[] = [
     files: [
       'tests/simulation/histories.test.ts',
       'tests/e2e/snapshot-properties.test.ts',
-      'sql/query/pruning-fuzz.test.ts',
+      'sql/engine/pruning-fuzz.test.ts',
       'ingest/live/live-layer.test.ts',
     ],
     variables: { TIDEWATER_FUZZ: '15' },
@@ -188,6 +189,8 @@ const { values } = parseArgs({
 })
 const minutes = Number(values.minutes)
 const seed = Number(values.seed ?? Math.floor(systemRandom.fraction() * 2 ** 31))
+const missing = campaigns.flatMap(({ files }) => files).filter((file) => !existsSync(file))
+if (missing.length > 0) throw new Error(`no such test file: ${missing.join(', ')}`)
 if (!(minutes > 0) || !Number.isInteger(seed)) {
   console.error('usage: npm run soak -- [--minutes 30] [--seed 1]')
   process.exit(2)

@@ -26,6 +26,7 @@ import {
 } from '../../ingest/index.ts'
 import { type FileIO, LocalFileIO } from '../../io/index.ts'
 import { createDataFileWriter, type Database, openDatabase } from '../../sql/index.ts'
+import { within } from './eventually.ts'
 
 export interface LakeFixture {
   readonly directory: string
@@ -41,6 +42,7 @@ export interface LakeFixture {
   ): Promise<StreamRunResult>
   /** Rows of a table by DuckDB alone: the manifests say which files, nothing else of ours reads. */
   rows(table: string, columns: string): Promise<readonly Record<string, unknown>[]>
+  /** Ends the streams that a test has left running. */
   close(): Promise<void>
 }
 
@@ -65,6 +67,8 @@ export async function openLakeFixture(
       return result.getRowObjectsJson() as Record<string, unknown>[]
     })
   }
+  const closing = new AbortController()
+  const runs: Promise<unknown>[] = []
   return {
     directory,
     io,
@@ -79,8 +83,8 @@ export async function openLakeFixture(
         overrides: [],
         directory,
       }).settings,
-    run: (settings, runOptions, parts = {}) =>
-      runStream(
+    run: (settings, { signal, ...runOptions } = {}, parts = {}) => {
+      const ended = runStream(
         settings,
         {
           source: createEmbeddedSource({ log, topics: settings.input.topics }),
@@ -93,10 +97,19 @@ export async function openLakeFixture(
           workDirectory: join(directory, 'spool'),
           ...parts,
         },
-        { until: 'latest', ...runOptions },
-      ),
+        {
+          until: 'latest',
+          ...runOptions,
+          signal: AbortSignal.any([closing.signal, ...(signal === undefined ? [] : [signal])]),
+        },
+      )
+      runs.push(ended)
+      return ended
+    },
     rows,
     close: async () => {
+      closing.abort()
+      await within(Promise.allSettled(runs), () => 'a stream does not end')
       await log.close()
       database.close()
       await rm(directory, { recursive: true, force: true })

@@ -3,8 +3,8 @@
  * idles while the other works through one long file. Files that are not named here follow, services
  * before units, the larger file first.
  */
-import { statSync } from 'node:fs'
-import { relative } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { repositoryRoot } from './services/paths.ts'
 
@@ -20,6 +20,10 @@ const seconds: Readonly<Record<string, number>> = {
   'tests/e2e/package.test.ts': 79,
   'tests/integration/rival-sinks.test.ts': 78,
   'tests/e2e/demo.test.ts': 75,
+}
+
+for (const path of Object.keys(seconds)) {
+  if (!existsSync(join(repositoryRoot, path))) throw new Error(`no such test file: ${path}`)
 }
 
 export class LongestFirst extends BaseSequencer {

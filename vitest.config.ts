@@ -4,7 +4,7 @@ import { LongestFirst } from './tests/support/longest-first.ts'
 
 // One project per kind of test, so that `npx vitest --project unit` stays under a few seconds
 // while the slow kinds (real services) are asked for by name.
-const slow = { testTimeout: 300_000, hookTimeout: 300_000 }
+const slow = { testTimeout: 600_000, hookTimeout: 600_000 }
 /** Each file of a slow kind starts processes of its own, so more at once would only wait for each other. */
 const maxWorkers = Math.min(availableParallelism(), 4)
 const exclude = ['**/node_modules/**', '**/dist/**', '**/.cache/**']
@@ -22,7 +22,7 @@ export default defineConfig({
             'tests/{architecture,conformance}/**/*.test.ts',
           ],
           exclude,
-          testTimeout: 20_000,
+          testTimeout: 120_000,
         },
       },
       {

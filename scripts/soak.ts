@@ -63,9 +63,9 @@ const campaigns: readonly Campaign[] = [
       'tests/e2e/live-lambda.test.ts',
       'tests/e2e/batch-lambda.test.ts',
     ],
-    variables: {},
-    work: [200, 'moments'],
-    usualSeconds: 60,
+    variables: { TIDEWATER_TEST_MOMENTS: '400' },
+    work: [400, 'moments of a view'],
+    usualSeconds: 90,
   },
   {
     name: 'kill -9 of a compaction beside a sink',

@@ -50,6 +50,28 @@ function service(options: Partial<QueryService> = {}): QueryService {
   }
 }
 
+interface Watched {
+  readonly engine: QueryEngine
+  /** When the engine has been asked, and when that question was given up. */
+  readonly asked: Promise<void>
+  readonly aborted: Promise<void>
+}
+
+function watched(): Watched {
+  let [onAsked, onAborted] = [(): void => undefined, (): void => undefined]
+  const asked = new Promise<void>((resolve) => (onAsked = resolve))
+  const aborted = new Promise<void>((resolve) => (onAborted = resolve))
+  const watching: QueryEngine = {
+    ...engine,
+    query: (sql, options = {}) => {
+      onAsked()
+      options.signal?.addEventListener('abort', () => onAborted())
+      return engine.query(sql, options)
+    },
+  }
+  return { engine: watching, asked, aborted }
+}
+
 /** Rows enough for the answer to have begun, and then a failure. */
 const halfWay: QueryEngine = {
   get catalog() {
@@ -305,9 +327,10 @@ describe('DELETE /query/{id}', () => {
   const slow = 'SELECT count(*) FROM range(100000000000) r(i) WHERE hash(i) = 1'
 
   test('cancels a running query; its id is free again', async () => {
-    const uri = await serve()
+    const { asked, engine: watching } = watched()
+    const uri = await serve({ queries: service({ engine: watching }) })
     const query = post(uri, slow, '?query_id=long')
-    await systemClock.sleep(50)
+    await asked
     const again = await post(uri, 'SELECT 1', '?query_id=long')
     expect([again.status, again.text]).toEqual([409, expect.stringContaining('query_id=long')])
     const cancelled = await fetch(`${uri}/query/long`, { method: 'DELETE' })
@@ -333,24 +356,14 @@ describe('DELETE /query/{id}', () => {
   })
 
   test('is not needed when the client goes away', async () => {
-    let aborted: (() => void) | undefined
-    const gone = new Promise<void>((resolve) => {
-      aborted = resolve
-    })
-    const watching: QueryEngine = {
-      ...engine,
-      query: (sql, options = {}) => {
-        options.signal?.addEventListener('abort', () => aborted?.())
-        return engine.query(sql, options)
-      },
-    }
+    const { aborted, asked, engine: watching } = watched()
     const uri = await serve({ queries: service({ engine: watching }) })
     const stop = new AbortController()
     const query = fetch(`${uri}/query`, { method: 'POST', body: slow, signal: stop.signal })
-    await systemClock.sleep(50)
+    await asked
     stop.abort()
     await expect(query).rejects.toThrow('aborted')
-    await gone
+    await aborted
   })
 })
 

@@ -227,7 +227,7 @@ describe('data file writer over duckdb', () => {
       }),
       { numRuns: 2 * fuzzEffort, endOnFailure: true },
     )
-  }, 60_000)
+  })
 
   it('[W4] write() returns bounds, counts and sizes of each column', async () => {
     const schema = schemaOf({

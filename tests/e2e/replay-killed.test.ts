@@ -21,7 +21,7 @@ let project: SinkProject
 beforeAll(async () => {
   build = await buildTide()
   project = await createSinkProject(build, 'catalog: { warehouse: lake }\n')
-}, 120_000)
+})
 afterAll(async () => {
   await project.remove()
   await build.remove()
@@ -107,7 +107,7 @@ it('[P4] a replay killed after each of its commits ends as one that was not', as
   expect(await rows('')).toEqual(wanted)
   const refs = await tideRows('table list-refs web.events', { directory: project.directory })
   expect(refs).toHaveLength(1)
-}, 180_000)
+})
 
 it('[P9] a publishing killed at each point of each of its commits loses and doubles no record', async () => {
   const every = partitions.flatMap((partition) => ids.map((id) => `${partition},${id}`))
@@ -140,4 +140,4 @@ it('[P9] a publishing killed at each point of each of its commits loses and doub
   }
   const refs = await tideRows('table list-refs web.events', { directory: project.directory })
   expect(refs).toHaveLength(1)
-}, 180_000)
+})

@@ -58,7 +58,7 @@ describe.skipIf(!requirePart('minio') || !requirePart('python'))('upkeep on MinI
       )
     }
     for (const reader of tableReaders) before.set(reader, await judge(reader))
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await lake?.io.close()

@@ -27,6 +27,7 @@ import {
   errorMessage,
   failpoint,
   isJsonObject,
+  mapLimited,
   parseJson,
   randomUuid,
   stringifyJson,
@@ -117,12 +118,8 @@ export class SwapObject<Payload> {
         return undefined
       }
     }
-    const found: SwapState<Payload>[] = []
-    for (let start = 0; start < locations.length; start += parallelReads) {
-      const states = await Promise.all(locations.slice(start, start + parallelReads).map(read))
-      found.push(...states.filter((state) => state !== undefined))
-    }
-    return found
+    const states = await mapLimited(locations, read, { limit: parallelReads })
+    return states.filter((state) => state !== undefined)
   }
 
   /**

@@ -5,7 +5,7 @@
  * Complete checking reads every manifest of the table at every commit. A file is added a second time
  * by a confused retry, soon after the first, so only the newest small manifests are looked at.
  */
-import { ValidationError } from '../../common/index.ts'
+import { mapLimited, ValidationError } from '../../common/index.ts'
 import { readManifestEntries, type ManifestSource } from '../manifest/snapshot-manifests.ts'
 import type { DataFile, ManifestFile, TableMetadata } from '../format/types.ts'
 
@@ -24,8 +24,10 @@ export async function checkNotLive(
     .filter((manifest) => manifest.content === 'data' && manifest.manifestLength < manifestBytesMax)
     .sort((left, right) => Number(right.sequenceNumber - left.sequenceNumber))
     .slice(0, manifestsMax)
-  const read = newest.map((manifest) => readManifestEntries(source, metadata, manifest))
-  for (const entries of await Promise.all(read)) {
+  const read = await mapLimited(newest, (manifest) =>
+    readManifestEntries(source, metadata, manifest),
+  )
+  for (const entries of read) {
     const twice = entries.find(
       (entry) => entry.status !== 'deleted' && paths.has(entry.dataFile.filePath),
     )

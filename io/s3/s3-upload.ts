@@ -13,7 +13,7 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
-import { NotFoundError, UnavailableError, ValidationError } from '../../common/index.ts'
+import { mapLimited, NotFoundError, UnavailableError, ValidationError } from '../../common/index.ts'
 import type { RequestGate } from './request-gate.ts'
 import type { S3Location } from './s3-location.ts'
 
@@ -92,25 +92,13 @@ async function sendParts(upload: Upload, limits: UploadLimits): Promise<void> {
     throw new UnavailableError('the store gave no upload id', { facts: { key: target.Key } })
   }
   const partBytes = Math.max(limits.partBytes, Math.ceil(sizeBytes / partsMax))
-  const parts: CompletedPart[] = []
-  let next = 0
-  let failed = false
-  const sendSome = async (): Promise<void> => {
-    while (next * partBytes < sizeBytes && !failed) {
-      const index = next++
-      try {
-        parts[index] = await sendPart(upload, uploadId, index, partBytes)
-      } catch (error) {
-        // The other senders stop too; the first error is the one that is told.
-        failed = true
-        throw error
-      }
-    }
-  }
-  const senders = await Promise.allSettled(Array.from({ length: limits.partsAtOnce }, sendSome))
-  const broken = senders.find((sender) => sender.status === 'rejected')
+  const starts = Array.from({ length: Math.ceil(sizeBytes / partBytes) }, (_, at) => at * partBytes)
   try {
-    if (broken !== undefined) throw broken.reason
+    const parts = await mapLimited(
+      starts,
+      (_, index) => sendPart(upload, uploadId, index, partBytes),
+      { limit: limits.partsAtOnce },
+    )
     await complete(upload, uploadId, parts)
   } catch (error) {
     await abort(upload, uploadId)

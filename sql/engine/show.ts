@@ -1,7 +1,7 @@
 /** SHOW TABLES and its kin, answered from the catalog. */
 import type { Catalog } from '../../catalog/index.ts'
 import { formatIdentifier, formatNamespace, type Namespace } from '../../catalog/format/index.ts'
-import { UnsupportedError } from '../../common/index.ts'
+import { mapLimited, UnsupportedError } from '../../common/index.ts'
 import { knownNamespaces, knownTables } from '../bind/name-resolution.ts'
 import type { ResultColumn, ResultRow } from '../session/query-result.ts'
 import type { ShowRequest } from '../bind/table-references.ts'
@@ -11,9 +11,6 @@ interface Shown {
   readonly columns: readonly ResultColumn[]
   readonly rows: readonly ResultRow[]
 }
-
-/** Tables whose columns SHOW ALL TABLES loads at the same time. */
-const loadsMax = 8
 
 export async function showNamespaces(catalog: Catalog): Promise<Shown> {
   const namespaces = await knownNamespaces(catalog)
@@ -44,22 +41,17 @@ export async function showTables(
 
 async function showAllTables(catalog: Catalog): Promise<Shown> {
   const tables = await knownTables(catalog)
-  const rows: ResultRow[] = tables.map(() => [])
-  const waiting = tables.entries()
-  const worker = async (): Promise<void> => {
-    for (const [index, identifier] of waiting) {
-      const { metadata } = await catalog.loadTable(identifier)
-      const schema = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId)
-      const fields = schema?.fields ?? []
-      rows[index] = [
-        formatNamespace(identifier.namespace),
-        identifier.name,
-        { kind: 'list', items: fields.map(({ name }) => name) },
-        { kind: 'list', items: fields.map(({ type }) => duckdbTypeName(type)) },
-      ]
-    }
-  }
-  await Promise.all(Array.from({ length: loadsMax }, worker))
+  const rows = await mapLimited(tables, async (identifier): Promise<ResultRow> => {
+    const { metadata } = await catalog.loadTable(identifier)
+    const schema = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId)
+    const fields = schema?.fields ?? []
+    return [
+      formatNamespace(identifier.namespace),
+      identifier.name,
+      { kind: 'list', items: fields.map(({ name }) => name) },
+      { kind: 'list', items: fields.map(({ type }) => duckdbTypeName(type)) },
+    ]
+  })
   return {
     columns: [
       ...varchars('namespace', 'name'),

@@ -18,6 +18,7 @@ import {
   CorruptDataError,
   UnsupportedError,
   errorMessage,
+  mapLimited,
   randomUuid,
   silentLogger,
   systemClock,
@@ -110,19 +111,12 @@ export class FileCache {
     paths: Map<string, string>,
   ): Promise<number> {
     let fetched = 0
-    const waiting = files.values()
-    const worker = async (): Promise<void> => {
-      for (const file of waiting) {
-        const path = join(directory, this.#entryName(file.location))
-        if (await this.#take(file, path)) fetched += file.sizeBytes
-        paths.set(file.location, path)
-      }
+    const take = async (file: CacheableFile): Promise<void> => {
+      const path = join(directory, this.#entryName(file.location))
+      if (await this.#take(file, path)) fetched += file.sizeBytes
+      paths.set(file.location, path)
     }
-    const workers = Array.from({ length: Math.min(this.#downloadsMax, files.length) }, worker)
-    // All workers end before the lease may be released, or one would write into a removed folder.
-    const results = await Promise.allSettled(workers)
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
+    await mapLimited(files, take, { limit: this.#downloadsMax })
     return fetched
   }
 

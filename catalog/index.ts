@@ -32,9 +32,11 @@ export type {
 export {
   deletePathFieldId,
   deletePosFieldId,
+  type PositionDeletes,
   positionDeleteFile,
   positionDeleteSchema,
 } from './data-files/position-deletes.ts'
+export { uploadDataFiles, uploadPositionDeletes } from './data-files/upload.ts'
 export { ManifestCache } from './manifest/manifest-cache.ts'
 export { listReachableFiles } from './manifest/reachable-files.ts'
 export {
@@ -75,7 +77,7 @@ export {
 export { planExpiry } from './transaction/plan-expiry.ts'
 export { PublishBranch } from './transaction/publish-branch.ts'
 export { RewriteFiles } from './transaction/rewrite-files.ts'
-export { type PositionDeletes, RowDelta } from './transaction/row-delta.ts'
+export { RowDelta } from './transaction/row-delta.ts'
 export type { SnapshotOptions, SnapshotTools } from './transaction/snapshot-producer.ts'
 export { UpdateProperties } from './transaction/update-properties.ts'
 export { type SchemaChanges, UpdateSchema } from './transaction/update-schema.ts'

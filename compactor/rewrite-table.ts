@@ -25,6 +25,7 @@ import {
   ManifestCache,
   RewriteFiles,
   type Table,
+  uploadDataFiles,
 } from '../catalog/index.ts'
 import { type Expression, planScan, snapshotByRef } from '../catalog/scan/index.ts'
 import {
@@ -42,7 +43,7 @@ import type { FileIO } from '../io/index.ts'
 import { planRewrite, type RewriteGroup, type RewritePlan } from './plan-rewrite.ts'
 import { fileSizeBytesTarget, type RewriteOptions } from './rewrite-options.ts'
 import { type GroupReport, groupReport, type RewriteReport } from './rewrite-report.ts'
-import { fetchInputs, uploadFiles } from './transfer.ts'
+import { fetchInputs } from './fetch-inputs.ts'
 
 export interface CompactorTools {
   readonly catalog: Catalog
@@ -199,7 +200,7 @@ class RewriteRound {
   }
 
   async #rewrite(group: RewriteGroup, uploaded: Set<string>): Promise<RewrittenGroup> {
-    const { io, random, rewriter, signal, workDirectory } = this.#tools
+    const { io, rewriter, signal, workDirectory } = this.#tools
     signal?.throwIfAborted()
     const { metadata } = this.#table
     const schema = currentSchema(metadata)
@@ -220,8 +221,8 @@ class RewriteRound {
       })
       signal?.throwIfAborted()
       await failpoint('compaction.rewritten')
-      const place = { metadata, schema, spec }
-      const added = await uploadFiles(io, random, place, written.files, uploaded)
+      const added = await uploadDataFiles(this.#tools, metadata, written.files, spec)
+      for (const { filePath } of added) uploaded.add(filePath)
       await failpoint('compaction.uploaded')
       return { group, added, rowsDeleted: written.rowsDeleted }
     } finally {

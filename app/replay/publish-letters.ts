@@ -13,7 +13,7 @@ import {
   formatIdentifier,
   parseTableName,
 } from '../../catalog/format/index.ts'
-import { ancestorsOf, type Table } from '../../catalog/index.ts'
+import { ancestorsOf, type Table, uploadDataFiles } from '../../catalog/index.ts'
 import { findTable } from '../../ingest/index.ts'
 import { publishedPropertyKey, readReplayRecord, type ReplayRecord } from '../../replay/index.ts'
 import {
@@ -22,7 +22,6 @@ import {
   type RangeTools,
   type RowRange,
   tableAt,
-  uploadFiles,
 } from './range-rows.ts'
 import {
   branchRemoved,
@@ -79,7 +78,7 @@ async function missingLetters(
     directory,
     properties: table.metadata.properties,
   })
-  return uploadFiles(lake, table, written)
+  return uploadDataFiles(lake, table.metadata, written)
 }
 
 const placeColumns = ['"topic"', '"partition"', '"offset"'] as const

@@ -13,14 +13,9 @@ import {
   type Schema,
   formatIdentifier,
 } from '../../catalog/format/index.ts'
-import {
-  newDataFileLocation,
-  ConflictError,
-  type Table,
-  type WrittenFile,
-} from '../../catalog/index.ts'
+import { ConflictError, type Table, uploadDataFiles } from '../../catalog/index.ts'
 import { planScan } from '../../catalog/scan/index.ts'
-import { CorruptDataError, randomUuid } from '../../common/index.ts'
+import { CorruptDataError } from '../../common/index.ts'
 import { ReplayRefusedError, type ReplayRange } from '../../replay/index.ts'
 import type { QueryStage } from '../../sql/index.ts'
 import type { Lake } from '../lake.ts'
@@ -133,7 +128,7 @@ export async function rewriteRows(
     properties: table.metadata.properties,
   })
   await stage.run('DROP TABLE range_rows')
-  return uploadFiles(lake, table, written)
+  return uploadDataFiles(lake, table.metadata, written)
 }
 
 /** Throws ConflictError where rows of the range have come to `ref` after the sequence number `since`. */
@@ -233,33 +228,4 @@ async function requireColumns(stage: QueryStage, { identifier, metadata }: Table
       missing: missing.map(({ name }) => name).join(','),
     },
   })
-}
-
-/** Brings files that the stage has written to the table's own place. */
-export async function uploadFiles(
-  lake: Lake,
-  table: Table,
-  written: readonly WrittenFile[],
-): Promise<readonly DataFile[]> {
-  const uploaded: DataFile[] = []
-  for (const file of written) uploaded.push(await upload(lake, table, file))
-  return uploaded
-}
-
-async function upload(lake: Lake, table: Table, file: WrittenFile): Promise<DataFile> {
-  const { metadata } = table
-  const spec = defaultPartitionSpec(metadata)
-  const name = `${randomUuid(lake.random)}.parquet`
-  const schema = currentSchema(metadata)
-  const filePath = newDataFileLocation(metadata, spec, schema, file.partition, name)
-  const { localPath, ...metrics } = file
-  const stored = await lake.io.upload(localPath, filePath)
-  return {
-    content: 'data',
-    filePath,
-    fileFormat: 'PARQUET',
-    specId: spec.specId,
-    ...metrics,
-    fileSizeInBytes: BigInt(stored.sizeBytes),
-  }
 }

@@ -5,26 +5,20 @@
  * was planned (docs/spec/batch-jobs.md, B5): of two runners that race for the same intervals one wins
  * and the other finds nothing left to do.
  */
-import {
-  currentSchema,
-  type DataFile,
-  defaultPartitionSpec,
-  partitionSpecById,
-  formatIdentifier,
-} from '../../catalog/format/index.ts'
+import { type DataFile, formatIdentifier } from '../../catalog/format/index.ts'
 import {
   type Catalog,
   commitAction,
   FastAppend,
   type LocalPositionDeletes,
   type ManifestCache,
-  newDataFileLocation,
   OverwriteFiles,
   type PositionDeletes,
-  positionDeleteFile,
   RowDelta,
   type SnapshotOptions,
   type Table,
+  uploadDataFiles,
+  uploadPositionDeletes,
   type WrittenFile,
 } from '../../catalog/index.ts'
 import {
@@ -77,13 +71,9 @@ export class RunConflictError extends LakeError {
   readonly code = 'run-conflict'
 }
 
-const uploadsMax = 4
-
 export async function commitRun(tools: RunCommitTools, run: RunCommit): Promise<Table> {
-  const { table } = run
-  checkPreviousRun(table, run)
-  const uploaded = await inGroups(run.added, (file) => upload(tools, table, file))
-  const deletes = await inGroups(run.deletes ?? [], (file) => uploadDeletes(tools, table, file))
+  const { metadata } = run.table
+  checkPreviousRun(run.table, run)
   const options = {
     summary: summaryOf(tools, run),
     check: (base: Table) => checkPreviousRun(base, run),
@@ -94,13 +84,16 @@ export async function commitRun(tools: RunCommitTools, run: RunCommit): Promise<
       },
     ],
   }
+  const added = await uploadDataFiles(tools, metadata, run.added)
+  const uploaded = added.map(({ filePath }) => filePath)
   try {
-    return await commitFiles(tools, run, options, uploaded, deletes)
+    const deletes = await uploadPositionDeletes(tools, metadata, run.deletes ?? [])
+    uploaded.push(...deletes.map(({ file }) => file.filePath))
+    return await commitFiles(tools, run, options, added, deletes)
   } catch (error) {
     // Only a commit that surely failed leaves files that nobody will ever point at.
     if (error instanceof LakeError && !(error instanceof CommitStateUnknownError)) {
-      const files = [...uploaded, ...deletes.map(({ file }) => file)]
-      await tools.io.delete(files.map(({ filePath }) => filePath)).catch(() => undefined)
+      await tools.io.delete(uploaded).catch(() => undefined)
     }
     throw error
   }
@@ -161,61 +154,5 @@ function summaryOf(tools: RunCommitTools, run: RunCommit): Readonly<Record<strin
       ? {}
       : { 'tidewater.intervals': computed.map(formatSpan).join(', ') }),
     [stateSummaryKey]: formatModelState(state),
-  }
-}
-
-async function inGroups<File, Uploaded>(
-  files: readonly File[],
-  work: (file: File) => Promise<Uploaded>,
-): Promise<readonly Uploaded[]> {
-  const uploaded: Uploaded[] = []
-  for (let index = 0; index < files.length; index += uploadsMax) {
-    const group = files.slice(index, index + uploadsMax)
-    uploaded.push(...(await Promise.all(group.map(work))))
-  }
-  return uploaded
-}
-
-/** Beside its data file: of the spec and the partition that it has, which need not be today's. */
-async function uploadDeletes(
-  { io, random }: RunCommitTools,
-  { metadata }: Table,
-  { localPath, target, ...positions }: LocalPositionDeletes,
-): Promise<PositionDeletes> {
-  const { specId, partition, filePath } = target
-  const spec = partitionSpecById(metadata, specId)
-  const name = `${randomUuid(random)}-deletes.parquet`
-  const location = newDataFileLocation(metadata, spec, currentSchema(metadata), partition, name)
-  const stored = await io.upload(localPath, location)
-  const referencedFiles = [filePath]
-  const file = positionDeleteFile({
-    ...positions,
-    filePath: location,
-    fileSizeInBytes: BigInt(stored.sizeBytes),
-    specId,
-    partition,
-    referencedFiles,
-  })
-  return { file, referencedFiles }
-}
-
-async function upload(
-  { io, random }: RunCommitTools,
-  { metadata }: Table,
-  file: WrittenFile,
-): Promise<DataFile> {
-  const spec = defaultPartitionSpec(metadata)
-  const name = `${randomUuid(random)}.parquet`
-  const schema = currentSchema(metadata)
-  const location = newDataFileLocation(metadata, spec, schema, file.partition, name)
-  const stored = await io.upload(file.localPath, location)
-  const { localPath: _, ...metrics } = file
-  return {
-    content: 'data',
-    filePath: location,
-    fileFormat: 'PARQUET',
-    specId: spec.specId,
-    ...metrics,
-    fileSizeInBytes: BigInt(stored.sizeBytes),
   }
 }

@@ -32,6 +32,13 @@ export interface WrittenPositionDeletes {
   readonly posMax: bigint
 }
 
+/** A position delete file in the table's folder, ready to be committed. */
+export interface PositionDeletes {
+  readonly file: DataFile
+  /** Every data file that it names, active on the branch or added by the same change. */
+  readonly referencedFiles: readonly string[]
+}
+
 /** The manifest entry's file; bounds are whole, because a cut path would name another file. */
 export function positionDeleteFile(written: WrittenPositionDeletes): DataFile {
   const { referencedFiles, posMin, posMax, recordCount } = written

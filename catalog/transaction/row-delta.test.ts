@@ -5,15 +5,10 @@ import {
   openCatalogLake,
   withRival,
 } from '../../tests/support/catalog-lake.ts'
-import { positionDeleteFile } from '../data-files/position-deletes.ts'
+import { type PositionDeletes, positionDeleteFile } from '../data-files/position-deletes.ts'
 import type { DataFile } from '../format/types.ts'
 import { ConflictError } from './conflict-error.ts'
-import {
-  type PositionDeletes,
-  type RowChanges,
-  RowDelta,
-  type RowDeltaOptions,
-} from './row-delta.ts'
+import { type RowChanges, RowDelta, type RowDeltaOptions } from './row-delta.ts'
 
 let numbered = 0
 

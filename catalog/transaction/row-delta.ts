@@ -9,6 +9,7 @@
  */
 import { UnsupportedError, ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
+import type { PositionDeletes } from '../data-files/position-deletes.ts'
 import { DeleteIndex, onlyReferencedFile } from '../scan/delete-index.ts'
 import type { Expression } from '../scan/expression.ts'
 import type { DataFile, TableMetadata } from '../format/types.ts'
@@ -32,12 +33,6 @@ import {
   SnapshotProducer,
   type SnapshotTools,
 } from './snapshot-producer.ts'
-
-export interface PositionDeletes {
-  readonly file: DataFile
-  /** Every data file that it names, live on the branch or added by the same change. */
-  readonly referencedFiles: readonly string[]
-}
 
 export interface RowChanges {
   /** The head of the branch that the change was computed from; undefined for an empty branch. */

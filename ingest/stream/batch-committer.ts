@@ -11,7 +11,6 @@ import {
   type DataFile,
   defaultPartitionSpec,
   mainBranch,
-  type Schema,
 } from '../../catalog/format/index.ts'
 import {
   type Catalog,
@@ -19,11 +18,10 @@ import {
   type DataFileWriter,
   FastAppend,
   ManifestCache,
-  newDataFileLocation,
   type RowSpool,
   type SideField,
   type Table,
-  type WrittenFile,
+  uploadDataFiles,
 } from '../../catalog/index.ts'
 import {
   type Clock,
@@ -74,8 +72,6 @@ const ingestRetry: RetryPolicy = {
   totalMsMax: Number.POSITIVE_INFINITY,
 }
 
-const uploadsMax = 4
-
 export interface StagedFiles {
   readonly files: readonly DataFile[]
   readonly refused: readonly {
@@ -105,6 +101,7 @@ export class BatchCommitter {
   ): Promise<StagedFiles> {
     if (spools.length === 0) return { files: [], refused: [] }
     await mkdir(directory, { recursive: true })
+    const { io, random } = this.#parts
     const { metadata } = table
     const written = await this.#parts.writer.write({
       schema: currentSchema(metadata),
@@ -115,7 +112,7 @@ export class BatchCommitter {
       properties: metadata.properties,
     })
     await failpoint('ingest.encoded')
-    const files = await mapBounded(written.files, uploadsMax, (file) => this.#upload(table, file))
+    const files = await uploadDataFiles({ io, random }, metadata, written.files)
     await failpoint('ingest.uploaded')
     return { files, refused: written.refused }
   }
@@ -214,38 +211,4 @@ export class BatchCommitter {
       [offsetsSummaryKey]: offsets,
     }
   }
-
-  async #upload(table: Table, file: WrittenFile): Promise<DataFile> {
-    const { metadata } = table
-    const schema: Schema = currentSchema(metadata)
-    const spec = defaultPartitionSpec(metadata)
-    const name = `${randomUuid(this.#parts.random)}.parquet`
-    const location = newDataFileLocation(metadata, spec, schema, file.partition, name)
-    const stored = await this.#parts.io.upload(file.localPath, location)
-    const { localPath: _, ...metrics } = file
-    return {
-      content: 'data',
-      filePath: location,
-      fileFormat: 'PARQUET',
-      specId: spec.specId,
-      ...metrics,
-      fileSizeInBytes: BigInt(stored.sizeBytes),
-    }
-  }
-}
-
-async function mapBounded<T, R>(
-  items: readonly T[],
-  limit: number,
-  work: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = []
-  let next = 0
-  const worker = async (): Promise<void> => {
-    for (let index = next++; index < items.length; index = next++) {
-      results[index] = await work(items[index] as T)
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker))
-  return results
 }

@@ -1,0 +1,92 @@
+/**
+ * Written files go from this machine to new places in the table's folder, several at a time.
+ *
+ * When one upload fails, every file of the call is deleted again, since no snapshot can name them; what
+ * cannot be deleted is left to the removal of orphan files. Files of a call that returned belong to
+ * the caller, who deletes them only where it is sure that no commit has landed.
+ */
+import { mapLimited, type Random, randomUuid } from '../../common/index.ts'
+import type { FileIO } from '../../io/index.ts'
+import { currentSchema, defaultPartitionSpec, partitionSpecById } from '../format/table-metadata.ts'
+import type { DataFile, PartitionSpec, TableMetadata } from '../format/types.ts'
+import type { WrittenFile } from './data-file-writer.ts'
+import { newDataFileLocation } from './locations.ts'
+import type { LocalPositionDeletes } from './position-delete-writer.ts'
+import { type PositionDeletes, positionDeleteFile } from './position-deletes.ts'
+
+export interface UploadTools {
+  readonly io: FileIO
+  readonly random: Random
+  /** Once aborted, no further upload is begun. */
+  readonly signal?: AbortSignal
+}
+
+const uploadsMax = 4
+
+/** In the order of `files`, which were partitioned by `spec`. */
+export async function uploadDataFiles(
+  tools: UploadTools,
+  metadata: TableMetadata,
+  files: readonly WrittenFile[],
+  spec: PartitionSpec = defaultPartitionSpec(metadata),
+): Promise<readonly DataFile[]> {
+  const schema = currentSchema(metadata)
+  return uploadAll(tools, files, {
+    locate: ({ partition }) =>
+      newDataFileLocation(metadata, spec, schema, partition, `${randomUuid(tools.random)}.parquet`),
+    describe: ({ localPath: _, ...metrics }, filePath, fileSizeInBytes) => ({
+      content: 'data',
+      filePath,
+      fileFormat: 'PARQUET',
+      specId: spec.specId,
+      ...metrics,
+      fileSizeInBytes,
+    }),
+  })
+}
+
+/** Each beside its data file: of the spec and partition that it has, which need not be today's. */
+export async function uploadPositionDeletes(
+  tools: UploadTools,
+  metadata: TableMetadata,
+  files: readonly LocalPositionDeletes[],
+): Promise<readonly PositionDeletes[]> {
+  const schema = currentSchema(metadata)
+  return uploadAll(tools, files, {
+    locate: ({ target: { specId, partition } }) => {
+      const spec = partitionSpecById(metadata, specId)
+      const name = `${randomUuid(tools.random)}-deletes.parquet`
+      return newDataFileLocation(metadata, spec, schema, partition, name)
+    },
+    describe: ({ localPath: _, target, ...positions }, filePath, fileSizeInBytes) => {
+      const { specId, partition } = target
+      const referencedFiles = [target.filePath]
+      const place = { filePath, fileSizeInBytes, specId, partition, referencedFiles }
+      return { file: positionDeleteFile({ ...positions, ...place }), referencedFiles }
+    },
+  })
+}
+
+async function uploadAll<Local extends { readonly localPath: string }, Uploaded>(
+  { io, signal }: UploadTools,
+  files: readonly Local[],
+  as: {
+    readonly locate: (file: Local) => string
+    readonly describe: (file: Local, location: string, sizeBytes: bigint) => Uploaded
+  },
+): Promise<readonly Uploaded[]> {
+  const begun: string[] = []
+  const upload = async (file: Local): Promise<Uploaded> => {
+    const location = as.locate(file)
+    begun.push(location)
+    const { sizeBytes } = await io.upload(file.localPath, location)
+    return as.describe(file, location, BigInt(sizeBytes))
+  }
+  const options = { limit: uploadsMax, ...(signal === undefined ? {} : { signal }) }
+  try {
+    return await mapLimited(files, upload, options)
+  } catch (error) {
+    await io.delete(begun).catch(() => undefined)
+    throw error
+  }
+}

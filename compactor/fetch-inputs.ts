@@ -1,0 +1,35 @@
+/** Inputs of a rewrite come to this machine. A file of the local store is used where it lies. */
+import { join } from 'node:path'
+import type { DataFile } from '../catalog/format/index.ts'
+import type { LocalFile, RewriteInput } from '../catalog/index.ts'
+import type { FileScanTask } from '../catalog/scan/index.ts'
+import { mapLimited } from '../common/index.ts'
+import { type FileIO, locationScheme, parseLocation } from '../io/index.ts'
+
+const downloadsMax = 4
+
+/** Inputs with their local paths; what is fetched goes into `directory`. */
+export async function fetchInputs(
+  io: FileIO,
+  tasks: readonly FileScanTask[],
+  directory: string,
+): Promise<readonly RewriteInput[]> {
+  const files = new Map<string, DataFile>()
+  for (const { file, deletes } of tasks) {
+    for (const wanted of [file, ...deletes]) files.set(wanted.filePath, wanted)
+  }
+  const local = new Map<string, LocalFile>()
+  const fetch = async (file: DataFile, index: number): Promise<void> => {
+    const path = localPath(file.filePath) ?? join(directory, `input-${index}.parquet`)
+    if (localPath(file.filePath) === undefined) await io.download(file.filePath, path)
+    local.set(file.filePath, { file, path })
+  }
+  await mapLimited([...files.values()], fetch, { limit: downloadsMax })
+  const localOf = (file: DataFile): LocalFile =>
+    local.get(file.filePath) ?? { file, path: file.filePath }
+  return tasks.map(({ file, deletes }) => ({ ...localOf(file), deletes: deletes.map(localOf) }))
+}
+
+function localPath(location: string): string | undefined {
+  return locationScheme(location) === 'file' ? parseLocation(location).path : undefined
+}

@@ -88,7 +88,6 @@ async function knownColumns(
 ): Promise<
   { readonly columns: StreamSample['columns']; readonly from: 'table' | 'settings' } | undefined
 > {
-  const { formatDeclaredType } = await import('../ingest/settings/index.ts')
   try {
     const table = await catalog.loadTable(settings.output.table)
     const columns = currentSchema(table.metadata).fields.map(({ name, type }) => ({
@@ -107,7 +106,7 @@ async function knownColumns(
   if (settings.schema.mode !== 'declared') return undefined
   const columns = settings.schema.fields.map(({ name, type }) => ({
     name,
-    type: formatDeclaredType(type),
+    type: formatType(type),
   }))
   return { columns, from: 'settings' }
 }

@@ -66,10 +66,10 @@ export function choice<const Name extends string>(
 }
 
 /** A list, or its items in one text separated by commas (as environment and flags bring it). */
-export const textList = () =>
+export const textList = (split: (text: string) => readonly string[] = splitList) =>
   z
     .preprocess(
-      (value) => (typeof value === 'string' ? splitList(value) : value),
+      (value) => (typeof value === 'string' ? split(value) : value),
       z.array(text(), {
         error: ({ input }) =>
           input === undefined ? 'is required' : 'expected a list such as [a, b]',
@@ -94,12 +94,17 @@ export const structured = <T>(convert: (value: RawValue) => T) =>
       }
     })
 
-/** As `textList`, each item run through `convert` after `join` put split items together again. */
-export const parsedList = <T>(
-  join: (items: readonly string[]) => readonly string[],
-  convert: (item: string) => T,
-) =>
-  textList().transform((items, context): readonly T[] => {
+/** How the items of a list are found whose text may hold commas. */
+export interface ListGrammar {
+  /** The items of one text. */
+  readonly split: (text: string) => readonly string[]
+  /** Puts items together again that YAML has cut at their commas. */
+  readonly join: (items: readonly string[]) => readonly string[]
+}
+
+/** As `textList`, each item run through `convert`. */
+export const parsedList = <T>({ split, join }: ListGrammar, convert: (item: string) => T) =>
+  textList(split).transform((items, context): readonly T[] => {
     const joined = join(items)
     return joined.flatMap((item, index) => {
       try {

@@ -56,10 +56,7 @@ async function createTable(
   config: ModelConfig,
 ): Promise<Table> {
   const { schema } = assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields: columns })
-  const partitionSpec = parsePartitionBy(
-    config.partitionBy.map((term) => term.text),
-    schema,
-  )
+  const partitionSpec = parsePartitionBy(config.partitionBy, schema)
   for (let depth = 1; depth <= identifier.namespace.length; depth++) {
     await catalog.createNamespace(identifier.namespace.slice(0, depth)).catch(unlessItExists)
   }

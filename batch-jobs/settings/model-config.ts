@@ -3,7 +3,7 @@
  * it, typed and checked as a whole. Each value keeps its place for messages.
  */
 import type { IntervalConfig, ModelConfig, SnapshotConfig } from './model-settings.ts'
-import { joinTerms, parsePartitionTerm } from '../../catalog/format/index.ts'
+import { parsePartitionTerm, partitionTermList } from '../../catalog/format/index.ts'
 import {
   field,
   type Resolved,
@@ -39,7 +39,7 @@ const configSchema = field.section({
   description: field.text().optional(),
   meta: field.structured((value) => value).optional(),
   cron: field.text().optional(),
-  partition_by: field.parsedList(joinTerms, parsePartitionTerm).optional(),
+  partition_by: field.parsedList(partitionTermList, parsePartitionTerm).optional(),
   properties: field.textMap().prefault({}),
   on_schema_change: field
     .choice(['append_new_columns', 'ignore', 'fail'], ['sync_all_columns'])

@@ -5,7 +5,7 @@
 import { ValidationError } from '../../common/index.ts'
 import { encodeValue } from '../format/single-value.ts'
 import { fieldName, indexFields } from '../format/schema.ts'
-import { isPrimitive } from '../format/type-json.ts'
+import { isPrimitive } from '../format/type-text.ts'
 import type { PrimitiveType, Schema, Value } from '../format/types.ts'
 import {
   truncateBinaryLower,

@@ -9,7 +9,13 @@ export {
 export { parsePartitionBy } from './partition-by.ts'
 export { partitionKey } from './partition-key.ts'
 export { formatPartitionValue, formatValue } from './partition-path.ts'
-export { type PartitionTerm, firstPiece, joinTerms, parsePartitionTerm } from './partition-text.ts'
+export {
+  type PartitionTerm,
+  firstPiece,
+  formatPartitionTerm,
+  parsePartitionTerm,
+  partitionTermList,
+} from './partition-term.ts'
 export { partitionTypes } from './partition-types.ts'
 export { schemaFromJson } from './schema-json.ts'
 export { assignFreshIds, fieldById, fieldName, indexFields, validateSchema } from './schema.ts'
@@ -31,7 +37,7 @@ export {
 export { parseTableName } from './table-name.ts'
 export { formatTransform } from './transform-text.ts'
 export { applyTransform, transformResultType } from './transform.ts'
-export { formatType, isPrimitive, parsePrimitiveType } from './type-json.ts'
+export { formatType, isPrimitive, parseType } from './type-text.ts'
 export type {
   DataFile,
   ManifestEntry,

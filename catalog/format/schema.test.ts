@@ -8,7 +8,6 @@ import {
   validateSchema,
 } from './schema.ts'
 import { schemaFromJson, schemaToJson } from './schema-json.ts'
-import { formatType, parsePrimitiveType } from './type-json.ts'
 import type { NestedField, Schema, Type } from './types.ts'
 
 const field = (id: number, name: string, type: Type, required = false): NestedField => ({
@@ -82,18 +81,6 @@ describe('schemaFromJson()', () => {
     }
     const json = { fields: [{ id: 1, name: 'v', required: false, type }] }
     expect(() => schemaFromJson(json as never)).toThrow(/levels of nesting/)
-  })
-})
-
-describe('parsePrimitiveType()', () => {
-  it.each(['decimal(9, 2)', 'fixed[16]', 'timestamptz'])('reads back %s', (text) => {
-    const type = parsePrimitiveType(text)
-    expect(type && formatType(type)).toBe(text)
-  })
-  it('accepts any spacing and refuses the rest', () => {
-    expect(parsePrimitiveType('decimal(9,2)')).toEqual({ type: 'decimal', precision: 9, scale: 2 })
-    expect(parsePrimitiveType('varchar')).toBeUndefined()
-    expect(parsePrimitiveType('constructor')).toBeUndefined()
   })
 })
 

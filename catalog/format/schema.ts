@@ -3,7 +3,7 @@
  * (spec, "Schemas and Data Types", "Identifier Field IDs", "Reserved Field IDs").
  */
 import { ValidationError } from '../../common/index.ts'
-import { formatType, isPrimitive } from './type-json.ts'
+import { formatType, isPrimitive } from './type-text.ts'
 import type { NestedField, Schema, Type } from './types.ts'
 
 /** Ids above this belong to metadata columns. */

@@ -12,12 +12,12 @@ import {
   valueFromJson,
   valueToJson,
 } from './single-value.ts'
-import { parsePrimitiveType } from './type-json.ts'
+import { isPrimitive, parseType } from './type-text.ts'
 import type { PrimitiveType, Value } from './types.ts'
 
 const type = (text: string): PrimitiveType => {
-  const parsed = parsePrimitiveType(text)
-  if (parsed === undefined) throw new Error(text)
+  const parsed = parseType(text)
+  if (!isPrimitive(parsed)) throw new Error(text)
   return parsed
 }
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

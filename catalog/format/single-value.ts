@@ -15,7 +15,7 @@ import {
   parseTime,
   parseTimestamp,
 } from './calendar.ts'
-import { formatType } from './type-json.ts'
+import { formatType } from './type-text.ts'
 import type { PrimitiveType, Value } from './types.ts'
 
 // ---- binary form -----------------------------------------------------------------------------

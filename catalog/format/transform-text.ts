@@ -6,11 +6,12 @@
 import { ValidationError } from '../../common/index.ts'
 import type { Transform } from './types.ts'
 
-const plainKinds = ['identity', 'void', 'year', 'month', 'day', 'hour'] as const
+/** Transforms without a parameter. */
+export const plainTransformKinds = ['identity', 'void', 'year', 'month', 'day', 'hour'] as const
 
 export function parseTransform(text: string): Transform {
   const lower = text.toLowerCase()
-  const plain = plainKinds.find((kind) => kind === lower)
+  const plain = plainTransformKinds.find((kind) => kind === lower)
   if (plain !== undefined) return { kind: plain }
   const match = /^(bucket|truncate)\[(\d+)\]$/.exec(lower)
   if (match === null) return { kind: 'unknown', text }

@@ -4,12 +4,12 @@ import { partitionPath } from './partition-path.ts'
 import { valueFromJson } from './single-value.ts'
 import { applyTransform, canTransform, hashValue, transformResultType } from './transform.ts'
 import { formatTransform, parseTransform } from './transform-text.ts'
-import { parsePrimitiveType } from './type-json.ts'
+import { isPrimitive, parseType } from './type-text.ts'
 import type { PrimitiveType, Schema, Value } from './types.ts'
 
 const type = (text: string): PrimitiveType => {
-  const parsed = parsePrimitiveType(text)
-  if (parsed === undefined) throw new Error(text)
+  const parsed = parseType(text)
+  if (!isPrimitive(parsed)) throw new Error(text)
   return parsed
 }
 const apply = (transform: string, typeText: string, value: Value | null): Value | null =>

@@ -10,7 +10,7 @@ import { civilFromDays, floorDivide, microsPerDay } from './calendar.ts'
 import { murmur3 } from './murmur3.ts'
 import { encodeDecimal, encodeValue } from './single-value.ts'
 import { formatTransform } from './transform-text.ts'
-import { formatType, isPrimitive } from './type-json.ts'
+import { formatType, isPrimitive } from './type-text.ts'
 import type { PrimitiveType, Transform, Type, Value } from './types.ts'
 
 const microsPerHour = 3_600_000_000n

@@ -1,9 +1,8 @@
 /**
- * Types in JSON (spec, "Appendix C: JSON serialization", "Schemas") and as text.
- *
- * Primitive types are strings (`decimal(9,2)`, `fixed[16]`), nested types objects.
+ * Types in JSON (spec, "Appendix C: JSON serialization", "Schemas"): primitive types are text of the
+ * type grammar (`type-text.ts`), nested types objects.
  */
-import { UnsupportedError, type Json, type JsonObject } from '../../common/index.ts'
+import { errorMessage, UnsupportedError, type Json, type JsonObject } from '../../common/index.ts'
 import {
   arrayField,
   asObject,
@@ -14,53 +13,11 @@ import {
   stringField,
   unexpected,
 } from './json-fields.ts'
-import type { NestedField, PrimitiveType, SimpleTypeName, Type } from './types.ts'
-
-const simpleTypes: Readonly<Record<SimpleTypeName, true>> = {
-  boolean: true,
-  int: true,
-  long: true,
-  float: true,
-  double: true,
-  date: true,
-  time: true,
-  timestamp: true,
-  timestamptz: true,
-  string: true,
-  uuid: true,
-  binary: true,
-}
+import { formatType, isPrimitive, parseType } from './type-text.ts'
+import type { NestedField, PrimitiveType, Type } from './types.ts'
 
 /** Nesting beyond this is an attack or a mistake, not a table. */
 const depthMax = 100
-
-/** Parses the text of a primitive type; `undefined` when it is not one. */
-export function parsePrimitiveType(text: string): PrimitiveType | undefined {
-  const lower = text.trim().toLowerCase()
-  if (Object.hasOwn(simpleTypes, lower)) return { type: lower as SimpleTypeName }
-  const fixed = /^fixed\[\s*(\d+)\s*\]$/.exec(lower)
-  if (fixed !== null) return { type: 'fixed', length: Number(fixed[1]) }
-  const decimal = /^decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)$/.exec(lower)
-  if (decimal !== null) {
-    return { type: 'decimal', precision: Number(decimal[1]), scale: Number(decimal[2]) }
-  }
-  return undefined
-}
-
-export function isPrimitive(type: Type): type is PrimitiveType {
-  return type.type !== 'struct' && type.type !== 'list' && type.type !== 'map'
-}
-
-/** The type as SQL people and error messages write it: `list<long>`, `struct<a: long>`. */
-export function formatType(type: Type): string {
-  if (type.type === 'fixed') return `fixed[${type.length}]`
-  if (type.type === 'decimal') return `decimal(${type.precision}, ${type.scale})`
-  if (type.type === 'list') return `list<${formatType(type.element)}>`
-  if (type.type === 'map') return `map<${formatType(type.key)}, ${formatType(type.value)}>`
-  if (type.type !== 'struct') return type.type
-  const members = type.fields.map((field) => `${field.name}: ${formatType(field.type)}`)
-  return `struct<${members.join(', ')}>`
-}
 
 export function typeToJson(type: Type): Json {
   if (type.type === 'struct') return { type: 'struct', fields: type.fields.map(fieldToJson) }
@@ -156,9 +113,14 @@ function fieldFromJson(json: Json, where: string, depth: number): NestedField {
 }
 
 function primitiveFromText(text: string, where: string): PrimitiveType {
-  const type = parsePrimitiveType(text)
-  if (type !== undefined) return type
+  let reason = 'write a nested type as an object'
+  try {
+    const type = parseType(text)
+    if (isPrimitive(type)) return type
+  } catch (error) {
+    reason = errorMessage(error)
+  }
   throw new UnsupportedError('column type is not supported; supported are the types of spec v2', {
-    facts: { where, type: text },
+    facts: { where, type: text, reason },
   })
 }

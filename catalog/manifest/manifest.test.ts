@@ -4,7 +4,7 @@ import { parsePartitionBy } from '../format/partition-by.ts'
 import { decodeValue, encodeValue } from '../format/single-value.ts'
 import { transformResultType } from '../format/transform.ts'
 import { fieldById } from '../format/schema.ts'
-import { parsePrimitiveType } from '../format/type-json.ts'
+import { parseType } from '../format/type-text.ts'
 import type {
   DataFile,
   ManifestEntry,
@@ -47,7 +47,7 @@ const schema: Schema = {
     id: index + 1,
     name: index === 0 ? 'a b' : `c${index}`,
     required: false,
-    type: parsePrimitiveType(text) as PrimitiveType,
+    type: parseType(text) as PrimitiveType,
   })),
 }
 const spec: PartitionSpec = {

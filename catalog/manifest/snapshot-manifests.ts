@@ -2,7 +2,7 @@
 import type { FileIO } from '../../io/index.ts'
 import { partitionTypes } from '../format/partition-types.ts'
 import { partitionSpecById } from '../format/table-metadata.ts'
-import { formatType } from '../format/type-json.ts'
+import { formatType } from '../format/type-text.ts'
 import type { ManifestEntry, ManifestFile, Snapshot, TableMetadata } from '../format/types.ts'
 import { readAvroFile } from '../format/avro/avro-file.ts'
 import type { ManifestCache } from './manifest-cache.ts'

@@ -11,7 +11,7 @@ import { sourceField } from '../format/partition-types.ts'
 import { fieldName } from '../format/schema.ts'
 import { decodeValue, valueToJson } from '../format/single-value.ts'
 import { currentSchema } from '../format/table-metadata.ts'
-import { isPrimitive } from '../format/type-json.ts'
+import { isPrimitive } from '../format/type-text.ts'
 import type {
   DataFile,
   ManifestEntry,

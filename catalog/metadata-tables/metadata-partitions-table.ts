@@ -4,7 +4,7 @@ import type { ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { indexFields } from '../format/schema.ts'
 import { compareValues } from '../format/single-value.ts'
 import { currentSchema } from '../format/table-metadata.ts'
-import { isPrimitive } from '../format/type-json.ts'
+import { isPrimitive } from '../format/type-text.ts'
 import type { DataFile, PrimitiveType, TableMetadata, Value } from '../format/types.ts'
 import {
   bigint,

@@ -10,7 +10,7 @@ import { parsePartitionBy } from '../format/partition-by.ts'
 import { compareUtf8, compareValues, encodeValue } from '../format/single-value.ts'
 import { applyTransform } from '../format/transform.ts'
 import { currentSnapshot } from '../format/table-metadata.ts'
-import { parsePrimitiveType } from '../format/type-json.ts'
+import { parseType } from '../format/type-text.ts'
 import type {
   DataFile,
   PartitionSpec,
@@ -42,7 +42,7 @@ const columnTypes = [
   'int',
   'float',
 ]
-const types = columnTypes.map((text) => parsePrimitiveType(text) as PrimitiveType)
+const types = columnTypes.map((text) => parseType(text) as PrimitiveType)
 const schema: Schema = {
   schemaId: 0,
   identifierFieldIds: [],

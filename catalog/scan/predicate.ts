@@ -5,7 +5,7 @@
  * both the predicate and its negation drop the row.
  */
 import { indexFields, findField } from '../format/schema.ts'
-import { isPrimitive } from '../format/type-json.ts'
+import { isPrimitive } from '../format/type-text.ts'
 import type { PrimitiveType, Schema, Value } from '../format/types.ts'
 import type { ComparisonOperator, Expression } from './expression.ts'
 

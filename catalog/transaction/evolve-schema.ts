@@ -4,7 +4,7 @@
  */
 import { ValidationError } from '../../common/index.ts'
 import { assignFreshIds, childFields, findField, validateSchema } from '../format/schema.ts'
-import { formatType } from '../format/type-json.ts'
+import { formatType } from '../format/type-text.ts'
 import type { NestedField, Schema, Type } from '../format/types.ts'
 
 export type ColumnPosition =

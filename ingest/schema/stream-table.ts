@@ -26,7 +26,6 @@ import {
   ValidationError,
   withRetry,
 } from '../../common/index.ts'
-import type { DeclaredField, DeclaredType } from '../settings/declared-type.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import { deadLetterFields } from '../dead-letter/dead-letter.ts'
 import { type GrownSchema, growSchema } from './evolve-schema.ts'
@@ -72,10 +71,7 @@ export async function createStreamTable(
     identifierFieldIds: [],
     fields: [...fields, ...side],
   })
-  const partitionSpec = parsePartitionBy(
-    partitionBy.map((term) => term.text),
-    schema,
-  )
+  const partitionSpec = parsePartitionBy(partitionBy, schema)
   return createTable(catalog, identifier, { schema, partitionSpec, properties })
 }
 
@@ -105,22 +101,11 @@ export async function ensureDeadLetterTable(
   return existing
 }
 
-/** The declared columns, ids still to be assigned. */
-export function declaredFields(fields: readonly DeclaredField[]): readonly NestedField[] {
-  return fields.map((field) => ({
-    id: 0,
-    name: field.name,
-    required: field.required,
-    type: declaredType(field.type),
-    ...(field.doc === undefined ? {} : { doc: field.doc }),
-  }))
-}
-
 /** Every declared column must stand in the table with the declared type. */
-export function checkDeclared(table: Table, fields: readonly DeclaredField[]): void {
+export function checkDeclared(table: Table, fields: readonly NestedField[]): void {
   const columns = new Map(currentSchema(table.metadata).fields.map((field) => [field.name, field]))
   for (const field of fields) {
-    const wanted = formatType(declaredType(field.type))
+    const wanted = formatType(field.type)
     const column = columns.get(field.name)
     const found = column === undefined ? 'no such column' : formatType(column.type)
     if (found === wanted) continue
@@ -206,29 +191,4 @@ async function createTable(
 
 function nextSchemaId(schemas: readonly Schema[]): number {
   return Math.max(...schemas.map((schema) => schema.schemaId)) + 1
-}
-
-function declaredType(type: DeclaredType): Type {
-  switch (type.type) {
-    case 'struct':
-      return { type: 'struct', fields: declaredFields(type.fields) }
-    case 'list':
-      return {
-        type: 'list',
-        elementId: 0,
-        elementRequired: type.elementRequired,
-        element: declaredType(type.element),
-      }
-    case 'map':
-      return {
-        type: 'map',
-        keyId: 0,
-        key: declaredType(type.key),
-        valueId: 0,
-        valueRequired: type.valueRequired,
-        value: declaredType(type.value),
-      }
-    default:
-      return type
-  }
 }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseStreamSettings } from '../settings/stream-document.ts'
 import { variableSource } from '../../settings/index.ts'
-import { declaredFields } from './stream-table.ts'
 import { requireFillable, tableFaults } from './table-faults.ts'
 
 function settings(schema: string, partitionBy = '[]', metadata = 'struct') {
@@ -88,7 +87,7 @@ describe('tableFaults()', () => {
   })
 
   it('requireFillable() looks at the columns that a sample brought', () => {
-    const sampled = declaredFields(settings(orders).schema.fields)
+    const sampled = settings(orders).schema.fields
     const check = (term: string) => () =>
       requireFillable(settings('{mode: json_infer}', `['${term}']`), sampled)
     expect(check('bucket(4,"x.y")')).not.toThrow()
@@ -96,7 +95,7 @@ describe('tableFaults()', () => {
     expect(check('bucket(4,user.id)')).toThrow('user.id leads into a struct')
     expect(check('bucket(4,"user.id")')).toThrow('output.iceberg.partition_by.0: a stream')
     expect(check('day(tz)')).toThrow('partition column does not exist')
-    const clash = declaredFields([{ name: '_Kafka', type: { type: 'long' }, required: false }])
+    const clash = [{ id: 0, name: '_Kafka', type: { type: 'long' as const }, required: false }]
     const inferred = (metadata: string) => settings('{mode: json_infer}', '[]', metadata)
     expect(() => requireFillable(inferred('struct'), clash)).toThrow(
       'metadata: "_Kafka" is a column that metadata: struct adds',

@@ -6,6 +6,7 @@ import {
   assignFreshIds,
   indexFields,
   type NestedField,
+  type PartitionTerm,
   parsePartitionBy,
   type Schema,
   validateSchema,
@@ -15,7 +16,6 @@ import type { StreamSettings } from '../settings/stream-settings.ts'
 import { columnNameFault } from '../decode/column-names.ts'
 import { compileScanPlan } from '../decode/json/scan-plan.ts'
 import { metadataFields } from './metadata-columns.ts'
-import { declaredFields } from './stream-table.ts'
 
 export interface TableFault {
   /** Of the setting at fault. */
@@ -28,7 +28,7 @@ const partitionPath = ['output', 'iceberg', 'partition_by'] as const
 /** What the settings alone show: of an inferred schema nothing, for records may have any key, dots and all. */
 export function tableFaults(settings: StreamSettings): readonly TableFault[] {
   if (settings.schema.mode !== 'declared') return []
-  const fields = declaredFields(settings.schema.fields)
+  const { fields } = settings.schema
   const misnamed = nameFaults(settings, fields)
   const unfillable = fields.flatMap((field, index) =>
     refused(['schema', 'fields', index, 'type'], () =>
@@ -103,13 +103,13 @@ function partitionFaults(
   fields: readonly NestedField[],
 ): readonly TableFault[] {
   const schema = schemaOf([...fields, ...sideFields(settings)])
-  const sound: string[] = []
-  return settings.output.partitionBy.flatMap(({ text, column }, index) => {
+  const sound: PartitionTerm[] = []
+  return settings.output.partitionBy.flatMap((term, index) => {
     const path = [...partitionPath, index]
     return refused(path, () => {
-      const source = parsePartitionBy([...sound, text], schema).fields.at(-1)?.sourceId
-      if (!schema.fields.some(({ id }) => id === source)) throw notTopLevel(column)
-      sound.push(text)
+      const source = parsePartitionBy([...sound, term], schema).fields.at(-1)?.sourceId
+      if (!schema.fields.some(({ id }) => id === source)) throw notTopLevel(term.column)
+      sound.push(term)
     })
   })
 }

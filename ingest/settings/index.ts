@@ -1,5 +1,4 @@
 /** ingest/settings: stream and input documents, checked whole and typed. A door of its own, so that what only reads settings loads no Kafka client. */
-export { formatDeclaredType } from './declared-type.ts'
 export { type StreamCheck, parseStreamSettings, streamSchema } from './stream-document.ts'
 export type {
   InputSettings,

@@ -78,11 +78,12 @@ describe('parseStreamSettings()', () => {
     const { schema } = load(text).settings
     expect(schema.unknownFields).toBe('dead_letter')
     expect(schema.fields).toEqual([
-      { name: 'id', type: { type: 'long' }, required: true, doc: 'key' },
-      { name: 'price', type: { type: 'decimal', precision: 9, scale: 2 }, required: false },
+      { id: 0, name: 'id', type: { type: 'long' }, required: true, doc: 'key' },
+      { id: 0, name: 'price', type: { type: 'decimal', precision: 9, scale: 2 }, required: false },
       {
+        id: 0,
         name: 'tags',
-        type: { type: 'list', element: { type: 'string' }, elementRequired: false },
+        type: { type: 'list', elementId: 0, element: { type: 'string' }, elementRequired: false },
         required: false,
       },
     ])

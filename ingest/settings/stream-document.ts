@@ -2,10 +2,11 @@
 import { dirname, resolve } from 'node:path'
 import {
   formatIdentifier,
+  type NestedField,
   type TableIdentifier,
   firstPiece,
-  joinTerms,
   parsePartitionTerm,
+  partitionTermList,
   parseTableName,
 } from '../../catalog/format/index.ts'
 import { embeddedInput, kafkaInput, kafkaSection, embeddedSection } from './input-document.ts'
@@ -22,7 +23,7 @@ import {
   type SettingProblem,
 } from '../../settings/index.ts'
 import type { InputSettings, StreamSettings } from './stream-settings.ts'
-import { parseDeclaredType, type DeclaredField } from './declared-type.ts'
+import { parseDeclaredType } from './declared-type.ts'
 
 const laterSchemaModes = [
   'key_value',
@@ -64,7 +65,7 @@ export const streamSchema = field.section({
   output: field.section({
     iceberg: field.section({
       table: tableName(),
-      partition_by: field.parsedList(joinTerms, parsePartitionTerm).optional(),
+      partition_by: field.parsedList(partitionTermList, parsePartitionTerm).optional(),
       properties: field.textMap().prefault({}),
       branch: field.text().prefault('main'),
       auto_create: field.flag().prefault('true'),
@@ -245,7 +246,7 @@ class StreamBuilder {
     }
   }
 
-  #fields(): readonly DeclaredField[] {
+  #fields(): readonly NestedField[] {
     const seen = new Map<string, string>()
     return (this.#resolved.value.schema.fields ?? []).map((entry, index) => {
       const path = ['schema', 'fields', index]
@@ -255,7 +256,7 @@ class StreamBuilder {
       }
       seen.set(entry.name.toLowerCase(), entry.name)
       const { name, type, required, doc } = entry
-      return { name, type, required, ...(doc === undefined ? {} : { doc }) }
+      return { id: 0, name, type, required, ...(doc === undefined ? {} : { doc }) }
     })
   }
 

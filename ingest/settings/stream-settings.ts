@@ -1,7 +1,6 @@
 /** The typed settings of one stream: plain readonly data, units last. */
 import type { StartOffset } from '../../settings/index.ts'
-import type { TableIdentifier, PartitionTerm } from '../../catalog/format/index.ts'
-import type { DeclaredField } from './declared-type.ts'
+import type { NestedField, PartitionTerm, TableIdentifier } from '../../catalog/format/index.ts'
 
 export interface KafkaTlsSettings {
   readonly verifyCertificate: boolean
@@ -48,7 +47,8 @@ export type InputSettings = KafkaInputSettings | EmbeddedInputSettings
 export interface SchemaSettings {
   readonly mode: 'json_infer' | 'declared'
   /** Columns in order; empty when inferred. */
-  readonly fields: readonly DeclaredField[]
+  /** Ids are 0 until the table is made. */
+  readonly fields: readonly NestedField[]
   /** How many records inference looks at. */
   readonly sampleRecordsMax: number
   /** `strict`: a conversion that would alter the value is a dead letter. */

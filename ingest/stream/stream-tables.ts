@@ -23,7 +23,6 @@ import type { StreamParts } from './stream-run.ts'
 import {
   checkDeclared,
   createStreamTable,
-  declaredFields,
   ensureDeadLetterTable,
   findTable,
   growTable,
@@ -82,7 +81,7 @@ export class StreamTables {
     const { schema, output, errors } = this.#settings
     let table = await findTable(catalog, output.table)
     if (table === undefined && schema.mode === 'declared') {
-      table = await this.#create(declaredFields(schema.fields))
+      table = await this.#create(schema.fields)
     }
     if (table === undefined) this.#reader = undefined
     else {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parsePrimitiveType } from '../../catalog/format/index.ts'
+import { isPrimitive, parseType, type PrimitiveType } from '../../catalog/format/index.ts'
 import type { ComparisonOperator } from '../../catalog/scan/index.ts'
 import type { Constant } from '../text/constant-value.ts'
 import { commonConstants, convertComparison } from './literal-conversion.ts'
@@ -20,8 +20,8 @@ const timestamp = (micros: bigint): Constant => ({ kind: 'timestamp', micros })
 const day = 86_400_000_000n
 
 function convert(type: string, operator: ComparisonOperator, constant: Constant): string {
-  const parsed = parsePrimitiveType(type)
-  if (parsed === undefined) throw new Error(type)
+  const parsed = parseType(type)
+  if (!isPrimitive(parsed)) throw new Error(type)
   const converted = convertComparison(parsed, operator, constant)
   if (converted === undefined) return 'nothing'
   const { literal } = converted
@@ -74,9 +74,9 @@ describe('[Q3] convertComparison()', () => {
 })
 
 describe('[Q3] commonConstants()', () => {
-  const type = (text: string): NonNullable<ReturnType<typeof parsePrimitiveType>> => {
-    const parsed = parsePrimitiveType(text)
-    if (parsed === undefined) throw new Error(text)
+  const type = (text: string): PrimitiveType => {
+    const parsed = parseType(text)
+    if (!isPrimitive(parsed)) throw new Error(text)
     return parsed
   }
 

@@ -5,7 +5,7 @@ import { finished } from 'node:stream/promises'
 import {
   currentSchema,
   defaultPartitionSpec,
-  formatTransform,
+  formatPartitionTerm,
   formatType,
   formatIdentifier,
   formatNamespace,
@@ -127,12 +127,7 @@ async function showSchema(session: Session, args: readonly string[]): Promise<vo
     })
     const fields = defaultPartitionSpec(metadata).fields.map(({ transform, sourceId }) => {
       const source = schema.fields.find(({ id }) => id === sourceId)?.name ?? `#${sourceId}`
-      const text = formatTransform(transform)
-      return text === 'identity'
-        ? source
-        : text.replace(/^(\w+)(?:\[(\d+)\])?$/, (_, name: string, width?: string) =>
-            width === undefined ? `${name}(${source})` : `${name}(${width}, ${source})`,
-          )
+      return formatPartitionTerm({ column: source, transform })
     })
     const partitioned =
       fields.length === 0 ? '' : `\nPARTITIONED BY (${visibleText(fields.join(', '))})`

@@ -14,7 +14,7 @@ import {
   formatDecimal,
   isPrimitive,
   parsePartitionBy,
-  parsePrimitiveType,
+  parseType,
   partitionTypes,
   type PartitionSpec,
   type PrimitiveType,
@@ -59,8 +59,8 @@ const cases: readonly (readonly [string, Value, string])[] = [
 ]
 
 const primitive = (text: string): PrimitiveType => {
-  const type = parsePrimitiveType(text)
-  if (type === undefined) throw new Error(`no type ${text}`)
+  const type = parseType(text)
+  if (!isPrimitive(type)) throw new Error(`no type ${text}`)
   return type
 }
 

@@ -7,6 +7,7 @@ import {
   currentSnapshot,
   defaultPartitionSpec,
   fieldName,
+  formatPartitionTerm,
   formatTransform,
   formatType,
   formatIdentifier,
@@ -188,11 +189,7 @@ function partitionTexts(metadata: TableMetadata): readonly string[] {
   const schema = currentSchema(metadata)
   return defaultPartitionSpec(metadata).fields.map((field) => {
     const source = fieldName(schema, field.sourceId) ?? `id ${field.sourceId}`
-    const { transform } = field
-    if (transform.kind === 'identity') return source
-    if (transform.kind === 'bucket') return `bucket(${transform.buckets}, ${source})`
-    if (transform.kind === 'truncate') return `truncate(${transform.width}, ${source})`
-    return `${formatTransform(transform)}(${source})`
+    return formatPartitionTerm({ column: source, transform: field.transform })
   })
 }
 

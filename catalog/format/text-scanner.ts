@@ -1,0 +1,90 @@
+/** Reading of the small grammars that people write: column types and partition terms. */
+import { ValidationError } from '../../common/index.ts'
+
+const wordPattern = /[\p{L}_][\p{L}\p{N}_]*/uy
+const quotedPattern = /"((?:[^"]|"")*)"|`((?:[^`]|``)*)`/y
+
+export class TextScanner {
+  readonly text: string
+  readonly #what: string
+  readonly #hint: string
+  #at = 0
+
+  /** For messages: `what` the text should be, such as `a type`, and a `hint` at how to write it. */
+  constructor(text: string, what: string, hint = '') {
+    this.text = text
+    this.#what = what
+    this.#hint = hint === '' ? '' : `; ${hint}`
+  }
+
+  /** What is still to be read, without the space before it. */
+  get rest(): string {
+    this.#skipSpace()
+    return this.text.slice(this.#at)
+  }
+
+  get isAtEnd(): boolean {
+    return this.rest === ''
+  }
+
+  /** Takes `symbol` if it comes next. */
+  take(symbol: string): boolean {
+    if (!this.rest.startsWith(symbol)) return false
+    this.#at += symbol.length
+    return true
+  }
+
+  expect(symbol: string): void {
+    if (this.take(symbol)) return
+    const before = this.isAtEnd ? 'at the end' : `before "${this.rest}"`
+    this.fail(`"${symbol}" is missing ${before}`)
+  }
+
+  expectEnd(): void {
+    if (!this.isAtEnd) this.fail(`"${this.rest}" is left over`)
+  }
+
+  /** A bare word, if one comes next. */
+  word(): string | undefined {
+    return this.match(wordPattern)?.[0]
+  }
+
+  /** A name in double quotes or backticks, if one comes next; the quote inside it is doubled. */
+  quotedName(): string | undefined {
+    const found = this.match(quotedPattern)
+    if (found === undefined) return undefined
+    const name = found[1]?.replaceAll('""', '"') ?? found[2]?.replaceAll('``', '`') ?? ''
+    if (name === '') this.fail('a quoted name is empty')
+    return name
+  }
+
+  /** What the sticky `pattern` finds next. */
+  match(pattern: RegExp): RegExpExecArray | undefined {
+    this.#skipSpace()
+    pattern.lastIndex = this.#at
+    const found = pattern.exec(this.text)
+    if (found === null) return undefined
+    this.#at = pattern.lastIndex
+    return found
+  }
+
+  fail(reason: string): never {
+    const place = `character ${this.#at + 1}`
+    throw new ValidationError(
+      `not ${this.#what}: "${this.text}": ${reason} (${place})${this.#hint}`,
+    )
+  }
+
+  #skipSpace(): void {
+    while (/\s/.test(this.text[this.#at] ?? '')) this.#at++
+  }
+}
+
+/** As `TextScanner` reads a name: bare where it is a word, else in double quotes. */
+export function formatName(name: string): string {
+  return isWord(name) ? name : `"${name.replaceAll('"', '""')}"`
+}
+
+export function isWord(text: string): boolean {
+  return /^[\p{L}_][\p{L}\p{N}_]*$/u.test(text)
+}

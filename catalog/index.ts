@@ -19,7 +19,6 @@ export type {
 } from './data-files/data-file-writer.ts'
 export { newDataFileLocation } from './data-files/locations.ts'
 export {
-  type MetricsMode,
   lowerBoundFor,
   metricsModes,
   upperBoundFor,
@@ -74,7 +73,7 @@ export {
   OverwriteFiles,
   type OverwriteFilesOptions,
 } from './transaction/overwrite-files.ts'
-export { planExpiry } from './transaction/plan-expiry.ts'
+export { planExpiry, retentionRules } from './transaction/plan-expiry.ts'
 export { PublishBranch } from './transaction/publish-branch.ts'
 export { RewriteFiles } from './transaction/rewrite-files.ts'
 export { RowDelta } from './transaction/row-delta.ts'

@@ -4,12 +4,14 @@ import {
   commitAction,
   ConflictError,
   type DataFileRewriter,
+  expireSnapshots,
   FastAppend,
   ObjectStoreCatalog,
 } from '../catalog/index.ts'
 import { type LogFields, NotFoundError, seededRandom } from '../common/index.ts'
 import { MemoryFileIO } from '../io/index.ts'
 import { InstantClock } from '../tests/support/instant-clock.ts'
+import { tableHealth } from './table-health.ts'
 import { MaintenanceLoop, type MaintenancePolicy, snapshotsOlderThan } from './maintenance-loop.ts'
 
 const policy: MaintenancePolicy = { intervalMs: 1_000, snapshotsMax: 10, snapshotAgeMsMin: 600 }
@@ -46,6 +48,18 @@ describe('snapshotsOlderThan()', () => {
     expect(ageOf(history([6 * day, 1]))).toBe(5 * day)
     const own = { 'history.expire.max-snapshot-age-ms': String(3 * day) }
     expect(ageOf(history([4 * day, 1], own))).toBe(3 * day)
+  })
+
+  it.each(['5d', '-1', '', 'abc', '1.5', '1e3', ' 5 '])('refuses an age of %j', (age) => {
+    for (const name of ['max-snapshot-age-ms', 'max-ref-age-ms', 'min-snapshots-to-keep']) {
+      const property = `history.expire.${name}`
+      expect(() => ageOf(history([6 * day, 1], { [property]: age }))).toThrow(property)
+    }
+  })
+
+  it('reads an age beyond 2^53 as it stands: nothing is that old', () => {
+    const never = { 'history.expire.max-snapshot-age-ms': String(2n ** 63n - 1n) }
+    expect(ageOf(history([6 * day, 1], never))).toBeUndefined()
   })
 
   it('never makes a commit for the sake of the newest snapshot', () => {
@@ -115,6 +129,50 @@ async function lake(tables?: readonly string[]) {
 }
 
 describe('MaintenanceLoop', () => {
+  const unreadable = ['5d', '-1']
+  it.each(unreadable)('[K15] refuses an age of %s, expires nothing, compacts on', async (age) => {
+    const { append, catalog, clock, create, events, io, loop } = await lake()
+    await create('t', 3)
+    const identifier = { namespace: ['a'], name: 't' }
+    const { metadata } = await catalog.loadTable(identifier)
+    const property = 'history.expire.max-snapshot-age-ms'
+    const set = async (value: string): Promise<void> => {
+      await catalog.commitTable({
+        identifier,
+        requirements: [],
+        updates: [{ action: 'set-properties', updates: { [property]: value } }],
+      })
+    }
+    await set(age)
+    clock.advance(1e12)
+    const tools = { io, clock, random: seededRandom(4) }
+    await expect(expireSnapshots(catalog, identifier, tools)).rejects.toThrow(property)
+    const health = await tableHealth({ catalog, io, clock }, identifier)
+    const check = health.checks.find((one) => one.check === 'snapshots')
+    expect(check?.reason).toContain(`none expires: the table property ${property} must be`)
+    expect(check?.cure).toBe(`tide table properties remove a.t ${property}`)
+
+    for (let pass = 0; pass < 3; pass++) await loop.runOnce()
+    const refused = events.filter(([event]) => event === 'maintenance.expiry-refused')
+    expect(refused).toHaveLength(1)
+    expect(refused[0]?.[1]).toMatchObject({ table: 'a.t' })
+    expect(refused[0]?.[1]?.['error']).toContain(`${property} must be a whole number`)
+    const after = (await catalog.loadTable(identifier)).metadata
+    expect(after.snapshots).toHaveLength(metadata.snapshots.length)
+    expect(events.filter(([event]) => event === 'maintenance.table-failed')).toEqual([])
+
+    // The rewriter of this lake fails, which shows that it was asked.
+    await append('t')
+    await append('t')
+    await loop.runOnce()
+    expect(events.at(-1)?.[1]?.['error']).toContain('cannot read')
+
+    // It is left alone for a while because of that failure; then the three old ones go.
+    await set('86400000')
+    for (let pass = 0; pass < 4; pass++) await loop.runOnce()
+    expect((await catalog.loadTable(identifier)).metadata.snapshots).toHaveLength(2)
+  })
+
   it('[K12] goes on with the other tables and comes back to the failing one ever later', async () => {
     const { catalog, create, events, loop } = await lake()
     await create('bad', 5)

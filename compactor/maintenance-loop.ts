@@ -11,7 +11,8 @@ import {
   formatIdentifier,
   type TableIdentifier,
 } from '../catalog/format/index.ts'
-import { ConflictError, expireSnapshots, type Table } from '../catalog/index.ts'
+import { ConflictError, expireSnapshots, retentionRules, type Table } from '../catalog/index.ts'
+import { propertyOf, tableProperties, TablePropertyError } from '../catalog/table/index.ts'
 import { CommitFailedError, errorMessage, NotFoundError } from '../common/index.ts'
 import { allTables } from './all-tables.ts'
 import { rewriteOptions, type RewriteOptions } from './rewrite-options.ts'
@@ -48,6 +49,8 @@ const jitter = 0.2
 interface TableMemory {
   /** The metadata file at which nothing was left to do. */
   settledAt: string | undefined
+  /** The metadata file of which the log says that its properties forbid expiry. */
+  expiryRefusedAt: string | undefined
   failures: number
   /** Since the last pass that nobody else got in the way of. */
   losses: number
@@ -141,16 +144,33 @@ export class MaintenanceLoop {
   }
 
   async #maintain(identifier: TableIdentifier, memory: TableMemory): Promise<void> {
-    const { clock, logger } = this.#tools
+    const { logger } = this.#tools
     const table = await this.#find(identifier)
     if (table === undefined || !isOurs(table.metadata)) return
-    const isDue = snapshotsOlderThan(table.metadata, clock.now(), this.#policy) !== undefined
-    if (table.metadataLocation === memory.settledAt && !isDue) return
+    const isExpiryDue = this.#isExpiryDue(table, memory)
+    if (table.metadataLocation === memory.settledAt && !isExpiryDue) return
     const result = await maintainTable(this.#tools, identifier, this.#policy)
     const isSettled = result.filesBefore === 0 && result.snapshotsExpired === 0
     memory.settledAt = isSettled ? table.metadataLocation : undefined
     if (!isSettled)
       logger.info('maintenance.done', { table: formatIdentifier(identifier), ...result })
+  }
+
+  /** False, and an error in the log, where a property of expiry cannot be read. */
+  #isExpiryDue({ identifier, metadata, metadataLocation }: Table, memory: TableMemory): boolean {
+    const { clock, logger } = this.#tools
+    try {
+      return snapshotsOlderThan(metadata, clock.now(), this.#policy) !== undefined
+    } catch (error) {
+      if (!(error instanceof TablePropertyError)) throw error
+      // To set the property right makes another metadata file.
+      if (memory.expiryRefusedAt !== metadataLocation) {
+        const table = formatIdentifier(identifier)
+        logger.error('maintenance.expiry-refused', { table, error: error.message })
+      }
+      memory.expiryRefusedAt = metadataLocation
+      return false
+    }
   }
 
   /** Undefined: nobody has made it yet, or somebody has dropped it since it was listed. */
@@ -166,7 +186,13 @@ export class MaintenanceLoop {
   #memoryOf(name: string): TableMemory {
     const known = this.#memory.get(name)
     if (known !== undefined) return known
-    const memory: TableMemory = { settledAt: undefined, failures: 0, losses: 0, passesToSkip: 0 }
+    const memory: TableMemory = {
+      settledAt: undefined,
+      expiryRefusedAt: undefined,
+      failures: 0,
+      losses: 0,
+      passesToSkip: 0,
+    }
     this.#memory.set(name, memory)
     return memory
   }
@@ -213,13 +239,19 @@ async function expireByPolicy(
   identifier: TableIdentifier,
   policy: MaintenancePolicy,
 ): Promise<number> {
-  const { metadata } = await tools.catalog.loadTable(identifier)
-  const olderThanMs = snapshotsOlderThan(metadata, tools.clock.now(), policy)
-  if (olderThanMs === undefined) return 0
-  const expiry = { olderThanMs, snapshotsMax: snapshotsPerPass }
-  const commit = { ...tools, retry: maintenanceRetry }
-  const { snapshotIds } = await expireSnapshots(tools.catalog, identifier, commit, expiry)
-  return snapshotIds.length
+  try {
+    const { metadata } = await tools.catalog.loadTable(identifier)
+    const olderThanMs = snapshotsOlderThan(metadata, tools.clock.now(), policy)
+    if (olderThanMs === undefined) return 0
+    const expiry = { olderThanMs, snapshotsMax: snapshotsPerPass }
+    const commit = { ...tools, retry: maintenanceRetry }
+    const { snapshotIds } = await expireSnapshots(tools.catalog, identifier, commit, expiry)
+    return snapshotIds.length
+  } catch (error) {
+    // The table is looked at before it is maintained, and that has said so.
+    if (error instanceof TablePropertyError) return 0
+    throw error
+  }
 }
 
 function maintenanceOptions(properties: Readonly<Record<string, string>>): RewriteOptions {
@@ -231,34 +263,35 @@ function maintenanceOptions(properties: Readonly<Record<string, string>>): Rewri
   }
 }
 
-const maxAgeProperty = 'history.expire.max-snapshot-age-ms'
-const maxAgeMsDefault = 5 * 86_400_000
-
-/** Before what time snapshots go; undefined when there are none worth a commit. */
+/**
+ * Before what time snapshots go; undefined when there are none worth a commit. Throws
+ * TablePropertyError when a property of expiry cannot be read, whichever it is.
+ */
 export function snapshotsOlderThan(
   { properties, snapshots }: TableMetadata,
   nowMs: number,
   { snapshotAgeMsMin, snapshotsMax }: MaintenancePolicy,
 ): bigint | undefined {
-  const ownAge = properties[maxAgeProperty]
-  const maxAgeMs = ownAge === undefined ? maxAgeMsDefault : Number(ownAge)
-  let olderThan = nowMs - maxAgeMs
-  if (ownAge === undefined && snapshots.length > snapshotsMax * snapshotSlack) {
+  const { snapshotAgeMsMax, statedAgeMsMax } = retentionRules(properties)
+  let olderThan = BigInt(Math.trunc(nowMs)) - snapshotAgeMsMax
+  if (statedAgeMsMax === undefined && snapshots.length > snapshotsMax * snapshotSlack) {
     const times = snapshots.map(({ timestampMs }) => Number(timestampMs)).sort((a, b) => b - a)
     const byCount = times[snapshotsMax - 1] ?? nowMs
-    olderThan = Math.max(olderThan, Math.min(byCount, nowMs - snapshotAgeMsMin))
+    const bounded = BigInt(Math.trunc(Math.min(byCount, nowMs - snapshotAgeMsMin)))
+    if (bounded > olderThan) olderThan = bounded
   }
   // The newest one stays in any case.
   const oldest = [...snapshots]
     .sort((a, b) => Number(a.sequenceNumber - b.sequenceNumber))
     .slice(0, -1)
-  return oldest.some(({ timestampMs }) => Number(timestampMs) < olderThan)
-    ? BigInt(Math.trunc(olderThan))
-    : undefined
+  return oldest.some(({ timestampMs }) => timestampMs < olderThan) ? olderThan : undefined
 }
 
 /** Tables that others manage, or that this release cannot write, are left alone. */
 function isOurs({ formatVersion, properties }: TableMetadata): boolean {
-  const isKept = properties['gc.enabled']?.toLowerCase() === 'false'
-  return formatVersion === 2 && !isKept && properties['tidewater.maintenance.enabled'] !== 'false'
+  return (
+    formatVersion === 2 &&
+    propertyOf(properties, tableProperties.allowsGc) &&
+    propertyOf(properties, tableProperties.isMaintained)
+  )
 }

@@ -9,6 +9,7 @@
  */
 import { type Catalog, listReachableFiles, ManifestCache, type Table } from '../catalog/index.ts'
 import { formatIdentifier, type TableIdentifier } from '../catalog/format/index.ts'
+import { propertyOf, tableProperties } from '../catalog/table/index.ts'
 import { type Clock, NotFoundError, ValidationError } from '../common/index.ts'
 import type { FileIO, ObjectInfo } from '../io/index.ts'
 import { allTables } from './all-tables.ts'
@@ -86,7 +87,7 @@ export function checkOrphanAge(ageMs: number): void {
 }
 
 function refuseWithoutGc({ identifier, metadata }: Table): void {
-  if (metadata.properties['gc.enabled']?.toLowerCase() !== 'false') return
+  if (propertyOf(metadata.properties, tableProperties.allowsGc)) return
   throw new ValidationError('the table property gc.enabled=false forbids removing files', {
     facts: { table: formatIdentifier(identifier) },
   })

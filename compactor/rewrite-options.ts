@@ -4,6 +4,7 @@
  * Defaults are Iceberg's but for two: the target of 128 MB (streamed tables), and groups of at most
  * 5 GB, because the inputs of a group lie on this machine's disk while they are rewritten.
  */
+import { statedProperty, tableProperties } from '../catalog/table/index.ts'
 import { ValidationError, didYouMean, errorMessage, parseSize } from '../common/index.ts'
 
 export type RewriteJobOrder = 'none' | 'bytes-asc' | 'bytes-desc' | 'files-asc' | 'files-desc'
@@ -35,8 +36,6 @@ export interface RewriteOptions {
    */
   readonly boundsAmplification: boolean
 }
-
-export const targetFileSizeProperty = 'write.target-file-size-bytes'
 
 const jobOrders: readonly RewriteJobOrder[] = [
   'none',
@@ -81,11 +80,10 @@ export function rewriteOptions(
     )
   }
   const text = (key: OptionKey): string | undefined => given[key]
-  const ofTable = properties[targetFileSizeProperty]
+  const ofTable = statedProperty(properties, tableProperties.targetFileSizeBytes)
   const target =
     bytesOf('target-file-size-bytes', text('target-file-size-bytes')) ??
-    bytesOf(targetFileSizeProperty, ofTable) ??
-    targetDefault
+    (ofTable === undefined ? targetDefault : BigInt(ofTable))
   const options: RewriteOptions = {
     targetFileSizeBytes: target,
     minFileSizeBytes:

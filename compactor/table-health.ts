@@ -8,8 +8,10 @@ import {
   ManifestCache,
   planExpiry,
   readSnapshotManifests,
+  retentionRules,
   type Table,
 } from '../catalog/index.ts'
+import { TablePropertyError } from '../catalog/table/index.ts'
 import { planScan, type ScanPlan } from '../catalog/scan/index.ts'
 import { type Clock, formatDuration, formatSize } from '../common/index.ts'
 import type { FileIO } from '../io/index.ts'
@@ -140,8 +142,20 @@ function checkSnapshots({ identifier, metadata }: Table, nowMs: number): HealthC
   const age = formatDuration(Math.max(0, nowMs - oldest))
   const found = `${snapshots.length} snapshots, the oldest of ${age} ago`
   const name = formatIdentifier(identifier)
-  const isKept = metadata.properties['gc.enabled']?.toLowerCase() === 'false'
-  const expired = isKept ? 0 : planExpiry(metadata, BigInt(nowMs)).snapshotIds.length
+  let expired = 0
+  try {
+    const { allowsGc } = retentionRules(metadata.properties)
+    if (allowsGc) expired = planExpiry(metadata, BigInt(nowMs)).snapshotIds.length
+  } catch (error) {
+    if (!(error instanceof TablePropertyError)) throw error
+    return {
+      check: 'snapshots',
+      isOk: false,
+      found,
+      reason: `none expires: ${error.message}`,
+      cure: `tide table properties remove ${name} ${error.property}`,
+    }
+  }
   if (expired > 0) {
     return {
       check: 'snapshots',

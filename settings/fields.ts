@@ -77,9 +77,19 @@ export const textList = (split: (text: string) => readonly string[] = splitList)
     )
     .refine((items) => items.length > 0, 'is empty')
 
-/** A map whose keys are the user's own; values stay as written. */
-export const textMap = () =>
-  z.record(z.string(), scalar('text'), { error: 'expected a map such as {key: value}' })
+/** A map whose keys are the user's own; values stay as written. `check` throws for one that is wrong. */
+export const textMap = (check?: (key: string, value: string) => void) =>
+  z
+    .record(z.string(), scalar('text'), { error: 'expected a map such as {key: value}' })
+    .superRefine((map, context) => {
+      for (const [key, value] of Object.entries(map)) {
+        try {
+          check?.(key, value)
+        } catch (error) {
+          context.addIssue({ code: 'custom', message: errorMessage(error), path: [key] })
+        }
+      }
+    })
 
 /** A value of any shape run through `convert`, which throws SettingsError with the reason. */
 export const structured = <T>(convert: (value: RawValue) => T) =>

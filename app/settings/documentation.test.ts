@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { lakeSchema } from './lake-settings.ts'
 import { environmentName, leaves } from '../../settings/index.ts'
 import { streamSchema } from '../../ingest/settings/index.ts'
+import { aroundPropertyTable } from '../../tests/support/property-table.ts'
 
 const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
-const rows = page.split('\n').filter((line) => line.startsWith('| `'))
+const { before, after } = aroundPropertyTable(page)
+const rows = `${before}${after}`.split('\n').filter((line) => line.startsWith('| `'))
 
 describe('docs/configuration.md', () => {
   it.each([...leaves(lakeSchema), ...leaves(streamSchema)])('has $path', (leaf) => {

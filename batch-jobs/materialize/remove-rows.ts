@@ -6,10 +6,10 @@
  * A data file has at most one delete file of ours: a later one says all that is gone and replaces it, so
  * that readers never open more than one beside a data file.
  */
-import { currentSchema, type DataFile, formatIdentifier } from '../../catalog/format/index.ts'
+import { currentSchema, type DataFile } from '../../catalog/format/index.ts'
 import type { LocalPositionDeletes, Table } from '../../catalog/index.ts'
+import { statedProperty, tableProperties } from '../../catalog/table/index.ts'
 import { type FileScanTask, onlyReferencedFile } from '../../catalog/scan/index.ts'
-import { ValidationError } from '../../common/index.ts'
 import type { Attempt } from './materialize.ts'
 
 export interface RowRemoval {
@@ -101,14 +101,8 @@ type Mode = 'copy-on-write' | 'merge-on-read' | 'automatic'
 
 function modeOf(table: Table | undefined, kind: ChangeKind): Mode {
   if (table === undefined || !hasPlaces(table)) return 'copy-on-write'
-  const property = `write.${kind}.mode`
-  const value = table.metadata.properties[property]
-  if (value === undefined) return 'automatic'
-  if (value === 'copy-on-write' || value === 'merge-on-read') return value
-  throw new ValidationError(
-    'unknown way of changing rows: copy-on-write or merge-on-read; without the property the cheaper is taken for each file',
-    { facts: { table: formatIdentifier(table.identifier), property, value } },
-  )
+  const property = kind === 'update' ? tableProperties.updateMode : tableProperties.deleteMode
+  return statedProperty(table.metadata.properties, property) ?? 'automatic'
 }
 
 /** `deleted`: rows of the file that will be gone, those that are gone already among them. */

@@ -17,6 +17,7 @@ import {
   type Table,
   UpdateSchema,
 } from '../../catalog/index.ts'
+import { propertyNotes } from '../../catalog/table/index.ts'
 import { AlreadyExistsError, NotFoundError, ValidationError } from '../../common/index.ts'
 import type { ModelConfig } from '../settings/model-settings.ts'
 
@@ -36,7 +37,12 @@ export async function ensureTable(
 ): Promise<Table> {
   checkColumns(identifier, columns)
   const found = await loadIfThere(catalog, identifier)
-  if (found === undefined) return createTable(catalog, identifier, columns, options.config)
+  if (found === undefined) {
+    for (const note of propertyNotes(options.config.properties)) {
+      tools.logger?.warn('table.property-without-effect', { note })
+    }
+    return createTable(catalog, identifier, columns, options.config)
+  }
   const changes = planSchema(found, columns, options)
   if (changes.length === 0) return found
   const action = new UpdateSchema((schema) => {

@@ -4,6 +4,7 @@
  */
 import type { IntervalConfig, ModelConfig, SnapshotConfig } from './model-settings.ts'
 import { parsePartitionTerm, partitionTermList } from '../../catalog/format/index.ts'
+import { checkTableProperty } from '../../catalog/table/index.ts'
 import {
   field,
   type Resolved,
@@ -40,7 +41,7 @@ const configSchema = field.section({
   meta: field.structured((value) => value).optional(),
   cron: field.text().optional(),
   partition_by: field.parsedList(partitionTermList, parsePartitionTerm).optional(),
-  properties: field.textMap().prefault({}),
+  properties: field.textMap(checkTableProperty).prefault({}),
   on_schema_change: field
     .choice(['append_new_columns', 'ignore', 'fail'], ['sync_all_columns'])
     .prefault('append_new_columns'),

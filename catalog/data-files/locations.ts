@@ -3,16 +3,17 @@
  * `write.metadata.path`). Every name is new, because an object once written is never replaced.
  */
 import { partitionPath } from '../format/partition-path.ts'
+import { statedProperty, type TableProperty, tableProperties } from '../table/properties.ts'
 import type { PartitionSpec, Schema, TableMetadata, Value } from '../format/types.ts'
 
 /** Folder of data files, without a slash at the end. */
 export function dataLocation(metadata: TableMetadata): string {
-  return folder(metadata, 'write.data.path', 'data')
+  return folder(metadata, tableProperties.dataPath, 'data')
 }
 
 /** Folder of metadata files, manifests and manifest lists, without a slash at the end. */
 export function metadataLocation(metadata: TableMetadata): string {
-  return folder(metadata, 'write.metadata.path', 'metadata')
+  return folder(metadata, tableProperties.metadataPath, 'metadata')
 }
 
 /** `data/ts_day=2024-01-02/<name>`; the folder is for people, readers take the manifest's values. */
@@ -40,7 +41,7 @@ export function manifestListLocation(
   return `${metadataLocation(metadata)}/snap-${snapshotId}-${attempt}-${commitId}.avro`
 }
 
-function folder(metadata: TableMetadata, property: string, name: string): string {
-  const chosen = metadata.properties[property]
+function folder(metadata: TableMetadata, property: TableProperty<string>, name: string): string {
+  const chosen = statedProperty(metadata.properties, property)
   return (chosen ?? `${metadata.location}/${name}`).replace(/\/+$/, '')
 }

@@ -2,11 +2,18 @@
  * Which column statistics go into manifests (properties `write.metadata.metrics.default`,
  * `.column.<name>`, `.max-inferred-column-defaults`).
  */
-import { ValidationError } from '../../common/index.ts'
 import { encodeValue } from '../format/single-value.ts'
 import { fieldName, indexFields } from '../format/schema.ts'
 import { isPrimitive } from '../format/type-text.ts'
 import type { PrimitiveType, Schema, Value } from '../format/types.ts'
+import {
+  columnProperty,
+  type Properties,
+  propertyOf,
+  statedProperty,
+  tableProperties,
+} from '../table/properties.ts'
+import type { MetricsMode } from '../table/property-syntax.ts'
 import {
   truncateBinaryLower,
   truncateBinaryUpper,
@@ -14,44 +21,24 @@ import {
   truncateStringUpper,
 } from './truncate-bounds.ts'
 
-export type MetricsMode =
-  | { readonly kind: 'none' | 'counts' | 'full' }
-  | { readonly kind: 'truncate'; readonly width: number }
-
-const prefix = 'write.metadata.metrics'
-const inferredColumnsMax = 100
 const defaultMode: MetricsMode = { kind: 'truncate', width: 16 }
-
-export function parseMetricsMode(text: string, property: string): MetricsMode {
-  const lower = text.trim().toLowerCase()
-  if (lower === 'none' || lower === 'counts' || lower === 'full') return { kind: lower }
-  const width = Number(/^truncate\((\d+)\)$/.exec(lower)?.[1] ?? 0)
-  if (Number.isInteger(width) && width > 0) return { kind: 'truncate', width }
-  throw new ValidationError('not a metrics mode; use none, counts, truncate(16) or full', {
-    facts: { property, value: text },
-  })
-}
 
 /** The mode of every primitive column, nested ones included, by field id. */
 export function metricsModes(
   schema: Schema,
-  properties: Readonly<Record<string, string>>,
+  properties: Properties,
 ): ReadonlyMap<number, MetricsMode> {
-  const stated = properties[`${prefix}.default`]
-  const fallback =
-    stated === undefined ? defaultMode : parseMetricsMode(stated, `${prefix}.default`)
-  const inferredMax = Number(
-    properties[`${prefix}.max-inferred-column-defaults`] ?? inferredColumnsMax,
-  )
+  const stated = statedProperty(properties, tableProperties.metricsDefault)
+  const inferredMax = propertyOf(properties, tableProperties.metricsColumnsMax)
   const modes = new Map<number, MetricsMode>()
   for (const [id, { field, repeated }] of indexFields(schema)) {
     if (!isPrimitive(field.type)) continue
-    const property = `${prefix}.column.${fieldName(schema, id) ?? ''}`
-    const own = properties[property]
+    const column = fieldName(schema, id) ?? ''
+    const own = columnProperty(properties, tableProperties.metricsOfColumn, column)
     // A wide table that says nothing keeps statistics of its first columns only.
     const inferred: MetricsMode =
-      stated === undefined && modes.size >= inferredMax ? { kind: 'none' } : fallback
-    const mode = own === undefined ? inferred : parseMetricsMode(own, property)
+      stated === undefined && modes.size >= inferredMax ? { kind: 'none' } : (stated ?? defaultMode)
+    const mode = own ?? inferred
     // A value inside a list or map says nothing about a row: counts at most (iceberg-facts 30).
     modes.set(id, repeated && mode.kind !== 'none' ? { kind: 'counts' } : mode)
   }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compareUtf8, decodeValue } from '../format/single-value.ts'
 import type { Schema } from '../format/types.ts'
-import { lowerBoundFor, metricsModes, parseMetricsMode, upperBoundFor } from './metrics-mode.ts'
+import { lowerBoundFor, metricsModes, upperBoundFor } from './metrics-mode.ts'
 import {
   truncateBinaryLower,
   truncateBinaryUpper,
@@ -88,7 +88,11 @@ describe('metricsModes()', () => {
     expect(few.get(3)).toEqual({ kind: 'none' })
   })
   it('names the property of a mode that does not exist', () => {
-    expect(() => parseMetricsMode('truncate(0)', 'p')).toThrow(/property=p/)
+    for (const property of ['default', 'column.a'].map((end) => `write.metadata.metrics.${end}`)) {
+      expect(() => metricsModes(schema, { [property]: 'truncate(0)' })).toThrow(
+        `property=${property}`,
+      )
+    }
   })
 })
 

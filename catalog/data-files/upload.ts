@@ -34,14 +34,12 @@ export async function uploadDataFiles(
   return uploadAll(tools, files, {
     locate: ({ partition }) =>
       newDataFileLocation(metadata, spec, schema, partition, `${randomUuid(tools.random)}.parquet`),
-    describe: ({ localPath: _, ...metrics }, filePath, fileSizeInBytes) => ({
-      content: 'data',
-      filePath,
-      fileFormat: 'PARQUET',
-      specId: spec.specId,
-      ...metrics,
-      fileSizeInBytes,
-    }),
+    describe: (file, filePath, fileSizeInBytes) => {
+      const { localPath: _, ...metrics } = file
+      const { specId } = spec
+      const own = { content: 'data', filePath, fileFormat: 'PARQUET', specId } as const
+      return { ...own, ...metrics, fileSizeInBytes }
+    },
   })
 }
 
@@ -58,7 +56,8 @@ export async function uploadPositionDeletes(
       const name = `${randomUuid(tools.random)}-deletes.parquet`
       return newDataFileLocation(metadata, spec, schema, partition, name)
     },
-    describe: ({ localPath: _, target, ...positions }, filePath, fileSizeInBytes) => {
+    describe: (file, filePath, fileSizeInBytes) => {
+      const { localPath: _, target, ...positions } = file
       const { specId, partition } = target
       const referencedFiles = [target.filePath]
       const place = { filePath, fileSizeInBytes, specId, partition, referencedFiles }

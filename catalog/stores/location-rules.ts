@@ -8,13 +8,14 @@
 import { ValidationError } from '../../common/index.ts'
 import type { TableMetadata } from '../format/types.ts'
 import { withoutSlash } from '../table/apply-update.ts'
+import { tableProperties } from '../table/properties.ts'
 import type { TableUpdate } from '../table/update.ts'
 import { catalogFolder } from './object-names.ts'
 
 /** Properties that say where files are written. */
 const pathProperties = [
-  'write.data.path',
-  'write.metadata.path',
+  tableProperties.dataPath.name,
+  tableProperties.metadataPath.name,
   'write.object-storage.path',
   'write.folder-storage.path',
 ]

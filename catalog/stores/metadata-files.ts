@@ -3,8 +3,9 @@
  */
 import { type RetryPolicy, randomUuid, withRetry } from '../../common/index.ts'
 import { parseTableMetadata, serializeTableMetadata } from '../format/table-metadata-json.ts'
+import { metadataLocation } from '../data-files/locations.ts'
+import { propertyOf, tableProperties } from '../table/properties.ts'
 import type { TableMetadata } from '../format/types.ts'
-import { withoutSlash } from '../table/apply-update.ts'
 import type { SwapTools } from './swap-object.ts'
 
 const cachedFilesMax = 128
@@ -37,7 +38,7 @@ export class MetadataFiles {
 
   /** Writes a new file for version `version` of the table and returns its location. */
   async write(metadata: TableMetadata, version: number, policy: RetryPolicy): Promise<string> {
-    const gzip = metadata.properties['write.metadata.compression-codec'] === 'gzip'
+    const gzip = propertyOf(metadata.properties, tableProperties.metadataCodec) === 'gzip'
     const name = `${String(version).padStart(5, '0')}-${randomUuid(this.#tools.random)}`
     const location = `${metadataFolder(metadata)}/${name}${gzip ? '.gz' : ''}.metadata.json`
     const bytes = serializeTableMetadata(metadata, gzip ? 'gzip' : 'none')
@@ -68,5 +69,5 @@ export class MetadataFiles {
 }
 
 export function metadataFolder(metadata: TableMetadata): string {
-  return withoutSlash(metadata.properties['write.metadata.path'] ?? `${metadata.location}/metadata`)
+  return metadataLocation(metadata)
 }

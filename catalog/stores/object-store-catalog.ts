@@ -37,10 +37,11 @@ import { newTableMetadata } from '../table/new-table-metadata.ts'
 import {
   commitRetryDefaults,
   commitRetryPolicy,
-  deletesOldMetadata,
+  propertyOf,
   statusCheckDefaults,
   statusCheckPolicy,
-} from '../table/table-properties.ts'
+  tableProperties,
+} from '../table/properties.ts'
 import { busy, exists, orUnknown } from './catalog-errors.ts'
 import { checkTableLocation, checkUpdateLocations, isBelow } from './location-rules.ts'
 import { MetadataFiles } from './metadata-files.ts'
@@ -362,7 +363,7 @@ export class ObjectStoreCatalog implements Catalog {
   }
 
   async #deleteCutMetadata(base: TableMetadata, next: TableMetadata): Promise<void> {
-    if (!deletesOldMetadata(next.properties)) return
+    if (!propertyOf(next.properties, tableProperties.deletesOldMetadata)) return
     const cut = metadataFilesCut(base, next)
     await this.#files.discard(cut.filter((location) => isBelow(next.location, location)))
   }

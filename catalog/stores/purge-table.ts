@@ -8,6 +8,7 @@
  * logged, with the table.
  */
 import { formatIdentifier } from '../format/identifiers.ts'
+import { propertyOf, tableProperties } from '../table/properties.ts'
 import { errorMessage, type Logger } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import { readManifestEntries, readSnapshotManifests } from '../manifest/snapshot-manifests.ts'
@@ -34,8 +35,9 @@ export async function purgeTable(
   const table = formatIdentifier(identifier)
   try {
     const metadata = await files.read(metadataLocation)
-    if (metadata.properties['gc.enabled']?.toLowerCase() === 'false') {
-      logger.warn('table.purge-skipped', { table, metadataLocation, reason: 'gc.enabled=false' })
+    if (!propertyOf(metadata.properties, tableProperties.allowsGc)) {
+      const reason = `${tableProperties.allowsGc.name}=false`
+      logger.warn('table.purge-skipped', { table, metadataLocation, reason })
       return
     }
     const needed = await filesOfOthers(io, files, metadata, await listOthers())

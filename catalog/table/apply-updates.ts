@@ -9,7 +9,7 @@
 import { CommitFailedError, ValidationError, assert } from '../../common/index.ts'
 import type { MetadataLogEntry, SnapshotLogEntry, TableMetadata } from '../format/types.ts'
 import { applyUpdate, findSchema, findSortOrder, findSpec } from './apply-update.ts'
-import { previousVersionsMax } from './table-properties.ts'
+import { propertyOf, tableProperties } from './properties.ts'
 import type { TableUpdate } from './update.ts'
 
 export interface UpdateContext {
@@ -152,7 +152,8 @@ function nextMetadataLog(
 ): readonly MetadataLogEntry[] {
   if (location === undefined) return base.metadataLog
   const entry = { metadataFile: location, timestampMs: base.lastUpdatedMs }
-  return [...base.metadataLog, entry].slice(-previousVersionsMax(next.properties))
+  const kept = propertyOf(next.properties, tableProperties.previousVersionsMax)
+  return [...base.metadataLog, entry].slice(-Math.max(1, kept))
 }
 
 /** Clocks of writers differ; readers refuse logs that run backwards by more than a minute. */

@@ -15,6 +15,7 @@ import type {
   TableMetadata,
 } from '../format/types.ts'
 import { withoutSlash } from './apply-update.ts'
+import { tableProperties } from './properties.ts'
 
 export interface NewTable {
   readonly tableUuid: string
@@ -28,7 +29,7 @@ export interface NewTable {
 
 /** What a table gets when its creator says nothing (conventions: zstd, bounded metadata). */
 const defaultProperties: Readonly<Record<string, string>> = {
-  'write.parquet.compression-codec': 'zstd',
+  [tableProperties.parquetCodec.name]: tableProperties.parquetCodec.default,
 }
 
 const unsorted: SortOrder = { orderId: 0, fields: [] }

@@ -19,7 +19,7 @@ import {
   type RetryPolicy,
 } from '../../common/index.ts'
 import type { Catalog, Table } from '../catalog.ts'
-import { commitRetryDefaults, commitRetryPolicy } from '../table/table-properties.ts'
+import { commitRetryPolicy } from '../table/properties.ts'
 import type { TransactionAction } from './action.ts'
 
 export interface CommitTools {
@@ -47,7 +47,7 @@ export async function commitAction<Prepared>(
   const first = await catalog.loadTable(identifier)
   const run = new CommitRun(catalog, action, first, await action.prepare(first))
   try {
-    const own = commitRetryPolicy(first.metadata.properties, commitRetryDefaults)
+    const own = commitRetryPolicy(first.metadata.properties)
     const policy = { ...own, ...tools.retry }
     const table = await withRetry(policy, tools, (attempt) => run.attempt(attempt))
     await run.discard(table, tools.logger ?? silentLogger)

@@ -10,6 +10,7 @@ import { unknownCount } from '../manifest/manifest-list.ts'
 import { readManifestEntries, type ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { writeManifest } from '../manifest/write-manifest.ts'
 import { partitionTypes } from '../format/partition-types.ts'
+import { propertyOf, tableProperties } from '../table/properties.ts'
 import { currentSchema, partitionSpecById } from '../format/table-metadata.ts'
 import type { ManifestFile, TableMetadata } from '../format/types.ts'
 import { asExisting } from './filter-manifests.ts'
@@ -50,9 +51,9 @@ function binsToMerge(
   const uncounted = live.filter(
     ({ addedFilesCount, content }) => addedFilesCount === unknownCount && content === 'data',
   )
-  const enabled = properties['commit.manifest-merge.enabled'] !== 'false'
-  const countMin = numberOf(properties['commit.manifest.min-count-to-merge'], 100)
-  const bytesTarget = numberOf(properties['commit.manifest.target-size-bytes'], 8 * 1024 * 1024)
+  const enabled = propertyOf(properties, tableProperties.mergesManifests)
+  const countMin = propertyOf(properties, tableProperties.manifestsToMergeMin)
+  const bytesTarget = propertyOf(properties, tableProperties.manifestBytesTarget)
   const data = live.filter(
     (manifest) =>
       manifest.content === 'data' &&
@@ -113,9 +114,4 @@ async function mergeBin(
   })
   await target.write(manifest.manifestPath, body)
   return manifest
-}
-
-function numberOf(text: string | undefined, fallback: number): number {
-  const number = Number(text)
-  return text !== undefined && Number.isFinite(number) && number > 0 ? number : fallback
 }

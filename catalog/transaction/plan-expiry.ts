@@ -7,6 +7,12 @@
 import { ValidationError } from '../../common/index.ts'
 import { mainBranch, snapshotById } from '../format/table-metadata.ts'
 import type { SnapshotRef, TableMetadata } from '../format/types.ts'
+import {
+  type Properties,
+  propertyOf,
+  statedProperty,
+  tableProperties,
+} from '../table/properties.ts'
 import { ancestorsOf } from './conflicts.ts'
 
 export interface ExpiryOptions {
@@ -27,14 +33,33 @@ export interface ExpiryPlan {
   readonly refs: readonly string[]
 }
 
-const fiveDaysMs = 432_000_000n
+/** What a table states of expiry, all of it read at once. Throws TablePropertyError. */
+export interface RetentionRules {
+  readonly allowsGc: boolean
+  /** Undefined: not stated; the default is `snapshotAgeMsMax`. */
+  readonly statedAgeMsMax: bigint | undefined
+  readonly snapshotAgeMsMax: bigint
+  readonly snapshotsToKeepMin: number
+  readonly refAgeMsMax: bigint | undefined
+}
+
+export function retentionRules(properties: Properties): RetentionRules {
+  return {
+    allowsGc: propertyOf(properties, tableProperties.allowsGc),
+    statedAgeMsMax: statedProperty(properties, tableProperties.snapshotAgeMsMax),
+    snapshotAgeMsMax: propertyOf(properties, tableProperties.snapshotAgeMsMax),
+    snapshotsToKeepMin: propertyOf(properties, tableProperties.snapshotsToKeepMin),
+    refAgeMsMax: propertyOf(properties, tableProperties.refAgeMsMax),
+  }
+}
 
 export function planExpiry(
   metadata: TableMetadata,
   nowMs: bigint,
   options: ExpiryOptions = {},
 ): ExpiryPlan {
-  if (metadata.properties['gc.enabled']?.toLowerCase() === 'false') {
+  const rules = retentionRules(metadata.properties)
+  if (!rules.allowsGc) {
     throw new ValidationError('the table property gc.enabled=false forbids expiry', {
       facts: { table: metadata.location },
     })
@@ -42,8 +67,8 @@ export function planExpiry(
   const { snapshotIds, olderThanMs, retainLast, snapshotsMax } = options
   const byRule = snapshotIds === undefined || olderThanMs !== undefined || retainLast !== undefined
   const named = checkNamed(metadata, snapshotIds ?? [])
-  const refs = byRule ? endedRefs(metadata, nowMs) : []
-  const kept = byRule ? keptByRule(metadata, new Set(refs), nowMs, options) : undefined
+  const refs = byRule ? endedRefs(metadata, nowMs, rules) : []
+  const kept = byRule ? keptByRule(metadata, new Set(refs), nowMs, rules, options) : undefined
   const expired = metadata.snapshots
     .filter(({ snapshotId }) => named.has(snapshotId) || kept?.has(snapshotId) === false)
     .sort((left, right) => Number(left.sequenceNumber - right.sequenceNumber))
@@ -65,11 +90,14 @@ function checkNamed(metadata: TableMetadata, snapshotIds: readonly bigint[]): Re
   return new Set(snapshotIds)
 }
 
-function endedRefs(metadata: TableMetadata, nowMs: bigint): readonly string[] {
-  const fallback = longProperty(metadata, 'history.expire.max-ref-age-ms')
+function endedRefs(
+  metadata: TableMetadata,
+  nowMs: bigint,
+  { refAgeMsMax }: RetentionRules,
+): readonly string[] {
   return Object.entries(metadata.refs)
     .filter(([name, ref]) => {
-      const ageMax = ref.maxRefAgeMs ?? fallback
+      const ageMax = ref.maxRefAgeMs ?? refAgeMsMax
       if (name === mainBranch || ageMax === undefined) return false
       const snapshot = snapshotById(metadata, ref.snapshotId)
       return snapshot !== undefined && nowMs - snapshot.timestampMs > ageMax
@@ -81,11 +109,11 @@ function keptByRule(
   metadata: TableMetadata,
   ended: ReadonlySet<string>,
   nowMs: bigint,
+  rules: RetentionRules,
   options: ExpiryOptions,
 ): ReadonlySet<bigint> {
-  const ageMax = longProperty(metadata, 'history.expire.max-snapshot-age-ms') ?? fiveDaysMs
-  const olderThan = options.olderThanMs ?? nowMs - ageMax
-  const countMin = countOf(metadata, options)
+  const olderThan = options.olderThanMs ?? nowMs - rules.snapshotAgeMsMax
+  const countMin = countOf(rules, options)
   const kept = new Set<bigint>()
   const reached = new Set<bigint>()
   for (const [name, ref] of Object.entries(metadata.refs)) {
@@ -122,21 +150,11 @@ function keepBranch(metadata: TableMetadata, ref: SnapshotRef, rule: BranchRule)
   }
 }
 
-function countOf(metadata: TableMetadata, { retainLast }: ExpiryOptions): number {
+function countOf({ snapshotsToKeepMin }: RetentionRules, { retainLast }: ExpiryOptions): number {
   if (retainLast !== undefined && (!Number.isInteger(retainLast) || retainLast < 1)) {
     throw new ValidationError('at least one snapshot of each branch is kept', {
       facts: { retainLast },
     })
   }
-  const own = longProperty(metadata, 'history.expire.min-snapshots-to-keep') ?? 1n
-  return Math.max(1, retainLast ?? Number(own))
-}
-
-function longProperty({ properties, location }: TableMetadata, key: string): bigint | undefined {
-  const text = properties[key]
-  if (text === undefined) return undefined
-  if (/^\d{1,19}$/.test(text)) return BigInt(text)
-  throw new ValidationError('a table property must be a whole number', {
-    facts: { property: key, found: text, table: location },
-  })
+  return Math.max(1, retainLast ?? snapshotsToKeepMin)
 }

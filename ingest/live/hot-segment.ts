@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { currentSchema, type NestedField } from '../../catalog/format/index.ts'
 import type { DataFileWriter, SideField, Table, WrittenFile } from '../../catalog/index.ts'
 import { livePlaceColumns } from '../../catalog/scan/index.ts'
+import { tableProperties } from '../../catalog/table/index.ts'
 import type { OffsetRange } from '../offsets/checkpoint.ts'
 import type { PendingSpool } from '../spool/spool-writer.ts'
 import type { PlaceKeys } from '../spool/place-keys.ts'
@@ -107,7 +108,7 @@ async function typeSegments(
       directory,
       sideFields: [...sideFields, ...place.sideFields],
       // Read a few times from this disk, then gone.
-      properties: { 'write.parquet.compression-codec': 'uncompressed' },
+      properties: { [tableProperties.parquetCodec.name]: 'uncompressed' },
     })
     return files
   } catch (error) {

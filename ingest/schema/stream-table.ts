@@ -8,7 +8,6 @@ import {
   type NestedField,
   parsePartitionBy,
   type Schema,
-  type Type,
   formatType,
   formatIdentifier,
   type TableIdentifier,

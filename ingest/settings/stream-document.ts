@@ -9,6 +9,7 @@ import {
   partitionTermList,
   parseTableName,
 } from '../../catalog/format/index.ts'
+import { checkTableProperty } from '../../catalog/table/index.ts'
 import { embeddedInput, kafkaInput, kafkaSection, embeddedSection } from './input-document.ts'
 import {
   type Loaded,
@@ -66,7 +67,7 @@ export const streamSchema = field.section({
     iceberg: field.section({
       table: tableName(),
       partition_by: field.parsedList(partitionTermList, parsePartitionTerm).optional(),
-      properties: field.textMap().prefault({}),
+      properties: field.textMap(checkTableProperty).prefault({}),
       branch: field.text().prefault('main'),
       auto_create: field.flag().prefault('true'),
       commit: field

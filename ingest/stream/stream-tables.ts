@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import { currentSchema, mainBranch, type NestedField } from '../../catalog/format/index.ts'
 import type { SideField, Table } from '../../catalog/index.ts'
+import { propertyNotes } from '../../catalog/table/index.ts'
 import { ValidationError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import type { BatchCommitter } from './batch-committer.ts'
@@ -188,6 +189,9 @@ export class StreamTables {
 
   #create(fields: readonly NestedField[]): Promise<Table> {
     requireFillable(this.#settings, fields)
+    for (const note of propertyNotes(this.#settings.output.properties)) {
+      this.#parts.logger.warn('table.property-without-effect', { note })
+    }
     return createStreamTable(this.#parts.catalog, this.#settings, fields)
   }
 

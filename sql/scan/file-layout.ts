@@ -6,6 +6,7 @@
  * that they may not be, the footers are asked.
  */
 import type { NestedField, Schema, TableMetadata, Type } from '../../catalog/format/index.ts'
+import { statedProperty, tableProperties } from '../../catalog/table/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
 import type { FooterRow, QuerySession } from '../session/query-session.ts'
 import { escapeGlob, type FileGroup, type ScanFile } from './scan-sql.ts'
@@ -23,7 +24,7 @@ const plainName = /^[A-Za-z_][A-Za-z0-9_]*$/
 /** Whether every live file is known to name struct members as `schema` does. */
 export function namesAreCertain(metadata: TableMetadata, schema: Schema): boolean {
   // A table with a name mapping may hold files without field ids.
-  if (metadata.properties['schema.name-mapping.default'] !== undefined) return false
+  if (statedProperty(metadata.properties, tableProperties.nameMapping) !== undefined) return false
   const wanted = structsOf(schema)
   if (wanted.size === 0) return true
   const names = [...wanted.values()].flatMap((struct) => [...struct.values()])

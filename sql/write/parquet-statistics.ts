@@ -10,12 +10,8 @@ import {
   type Value,
   valueFromJson,
 } from '../../catalog/format/index.ts'
-import {
-  lowerBoundFor,
-  type MetricsMode,
-  metricsModes,
-  upperBoundFor,
-} from '../../catalog/index.ts'
+import { lowerBoundFor, metricsModes, upperBoundFor } from '../../catalog/index.ts'
+import type { MetricsMode } from '../../catalog/table/index.ts'
 import { CorruptDataError, UnsupportedError } from '../../common/index.ts'
 
 /** One column of RETURN_STATS as text: column_size_bytes, num_values, null_count, min, max, has_nan. */

@@ -9,6 +9,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { NestedField, PartitionSpec, Schema } from '../../catalog/format/index.ts'
+import { statedProperty, tableProperties } from '../../catalog/table/index.ts'
 import type { PositionDeleteWriter, WrittenFile } from '../../catalog/index.ts'
 import { CorruptDataError, LakeError, ValidationError, errorMessage } from '../../common/index.ts'
 import { duckdbTypeName } from '../text/type-name.ts'
@@ -57,7 +58,7 @@ export interface QueryStage {
   close(): void
 }
 
-const fileBytesTargetDefault = 512n * 1024n * 1024n
+const fileBytesTargetDefault = 512 * 1024 * 1024
 
 /** `signal` ends the statement under way with an error, and every later one. */
 export async function openQueryStage(
@@ -218,12 +219,14 @@ async function copyGroup(
   const directory = join(request.directory, randomUUID())
   await mkdir(directory)
   const columns = fields.map((field) => quoteIdentifier(field.name)).join(', ')
-  const target = request.properties['write.target-file-size-bytes']
+  const target =
+    statedProperty(request.properties, tableProperties.targetFileSizeBytes) ??
+    fileBytesTargetDefault
   const options = [
     'FORMAT parquet',
     ...copyOptions(request.properties),
     `FIELD_IDS ${fieldIds(fields)}`,
-    `FILE_SIZE_BYTES ${fileBytes(target)}`,
+    `FILE_SIZE_BYTES ${target}`,
     'RETURN_STATS',
   ]
   const where = group.condition === '' ? '' : ` WHERE ${group.condition}`
@@ -268,14 +271,6 @@ async function writtenFile(
     ...fileMetrics(request.schema, request.properties, statistics),
     splitOffsets: offsets.getRows().map((row) => BigInt(row[0] as bigint)),
   }
-}
-
-function fileBytes(property: string | undefined): bigint {
-  if (property === undefined) return fileBytesTargetDefault
-  if (/^[1-9]\d{0,17}$/.test(property)) return BigInt(property)
-  throw new ValidationError('the target size of files is a positive number of bytes', {
-    facts: { property: 'write.target-file-size-bytes', value: property },
-  })
 }
 
 /** `errors_as_json` is on for the connection; people want the message. */

@@ -1,6 +1,6 @@
 /**
- * One grammar of types and one of partition terms: each spelling gets the same answer wherever people
- * may write it.
+ * One grammar of types, one of partition terms, one registry of table properties: each spelling gets the
+ * same answer wherever people may write it.
  */
 import { describe, expect, it } from 'vitest'
 import { parseModelConfig } from '../../batch-jobs/settings/model-config.ts'
@@ -15,7 +15,7 @@ import {
 } from '../../catalog/format/index.ts'
 import { errorMessage } from '../../common/index.ts'
 import { parseStreamSettings } from '../../ingest/settings/stream-document.ts'
-import { type RawValue, variableSource } from '../../settings/index.ts'
+import { type RawMap, type RawValue, variableSource } from '../../settings/index.ts'
 
 type Entrance = (text: string) => string
 
@@ -29,8 +29,13 @@ function answer(entrance: Entrance, text: string): string {
   }
 }
 
-function stream(keys: { partitionBy?: string; type?: string }) {
-  const { partitionBy, type } = keys
+interface StreamKeys {
+  readonly partitionBy?: string
+  readonly type?: string
+  readonly properties?: Readonly<Record<string, string>>
+}
+
+function stream({ partitionBy, properties = {}, type }: StreamKeys) {
   return parseStreamSettings({
     text: JSON.stringify({
       name: 's',
@@ -39,6 +44,7 @@ function stream(keys: { partitionBy?: string; type?: string }) {
       output: {
         iceberg: {
           table: 'a.b',
+          properties,
           ...(partitionBy === undefined ? {} : { partition_by: [partitionBy] }),
         },
       },
@@ -79,9 +85,13 @@ const partitionEntrances: Readonly<Record<string, Entrance>> = {
 }
 
 function modelTerm(partitionBy: RawValue): string {
-  const config = { materialized: 'table', partition_by: partitionBy }
+  return modelConfig({ partition_by: partitionBy }).partitionBy.map(formatPartitionTerm).join('; ')
+}
+
+function modelConfig(keys: RawMap) {
+  const config = { materialized: 'table', ...keys }
   const layers = [{ values: config, originOf: () => ({ kind: 'default' }) as const }]
-  return parseModelConfig('model', layers).partitionBy.map(formatPartitionTerm).join('; ')
+  return parseModelConfig('model', layers)
 }
 
 describe('a partition term', () => {
@@ -180,5 +190,32 @@ describe('a type', () => {
     const reasons = Object.values(primitiveEntrances).map((entrance) => answer(entrance, text))
     expect(reasons[0]).toContain(`not a type: "${text}"`)
     expect(new Set(reasons).size).toBe(1)
+  })
+})
+
+describe('a table property', () => {
+  const entrances: Readonly<Record<string, (properties: Record<string, string>) => unknown>> = {
+    'a stream': (properties) => stream({ properties }).output.properties,
+    'a model': (properties) => modelConfig({ properties }).properties,
+  }
+
+  it.each([
+    ['history.expire.max-snapshot-age-ms', '5d'],
+    ['history.expire.max-snapshot-age-ms', '-1'],
+    ['write.target-file-size-bytes', '64MB'],
+    ['write.parquet.compression-codec', 'lzo'],
+    ['gc.enabled', 'no'],
+  ])('%s=%s is refused everywhere, by name', (name, value) => {
+    for (const entrance of Object.values(entrances)) {
+      expect(() => entrance({ [name]: value })).toThrow(`the table property ${name} must be`)
+      expect(() => entrance({ [name]: value })).toThrow(`found=${value}`)
+    }
+  })
+
+  it('names without effect and names of others are kept', () => {
+    const properties = { 'write.foo': 'x', 'history.bar': '', owner: 'me' }
+    for (const entrance of Object.values(entrances)) {
+      expect(entrance(properties)).toEqual(properties)
+    }
   })
 })

@@ -1,6 +1,7 @@
 /** `tide table properties …`: of a table, or of a namespace when there is no such table. */
 import type { Command } from 'commander'
 import type { Catalog, Table } from '../../../catalog/index.ts'
+import { checkTableProperty, propertyNotes } from '../../../catalog/table/index.ts'
 import { NotFoundError, didYouMean } from '../../../common/index.ts'
 import { parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
@@ -62,10 +63,16 @@ async function changeProperties(
   for (const property of changes.removals) {
     if (before[property] === undefined) throw noSuchProperty(name, property, before)
   }
+  if (table !== undefined) {
+    for (const [key, value] of Object.entries(changes.updates)) checkTableProperty(key, value)
+  }
   if (table === undefined) await catalog.updateNamespaceProperties(name.split('.'), changes)
   else await changeTable(catalog, table, changes)
   for (const [key, value] of Object.entries(changes.updates)) {
     context.note(`${name}: ${key}=${value} (was ${before[key] ?? 'not set'})`)
+  }
+  if (table !== undefined) {
+    for (const note of propertyNotes(changes.updates)) context.note(`${name}: ${note}`)
   }
   for (const key of changes.removals) context.note(`${name}: removed ${key}`)
 }

@@ -61,7 +61,7 @@ export {
 export type { TableUpdate } from './table/update.ts'
 export type { TransactionAction } from './transaction/action.ts'
 export { isPublished } from './transaction/branch-change.ts'
-export { type CommitTools, commitAction } from './transaction/commit-action.ts'
+export { type CommitTools, commitAction } from './transaction/transaction.ts'
 export { ConflictError } from './transaction/conflict-error.ts'
 export { ancestorsOf } from './transaction/conflicts.ts'
 export type { SchemaChange } from './transaction/evolve-schema.ts'

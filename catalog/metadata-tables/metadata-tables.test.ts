@@ -6,7 +6,7 @@ import { parsePartitionBy } from '../format/partition-by.ts'
 import { encodeValue } from '../format/single-value.ts'
 import type { DataFile, Schema, Value } from '../format/types.ts'
 import { ObjectStoreCatalog } from '../stores/object-store-catalog.ts'
-import { commitAction } from '../transaction/commit-action.ts'
+import { commitAction } from '../transaction/transaction.ts'
 import { FastAppend } from '../transaction/fast-append.ts'
 import { metadataTableNames, readMetadataTable, type MetadataCell } from './metadata-tables.ts'
 

@@ -21,7 +21,7 @@ import type {
   Value,
 } from '../format/types.ts'
 import { ObjectStoreCatalog } from '../stores/object-store-catalog.ts'
-import { commitAction } from '../transaction/commit-action.ts'
+import { commitAction } from '../transaction/transaction.ts'
 import { FastAppend } from '../transaction/fast-append.ts'
 import { DeleteIndex } from './delete-index.ts'
 import type { Expression } from './expression.ts'

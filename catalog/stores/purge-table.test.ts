@@ -10,7 +10,7 @@ import { MemoryFileIO } from '../../io/index.ts'
 import { InterceptedFileIO } from '../../tests/support/intercepted-file-io.ts'
 import { InstantClock } from '../../tests/support/instant-clock.ts'
 import type { DataFile, Schema } from '../format/types.ts'
-import { commitAction } from '../transaction/commit-action.ts'
+import { commitAction } from '../transaction/transaction.ts'
 import { FastAppend } from '../transaction/fast-append.ts'
 import { ObjectStoreCatalog } from './object-store-catalog.ts'
 

@@ -14,7 +14,7 @@ import { parsePartitionBy } from '../format/partition-by.ts'
 import { currentSnapshot } from '../format/table-metadata.ts'
 import type { DataFile, ManifestEntry, ManifestFile, Schema } from '../format/types.ts'
 import { ObjectStoreCatalog } from '../stores/object-store-catalog.ts'
-import { commitAction } from './commit-action.ts'
+import { commitAction } from './transaction.ts'
 import { FastAppend, type FastAppendOptions } from './fast-append.ts'
 
 const identifier = { namespace: ['db'], name: 't' }

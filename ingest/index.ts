@@ -37,11 +37,11 @@ export {
   type TopicPartition,
   partitionKey,
 } from './source/record-source.ts'
-export { checkIdentity } from './stream/stream-positions.ts'
+export { checkIdentity } from './stream/positions.ts'
 export type {
   StreamParts,
   StreamProgress,
   StreamRunOptions,
   StreamRunResult,
-} from './stream/stream-run.ts'
-export { runStream } from './stream/stream-runner.ts'
+} from './stream/stream-parts.ts'
+export { runStream } from './stream/run.ts'

@@ -9,10 +9,10 @@ import { join } from 'node:path'
 import type { DataFile } from '../../catalog/format/index.ts'
 import type { SideField, Table } from '../../catalog/index.ts'
 import { UnavailableError } from '../../common/index.ts'
-import type { BatchCommitter, StagedFiles } from './batch-committer.ts'
+import type { BatchCommitter, StagedFiles } from './committer.ts'
 import type { OffsetRange } from '../offsets/checkpoint.ts'
-import type { MicroBatch } from './micro-batch.ts'
-import { refusedLetters } from './refused-letters.ts'
+import type { MicroBatch } from './batch.ts'
+import { refusedLetters } from './refused-rows.ts'
 
 export interface SealedBatch {
   readonly batch: MicroBatch

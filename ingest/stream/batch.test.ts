@@ -10,9 +10,9 @@ import { RowScanner } from '../decode/json/row-scanner.ts'
 import { compileScanPlan } from '../decode/json/scan-plan.ts'
 import { SpoolWriter } from '../spool/spool-writer.ts'
 import { RecordColumns } from '../record-batch/record-columns.ts'
-import { MicroBatch, type RowRules } from './micro-batch.ts'
+import { MicroBatch, type RowRules } from './batch.ts'
 import type { RecordBatch } from '../source/record-source.ts'
-import { refusedLetters } from './refused-letters.ts'
+import { refusedLetters } from './refused-rows.ts'
 
 const placeKeys = { offset: '$o', timestamp: '$t', partition: '$p', record: '$r' }
 const fields: NestedField[] = [{ id: 1, name: 'a', required: false, type: { type: 'long' } }]

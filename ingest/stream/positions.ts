@@ -12,7 +12,7 @@ import {
   type RecordSource,
   type TopicPartition,
 } from '../source/record-source.ts'
-import type { StreamIdentity } from './batch-committer.ts'
+import type { StreamIdentity } from './committer.ts'
 
 /** The log is not the one that the table was filled from, or no longer holds what comes next. */
 export class LogMismatchError extends LakeError {

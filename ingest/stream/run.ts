@@ -22,24 +22,24 @@ import {
 } from '../../common/index.ts'
 import { currentSchema } from '../../catalog/format/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
-import { BatchCommitter, type StreamIdentity } from './batch-committer.ts'
+import { BatchCommitter, type StreamIdentity } from './committer.ts'
 import { OffsetConflictError } from '../offsets/checkpoint.ts'
 import { type CommitBatch, CommitPipeline } from './commit-pipeline.ts'
 import { sampleBytesMax } from '../schema/sample-columns.ts'
 import { SpoolWriter } from '../spool/spool-writer.ts'
 import { keepsColumns } from '../schema/keeps-columns.ts'
-import { MicroBatch } from './micro-batch.ts'
+import { MicroBatch } from './batch.ts'
 import { partitionKey, type RecordBatch, type TopicPartition } from '../source/record-source.ts'
 import { retainRecords } from '../record-batch/retained-records.ts'
 import { openSpoolDirectory } from '../spool/spool-directory.ts'
-import { checkIdentity, StreamPositions } from './stream-positions.ts'
+import { checkIdentity, StreamPositions } from './positions.ts'
 import type {
   StreamParts,
   StreamProgress,
   StreamRunOptions,
   StreamRunResult,
-} from './stream-run.ts'
-import { StreamTables, type TableReader } from './stream-tables.ts'
+} from './stream-parts.ts'
+import { StreamTables, type TableReader } from './tables.ts'
 
 /** One poll takes about this much: what a socket yields in one turn of the event loop. */
 const pollBytesMax = 2 << 20

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { ValidationError } from '../../common/index.ts'
 import type { DeadLetter } from '../dead-letter/dead-letter.ts'
-import type { MicroBatch } from './micro-batch.ts'
+import type { MicroBatch } from './batch.ts'
 
 interface Refused {
   readonly spool: number

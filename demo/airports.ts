@@ -8,7 +8,8 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { NotFoundError } from '../common/index.ts'
-import { flightRows, quoted } from './flights.ts'
+import { quoteLiteral } from '../sql/index.ts'
+import { flightRows } from './flights.ts'
 
 /** Beside this module once it is compiled. */
 export const packagedAirportsName = 'airports.parquet'
@@ -25,7 +26,9 @@ export function findAirports(flightsFile: string): string {
 
 /** The columns that the demo takes, of either file. */
 export function airportRows(file: string): string {
-  const from = file.endsWith('.csv') ? `read_csv(${quoted(file)})` : `read_parquet(${quoted(file)})`
+  const from = file.endsWith('.csv')
+    ? `read_csv(${quoteLiteral(file)})`
+    : `read_parquet(${quoteLiteral(file)})`
   return `SELECT iata, name, city, state FROM ${from}`
 }
 

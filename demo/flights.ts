@@ -10,6 +10,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { NotFoundError } from '../common/index.ts'
+import { quoteLiteral } from '../sql/index.ts'
 
 export const flightsTotal = 3_000_000
 export const packagedFlightsTotal = 250_000
@@ -45,7 +46,7 @@ export function findFlights(directory: string): Flights {
 export function packagedFlights(file: string): string {
   const every = flightsTotal / packagedFlightsTotal
   return `SELECT date, delay, distance, origin, destination
-    FROM read_parquet(${quoted(file)}, file_row_number = true)
+    FROM read_parquet(${quoteLiteral(file)}, file_row_number = true)
     WHERE file_row_number % ${every} = 0 ORDER BY file_row_number`
 }
 
@@ -58,10 +59,6 @@ export function flightRecords(file: string, count: number, first = 0): string {
 /** The same, typed as the table has them. */
 export function flightRows(file: string, count: number, first = 0): string {
   return `SELECT date AS ts, delay, distance, origin, destination
-    FROM read_parquet(${quoted(file)}, file_row_number = true) 
+    FROM read_parquet(${quoteLiteral(file)}, file_row_number = true) 
     WHERE file_row_number >= ${first} AND file_row_number < ${count}`
-}
-
-export function quoted(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
 }

@@ -8,8 +8,8 @@ import { currentSnapshot } from '../catalog/format/index.ts'
 import { readManifestEntries, readSnapshotManifests, type Table } from '../catalog/index.ts'
 import { ValidationError } from '../common/index.ts'
 import type { FileIO } from '../io/index.ts'
-import type { Database } from '../sql/index.ts'
-import { flightColumns, flightRows, quoted } from './flights.ts'
+import { type Database, quoteLiteral } from '../sql/index.ts'
+import { flightColumns, flightRows } from './flights.ts'
 
 /** Offsets [first, next) of one partition of the log. */
 export interface LogRange {
@@ -151,10 +151,10 @@ async function content(database: Database, rows: string): Promise<Content> {
 
 /** The rows of the files that no delete file names. */
 export function parquet({ deletePaths, paths }: LakeFiles): string {
-  const all = `read_parquet([${paths.map(quoted).join(', ')}], union_by_name = true`
+  const all = `read_parquet([${paths.map(quoteLiteral).join(', ')}], union_by_name = true`
   if (deletePaths.length === 0) return `${all})`
   const deleted = `SELECT replace(file_path, 'file://', '') AS filename, pos AS file_row_number
-    FROM read_parquet([${deletePaths.map(quoted).join(', ')}])`
+    FROM read_parquet([${deletePaths.map(quoteLiteral).join(', ')}])`
   return `(SELECT * EXCLUDE (filename, file_row_number)
     FROM ${all}, filename = true, file_row_number = true)
     ANTI JOIN (${deleted}) USING (filename, file_row_number))`

@@ -8,8 +8,8 @@ import { rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemClock } from '../common/index.ts'
 import { airportRows, findAirports, packagedAirportsName } from '../demo/airports.ts'
-import { findFlights, packagedFlights, packagedFlightsName, quoted } from '../demo/flights.ts'
-import { openDatabase } from '../sql/index.ts'
+import { findFlights, packagedFlights, packagedFlightsName } from '../demo/flights.ts'
+import { openDatabase, quoteLiteral } from '../sql/index.ts'
 import { repositoryRoot } from '../tests/support/services/index.ts'
 
 const dist = join(repositoryRoot, 'dist')
@@ -26,7 +26,7 @@ async function writeDemoInput(): Promise<void> {
     for (const [name, rows] of inputs) {
       const target = join(dist, 'demo', name)
       await database.withConnection((connection) =>
-        connection.run(`COPY (${rows}) TO ${quoted(target)} (${options})`),
+        connection.run(`COPY (${rows}) TO ${quoteLiteral(target)} (${options})`),
       )
     }
   } finally {

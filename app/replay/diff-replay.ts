@@ -6,9 +6,9 @@ import {
 } from '../../catalog/format/index.ts'
 import { findTable } from '../../ingest/index.ts'
 import { readReplayRecord, type ReplayRecord, ReplayRefusedError } from '../../replay/index.ts'
-import type { QueryStage } from '../../sql/index.ts'
+import { type QueryStage, quoteIdentifier } from '../../sql/index.ts'
 import type { Lake } from '../lake.ts'
-import { letterRangeOf, quoted, type RowRange, rowRangeOf, tableAt } from './range-rows.ts'
+import { letterRangeOf, type RowRange, rowRangeOf, tableAt } from './range-rows.ts'
 import { withRangeTools } from './range-tools.ts'
 import { baseBranch } from './replay-branch.ts'
 
@@ -94,7 +94,7 @@ function differs(columns: readonly string[]): string {
 }
 
 function isOther(name: string): string {
-  return `base.${quoted(name)} IS DISTINCT FROM ours.${quoted(name)}`
+  return `base.${quoteIdentifier(name)} IS DISTINCT FROM ours.${quoteIdentifier(name)}`
 }
 
 async function countKinds(

@@ -17,7 +17,7 @@ import { ConflictError, type Table, uploadDataFiles } from '../../catalog/index.
 import { planScan } from '../../catalog/scan/index.ts'
 import { CorruptDataError } from '../../common/index.ts'
 import { ReplayRefusedError, type ReplayRange } from '../../replay/index.ts'
-import type { QueryStage } from '../../sql/index.ts'
+import { type QueryStage, quoteLiteral, quoteTable } from '../../sql/index.ts'
 import type { Lake } from '../lake.ts'
 
 /** Which rows, as SQL over the table's columns. */
@@ -63,7 +63,7 @@ export function rowRangeOf(table: Table, ranges: readonly ReplayRange[]): RowRan
 /** The same of a dead-letter table, for the letters of one stream. */
 export function letterRangeOf(stream: string, ranges: readonly ReplayRange[]): RowRange {
   const place = { topic: '"topic"', partition: '"partition"', offset: '"offset"' }
-  const condition = `"stream" = ${literal(stream)} AND (${conditionOf(place, ranges)})`
+  const condition = `"stream" = ${quoteLiteral(stream)} AND (${conditionOf(place, ranges)})`
   return { place, condition }
 }
 
@@ -172,17 +172,8 @@ export async function holdSameRows(
 }
 
 /** The table in a query, as `ref` has it, with the table's current columns. */
-export function tableAt({ identifier: { namespace, name } }: Table, ref: string): string {
-  const path = [...namespace, name].map(quoted).join('.')
-  return `${path} AT (VERSION => ${literal(ref)})`
-}
-
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
+export function tableAt({ identifier }: Table, ref: string): string {
+  return `${quoteTable(identifier)} AT (VERSION => ${quoteLiteral(ref)})`
 }
 
 const noTopic = 'NULL'
@@ -210,7 +201,7 @@ function placeOf(schema: Schema): RowRange['place'] | undefined {
 
 function conditionOf(place: RowRange['place'], ranges: readonly ReplayRange[]): string {
   const terms = ranges.map(({ topic, partition, from, to }) => {
-    const ofTopic = place.topic === noTopic ? '' : `${place.topic} = ${literal(topic)} AND `
+    const ofTopic = place.topic === noTopic ? '' : `${place.topic} = ${quoteLiteral(topic)} AND `
     return `(${ofTopic}${place.partition} = ${partition} AND ${place.offset} >= ${from} AND ${place.offset} < ${to})`
   })
   return `(${terms.join(' OR ')})`

@@ -8,6 +8,7 @@
  */
 import type { SnapshotConfig } from '../settings/model-settings.ts'
 import { sqlTime } from '../intervals/interval.ts'
+import { quoteIdentifier } from '../../sql/index.ts'
 import type { HistoryColumns } from './history-columns.ts'
 
 export interface HistoryPlan {
@@ -36,18 +37,18 @@ export function faultyKeysSql({ config, columns }: HistoryPlan): {
     ...config.uniqueKey,
     ...(config.updatedAt === undefined ? [] : [config.updatedAt]),
   ]
-  const isNull = required.map((name) => `${quote(name)} IS NULL`).join(' OR ')
+  const isNull = required.map((name) => `${quoteIdentifier(name)} IS NULL`).join(' OR ')
   const key = jsonOf(config.uniqueKey)
-  const perMoment = config.updatedAt === undefined ? '' : `, ${quote(config.updatedAt)}`
+  const perMoment = config.updatedAt === undefined ? '' : `, ${quoteIdentifier(config.updatedAt)}`
   // A version that is given twice is one version; two for one moment contradict each other.
   const rows =
     config.strategy === 'timestamp'
-      ? `(SELECT DISTINCT ${columns.given.map(quote).join(', ')} FROM ${historyTables.source})`
+      ? `(SELECT DISTINCT ${columns.given.map(quoteIdentifier).join(', ')} FROM ${historyTables.source})`
       : historyTables.source
   return {
     nulls: `SELECT count(*), any_value(${key}) FROM ${historyTables.source} WHERE ${isNull}`,
     repeated: `SELECT count(*) OVER (), k, n FROM (
-      SELECT ${key} AS k, count(*) AS n FROM ${rows} GROUP BY ${config.uniqueKey.map(quote).join(', ')}${perMoment}
+      SELECT ${key} AS k, count(*) AS n FROM ${rows} GROUP BY ${config.uniqueKey.map(quoteIdentifier).join(', ')}${perMoment}
       HAVING count(*) > 1) ORDER BY k LIMIT 5`,
   }
 }
@@ -56,7 +57,7 @@ export function faultyKeysSql({ config, columns }: HistoryPlan): {
 export function storedRepeatsSql({ config, columns }: HistoryPlan): string {
   return `SELECT count(*) OVER (), k, n FROM (
     SELECT ${jsonOf(config.uniqueKey)} AS k, count(*) AS n FROM ${historyTables.stored}
-    GROUP BY ${config.uniqueKey.map(quote).join(', ')}, ${quote(columns.validFrom)}
+    GROUP BY ${config.uniqueKey.map(quoteIdentifier).join(', ')}, ${quoteIdentifier(columns.validFrom)}
     HAVING count(*) > 1) ORDER BY k LIMIT 5`
 }
 
@@ -87,24 +88,27 @@ function widenedSql({ hasHistory }: HistoryPlan): readonly string[] {
  */
 function eventsSql({ config, columns, hasHistory }: HistoryPlan): string {
   const { attributes, updatedAt, validFrom, validTo, isDeleted, timeType } = columns
-  const empty = `SELECT *, NULL::VARCHAR AS "$path", NULL::${timeType} AS ${quote(validFrom)},
-    NULL::${timeType} AS ${quote(validTo)}, false AS ${quote(isDeleted)},
-    NULL::VARCHAR AS ${quote(columns.scdId)}${columns.sharesUpdatedAt ? '' : `, NULL::${timeType} AS ${quote(updatedAt)}`}
+  const empty = `SELECT *, NULL::VARCHAR AS "$path", NULL::${timeType} AS ${quoteIdentifier(validFrom)},
+    NULL::${timeType} AS ${quoteIdentifier(validTo)}, false AS ${quoteIdentifier(isDeleted)},
+    NULL::VARCHAR AS ${quoteIdentifier(columns.scdId)}${columns.sharesUpdatedAt ? '' : `, NULL::${timeType} AS ${quoteIdentifier(updatedAt)}`}
     FROM ${historyTables.source} LIMIT 0`
   const history = hasHistory ? `SELECT * FROM ${historyTables.history}` : empty
-  const own = attributes.map((name) => `${quote(name)} := ${quote(name)}`).join(', ')
+  const own = attributes
+    .map((name) => `${quoteIdentifier(name)} := ${quoteIdentifier(name)}`)
+    .join(', ')
   const side = sideColumn(attributes)
-  const observed = config.updatedAt === undefined ? `NULL::${timeType}` : quote(config.updatedAt)
+  const observed =
+    config.updatedAt === undefined ? `NULL::${timeType}` : quoteIdentifier(config.updatedAt)
   return `CREATE OR REPLACE TEMP TABLE all_events AS
     WITH stored AS (${history}),
     given AS (SELECT true AS ${side}, * FROM ${historyTables.source}),
     both_rows AS (SELECT false AS ${side}, * FROM stored UNION ALL BY NAME SELECT * FROM given),
     shaped AS (
       SELECT ${side} AS is_source, struct_pack(${keyStruct(config)}) AS k, struct_pack(${own}) AS attributes,
-        CASE WHEN ${side} THEN ${observed} ELSE ${quote(validFrom)} END AS happened,
-        CASE WHEN ${side} THEN ${observed} ELSE ${quote(updatedAt)} END AS updated_at,
-        coalesce(${quote(isDeleted)}, false) AS was_deleted,
-        CASE WHEN ${side} THEN NULL ELSE ${quote(validTo)} END AS valid_to
+        CASE WHEN ${side} THEN ${observed} ELSE ${quoteIdentifier(validFrom)} END AS happened,
+        CASE WHEN ${side} THEN ${observed} ELSE ${quoteIdentifier(updatedAt)} END AS updated_at,
+        coalesce(${quoteIdentifier(isDeleted)}, false) AS was_deleted,
+        CASE WHEN ${side} THEN NULL ELSE ${quoteIdentifier(validTo)} END AS valid_to
       FROM both_rows),
     ended AS (
       SELECT k, valid_to AS happened FROM shaped WHERE NOT is_source AND NOT was_deleted AND valid_to IS NOT NULL
@@ -121,7 +125,7 @@ function sideColumn(attributes: readonly string[]): string {
   const taken = new Set(attributes.map((name) => name.toLowerCase()))
   let name = 'is_source'
   while (taken.has(name)) name = `_${name}`
-  return quote(name)
+  return quoteIdentifier(name)
 }
 
 /** The newest event of each key that was known before this run. */
@@ -138,7 +142,10 @@ function newVersionsSql(plan: HistoryPlan): string {
   }
   const checked = config.checkCols === 'all' ? columns.given : config.checkCols
   const differs = checked
-    .map((name) => `s.attributes.${quote(name)} IS DISTINCT FROM l.attributes.${quote(name)}`)
+    .map(
+      (name) =>
+        `s.attributes.${quoteIdentifier(name)} IS DISTINCT FROM l.attributes.${quoteIdentifier(name)}`,
+    )
     .join(' OR ')
   return `CREATE OR REPLACE TEMP TABLE events AS
     ${known} WHERE NOT is_source
@@ -173,8 +180,10 @@ function deletionsSql(plan: HistoryPlan): readonly string[] {
 /** One version per key and moment (of contradicting ones the greater text), each ending at the next event. */
 function nextSql({ columns }: HistoryPlan): string {
   const { scdId, updatedAt, validFrom, validTo, isDeleted } = columns
-  const attributes = columns.attributes.map((name) => `attributes.${quote(name)} AS ${quote(name)}`)
-  const shared = columns.sharesUpdatedAt ? [] : [`updated_at AS ${quote(updatedAt)}`]
+  const attributes = columns.attributes.map(
+    (name) => `attributes.${quoteIdentifier(name)} AS ${quoteIdentifier(name)}`,
+  )
+  const shared = columns.sharesUpdatedAt ? [] : [`updated_at AS ${quoteIdentifier(updatedAt)}`]
   return `CREATE OR REPLACE TEMP TABLE ${historyTables.next} AS
     WITH single AS (
       SELECT * FROM events
@@ -186,9 +195,9 @@ function nextSql({ columns }: HistoryPlan): string {
       FROM single
       WINDOW events_of_key AS (PARTITION BY k ORDER BY happened, kind))
     SELECT ${attributes.join(', ')},
-      md5(to_json(k)::VARCHAR || '|' || epoch_us(happened)::VARCHAR || '|' || kind) AS ${quote(scdId)},
-      ${[...shared, ''].join(', ')}happened AS ${quote(validFrom)}, ends AS ${quote(validTo)},
-      kind = 'delete' AS ${quote(isDeleted)}
+      md5(to_json(k)::VARCHAR || '|' || epoch_us(happened)::VARCHAR || '|' || kind) AS ${quoteIdentifier(scdId)},
+      ${[...shared, ''].join(', ')}happened AS ${quoteIdentifier(validFrom)}, ends AS ${quoteIdentifier(validTo)},
+      kind = 'delete' AS ${quoteIdentifier(isDeleted)}
     FROM ordered
     WHERE (kind = 'version' OR is_kept) AND happened IS DISTINCT FROM ends`
 }
@@ -204,14 +213,10 @@ function observed({ columns, observedMs }: HistoryPlan): string {
 }
 
 function keyStruct({ uniqueKey }: SnapshotConfig): string {
-  return uniqueKey.map((name) => `${quote(name)} := ${quote(name)}`).join(', ')
+  return uniqueKey.map((name) => `${quoteIdentifier(name)} := ${quoteIdentifier(name)}`).join(', ')
 }
 
 function jsonOf(names: readonly string[]): string {
-  const members = names.map((name) => `${quote(name)} := ${quote(name)}`)
+  const members = names.map((name) => `${quoteIdentifier(name)} := ${quoteIdentifier(name)}`)
   return `to_json(struct_pack(${members.join(', ')}))::VARCHAR`
-}
-
-export function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }

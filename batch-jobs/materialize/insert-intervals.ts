@@ -16,7 +16,7 @@ import type { Table } from '../../catalog/index.ts'
 import type { FileScanTask } from '../../catalog/scan/index.ts'
 import { NotFoundError, ValidationError } from '../../common/index.ts'
 import type { IntervalConfig } from '../settings/model-settings.ts'
-import type { LoadedRows } from '../../sql/index.ts'
+import { type LoadedRows, quoteIdentifier, quoteLiteral, quoteTable } from '../../sql/index.ts'
 import { doneAfter, dueSpans } from '../intervals/freshness.ts'
 import { coarsen, covers, formatSpan, overlaps, type Span, sqlTime } from '../intervals/interval.ts'
 import { judgeSpans, timedStates, timedTables, upstreamTables } from '../intervals/staleness.ts'
@@ -25,7 +25,7 @@ import { eventTimeField, timesOf } from '../intervals/source-changes.ts'
 import { commitRun } from './commit-run.ts'
 import { type Attempt, liveTasks, type Outcome, sourcesOf, stateOf } from './materialize.ts'
 import { placedRows, placeSql, removeRows, type RowRemoval } from './remove-rows.ts'
-import { quoted, renderTemplate } from './render-model.ts'
+import { renderTemplate } from './render-model.ts'
 import { ensureTable } from './target-table.ts'
 
 /** A query for each span: above this, fresh intervals between due ones are computed along. */
@@ -87,9 +87,11 @@ export async function insertIntervals(attempt: Attempt, config: IntervalConfig):
 
 /** The condition for the event time to lie in the span, which may be open at its end. */
 export function timeCondition(column: string, { startMs, endMs }: Span): string {
-  const name = `"${column.replaceAll('"', '""')}"`
-  const begins = `${name} >= '${sqlTime(startMs)}'`
-  return endMs === Number.POSITIVE_INFINITY ? begins : `${begins} AND ${name} < '${sqlTime(endMs)}'`
+  const name = quoteIdentifier(column)
+  const begins = `${name} >= ${quoteLiteral(sqlTime(startMs))}`
+  return endMs === Number.POSITIVE_INFINITY
+    ? begins
+    : `${begins} AND ${name} < ${quoteLiteral(sqlTime(endMs))}`
 }
 
 async function loadSpans(
@@ -103,7 +105,7 @@ async function loadSpans(
   for (const [index, span] of due.entries()) {
     const words = { table: model.table, isIncremental, span }
     const sql = renderTemplate(rendering, model.template, words)
-    const name = `"${eventTime.replaceAll('"', '""')}"`
+    const name = quoteIdentifier(eventTime)
     const inSpan = `${name} IS NULL OR (${timeCondition(eventTime, span)})`
     loaded.push(
       await stage.load(`span_${index}`, `SELECT * FROM (${sql}\n) AS model_rows WHERE ${inSpan}`),
@@ -152,11 +154,11 @@ async function keepOthers(
   const removed = whole.map(({ file }) => file)
   if (partial.size === 0) return { removal: { removed }, selectKept: [] }
   const own = formatIdentifier(model.table)
-  const name = `"${eventTime.replaceAll('"', '""')}"`
+  const name = quoteIdentifier(eventTime)
   const isDue = due.map((span) => `(${timeCondition(eventTime, span)})`).join(' OR ')
   await stage.load(
     placedRows,
-    `SELECT "$path" AS path, ${placeSql(table)} AS pos, ${name} IS NOT NULL AND (${isDue}) AS is_gone FROM ${quoted(model.table)}`,
+    `SELECT "$path" AS path, ${placeSql(table)} AS pos, ${name} IS NOT NULL AND (${isDue}) AS is_gone FROM ${quoteTable(model.table)}`,
     { keepFile: (each, file) => each !== own || partial.has(file.filePath) },
   )
   const removal = await removeRows(attempt, [...partial.values()], 'delete')
@@ -164,7 +166,7 @@ async function keepOthers(
   if (removal.rewritten.size === 0) return { removal: all, selectKept: [] }
   await stage.load(
     'kept',
-    `SELECT * FROM ${quoted(model.table)} WHERE ${name} IS NULL OR NOT (${isDue})`,
+    `SELECT * FROM ${quoteTable(model.table)} WHERE ${name} IS NULL OR NOT (${isDue})`,
     { keepFile: (each, file) => each !== own || removal.rewritten.has(file.filePath) },
   )
   return { removal: all, selectKept: ['SELECT * FROM kept'] }

@@ -5,18 +5,12 @@
 import { currentSchema, defaultPartitionSpec } from '../../catalog/format/index.ts'
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
 import type { SnapshotConfig } from '../settings/model-settings.ts'
-import { plainText } from '../../sql/index.ts'
+import { plainText, quoteIdentifier, quoteTable } from '../../sql/index.ts'
 import { sameSources } from '../intervals/model-state.ts'
 import { checkBasis, checkStoredKeys } from './check-basis.ts'
 import { commitRun } from './commit-run.ts'
 import { historyColumns } from './history-columns.ts'
-import {
-  faultyKeysSql,
-  type HistoryPlan,
-  historyStatements,
-  historyTables,
-  quote,
-} from './history-sql.ts'
+import { faultyKeysSql, type HistoryPlan, historyStatements, historyTables } from './history-sql.ts'
 import {
   type Attempt,
   liveFiles,
@@ -26,7 +20,7 @@ import {
   stateOf,
 } from './materialize.ts'
 import { placedRows, placeSql, removeRows, rewrittenFiles, type RowRemoval } from './remove-rows.ts'
-import { quoted, renderTemplate } from './render-model.ts'
+import { renderTemplate } from './render-model.ts'
 import { ensureTable } from './target-table.ts'
 
 export async function keepHistory(attempt: Attempt, config: SnapshotConfig): Promise<Outcome> {
@@ -48,7 +42,7 @@ export async function keepHistory(attempt: Attempt, config: SnapshotConfig): Pro
   if (hasHistory) {
     checkBasis(model, config, previous?.history)
     // Hidden columns are part of `*` in a query that names them.
-    const history = `SELECT * FROM ${quoted(model.table)} WHERE "$path" IS NOT NULL AND ${placeSql(pinned)} >= 0`
+    const history = `SELECT * FROM ${quoteTable(model.table)} WHERE "$path" IS NOT NULL AND ${placeSql(pinned)} >= 0`
     await stage.load(historyTables.stored, history)
   }
   const stored = hasHistory ? await stage.columns(historyTables.stored) : []
@@ -125,7 +119,7 @@ async function changes(attempt: Attempt, plan: HistoryPlan): Promise<HistoryChan
     `SELECT count(*) FROM ${next} n WHERE NOT EXISTS (SELECT 1 FROM ${history} h WHERE ${same})`,
   )
   await stage.run(`CREATE OR REPLACE TEMP TABLE ${placedRows} AS
-    SELECT h."$path" AS path, ${placeSql(attempt.table)} AS pos, n.${quote(plan.columns.scdId)} IS NULL AS is_gone
+    SELECT h."$path" AS path, ${placeSql(attempt.table)} AS pos, n.${quoteIdentifier(plan.columns.scdId)} IS NULL AS is_gone
     FROM ${history} h LEFT JOIN ${next} n ON ${same}`)
   const removal = await removeRows(attempt, await liveTasks(attempt), 'update')
   const changedCount = Number(changed[0]?.[0])
@@ -142,8 +136,10 @@ async function changes(attempt: Attempt, plan: HistoryPlan): Promise<HistoryChan
 function sameRow({ columns }: HistoryPlan): string {
   const { scdId, updatedAt, validTo, attributes, sharesUpdatedAt } = columns
   const compared = [validTo, ...(sharesUpdatedAt ? [] : [updatedAt]), ...attributes]
-  const same = compared.map((name) => `h.${quote(name)} IS NOT DISTINCT FROM n.${quote(name)}`)
-  return [`h.${quote(scdId)} = n.${quote(scdId)}`, ...same].join(' AND ')
+  const same = compared.map(
+    (name) => `h.${quoteIdentifier(name)} IS NOT DISTINCT FROM n.${quoteIdentifier(name)}`,
+  )
+  return [`h.${quoteIdentifier(scdId)} = n.${quoteIdentifier(scdId)}`, ...same].join(' AND ')
 }
 
 async function checkKeys({ stage, model }: Attempt, plan: HistoryPlan): Promise<void> {
@@ -184,8 +180,8 @@ export function historyFaults(
   { config, columns }: Pick<HistoryPlan, 'config' | 'columns'>,
   relation: string,
 ): Readonly<Record<string, string>> {
-  const key = config.uniqueKey.map(quote).join(', ')
-  const [from, to] = [quote(columns.validFrom), quote(columns.validTo)]
+  const key = config.uniqueKey.map(quoteIdentifier).join(', ')
+  const [from, to] = [quoteIdentifier(columns.validFrom), quoteIdentifier(columns.validTo)]
   return {
     'has keys with several current rows': `SELECT ${key} FROM ${relation} WHERE ${to} IS NULL GROUP BY ${key} HAVING count(*) > 1`,
     'has rows that end before they begin': `SELECT ${key} FROM ${relation} WHERE ${to} <= ${from}`,

@@ -10,9 +10,10 @@ import { judgeSpans, timedTables } from '../intervals/staleness.ts'
 import { modelStateOf } from '../intervals/model-state.ts'
 import type { ChangeSource } from '../intervals/source-changes.ts'
 import type { Model } from '../project/model.ts'
+import { quoteTable } from '../../sql/index.ts'
 import { timeCondition } from './insert-intervals.ts'
 import type { PinnedTables } from './pinned-tables.ts'
-import { quoted, type Rendering, renderTemplate } from './render-model.ts'
+import { type Rendering, renderTemplate } from './render-model.ts'
 
 export interface LambdaRequest {
   readonly rendering: Rendering
@@ -63,7 +64,7 @@ export async function lambdaView(
   })
   if (finished.length > 0) {
     const times = finished.map((span) => `(${timeCondition(config.eventTime, span)})`)
-    parts.unshift(`SELECT * FROM ${quoted(model.table)} WHERE ${times.join(' OR ')}`)
+    parts.unshift(`SELECT * FROM ${quoteTable(model.table)} WHERE ${times.join(' OR ')}`)
   }
   return { sql: parts.join('\nUNION ALL BY NAME\n'), finished, computed }
 }

@@ -10,6 +10,7 @@ import { currentSchema, type DataFile } from '../../catalog/format/index.ts'
 import type { LocalPositionDeletes, Table } from '../../catalog/index.ts'
 import { statedProperty, tableProperties } from '../../catalog/table/index.ts'
 import { type FileScanTask, onlyReferencedFile } from '../../catalog/scan/index.ts'
+import { quoteLiteral } from '../../sql/index.ts'
 import type { Attempt } from './materialize.ts'
 
 export interface RowRemoval {
@@ -135,8 +136,7 @@ function pathTable(
   more = '',
 ): string {
   const values = rows.map(([path, ...others]) => {
-    const text = `'${path.replaceAll("'", "''")}'`
-    return `(${[text, ...others.map(String)].join(', ')})`
+    return `(${[quoteLiteral(path), ...others.map(String)].join(', ')})`
   })
   const nothing = `SELECT NULL::VARCHAR AS path WHERE false`
   const select =

@@ -1,7 +1,7 @@
 /** A model's SQL for one run: its template with the words of dbt filled in. */
 import type { TableIdentifier } from '../../catalog/format/index.ts'
 import { NotFoundError, ValidationError } from '../../common/index.ts'
-import { splitStatements } from '../../sql/index.ts'
+import { quoteTable, splitStatements } from '../../sql/index.ts'
 import { type Span, sqlTime } from '../intervals/interval.ts'
 import type { CallArguments, TemplateWord } from '../project/jinja.ts'
 import type { Project } from '../project/model.ts'
@@ -39,13 +39,13 @@ export function renderTemplate(
   }
   const given: Record<string, TemplateWord> = {
     config: () => '',
-    ref: (call) => quoted(refTable(project, textOf(call, 0))),
-    source: (call) => quoted(project.sourceTable(textOf(call, 0), textOf(call, 1))),
+    ref: (call) => quoteTable(refTable(project, textOf(call, 0))),
+    source: (call) => quoteTable(project.sourceTable(textOf(call, 0), textOf(call, 1))),
     var: (call) => valueOf(call, 'variable', (name) => vars[name], where),
     env_var: (call) => valueOf(call, 'environment variable', environment, where),
     is_incremental: () => words.isIncremental,
     run_id: runId,
-    this: words.table === undefined ? '' : quoted(words.table),
+    this: words.table === undefined ? '' : quoteTable(words.table),
     start: words.span === undefined ? '' : timeOf(words.span.startMs),
     end: words.span === undefined ? '' : timeOf(words.span.endMs),
   }
@@ -58,10 +58,6 @@ function oneQuery(text: string, where: string): string {
   const found = rest === '' ? statements : [...statements, rest]
   if (found.length <= 1) return found[0] ?? text
   throw new ValidationError(`${where}: a file holds one query, found ${found.length} statements`)
-}
-
-export function quoted({ namespace, name }: TableIdentifier): string {
-  return [namespace.join('.'), name].map((part) => `"${part.replaceAll('"', '""')}"`).join('.')
 }
 
 function timeOf(ms: number): string {

@@ -1,13 +1,18 @@
 /** Tests of data: queries whose rows are faults. Those of columns, those of `tests/`, and those of histories. */
-import { type QueryStage, openQueryStage } from '../../sql/index.ts'
+import {
+  type QueryStage,
+  openQueryStage,
+  quoteIdentifier,
+  quoteLiteral,
+  quoteTable,
+} from '../../sql/index.ts'
 import type { DataTest, SnapshotConfig } from '../settings/model-settings.ts'
 import { unreachable, ValidationError } from '../../common/index.ts'
 import { historyColumns, metaNames } from '../materialize/history-columns.ts'
-import { quote } from '../materialize/history-sql.ts'
 import { historyFaults } from '../materialize/keep-history.ts'
 import type { BatchTools } from '../materialize/materialize.ts'
 import { pinTables } from '../materialize/pinned-tables.ts'
-import { quoted, type Rendering, renderTemplate } from '../materialize/render-model.ts'
+import { type Rendering, renderTemplate } from '../materialize/render-model.ts'
 import type { Model, Project, SingularTest } from '../project/model.ts'
 import { parseTemplate } from '../project/template.ts'
 import { freeName, type NamedColumnTest, namedColumnTests } from './test-names.ts'
@@ -80,7 +85,9 @@ function columnTest(
     sql: (rendering) => {
       const words = { table: model.table, isIncremental: false, span: undefined }
       const target = upstream === undefined ? '' : renderTemplate(rendering, upstream, words)
-      return Promise.resolve(columnTestSql(quoted(model.table), quote(column), test, target))
+      return Promise.resolve(
+        columnTestSql(quoteTable(model.table), quoteIdentifier(column), test, target),
+      )
     },
   }
 }
@@ -102,11 +109,11 @@ function columnTestSql(table: string, column: string, test: DataTest, target: st
     case 'not_null':
       return `SELECT * FROM ${table} WHERE ${column} IS NULL`
     case 'accepted_values': {
-      const values = test.values.map((value) => `'${value.replaceAll("'", "''")}'`).join(', ')
+      const values = test.values.map(quoteLiteral).join(', ')
       return `SELECT ${column}, count(*) AS n FROM ${table} WHERE CAST(${column} AS VARCHAR) NOT IN (${values}) GROUP BY ${column}`
     }
     case 'relationships':
-      return `SELECT child.${column} FROM ${table} AS child ANTI JOIN ${target} AS parent ON child.${column} = parent.${quote(test.field)} WHERE child.${column} IS NOT NULL`
+      return `SELECT child.${column} FROM ${table} AS child ANTI JOIN ${target} AS parent ON child.${column} = parent.${quoteIdentifier(test.field)} WHERE child.${column} IS NOT NULL`
     default:
       return unreachable(test)
   }
@@ -141,13 +148,13 @@ function historyTest({
     dependsOn: [model.name],
     column: undefined,
     sql: async (_rendering, stage) => {
-      await stage.load('shape', `SELECT * FROM ${quoted(model.table)} LIMIT 0`)
+      await stage.load('shape', `SELECT * FROM ${quoteTable(model.table)} LIMIT 0`)
       const stored = await stage.columns('shape')
       const own = new Set(Object.values(metaNames(config.metaColumns)))
       const shared = config.updatedAt
       const source = stored.filter(({ name }) => !own.has(name) || name === shared)
       const columns = historyColumns(model.file, config, source)
-      const faults = Object.values(historyFaults({ config, columns }, quoted(model.table)))
+      const faults = Object.values(historyFaults({ config, columns }, quoteTable(model.table)))
       return faults
         .map((sql) => `SELECT count(*) AS n FROM (${sql}) HAVING count(*) > 0`)
         .join(' UNION ALL ')

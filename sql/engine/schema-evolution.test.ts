@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { currentSchema, type NestedField, type Schema } from '../../catalog/format/index.ts'
 import { openAnswers, type Answers } from '../../tests/support/sql-answers.ts'
 import { columnsSchema, openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
+import { quoteIdentifier } from '../text/sql-text.ts'
 
 let lake: SqlLake
 let answers: Answers
@@ -265,7 +266,7 @@ describe('[Q2] hostile names', () => {
       'd-1.we ird',
       columns.map((name) => `${name} int`),
     )
-    const quoted = columns.map((name) => `"${name.replaceAll('"', '""')}"`)
+    const quoted = columns.map(quoteIdentifier)
     await lake.append(
       'd-1.we ird',
       `SELECT ${quoted.map((name, index) => `${index} AS ${name}`).join(', ')}`,

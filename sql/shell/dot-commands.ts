@@ -13,7 +13,7 @@ import {
 import { ValidationError } from '../../common/index.ts'
 import { knownTables } from '../bind/name-resolution.ts'
 import { nearestNames } from '../bind/nearest-names.ts'
-import { quoteIdentifier } from '../text/sql-text.ts'
+import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
 import { visibleText } from './display-text.ts'
 import { outputModes, type OutputMode } from './result-writer.ts'
 import { streamSink } from './stream-sink.ts'
@@ -121,8 +121,7 @@ async function showSchema(session: Session, args: readonly string[]): Promise<vo
     const { metadata } = await session.engine.catalog.loadTable(identifier)
     const schema = currentSchema(metadata)
     const columns = schema.fields.map(({ name, type, required, doc }) => {
-      const comment =
-        doc === undefined ? '' : ` COMMENT '${visibleText(doc).replaceAll("'", "''")}'`
+      const comment = doc === undefined ? '' : ` COMMENT ${quoteLiteral(visibleText(doc))}`
       return `  ${quoteIdentifier(visibleText(name))} ${formatType(type)}${required ? ' NOT NULL' : ''}${comment}`
     })
     const fields = defaultPartitionSpec(metadata).fields.map(({ transform, sourceId }) => {
@@ -132,7 +131,7 @@ async function showSchema(session: Session, args: readonly string[]): Promise<vo
     const partitioned =
       fields.length === 0 ? '' : `\nPARTITIONED BY (${visibleText(fields.join(', '))})`
     await session.output(
-      `CREATE TABLE ${visibleText(formatIdentifier(identifier))} (\n${columns.join(',\n')}\n)${partitioned}\nLOCATION '${visibleText(metadata.location)}';\n`,
+      `CREATE TABLE ${visibleText(formatIdentifier(identifier))} (\n${columns.join(',\n')}\n)${partitioned}\nLOCATION ${quoteLiteral(visibleText(metadata.location))};\n`,
     )
   }
 }

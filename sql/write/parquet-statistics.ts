@@ -13,6 +13,7 @@ import {
 import { lowerBoundFor, metricsModes, upperBoundFor } from '../../catalog/index.ts'
 import type { MetricsMode } from '../../catalog/table/index.ts'
 import { CorruptDataError, UnsupportedError } from '../../common/index.ts'
+import { quoteIdentifier } from '../text/sql-text.ts'
 
 /** One column of RETURN_STATS as text: column_size_bytes, num_values, null_count, min, max, has_nan. */
 export type ColumnStatistics = ReadonlyMap<string, string>
@@ -41,7 +42,8 @@ export function fileMetrics(
     lowerBounds: new Map(),
     upperBounds: new Map(),
   }
-  for (const field of schema.fields) collect(metrics, modes, statistics, field, quote(field.name))
+  for (const field of schema.fields)
+    collect(metrics, modes, statistics, field, quoteIdentifier(field.name))
   return metrics
 }
 
@@ -56,7 +58,7 @@ function collect(
   switch (type.type) {
     case 'struct':
       for (const child of type.fields) {
-        collect(metrics, modes, statistics, child, `${path}.${quote(child.name)}`)
+        collect(metrics, modes, statistics, child, `${path}.${quoteIdentifier(child.name)}`)
       }
       return
     case 'list': {
@@ -144,10 +146,6 @@ function statisticValue(type: PrimitiveType, text: string): Value {
     case 'fixed':
       throw new UnsupportedError('fixed columns are not written')
   }
-}
-
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }
 
 /** The primitive type of a top-level or nested column that a partition field takes its value from. */

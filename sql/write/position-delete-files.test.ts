@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
 import type { DataFile } from '../../catalog/format/index.ts'
 import { planScan } from '../../catalog/scan/index.ts'
+import { quoteLiteral } from '../text/sql-text.ts'
 import { FileCache } from '../scan/file-cache.ts'
 import { openQueryStage, type QueryStage } from './query-stage.ts'
 
@@ -95,13 +96,13 @@ describe('PositionDeleteWriter', () => {
   })
 
   it('[W5] refuses rows of other files, and places that a file has not', async () => {
-    const path = targets[0]?.filePath.replaceAll("'", "''")
+    const path = quoteLiteral(targets[0]?.filePath ?? '')
     await expect(write("SELECT 'elsewhere' AS file_path, 1 AS pos")).rejects.toThrow(/elsewhere/)
-    await expect(write(`SELECT '${path}' AS file_path, 50 AS pos`)).rejects.toThrow(
+    await expect(write(`SELECT ${path} AS file_path, 50 AS pos`)).rejects.toThrow(
       /outside.*highest=50/,
     )
-    await expect(write(`SELECT '${path}' AS file_path, -1 AS pos`)).rejects.toThrow(/outside/)
-    await expect(write(`SELECT '${path}' AS file_path, unnest([1, NULL]) AS pos`)).rejects.toThrow(
+    await expect(write(`SELECT ${path} AS file_path, -1 AS pos`)).rejects.toThrow(/outside/)
+    await expect(write(`SELECT ${path} AS file_path, unnest([1, NULL]) AS pos`)).rejects.toThrow(
       /outside/,
     )
   })

@@ -33,7 +33,7 @@ import {
 } from '../../catalog/index.ts'
 import { randomUuid, seededRandom, systemClock, type Clock } from '../../common/index.ts'
 import { MemoryFileIO, type FileIO } from '../../io/index.ts'
-import { openDatabase, type Database } from '../../sql/index.ts'
+import { type Database, openDatabase, quoteIdentifier } from '../../sql/index.ts'
 
 export interface SqlLake {
   readonly io: FileIO
@@ -234,7 +234,7 @@ function metricsOf(
 function fieldIds(fields: readonly NestedField[], names?: readonly string[]): string {
   return fields
     .filter(({ name }) => names === undefined || names.includes(name))
-    .map(({ id, name, type }) => `"${name.replaceAll('"', '""')}": ${typeIds(id, type)}`)
+    .map(({ id, name, type }) => `${quoteIdentifier(name)}: ${typeIds(id, type)}`)
     .join(', ')
 }
 

@@ -1,5 +1,5 @@
 /** catalog/format: the data structures of the Iceberg table spec: types, schemas, partition specs, transforms, values, table metadata. */
-export { formatTimestamp } from './calendar.ts'
+export { formatTimestamp, parseDate, parseTimestamp } from './calendar.ts'
 export {
   type Namespace,
   type TableIdentifier,

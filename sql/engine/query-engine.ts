@@ -12,14 +12,13 @@ import type { FileCache } from '../scan/file-cache.ts'
 import { enableHttpfs, fileAccess, type HttpfsSettings } from '../scan/file-access.ts'
 import { openLocalSession } from '../session/local-session.ts'
 import { nearestNames } from '../bind/nearest-names.ts'
-import { fillPlaceholders } from '../text/placeholders.ts'
+import { parseStatement } from '../text/parsed-statement.ts'
 import { planningError } from '../text/query-error.ts'
 import { literalResult, type QueryResult } from '../session/query-result.ts'
 import { QueryRun } from './query-run.ts'
 import type { QueryOptions, QueryTools } from '../scan/query-tools.ts'
 import { catalogNames, withoutCatalogNames } from '../scan/query-views.ts'
 import { showNamespaces } from './show.ts'
-import { statementKind } from '../text/statement-kind.ts'
 import type { ViewSource } from '../scan/view-source.ts'
 
 export interface QueryEngineOptions {
@@ -80,9 +79,8 @@ async function runStatement(
   options: QueryOptions,
 ): Promise<QueryResult> {
   const startedMs = engine.clock.monotonic()
-  // A parameter that nothing takes is refused for every kind of statement.
-  fillPlaceholders(sql, options.parameters)
-  const kind = statementKind(sql)
+  const statement = parseStatement(sql, options.parameters)
+  const { kind } = statement
   if (kind.kind === 'use') {
     await checkNamespace(engine.catalog, kind.namespace)
     return literalResult([], [], engine.clock.monotonic() - startedMs, kind.namespace)
@@ -91,7 +89,7 @@ async function runStatement(
     const { columns, rows } = await showNamespaces(engine.catalog)
     return literalResult(columns, rows, engine.clock.monotonic() - startedMs)
   }
-  const run = new QueryRun(engine, sql, options, startedMs)
+  const run = new QueryRun(engine, statement, options, startedMs)
   try {
     return await run.start(kind.prefix)
   } catch (error) {

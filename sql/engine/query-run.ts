@@ -5,7 +5,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { UnavailableError, ValidationError, assert } from '../../common/index.ts'
 import { openLocalSession } from '../session/local-session.ts'
 import { queryError } from '../text/query-error.ts'
-import { fillPlaceholders, type ParameterValues } from '../text/placeholders.ts'
+import type { ParsedStatement } from '../text/parsed-statement.ts'
 import {
   literalResult,
   type QueryResult,
@@ -20,7 +20,6 @@ import type { SplicedText } from '../text/spliced-text.ts'
 import { parseQuery } from '../bind/syntax-tree.ts'
 import { TableRelations } from '../scan/table-relations.ts'
 import { findReferences, type QueryReferences, type ShowRequest } from '../bind/table-references.ts'
-import { rewriteTimeTravel } from '../text/time-travel-syntax.ts'
 
 /** A query ready to run on the connection that it was bound on: every table is a view over its files. */
 export interface BoundQuery {
@@ -34,7 +33,7 @@ export interface BoundQuery {
 
 export class QueryRun {
   readonly #tools: QueryTools
-  readonly #sql: string
+  readonly #statement: ParsedStatement
   readonly #options: QueryOptions
   readonly #startedMs: number
   #session: QuerySession | undefined
@@ -42,25 +41,29 @@ export class QueryRun {
   #planningMs = 0
   #rowCount = 0
   #tables: TableRelations | undefined
-  #values: ParameterValues = {}
 
-  constructor(tools: QueryTools, sql: string, options: QueryOptions, startedMs: number) {
+  constructor(
+    tools: QueryTools,
+    statement: ParsedStatement,
+    options: QueryOptions,
+    startedMs: number,
+  ) {
     this.#tools = tools
-    this.#sql = sql
+    this.#statement = statement
     this.#options = options
     this.#startedMs = startedMs
   }
 
   async start(prefix: number): Promise<QueryResult> {
     const session = await this.#connect()
-    const spelled = this.#spelled()
+    const { original, source } = this.#statement
     // DuckDB serializes the query without its EXPLAIN; blanks keep every position as it was.
-    const bare = { ...spelled, text: ' '.repeat(prefix) + spelled.text.slice(prefix) }
-    const tree = await parseQuery(session, bare, this.#sql)
+    const bare = { ...source, text: ' '.repeat(prefix) + source.text.slice(prefix) }
+    const tree = await parseQuery(session, bare, original.text)
     const references = findReferences(tree)
     if (references.show !== undefined) return this.#show(references.show)
     await session.begin()
-    return this.#execute(session, await this.#pointed(session, spelled, references))
+    return this.#execute(session, await this.#pointed(session, references))
   }
 
   /**
@@ -72,13 +75,13 @@ export class QueryRun {
     assert(database !== undefined, 'a query is bound in this process only')
     const session = await openLocalSession({ database, connection })
     this.#session = session
-    const spelled = this.#spelled()
-    const references = findReferences(await parseQuery(session, spelled, this.#sql))
+    const { original, source: written } = this.#statement
+    const references = findReferences(await parseQuery(session, written, original.text))
     if (references.show !== undefined) {
       throw new ValidationError('expected a query that gives rows, found SHOW or DESCRIBE')
     }
     await session.begin()
-    const source = await this.#pointed(session, spelled, references)
+    const source = await this.#pointed(session, references)
     return {
       text: source.text,
       tables: this.#tables?.summaries ?? [],
@@ -91,34 +94,20 @@ export class QueryRun {
     }
   }
 
-  /** Placeholders filled, time travel in DuckDB's own spelling. */
-  #spelled(): SplicedText {
-    const filled = fillPlaceholders(this.#sql, this.#options.parameters)
-    this.#values = filled.values
-    const spelled = rewriteTimeTravel(filled.text)
-    return {
-      text: spelled.text,
-      originalPosition: (at) => filled.originalPosition(spelled.originalPosition(at)),
-    }
-  }
-
-  async #pointed(
-    session: QuerySession,
-    spelled: SplicedText,
-    references: QueryReferences,
-  ): Promise<SplicedText> {
+  async #pointed(session: QuerySession, references: QueryReferences): Promise<SplicedText> {
+    const { source } = this.#statement
     const tables = new TableRelations(this.#tools, this.#options)
     this.#tables = tables
     const relations = await tables.bind(session, references)
     await session.createRelations(relationDefinitions(relations))
     this.#planningMs = this.#tools.clock.monotonic() - this.#startedMs
     const pointed = pointAtRelations(
-      spelled.text,
+      source,
       relations.filter(({ isInner }) => isInner !== true),
     )
     return {
       text: pointed.text,
-      originalPosition: (at) => spelled.originalPosition(pointed.originalPosition(at)),
+      originalPosition: (at) => source.originalPosition(pointed.originalPosition(at)),
     }
   }
 
@@ -159,7 +148,7 @@ export class QueryRun {
     let result: SessionRows
     try {
       const files = this.#tables?.localFiles() ?? []
-      result = await session.stream(source.text, files, this.#values)
+      result = await session.stream(source.text, files, this.#statement.values)
     } catch (error) {
       throw failed(error)
     }
@@ -180,7 +169,9 @@ export class QueryRun {
   #failure(error: unknown, source: SplicedText): Error {
     return this.#options.signal?.aborted === true
       ? new UnavailableError('the query was cancelled', { cause: error })
-      : queryError(error, source, this.#sql, (message) => this.#inUsersTerms(message))
+      : queryError(error, source, this.#statement.original.text, (message) =>
+          this.#inUsersTerms(message),
+        )
   }
 
   #inUsersTerms(message: string): string {

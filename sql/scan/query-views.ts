@@ -9,7 +9,7 @@ import type { RelationDefinition, Statement } from '../session/query-session.ts'
 import { splice, utf16Position, type Replacement, type SplicedText } from '../text/spliced-text.ts'
 import type { TableReference } from '../bind/table-references.ts'
 import { closingParenthesis, readAlias } from '../text/time-travel-syntax.ts'
-import { isSymbol, isWord, tokenize } from '../text/tokens.ts'
+import { isSymbol, isWord, type TokenizedText } from '../text/tokens.ts'
 
 /** A reference and what stands for it: a SELECT, or statements that fill a table. */
 export interface Relation {
@@ -39,8 +39,10 @@ export function relationDefinitions(relations: readonly Relation[]): readonly Re
 }
 
 /** The query's text with each reference pointing at its relation, time travel clauses taken out. */
-export function pointAtRelations(source: string, relations: readonly Relation[]): SplicedText {
-  const { tokens } = tokenize(source)
+export function pointAtRelations(
+  { text: source, tokens }: TokenizedText,
+  relations: readonly Relation[],
+): SplicedText {
   const replacements: Replacement[] = []
   for (const { reference, catalogName } of relations) {
     const position = utf16Position(source, reference.bytePosition)

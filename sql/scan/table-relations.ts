@@ -26,6 +26,7 @@ import {
   scanSelect,
 } from './scan-sql.ts'
 import { splice } from '../text/spliced-text.ts'
+import { tokenizedText } from '../text/tokens.ts'
 import { parseQuery } from '../bind/syntax-tree.ts'
 import {
   findReferences,
@@ -120,7 +121,7 @@ export class TableRelations {
   ): Promise<readonly Relation[]> {
     const references = findReferences(await parseQuery(session, splice(query, []), query))
     const relations = await this.#bindTables(session, references, references.tables)
-    const { text } = pointAtRelations(query, relations)
+    const { text } = pointAtRelations(tokenizedText(query), relations)
     const catalogName = this.#tools.nextCatalogName()
     const make = (view: string): readonly { readonly sql: string }[] => [
       { sql: `CREATE VIEW ${view} AS ${text}` },

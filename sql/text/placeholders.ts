@@ -4,7 +4,7 @@
  */
 import { ValidationError, didYouMean } from '../../common/index.ts'
 import { splice, type Replacement, type SplicedText } from './spliced-text.ts'
-import { isSymbol, tokenize, type Token } from './tokens.ts'
+import { isSymbol, type Token, type TokenizedText } from './tokens.ts'
 
 /** By name; null is NULL. */
 export type ParameterValues = Readonly<Record<string, string | null>>
@@ -15,13 +15,12 @@ export interface FilledText extends SplicedText {
 
 /** `texts` by name, as a client sent them. A text without placeholders for them is refused. */
 export function fillPlaceholders(
-  sql: string,
+  { text: sql, tokens }: TokenizedText,
   texts: Readonly<Record<string, string>> = {},
 ): FilledText {
   const values: Record<string, string | null> = {}
   if (Object.keys(texts).length === 0) return { ...splice(sql, []), values }
   const replacements: Replacement[] = []
-  const { tokens } = tokenize(sql)
   for (let index = 0; index < tokens.length; index++) {
     const found = readPlaceholder(tokens, index)
     const text = found === undefined ? undefined : own(texts, found.name)

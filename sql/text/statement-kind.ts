@@ -1,7 +1,7 @@
 /** The few statements that DuckDB's parser cannot judge for us: USE, SHOW NAMESPACES, EXPLAIN. */
 import type { Namespace } from '../../catalog/format/index.ts'
 import { ValidationError } from '../../common/index.ts'
-import { isSymbol, isWord, nameOf, tokenize, type Token } from './tokens.ts'
+import { isSymbol, isWord, nameOf, type Token } from './tokens.ts'
 
 export type StatementKind =
   | { readonly kind: 'use'; readonly namespace: Namespace }
@@ -9,8 +9,7 @@ export type StatementKind =
   /** `prefix`: length of an EXPLAIN in front of the query; 0 for none. */
   | { readonly kind: 'query'; readonly prefix: number }
 
-export function statementKind(sql: string): StatementKind {
-  const { tokens } = tokenize(sql)
+export function statementKind(tokens: readonly Token[]): StatementKind {
   const [first, second, third] = tokens
   if (first === undefined) throw new ValidationError('there is no statement to run')
   if (isWord(first, 'USE')) return { kind: 'use', namespace: readNamespace(tokens.slice(1)) }

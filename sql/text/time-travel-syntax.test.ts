@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { rewriteTimeTravel } from './time-travel-syntax.ts'
+import { rewriteTimeTravel as rewrite } from './time-travel-syntax.ts'
+import { tokenizedText } from './tokens.ts'
+
+const rewriteTimeTravel = (text: string) => rewrite(tokenizedText(text))
 
 describe('rewriteTimeTravel()', () => {
   it.each([

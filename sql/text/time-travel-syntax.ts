@@ -4,7 +4,7 @@
  * become `t AS x AT (VERSION => n)`.
  */
 import { splice, type Replacement, type SplicedText } from './spliced-text.ts'
-import { isSymbol, isWord, tokenize, type Token } from './tokens.ts'
+import { isSymbol, isWord, type Token, type TokenizedText } from './tokens.ts'
 
 /** Words that can follow a table reference, hence are no alias of it. */
 const notAnAlias = new Set(
@@ -13,9 +13,8 @@ const notAnAlias = new Set(
   PIVOT_WIDER PIVOT_LONGER SELECT FROM AND OR WITH LATERAL RETURNING SET`.split(/\s+/),
 )
 
-/** Rewrites the time travel clauses of `sql`; text without any comes back as it is. */
-export function rewriteTimeTravel(sql: string): SplicedText {
-  const { tokens } = tokenize(sql)
+/** Rewrites the time travel clauses; text without any comes back as it is. */
+export function rewriteTimeTravel({ text: sql, tokens }: TokenizedText): SplicedText {
   const replacements: Replacement[] = []
   for (let index = 0; index < tokens.length; index++) {
     const clause = readForClause(tokens, index) ?? readAtClause(tokens, index)

@@ -19,6 +19,11 @@ export interface Tokens {
   readonly unfinishedAt: number | undefined
 }
 
+export interface TokenizedText {
+  readonly text: string
+  readonly tokens: readonly Token[]
+}
+
 const wordStart = /[A-Za-z_\u0080-\uffff]/
 const wordPart = /[\w$\u0080-\uffff]/
 const space = /[\s\u00a0]/
@@ -50,6 +55,11 @@ export function tokenize(text: string): Tokens {
   return { tokens, unfinishedAt: undefined }
 }
 
+/** A whole text with its tokens; what is unfinished at its end is left to DuckDB's parser. */
+export function tokenizedText(text: string): TokenizedText {
+  return { text, tokens: tokenize(text).tokens }
+}
+
 /** True for the unquoted word `word`, in any case. */
 export function isWord(token: Token | undefined, word: string): boolean {
   return token?.kind === 'word' && token.text.toUpperCase() === word
@@ -62,6 +72,13 @@ export function isSymbol(token: Token | undefined, symbol: string): boolean {
 /** The name that a word or a quoted name stands for. */
 export function nameOf(token: Token): string {
   return token.kind === 'quoted' ? token.text.slice(1, -1).replaceAll('""', '"') : token.text
+}
+
+/** The text that `'…'` or `$$…$$` stands for; undefined for strings with escapes or of bytes. */
+export function textOfString(token: Token): string | undefined {
+  if (token.text.startsWith("'")) return token.text.slice(1, -1).replaceAll("''", "'")
+  const tag = /^\$[^$]*\$/.exec(token.text)?.[0].length
+  return tag === undefined ? undefined : token.text.slice(tag, -tag)
 }
 
 interface Found {

@@ -18,6 +18,7 @@ import type { ResultRow, TableSummary } from '../session/query-result.ts'
 import { QueryRun } from '../engine/query-run.ts'
 import type { QueryOptions, QueryTools } from '../scan/query-tools.ts'
 import { valueReader } from '../session/values.ts'
+import { parseStatement } from '../text/parsed-statement.ts'
 import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
 import { fieldIds } from './column-sql.ts'
 import { copyOptions } from './parquet-options.ts'
@@ -124,7 +125,12 @@ async function load(
   options: QueryOptions,
 ): Promise<LoadedRows> {
   options.signal?.throwIfAborted()
-  const run = new QueryRun(tools, sql, options, tools.clock.monotonic())
+  const run = new QueryRun(
+    tools,
+    parseStatement(sql, options.parameters),
+    options,
+    tools.clock.monotonic(),
+  )
   try {
     const bound = await run.bind(connection)
     // An interruption reaches only a statement that is running.

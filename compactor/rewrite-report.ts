@@ -28,6 +28,8 @@ export interface RewriteReport {
   /** Planned, or committed. */
   readonly groups: readonly GroupReport[]
   readonly skipped: readonly SkippedFile[]
+  /** Delete files that applied to nothing any more and went out in the same commits. */
+  readonly deleteFilesRemoved: bigint
   /** Files that the plan looked at. */
   readonly filesTotal: number
   readonly isDryRun: boolean

@@ -18,6 +18,7 @@ import {
   type TableIdentifier,
 } from '../catalog/format/index.ts'
 import {
+  ancestorsOf,
   type Catalog,
   commitAction,
   ConflictError,
@@ -68,6 +69,10 @@ export interface RewriteRequest {
   readonly dryRun?: boolean
 }
 
+/** In the summary of a snapshot that a rewrite made. */
+const maintenanceKey = 'tidewater.maintenance'
+const maintenanceName = 'rewrite-data-files'
+
 /** Plans are made so often before a table that changes under every one of them is left alone. */
 const plansMax = 4
 
@@ -85,17 +90,23 @@ export async function rewriteTable(
   request: RewriteRequest,
 ): Promise<RewriteReport> {
   const cache = new ManifestCache()
-  const done: GroupReport[] = []
+  const done: CommittedWork = { groups: [], deleteFilesRemoved: 0n }
   for (let plans = 1; ; plans++) {
     const round = await RewriteRound.begin(tools, identifier, request, cache)
-    if (round === undefined) return { groups: done, skipped: [], filesTotal: 0, isDryRun: false }
+    if (round === undefined) return { ...done, skipped: [], filesTotal: 0, isDryRun: false }
     const { skipped, filesTotal } = round.plan
     if (request.dryRun === true) {
-      return { groups: round.planned(), skipped, filesTotal, isDryRun: true }
+      return {
+        groups: round.planned(),
+        skipped,
+        filesTotal,
+        deleteFilesRemoved: 0n,
+        isDryRun: true,
+      }
     }
     try {
       await round.run(done)
-      return { groups: done, skipped, filesTotal, isDryRun: false }
+      return { ...done, skipped, filesTotal, isDryRun: false }
     } catch (error) {
       const isLost = error instanceof ConflictError || error instanceof CommitFailedError
       if (!isLost || plans === plansMax) throw error
@@ -103,6 +114,12 @@ export async function rewriteTable(
       tools.logger.info('compaction.planned-again', { table, reason: errorMessage(error) })
     }
   }
+}
+
+/** What the commits so far have done, over all plans. */
+interface CommittedWork {
+  readonly groups: GroupReport[]
+  deleteFilesRemoved: bigint
 }
 
 interface RewrittenGroup {
@@ -166,7 +183,7 @@ class RewriteRound {
   }
 
   /** Adds each group to `done` when it is committed. */
-  async run(done: GroupReport[]): Promise<void> {
+  async run(done: CommittedWork): Promise<void> {
     for (const groups of this.#commits()) {
       const uploaded = new Set<string>()
       const rewritten: RewrittenGroup[] = []
@@ -177,13 +194,13 @@ class RewriteRound {
         throw error
       }
       try {
-        await this.#commit(rewritten)
+        done.deleteFilesRemoved += await this.#commit(rewritten)
       } catch (error) {
         if (isDefinite(error)) await this.#discard(uploaded)
         throw error
       }
       for (const result of rewritten) {
-        done.push(groupReport(this.#table.metadata, result.group, result))
+        done.groups.push(groupReport(this.#table.metadata, result.group, result))
       }
     }
   }
@@ -230,7 +247,8 @@ class RewriteRound {
     }
   }
 
-  async #commit(rewritten: readonly RewrittenGroup[]): Promise<void> {
+  /** How many delete files went out with the commit. */
+  async #commit(rewritten: readonly RewrittenGroup[]): Promise<bigint> {
     const { catalog, clock, io, logger, random, signal } = this.#tools
     const { branch } = this.#request
     const action = new RewriteFiles(
@@ -239,17 +257,23 @@ class RewriteRound {
         startingSnapshotId: this.#snapshot.snapshotId,
         removed: rewritten.flatMap(({ group }) => group.tasks.map(({ file }) => file)),
         added: rewritten.flatMap(({ added }) => added),
-        summary: { 'tidewater.maintenance': 'rewrite-data-files' },
+        summary: { [maintenanceKey]: maintenanceName },
         ...(branch === undefined ? {} : { branch }),
       },
     )
-    await commitAction(catalog, this.#table.identifier, action, {
+    const { metadata } = await commitAction(catalog, this.#table.identifier, action, {
       clock,
       random,
       logger,
       retry: maintenanceRetry,
       ...(signal === undefined ? {} : { signal }),
     })
+    const head = snapshotByRef(metadata, branch ?? mainBranch)
+    for (const { summary } of ancestorsOf(metadata, head.snapshotId)) {
+      if (summary?.[maintenanceKey] !== maintenanceName) continue
+      return BigInt(summary['removed-delete-files'] ?? 0)
+    }
+    return 0n
   }
 
   /** Only where it is sure that no snapshot names the files; the orphan sweep finds the rest. */

@@ -12,13 +12,23 @@ import {
   readManifestEntries,
   readSnapshotManifests,
 } from './snapshot-manifests.ts'
-import type { ManifestEntry, ManifestFile, Snapshot, TableMetadata } from '../format/types.ts'
+import type {
+  DataFile,
+  ManifestEntry,
+  ManifestFile,
+  Snapshot,
+  TableMetadata,
+} from '../format/types.ts'
 import { PartitionSet } from './active-files.ts'
 
 /** In the order in which they are deleted: what is left after a crash can still be told to be garbage. */
 export interface UnreachableFiles {
   /** Data and delete files. */
   readonly files: readonly string[]
+  /** Those of `files` that hold position deletes. */
+  readonly positionDeletes: readonly string[]
+  /** Those of `files` that hold equality deletes. */
+  readonly equalityDeletes: readonly string[]
   readonly manifests: readonly string[]
   readonly manifestLists: readonly string[]
   readonly statistics: readonly string[]
@@ -72,6 +82,8 @@ export async function listUnreachableFiles(
   const ids = new Set(snapshots.map((snapshot) => snapshot.snapshotId))
   return {
     files: [...candidates.keys()],
+    positionDeletes: pathsOf(candidates, 'position-deletes'),
+    equalityDeletes: pathsOf(candidates, 'equality-deletes'),
     manifests: dead.map((manifest) => manifest.manifestPath),
     manifestLists: snapshots
       .flatMap((snapshot) => snapshot.manifestList ?? [])
@@ -80,6 +92,15 @@ export async function listUnreachableFiles(
       .filter(({ snapshotId, path }) => ids.has(snapshotId) && !keptStatistics.has(path))
       .map((one) => one.path),
   }
+}
+
+function pathsOf(
+  entries: ReadonlyMap<string, ManifestEntry>,
+  content: DataFile['content'],
+): readonly string[] {
+  return [...entries].flatMap(([path, { dataFile }]) =>
+    dataFile.content === content ? [path] : [],
+  )
 }
 
 /** Takes out of `candidates` what is live in a kept manifest: carried over, merged or added again. */

@@ -12,6 +12,7 @@ import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
 import { CommitStateUnknownError } from '../../common/index.ts'
 import type { Catalog } from '../catalog.ts'
 import { listReachableFiles } from '../manifest/reachable-files.ts'
+import { positionDeleteFile } from '../data-files/position-deletes.ts'
 import type { DataFile, TableMetadata } from '../format/types.ts'
 import {
   type ExpireSnapshotsOptions,
@@ -21,6 +22,7 @@ import {
 import { ManageRefs } from './manage-refs.ts'
 import { type ExpiryOptions, planExpiry } from './plan-expiry.ts'
 import { RewriteFiles } from './rewrite-files.ts'
+import { RowDelta } from './row-delta.ts'
 
 const dayMs = 86_400_000
 const all: ExpireSnapshotsOptions = { olderThanMs: 1n << 60n }
@@ -186,6 +188,32 @@ describe('expireSnapshots()', () => {
     const again = await expire(lake)
     expect(again.snapshotIds).toEqual([])
     expect(again.table.metadataLocation).toBe(table.metadataLocation)
+  })
+
+  it('[C24] tells deleted delete files from data files', async () => {
+    const lake = await openCatalogLake()
+    const [a, b] = [await stored(lake), await stored(lake)]
+    await lake.append([a, b])
+    const referencedFiles = [a.filePath]
+    const deletes = positionDeleteFile({
+      filePath: 'memory://w/lake/db/t/data/deletes.parquet',
+      fileSizeInBytes: 50n,
+      specId: 0,
+      partition: ['at'],
+      recordCount: 1n,
+      referencedFiles,
+      posMin: 0n,
+      posMax: 0n,
+    })
+    const changes = [{ deletes: [{ file: deletes, referencedFiles }] }, { removed: [a] }]
+    for (const change of changes) {
+      const baseSnapshotId = (await lake.head()).snapshotId
+      await lake.commit(new RowDelta(lake.tools, { changes: { baseSnapshotId, ...change } }))
+    }
+    const { unreachable } = await expire(lake)
+    expect(unreachable.files.toSorted()).toEqual([a.filePath, deletes.filePath].sort())
+    expect(unreachable.positionDeletes).toEqual([deletes.filePath])
+    expect(unreachable.equalityDeletes).toEqual([])
   })
 
   it('[C24] keeps what a branch or a tag still reaches', async () => {

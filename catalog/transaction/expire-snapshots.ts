@@ -129,6 +129,8 @@ async function resultOf(
     refs,
     unreachable: {
       files: own(found.files),
+      positionDeletes: own(found.positionDeletes),
+      equalityDeletes: own(found.equalityDeletes),
       manifests: own(found.manifests),
       manifestLists: own(found.manifestLists),
       statistics: own(found.statistics),

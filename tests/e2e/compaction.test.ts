@@ -221,6 +221,7 @@ describe('rewriteTable()', () => {
     expect(await liveDeletes()).toHaveLength(1)
     const report = await compact()
     expect(report.groups.map(({ rowsDeleted }) => rowsDeleted)).toEqual([2n, 0n, 0n])
+    expect(report.deleteFilesRemoved).toBe(1n)
     expect(await liveDeletes()).toEqual([])
     expect(currentSnapshot((await table()).metadata)?.summary).toMatchObject({
       'total-records': '238',

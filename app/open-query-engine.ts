@@ -20,10 +20,20 @@ export interface LakeQueryParts {
   close(): Promise<void>
 }
 
-export async function openQueryEngine(lake: Lake): Promise<LakeQueryEngine> {
+export interface QueryEngineChoices {
+  /** CALL is refused, so that nothing changes a table. */
+  readonly readonly?: boolean
+}
+
+export async function openQueryEngine(
+  lake: Lake,
+  choices: QueryEngineChoices = {},
+): Promise<LakeQueryEngine> {
   const { createQueryEngine } = await import('../sql/index.ts')
+  const { lakeProcedures } = await import('./procedures.ts')
   const { options, reads, close } = await openQueryParts(lake)
-  return { engine: await createQueryEngine(options), reads, close }
+  const procedures = choices.readonly === true ? [] : lakeProcedures(lake)
+  return { engine: await createQueryEngine({ ...options, procedures }), reads, close }
 }
 
 export async function openQueryParts(lake: Lake): Promise<LakeQueryParts> {

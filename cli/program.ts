@@ -47,7 +47,8 @@ const topCommands: Readonly<Record<string, TopCommand>> = {
     load: async () => (await import('./commands/serve.ts')).defineServe,
   },
   sql: {
-    description: 'SQL over the tables: a shell, -c, -f, or statements on stdin',
+    description:
+      'SQL over the tables and CALL for procedures: a shell, -c, -f, or statements on stdin',
     load: async () => (await import('./commands/sql.ts')).defineSql,
   },
   stream: {

@@ -77,6 +77,7 @@ const halfWay: QueryEngine = {
   get catalog() {
     return engine.catalog
   },
+  procedures: [],
   query: async () => ({
     ...literal,
     columns: [{ name: 's', type: 'VARCHAR' }],
@@ -298,6 +299,7 @@ describe('POST /query', () => {
     const state = { batches: 0 }
     const endless: QueryEngine = {
       catalog: engine.catalog,
+      procedures: [],
       query: async () => ({
         ...literal,
         columns: [{ name: 's', type: 'VARCHAR' }],

@@ -6,6 +6,14 @@ export {
   type QueryEngineOptions,
   createQueryEngine,
 } from './engine/query-engine.ts'
+export {
+  type Procedure,
+  defineProcedure,
+  optional,
+  refused,
+  required,
+  withDefault,
+} from './procedures/procedure.ts'
 export { openRemoteEngine } from './remote/remote-engine.ts'
 export {
   type SandboxedEngine,

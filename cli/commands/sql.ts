@@ -29,6 +29,7 @@ interface SqlOptions {
   readonly server?: string
   readonly token?: string
   readonly bail?: boolean
+  readonly readonly?: boolean
 }
 
 const modes: Readonly<Record<OutputFormat, OutputMode>> = {
@@ -58,7 +59,7 @@ export function defineSql(sql: Command, context: CliContext): void {
     .option('--token <token>', "the server's token (TIDEWATER_SERVER__TOKEN)")
     .option('--init <file>', 'run this script first')
     .option('--bail', 'stop at the first failure')
-    .option('--readonly', 'accepted for habit: this shell only reads')
+    .option('--readonly', 'refuse CALL, so that nothing changes a table')
     .action((options: SqlOptions) => runSql(context, options))
 }
 
@@ -92,7 +93,9 @@ async function runSql(context: CliContext, options: SqlOptions): Promise<void> {
 async function openEngine(context: CliContext, options: SqlOptions): Promise<QueryEngine> {
   const { server: url } = options
   if (url === undefined) {
-    const { close, engine } = await openQueryEngine(await context.openLake())
+    const { close, engine } = await openQueryEngine(await context.openLake(), {
+      readonly: options.readonly === true,
+    })
     context.onClose(close)
     return engine
   }

@@ -12,6 +12,8 @@ import type { FileCache } from '../scan/file-cache.ts'
 import { enableHttpfs, fileAccess, type HttpfsSettings } from '../scan/file-access.ts'
 import { openLocalSession } from '../session/local-session.ts'
 import { nearestNames } from '../bind/nearest-names.ts'
+import { callProcedure, refuseCall } from '../procedures/call-procedure.ts'
+import type { Procedure } from '../procedures/procedure.ts'
 import { parseStatement } from '../text/parsed-statement.ts'
 import { planningError } from '../text/query-error.ts'
 import { literalResult, type QueryResult } from '../session/query-result.ts'
@@ -32,24 +34,31 @@ export interface QueryEngineOptions {
   readonly live?: StreamingLayer
   readonly views?: ViewSource
   readonly clock?: Clock
+  /** What CALL may run; without them CALL is refused. */
+  readonly procedures?: readonly Procedure[]
 }
 
 export interface QueryEngine {
   /** Runs one statement. Throws ValidationError for what is wrong in the query, with its position. */
   query(sql: string, options?: QueryOptions): Promise<QueryResult>
   readonly catalog: Catalog
+  /** What CALL runs here; empty for an engine that only reads. */
+  readonly procedures: readonly Procedure[]
 }
 
 export async function createQueryEngine(options: QueryEngineOptions): Promise<QueryEngine> {
-  const engine = await queryTools(options)
-  return queryEngineOver(engine)
+  return queryEngineOver(await queryTools(options), options.procedures)
 }
 
 /** The engine over given tools: wherever its sessions run. */
-export function queryEngineOver(tools: QueryTools): QueryEngine {
+export function queryEngineOver(
+  tools: QueryTools,
+  procedures: readonly Procedure[] = [],
+): QueryEngine {
   return {
     catalog: tools.catalog,
-    query: (sql, queryOptions = {}) => runStatement(tools, sql, queryOptions),
+    procedures,
+    query: (sql, queryOptions = {}) => runStatement(tools, procedures, sql, queryOptions),
   }
 }
 
@@ -75,6 +84,7 @@ export const nextCatalogName = catalogNames()
 
 async function runStatement(
   engine: QueryTools,
+  procedures: readonly Procedure[],
   sql: string,
   options: QueryOptions,
 ): Promise<QueryResult> {
@@ -83,11 +93,23 @@ async function runStatement(
   const { kind } = statement
   if (kind.kind === 'use') {
     await checkNamespace(engine.catalog, kind.namespace)
-    return literalResult([], [], engine.clock.monotonic() - startedMs, kind.namespace)
+    return literalResult([], [], engine.clock.monotonic() - startedMs, {
+      usedNamespace: kind.namespace,
+    })
   }
   if (kind.kind === 'show-namespaces') {
     const { columns, rows } = await showNamespaces(engine.catalog)
     return literalResult(columns, rows, engine.clock.monotonic() - startedMs)
+  }
+  if (kind.kind === 'call') {
+    const { original } = statement
+    if (procedures.length === 0) throw refuseCall(original.tokens)
+    const { columns, rows, notes } = await callProcedure(
+      { catalog: engine.catalog, procedures },
+      original,
+      options,
+    )
+    return literalResult(columns, rows, engine.clock.monotonic() - startedMs, { notes })
   }
   const run = new QueryRun(engine, statement, options, startedMs)
   try {

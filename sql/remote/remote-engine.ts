@@ -14,8 +14,10 @@ import {
   type JsonObject,
 } from '../../common/index.ts'
 import type { QueryEngine } from '../engine/query-engine.ts'
+import { refuseCall } from '../procedures/call-procedure.ts'
 import type { QueryResult, ResultColumn, ResultRow } from '../session/query-result.ts'
 import type { QueryOptions } from '../scan/query-tools.ts'
+import { isWord, tokenize } from '../text/tokens.ts'
 import { readSummary, type WireSummary } from '../wire/wire-summary.ts'
 import { readWireValue } from '../wire/wire-values.ts'
 
@@ -34,6 +36,7 @@ export function openRemoteEngine(options: RemoteEngineOptions): QueryEngine {
   const uri = options.url.replace(/\/+$/, '')
   return {
     catalog: new RestCatalog({ uri, ...(token === undefined ? {} : { token }) }),
+    procedures: [],
     query: (sql, queryOptions = {}) => query({ ...options, url: uri }, sql, queryOptions),
   }
 }
@@ -43,6 +46,8 @@ async function query(
   sql: string,
   { defaultNamespace, signal }: QueryOptions,
 ): Promise<QueryResult> {
+  const { tokens } = tokenize(sql)
+  if (isWord(tokens[0], 'CALL')) throw refuseCall(tokens)
   const controller = new AbortController()
   const stop = (): void => controller.abort(signal?.reason)
   signal?.addEventListener('abort', stop, { once: true })

@@ -40,6 +40,8 @@ export interface QueryResult {
   summary(): QuerySummary
   /** Set by USE: unqualified names of later statements mean this namespace. */
   readonly usedNamespace?: Namespace
+  /** Set by CALL: what to know about what was done, beside the rows. */
+  readonly notes?: readonly string[]
   close(): Promise<void>
 }
 
@@ -55,7 +57,7 @@ export function literalResult(
   columns: readonly ResultColumn[],
   rows: readonly ResultRow[],
   totalMs: number,
-  usedNamespace?: Namespace,
+  more: Pick<QueryResult, 'usedNamespace' | 'notes'> = {},
 ): QueryResult {
   return {
     columns,
@@ -69,7 +71,7 @@ export function literalResult(
       planningMs: totalMs,
       totalMs,
     }),
-    ...(usedNamespace === undefined ? {} : { usedNamespace }),
+    ...more,
     close: () => Promise.resolve(),
   }
 }

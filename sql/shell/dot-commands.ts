@@ -13,6 +13,7 @@ import {
 import { ValidationError } from '../../common/index.ts'
 import { knownTables } from '../bind/name-resolution.ts'
 import { nearestNames } from '../bind/nearest-names.ts'
+import { procedureUsage } from '../procedures/procedure.ts'
 import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
 import { visibleText } from './display-text.ts'
 import { outputModes, type OutputMode } from './result-writer.ts'
@@ -29,7 +30,7 @@ interface DotCommand {
 export type ScriptRunner = (session: Session, text: string) => Promise<void>
 
 const commands: Readonly<Record<string, DotCommand>> = {
-  help: { usage: '.help', help: 'show these commands', run: showHelp },
+  help: { usage: '.help', help: 'show these commands, and what CALL runs', run: showHelp },
   tables: { usage: '.tables [TEXT]', help: 'list tables whose name holds TEXT', run: listTables },
   schema: {
     usage: '.schema [TABLE]',
@@ -97,6 +98,10 @@ async function showHelp(session: Session): Promise<void> {
     ({ usage, help }) => `${usage.padEnd(width)}  ${help}\n`,
   )
   await session.output(lines.join(''))
+  const { procedures } = session.engine
+  if (procedures.length === 0) return
+  const calls = procedures.map((each) => `CALL ${procedureUsage(each)}\n  ${each.summary}\n`)
+  await session.output(calls.join(''))
 }
 
 async function listTables(session: Session, args: readonly string[]): Promise<void> {

@@ -78,6 +78,7 @@ export async function runStatement(
       rowsMax: session.rowsMax,
       widthMax: session.width(),
     })
+    for (const note of result.notes ?? []) await session.messages(`${visibleText(note)}\n`)
     const summary = result.summary()
     if (session.mode === 'table') await session.output(footer(summary))
     if (session.timer) await session.messages(timing(summary))

@@ -1,4 +1,4 @@
-/** The few statements that DuckDB's parser cannot judge for us: USE, SHOW NAMESPACES, EXPLAIN. */
+/** The few statements that DuckDB's parser cannot judge for us: USE, SHOW NAMESPACES, EXPLAIN, CALL. */
 import type { Namespace } from '../../catalog/format/index.ts'
 import { ValidationError } from '../../common/index.ts'
 import { isSymbol, isWord, nameOf, type Token } from './tokens.ts'
@@ -6,6 +6,7 @@ import { isSymbol, isWord, nameOf, type Token } from './tokens.ts'
 export type StatementKind =
   | { readonly kind: 'use'; readonly namespace: Namespace }
   | { readonly kind: 'show-namespaces' }
+  | { readonly kind: 'call' }
   /** `prefix`: length of an EXPLAIN in front of the query; 0 for none. */
   | { readonly kind: 'query'; readonly prefix: number }
 
@@ -13,6 +14,7 @@ export function statementKind(tokens: readonly Token[]): StatementKind {
   const [first, second, third] = tokens
   if (first === undefined) throw new ValidationError('there is no statement to run')
   if (isWord(first, 'USE')) return { kind: 'use', namespace: readNamespace(tokens.slice(1)) }
+  if (isWord(first, 'CALL')) return { kind: 'call' }
   if (isWord(first, 'SHOW') && third === undefined) {
     const isNamespaces = ['SCHEMAS', 'NAMESPACES', 'DATABASES'].some((word) => isWord(second, word))
     if (isNamespaces) return { kind: 'show-namespaces' }

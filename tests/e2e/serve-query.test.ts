@@ -101,6 +101,19 @@ describe('tide sql --server', () => {
     expect(shown.stdout).toContain('price')
   })
 
+  it('[Q16] refuses CALL before and behind the port, and names the way', async () => {
+    const sql = "CALL system.rewrite_data_files('web.events')"
+    const way = "run it with tide sql -c 'CALL system.rewrite_data_files(...)' on the lake itself"
+    const asked = await remote('-c', sql)
+    expect([asked.code, asked.stderr]).toEqual([1, expect.stringContaining(way)])
+    const response = await fetch(`${uri}/query`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer tide-test' },
+      body: sql,
+    })
+    expect([response.status, await response.text()]).toEqual([400, expect.stringContaining(way)])
+  })
+
   it('says what is wrong with the address or the token', async () => {
     const bare = await tide(['sql', '--server', uri, '-c', 'SELECT 1'], { directory })
     expect([bare.code, bare.stderr]).toEqual([1, expect.stringContaining('bearer token')])

@@ -311,6 +311,8 @@ describe.skipIf(!hasParts)('README.md', () => {
     },
     'npx tide table expire-snapshots web.events --older-than 1h --retain-last 5':
       contains(/expired_snapshots +0/),
+    [`npx tide sql -c "CALL system.expire_snapshots(table => 'web.events', retain_last => 5)"`]:
+      contains(/deleted_data_files_count/, /^1 row\b/m),
     'npx tide stream replay events --to-earliest --into fix --execute': contains(
       /records +5/,
       /rows +4/,

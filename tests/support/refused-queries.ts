@@ -143,6 +143,9 @@ function cases(targets: RefusedTargets): Readonly<Record<string, readonly Case[]
       ['EXECUTE p'],
       ['DEALLOCATE p'],
       ['CALL pragma_version()'],
+      ["CALL system.expire_snapshots('demo.t')"],
+      ["CALL system.remove_orphan_files(table => 'demo.t', dry_run => false)"],
+      ['CALL'],
       [`CALL read_text('${secretFile}')`],
     ],
     'several statements': [

@@ -1,0 +1,65 @@
+/** `CALL system.rollback_to_snapshot`, with Spark's arguments and output: main moves to an ancestor. */
+import { mainBranch } from '../catalog/format/index.ts'
+import { ancestorsOf, commitAction, ManageRefs, type Table } from '../catalog/index.ts'
+import { CorruptDataError } from '../common/index.ts'
+import { defineProcedure, type Procedure, required } from '../sql/index.ts'
+import type { Lake } from './lake.ts'
+import { requireSafeStore } from './safe-store.ts'
+
+export function rollbackToSnapshotProcedure(lake: Lake): Procedure {
+  return defineProcedure({
+    name: 'rollback_to_snapshot',
+    summary: 'makes an older snapshot of main the current one; it must be an ancestor',
+    arguments: { table: required('table'), snapshot_id: required('long') },
+    columns: { previous_snapshot_id: 'BIGINT', current_snapshot_id: 'BIGINT' },
+    run: async ({ snapshot_id: snapshotId, table: identifier }, { signal }) => {
+      await requireSafeStore(lake)
+      const { catalog, clock, logger, random } = lake
+      let previous: bigint | undefined
+      const action = new ManageRefs({
+        changes: [{ kind: 'rollback', name: mainBranch, snapshotId }],
+        check: ({ metadata }) => {
+          previous ??= metadata.currentSnapshotId
+        },
+      })
+      const tools = { clock, logger, random, ...(signal === undefined ? {} : { signal }) }
+      const table = await commitAction(catalog, identifier, action, tools)
+      const current = table.metadata.currentSnapshotId ?? snapshotId
+      const notes = previous === current ? [] : await streamNotes(table)
+      return { rows: [[previous ?? null, current]], notes }
+    },
+  })
+}
+
+/**
+ * A stream's offsets stand in its snapshots and in a property, which a rollback leaves as it is (E2). So
+ * a stream never reads again what was rolled back unless a person sets the property.
+ */
+async function streamNotes(table: Table): Promise<readonly string[]> {
+  const { offsetsPropertyKey, offsetsSummaryKey, restoreOffsets } = await import(
+    '../ingest/index.ts'
+  )
+  const { metadata } = table
+  const property = offsetsPropertyKey(mainBranch)
+  if (metadata.properties[property] === undefined) return []
+  try {
+    restoreOffsets(table, mainBranch)
+  } catch (error) {
+    if (!(error instanceof CorruptDataError)) throw error
+    return [
+      `a stream that fills this table now stops, because its offsets are ahead of the rows; with ${property} ` +
+        `set to the snapshot's offsets it reads the records of the lost rows again: ${error.message}`,
+    ]
+  }
+  const head = metadata.currentSnapshotId
+  const hasOffsets =
+    head !== undefined &&
+    [...ancestorsOf(metadata, head)].some(
+      ({ summary }) => summary?.[offsetsSummaryKey] !== undefined,
+    )
+  if (hasOffsets) return []
+  return [
+    `a stream that fills this table goes on at the offsets of ${property}, which a rollback leaves as they ` +
+      'are: it does not read the records of the lost rows again',
+  ]
+}

@@ -2,6 +2,7 @@
 import { environmentEntries, systemClock } from '../common/index.ts'
 import type { CliStreams } from './frame/context.ts'
 import { exitCodeOf, exitCodes, failureText } from './frame/failure.ts'
+import { stopWithNpxShell } from './frame/npx-shell.ts'
 import { packageVersion } from './frame/version.ts'
 
 export interface CliRun {
@@ -31,6 +32,8 @@ export async function main(args: readonly string[] = process.argv.slice(2)): Pro
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
+  const ended = new AbortController()
+  void stopWithNpxShell(() => stop.abort(), ended.signal)
   // `tide ... | head` closes our stdout: that is a normal end, not a fault.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.exit(error.code === 'EPIPE' ? exitCodes.fine : exitCodes.failed)
@@ -42,6 +45,7 @@ export async function main(args: readonly string[] = process.argv.slice(2)): Pro
     directory: process.cwd(),
     signal: stop.signal,
   })
+  ended.abort()
   // Work that was given up, such as a query, must not hold the process.
   if (process.exitCode === exitCodes.interrupted) process.exit()
   process.off('SIGINT', onSignal)

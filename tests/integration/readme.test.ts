@@ -285,7 +285,7 @@ describe.skipIf(!hasParts)('README.md', () => {
       // npx ends first, the command when it has committed.
       const isGone = (): Promise<void> =>
         expect(fetch(`http://127.0.0.1:${catalogPort}/v1/config`)).rejects.toThrow()
-      await vi.waitFor(isGone, { timeout: soonMs, interval: 100 })
+      await vi.waitFor(isGone, patience)
     },
     'npx tide table describe web.events': async ({ stdout }) => {
       const metadataLocation = /s3:\/\/\S+\.metadata\.json/.exec(stdout)?.[0] ?? 'not shown'

@@ -18,6 +18,7 @@ import {
 } from '../../common/index.ts'
 import type { WriteCondition } from '../file-io.ts'
 import { S3FileIO } from './s3-file-io.ts'
+import type { S3Options } from './s3-options.ts'
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -28,6 +29,7 @@ const ifMatch: WriteCondition = { kind: 'if-match', etag: '"e1"' }
 
 let server: Server
 let io: S3FileIO
+let open: (more?: S3Options) => S3FileIO
 let answers: Answer[]
 let requests: { method: string; url: string; headers: IncomingMessage['headers'] }[]
 
@@ -54,12 +56,12 @@ beforeEach(async () => {
     accessKeyId: 'key',
     secretAccessKey: 'secret',
     attemptsMax: 3,
-    conditionalTimeoutMs: 300,
-    idleTimeoutMs: 300,
   }
   // Our own waits are skipped. Those of the SDK are a random part of up to a second: none of it here.
   vi.spyOn(Math, 'random').mockReturnValue(0)
-  io = new S3FileIO(options, { clock: { ...systemClock, sleep: async () => undefined } })
+  const clock = { ...systemClock, sleep: async () => undefined }
+  open = (more = {}) => new S3FileIO({ ...options, ...more }, { clock })
+  io = open()
 })
 afterEach(async () => {
   vi.restoreAllMocks()
@@ -97,8 +99,6 @@ describe('S3FileIO conditional writes', () => {
       (request) => request.socket.destroy(),
       // A success that no S3 sends.
       (_, response) => response.writeHead(200).end(),
-      // No answer at all: the request times out.
-      () => undefined,
     ]
     for (const answer of lost) {
       requests = []
@@ -106,6 +106,12 @@ describe('S3FileIO conditional writes', () => {
       await expect(io.write(location, body, ifMatch)).rejects.toThrow(UnavailableError)
       expect(requests).toHaveLength(1)
     }
+    const impatient = open({ conditionalTimeoutMs: 1_000 })
+    requests = []
+    answers = [() => undefined, ok()]
+    await expect(impatient.write(location, body, ifMatch)).rejects.toThrow(UnavailableError)
+    expect(requests).toHaveLength(1)
+    await impatient.close()
   })
 
   test('[IO14] a 409 of a write under way is sent again, unchanged', async () => {
@@ -166,8 +172,10 @@ describe('S3FileIO other requests', () => {
     const stalled: Answer = (_, response) => {
       response.writeHead(200, { 'content-length': '5', etag: '"e"' }).write('he')
     }
+    const impatient = open({ idleTimeoutMs: 1_000 })
     answers = [stalled, content('hello')]
-    expect(Buffer.from(await io.read(location)).toString()).toBe('hello')
+    expect(Buffer.from(await impatient.read(location)).toString()).toBe('hello')
+    await impatient.close()
   })
 
   test('[IO15] bytes that contradict their checksum never reach the caller', async () => {

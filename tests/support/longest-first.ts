@@ -8,21 +8,33 @@ import { join, relative } from 'node:path'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { repositoryRoot } from './services/paths.ts'
 
-/** Seconds on two cores, two files at a time; only their order matters. */
-const seconds: Readonly<Record<string, number>> = {
-  'tests/integration/kill-sink.test.ts': 290,
-  'tests/integration/stream-stops.test.ts': 218,
-  'tests/integration/shop-example.test.ts': 165,
-  'tests/integration/record-source-kafka.test.ts': 107,
-  'tests/integration/replay-kafka.test.ts': 91,
-  'tests/e2e/replay-hazards.test.ts': 90,
-  'tests/integration/readme.test.ts': 84,
-  'tests/e2e/package.test.ts': 79,
-  'tests/integration/rival-sinks.test.ts': 78,
-  'tests/e2e/demo.test.ts': 75,
-}
+/** The longest first, by the list that `npm test` prints at the end of a run. */
+const longest = [
+  'tests/integration/readme.test.ts',
+  'tests/integration/kill-sink.test.ts',
+  'tests/integration/record-source-kafka.test.ts',
+  'tests/integration/rival-sinks.test.ts',
+  'tests/integration/stream-lost-reply.test.ts',
+  'tests/e2e/replay-killed.test.ts',
+  'tests/simulation/histories.test.ts',
+  'tests/e2e/snapshot-properties.test.ts',
+  'tests/e2e/demo.test.ts',
+  'tests/integration/stream-stops.test.ts',
+  'tests/integration/live-soak.test.ts',
+  'tests/e2e/sandbox.test.ts',
+  'tests/integration/kill-compaction.test.ts',
+  'tests/e2e/package.test.ts',
+  'tests/e2e/replay-hazards.test.ts',
+  'tests/e2e/replay.test.ts',
+  'tests/e2e/maintenance.test.ts',
+  'tests/e2e/local-file-io-processes.test.ts',
+  'tests/e2e/live-lambda.test.ts',
+  'tests/integration/stream-log-faults.test.ts',
+  'tests/e2e/batch-processes.test.ts',
+  'tests/e2e/compaction.test.ts',
+]
 
-for (const path of Object.keys(seconds)) {
+for (const path of longest) {
   if (!existsSync(join(repositoryRoot, path))) throw new Error(`no such test file: ${path}`)
 }
 
@@ -34,11 +46,11 @@ export class LongestFirst extends BaseSequencer {
   }
 }
 
-/** Below one for a file that is not named, so that it comes after those that are. */
+/** More than one for a file that is named, less than one for the others. */
 function weightOf(moduleId: string): number {
   const path = relative(repositoryRoot, moduleId)
-  const named = seconds[path]
-  if (named !== undefined) return named
+  const place = longest.indexOf(path)
+  if (place >= 0) return longest.length - place + 1
   const size = statSync(moduleId).size / 2 ** 24
   return path.startsWith('tests/') ? 0.5 + size : size
 }

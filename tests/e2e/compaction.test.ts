@@ -255,7 +255,7 @@ describe('rewriteTable()', () => {
       mode: 'auto',
       concurrency: 1,
       queuedMax: 1,
-      timeoutMs: 20_000,
+      timeoutMs: 240_000,
     })
     try {
       const rows = await allRows(await engine.query('SELECT count(*) FROM web.events'))

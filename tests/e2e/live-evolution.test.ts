@@ -64,7 +64,7 @@ beforeEach(async () => {
     mode: 'auto',
     concurrency: 1,
     queuedMax: 1,
-    timeoutMs: 20_000,
+    timeoutMs: 240_000,
   })
 })
 afterEach(async () => {

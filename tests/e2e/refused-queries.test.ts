@@ -83,7 +83,13 @@ beforeAll(async () => {
     directory: join(lake.directory, 'cache'),
     bytesMax: 1e9,
   })
-  const common = { limits, mode: 'auto', concurrency: 2, queuedMax: 10, timeoutMs: 30_000 } as const
+  const common = {
+    limits,
+    mode: 'auto',
+    concurrency: 2,
+    queuedMax: 10,
+    timeoutMs: 240_000,
+  } as const
   engine = await openSandboxedEngine({ ...lake, ...common, cache })
   server = createServer({
     catalog: lake.catalog,

@@ -35,7 +35,7 @@ const poolOptions: SandboxPoolOptions = {
   mode: 'auto',
   concurrency: 2,
   queuedMax: 2,
-  timeoutMs: 20_000,
+  timeoutMs: 240_000,
   clock: systemClock,
   logger: silentLogger,
 }

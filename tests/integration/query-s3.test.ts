@@ -46,7 +46,7 @@ describe.skipIf(!requirePart('minio'))('queries in the child over MinIO', () => 
       mode: 'auto',
       concurrency: 2,
       queuedMax: 4,
-      timeoutMs: 30_000,
+      timeoutMs: 240_000,
     })
   })
   afterAll(async () => {

@@ -57,7 +57,7 @@ describe.skipIf(!requirePart('python'))('Arrow streams', () => {
       mode: 'auto',
       concurrency: 1,
       queuedMax: 4,
-      timeoutMs: 30_000,
+      timeoutMs: 240_000,
     })
     const { isNetworkless, networkReason } = engine
     const queries = { engine, isNetworkless, networkReason, acceptsNetwork: true }

@@ -13,7 +13,7 @@ const pool = await SandboxPool.start({
   mode: 'auto',
   concurrency: 1,
   queuedMax: 1,
-  timeoutMs: 60_000,
+  timeoutMs: 240_000,
   clock: systemClock,
   logger: silentLogger,
 })

@@ -475,7 +475,8 @@ async function pollUntil(
 
 /** What polling fails with; a group may be assigned anew before that. */
 async function failure(source: RecordSource, nextOffset?: bigint): Promise<Error> {
-  for (let polls = 0; polls < 300; polls++) {
+  const until = performance.now() + patience.timeout
+  while (performance.now() < until) {
     let result: Polled
     try {
       result = await source.poll(1 << 20, 100)

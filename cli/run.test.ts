@@ -368,6 +368,22 @@ describe('tide table', () => {
     expect(gone.stderr).toContain('web.events has no property ownr')
   })
 
+  it('refuses a property that nobody could read, and says which have no effect', async () => {
+    const age = 'history.expire.max-snapshot-age-ms'
+    for (const value of ['5d', '-1']) {
+      const set = await tide(`table properties set web.events ${age} ${value}`)
+      expect(set.code).not.toBe(0)
+      expect(set.stderr).toContain(`the table property ${age} must be a whole number`)
+      expect(set.stderr).toContain(`found=${value}`)
+    }
+    const kept = await tide('table properties set web.events write.delet.mode x')
+    expect(kept.code).toBe(0)
+    expect(kept.stderr).toContain(
+      'write.delet.mode is stored but not acted on, did you mean write.delete.mode',
+    )
+    expect((await tide('table properties remove web.events write.delet.mode')).code).toBe(0)
+  })
+
   it('renames and drops', async () => {
     expect((await tide('table rename web.events web.clicks')).code).toBe(0)
     expect((await tide('table list -o jsonl')).stdout).toContain('web.clicks')

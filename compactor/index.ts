@@ -1,4 +1,4 @@
-/** compactor: keeps tables fast to read and their metadata small, beside live sinks. */
+/** compactor: keeps tables fast to read and their metadata small, beside running sinks. */
 export { MaintenanceLoop } from './maintenance-loop.ts'
 export { checkOrphanAge, removeOrphanFiles } from './remove-orphan-files.ts'
 export { rewriteOptions } from './rewrite-options.ts'

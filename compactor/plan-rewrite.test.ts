@@ -159,15 +159,15 @@ describe('planRewrite() after every commit of a stream', () => {
   /** Bytes rewritten for each byte that came, until a file of the target is full. */
   function amplification(commitBytes: number, boundsAmplification: boolean): number {
     const given = { ...options({ 'target-file-size-bytes': '128000' }), boundsAmplification }
-    let live: readonly FileScanTask[] = []
+    let active: readonly FileScanTask[] = []
     let [came, rewrote] = [0, 0]
-    while (live.every(({ file }) => file.fileSizeInBytes < given.minFileSizeBytes)) {
-      live = [...live, task(commitBytes)]
+    while (active.every(({ file }) => file.fileSizeInBytes < given.minFileSizeBytes)) {
+      active = [...active, task(commitBytes)]
       came += commitBytes
-      for (const group of planRewrite(metadata, live, given).groups) {
+      for (const group of planRewrite(metadata, active, given).groups) {
         rewrote += Number(group.sizeBytes)
         const taken = new Set(group.tasks)
-        live = [...live.filter((one) => !taken.has(one)), task(Number(group.sizeBytes))]
+        active = [...active.filter((one) => !taken.has(one)), task(Number(group.sizeBytes))]
       }
     }
     return rewrote / came

@@ -1,5 +1,5 @@
 /**
- * From the live files of a table to the groups of files that are worth rewriting, each with its
+ * From the active files of a table to the groups of files that are worth rewriting, each with its
  * reasons. Pure: no file is opened, nothing is written.
  *
  * Invariants (docs/spec/compaction.md): no file is in two groups (K1); a group holds files of one
@@ -8,7 +8,7 @@
  */
 import {
   type DataFile,
-  partitionKey,
+  partitionTupleKey,
   partitionSpecById,
   partitionTypes,
   type PrimitiveType,
@@ -54,7 +54,7 @@ export interface RewritePlan {
   readonly filesTotal: number
 }
 
-/** `tasks`: the live files that may be rewritten, with the deletes that apply to each. */
+/** `tasks`: the active files that may be rewritten, with the deletes that apply to each. */
 export function planRewrite(
   metadata: TableMetadata,
   tasks: readonly FileScanTask[],
@@ -273,6 +273,6 @@ class PartitionKeys {
       this.#types.get(specId) ??
       partitionTypes(this.#metadata, partitionSpecById(this.#metadata, specId))
     this.#types.set(specId, types)
-    return partitionKey(specId, types, partition)
+    return partitionTupleKey(specId, types, partition)
   }
 }

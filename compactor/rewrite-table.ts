@@ -1,5 +1,5 @@
 /**
- * Carries out a rewrite: plan, write the groups anew, commit them as `replace`, beside live sinks.
+ * Carries out a rewrite: plan, write the groups anew, commit them as `replace`, beside running sinks.
  *
  * Invariants (docs/spec/compaction.md): the commit changes no row and no stream's offsets (K6); whoever
  * else commits goes first: a rewrite that depends on something that has changed is thrown away and

@@ -7,7 +7,7 @@ export {
   formatNamespace,
 } from './identifiers.ts'
 export { parsePartitionBy } from './partition-by.ts'
-export { partitionKey } from './partition-key.ts'
+export { partitionTupleKey } from './partition-tuple-key.ts'
 export { formatPartitionValue, formatValue } from './partition-path.ts'
 export {
   type PartitionTerm,

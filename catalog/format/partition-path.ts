@@ -4,9 +4,9 @@
  * The folders mean nothing to a reader (manifests hold the values); they follow Java's spelling so
  * that a bucket written by several engines stays browsable.
  */
-import { formatDate, formatTime, formatTimestamp, formatYear } from './calendar.ts'
+import { formatDate, formatTimestamp, formatYear } from './calendar.ts'
 import { fieldById } from './schema.ts'
-import { formatDecimal } from './single-value.ts'
+import { valueToJson } from './single-value.ts'
 import { transformResultType } from './transform.ts'
 import type { PartitionSpec, PrimitiveType, Schema, Transform, Value } from './types.ts'
 
@@ -54,29 +54,9 @@ export function formatPartitionValue(
 
 /** A value as text for people: ISO times, base64 bytes. */
 export function formatValue(type: PrimitiveType, value: Value): string {
-  switch (type.type) {
-    case 'date':
-      return formatDate(value as number)
-    case 'time':
-      return formatTime(value as bigint)
-    case 'timestamp':
-      return formatTimestamp(value as bigint)
-    case 'timestamptz':
-      return `${formatTimestamp(value as bigint)}Z`
-    case 'decimal':
-      return formatDecimal(value as bigint, type.scale)
-    case 'fixed':
-    case 'binary':
-      return Buffer.from(value as Uint8Array).toString('base64')
-    case 'boolean':
-    case 'int':
-    case 'long':
-    case 'float':
-    case 'double':
-    case 'string':
-    case 'uuid':
-      return Object.is(value, -0) ? '-0.0' : String(value)
-  }
+  if (type.type === 'timestamptz') return `${formatTimestamp(value as bigint)}Z`
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+  return Object.is(value, -0) ? '-0.0' : String(valueToJson(type, value))
 }
 
 function formatMonth(months: number): string {

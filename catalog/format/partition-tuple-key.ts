@@ -3,7 +3,7 @@ import { encodeValue } from './single-value.ts'
 import type { PrimitiveType, Value } from './types.ts'
 
 /** Equal tuples of one spec have equal keys; NaN equals NaN, -0.0 is not 0.0 (iceberg-facts 20). */
-export function partitionKey(
+export function partitionTupleKey(
   specId: number,
   types: readonly PrimitiveType[],
   partition: readonly (Value | null)[],

@@ -3,7 +3,7 @@
  */
 import { mapLimited } from '../../common/index.ts'
 import { readManifestEntries, type ManifestSource } from './snapshot-manifests.ts'
-import { partitionKey } from '../format/partition-key.ts'
+import { partitionTupleKey } from '../format/partition-tuple-key.ts'
 import { partitionTypes } from '../format/partition-types.ts'
 import { compareValues, decodeValue } from '../format/single-value.ts'
 import { partitionSpecById } from '../format/table-metadata.ts'
@@ -72,13 +72,13 @@ export class PartitionSet {
         spec = { types, tuples: new Map() }
         this.#bySpec.set(specId, spec)
       }
-      spec.tuples.set(partitionKey(specId, spec.types, partition), partition)
+      spec.tuples.set(partitionTupleKey(specId, spec.types, partition), partition)
     }
   }
 
   has({ specId, partition }: Omit<FilePlace, 'filePath'>): boolean {
     const spec = this.#bySpec.get(specId)
-    return spec !== undefined && spec.tuples.has(partitionKey(specId, spec.types, partition))
+    return spec !== undefined && spec.tuples.has(partitionTupleKey(specId, spec.types, partition))
   }
 
   mayBeIn({ partitionSpecId, partitions }: ManifestFile): boolean {

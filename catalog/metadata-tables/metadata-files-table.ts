@@ -1,4 +1,4 @@
-/** The metadata tables `files` (live files) and `entries` (every entry of every manifest). */
+/** The metadata tables `files` (active files) and `entries` (every entry of every manifest). */
 import { stringifyJson, type Json, mapLimited } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
 import {

@@ -2,6 +2,7 @@
  * The column `partition` of metadata tables: one struct over the fields of all specs, because files
  * of older specs stay in the table. Absent for a table that was never partitioned.
  */
+import { partitionTupleKey } from '../format/partition-tuple-key.ts'
 import { partitionTypes } from '../format/partition-types.ts'
 import { partitionSpecById } from '../format/table-metadata.ts'
 import type { DataFile, PrimitiveType, TableMetadata } from '../format/types.ts'
@@ -30,6 +31,12 @@ export class PartitionRow {
     return this.#fields.size === 0
       ? []
       : [{ name: 'partition', type: rowOf([...this.#fields.values()]) }]
+  }
+
+  /** Equal for files of one spec and partition. */
+  key({ specId, partition }: DataFile): string {
+    const spec = partitionSpecById(this.#metadata, specId)
+    return partitionTupleKey(specId, partitionTypes(this.#metadata, spec), partition)
   }
 
   cell(file: DataFile): MetadataCell {

@@ -1,4 +1,4 @@
-/** The metadata table `partitions`: live data files grouped by partition tuple. */
+/** The metadata table `partitions`: active data files grouped by partition tuple. */
 import type { Table } from '../catalog.ts'
 import type { ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { indexFields } from '../format/schema.ts'
@@ -29,7 +29,7 @@ export async function partitionsTable(
   for (const { status, dataFile } of await readEntries(table, source, snapshotId)) {
     if (status === 'deleted' || dataFile.content !== 'data') continue
     const cell = partition.cell(dataFile)
-    const key = partitionKey(dataFile)
+    const key = partition.key(dataFile)
     const group = groups.get(key)
     if (group === undefined) groups.set(key, { cell, files: [dataFile] })
     else group.files.push(dataFile)
@@ -50,16 +50,6 @@ export async function partitionsTable(
       ),
     })),
   }
-}
-
-/** Text that tells tuples apart: bigints and numbers, -0.0 and bytes included. */
-function partitionKey(file: DataFile): string {
-  const values = file.partition.map((value) =>
-    value instanceof Uint8Array
-      ? `x${Buffer.from(value).toString('hex')}`
-      : `${typeof value}${Object.is(value, -0) ? '-0' : String(value)}`,
-  )
-  return JSON.stringify([file.specId, ...values])
 }
 
 interface MeasuredColumn {

@@ -127,7 +127,7 @@ describe('readMetadataTable()', () => {
     expect(log[0]?.['latest_snapshot_id']).toBeNull()
   })
 
-  it('shows live files with bounds as text', async () => {
+  it('shows active files with bounds as text', async () => {
     const rows = await read('files')
     expect(rows.map((row) => row['file_path'])).toEqual(
       ['b', 'c', 'a'].map((name) => `memory://w/lake/db/t/data/${name}.parquet`),

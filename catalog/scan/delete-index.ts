@@ -6,7 +6,7 @@
  * unpartitioned (iceberg-facts 31 and 32).
  */
 import { deletePathFieldId } from '../data-files/position-deletes.ts'
-import { partitionKey } from '../format/partition-key.ts'
+import { partitionTupleKey } from '../format/partition-tuple-key.ts'
 import { partitionTypes } from '../format/partition-types.ts'
 import { partitionSpecById } from '../format/table-metadata.ts'
 import type {
@@ -62,7 +62,7 @@ export class DeleteIndex {
     const types =
       this.#types.get(file.specId) ?? partitionTypes(this.#metadata, this.#spec(file.specId))
     this.#types.set(file.specId, types)
-    return partitionKey(file.specId, types, file.partition)
+    return partitionTupleKey(file.specId, types, file.partition)
   }
 }
 

@@ -32,7 +32,14 @@ export {
 export { type LogFields, type Logger, silentLogger } from './logger.ts'
 export { openOwnDirectory } from './own-directory.ts'
 export { mapLimited } from './parallel.ts'
-export { type Random, randomSafeId, randomUuid, seededRandom, systemRandom } from './random.ts'
+export {
+  type Random,
+  formatUuid,
+  randomSafeId,
+  randomUuid,
+  seededRandom,
+  systemRandom,
+} from './random.ts'
 export { type RetryPolicy, type RetryTools, backoffMs, withRetry } from './retry.ts'
 export { tuneRuntime } from './runtime-flags.ts'
 export { didYouMean } from './suggest.ts'

@@ -5,7 +5,7 @@
  * Guards: bounds of a file older than a promotion keep the narrower width (iceberg-facts 9), strings
  * order by UTF-8 bytes and not by UTF-16 units (28), nothing is rounded (29).
  */
-import { CorruptDataError, ValidationError, type Json } from '../../common/index.ts'
+import { formatUuid, CorruptDataError, ValidationError, type Json } from '../../common/index.ts'
 import {
   formatDate,
   formatTime,
@@ -95,12 +95,6 @@ export function decodeDecimal(bytes: Uint8Array): bigint {
   if (bytes.length === 0) return 0n
   const hex = Buffer.from(bytes).toString('hex')
   return BigInt.asIntN(8 * bytes.length, BigInt(`0x${hex}`))
-}
-
-export function formatUuid(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes).toString('hex')
-  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)]
-  return [...parts, hex.slice(20)].join('-')
 }
 
 function fixedWidth(length: number, fill: (view: DataView) => void): Uint8Array {

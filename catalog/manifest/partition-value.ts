@@ -1,6 +1,7 @@
 /** Partition values between their Avro form in manifests and `Value`. */
 import { CorruptDataError } from '../../common/index.ts'
-import { decodeDecimal, encodeValue, formatUuid } from '../format/single-value.ts'
+import { formatUuid } from '../../common/index.ts'
+import { decodeDecimal, encodeValue } from '../format/single-value.ts'
 import type { PrimitiveType, Value } from '../format/types.ts'
 import type { AvroDatum } from '../format/avro/avro-datum.ts'
 import { decimalBytes } from './manifest-schema.ts'

@@ -1,4 +1,5 @@
 /** From a snapshot to its manifests and their entries, through the cache where there is one. */
+import { mapLimited } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import { partitionTypes } from '../format/partition-types.ts'
 import { partitionSpecById } from '../format/table-metadata.ts'
@@ -51,6 +52,16 @@ export async function readManifestEntries(
   const parsed = parseManifest(bytes, manifest, spec, types)
   source.cache?.set(key, parsed)
   return parsed.entries
+}
+
+/** The entries of several manifests, in their order. */
+export async function readEntriesOfAll(
+  source: ManifestSource,
+  metadata: TableMetadata,
+  manifests: readonly ManifestFile[],
+): Promise<readonly ManifestEntry[]> {
+  const read = await mapLimited(manifests, (one) => readManifestEntries(source, metadata, one))
+  return read.flat()
 }
 
 /** v1 snapshots may name manifests without a list; the manifest itself knows its spec. */

@@ -1,8 +1,8 @@
 /** The metadata tables `files` (active files) and `entries` (every entry of every manifest). */
-import { stringifyJson, type Json, mapLimited } from '../../common/index.ts'
+import { stringifyJson, type Json } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
 import {
-  readManifestEntries,
+  readEntriesOfAll,
   readSnapshotManifests,
   type ManifestSource,
 } from '../manifest/snapshot-manifests.ts'
@@ -92,10 +92,7 @@ export async function readEntries(
   const snapshot = chosenSnapshot(table, snapshotId)
   if (snapshot === undefined) return []
   const manifests = await readSnapshotManifests(source, snapshot)
-  const read = await mapLimited(manifests, (manifest) =>
-    readManifestEntries(source, table.metadata, manifest),
-  )
-  return read.flat()
+  return readEntriesOfAll(source, table.metadata, manifests)
 }
 
 function dataFileColumns(partition: PartitionRow): readonly MetadataColumn[] {

@@ -8,6 +8,16 @@ import type { Value } from '../format/types.ts'
 
 export type ComparisonOperator = '=' | '!=' | '<' | '<=' | '>' | '>='
 
+/** NOT of a comparison, where neither side is null. */
+export const oppositeOperators: Readonly<Record<ComparisonOperator, ComparisonOperator>> = {
+  '=': '!=',
+  '!=': '=',
+  '<': '>=',
+  '<=': '>',
+  '>': '<=',
+  '>=': '<',
+}
+
 export type Expression =
   | { readonly kind: 'always-true' }
   | { readonly kind: 'always-false' }

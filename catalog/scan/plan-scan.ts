@@ -10,6 +10,7 @@ import type { Table } from '../catalog.ts'
 import type { ManifestCache } from '../manifest/manifest-cache.ts'
 import { unknownCount } from '../manifest/manifest-list.ts'
 import {
+  readEntriesOfAll,
   readManifestEntries,
   readSnapshotManifests,
   type ManifestSource,
@@ -98,7 +99,7 @@ async function planFiles(
   const deletes =
     kept.length === 0
       ? []
-      : await readDeletes(
+      : await readEntriesOfAll(
           source,
           metadata,
           manifests.filter((manifest) => manifest.content === 'deletes'),
@@ -142,17 +143,6 @@ async function planManifest(
       fileMightMatch(dataFile, predicate),
   )
   return { entries: kept, filesTotal: live.length }
-}
-
-async function readDeletes(
-  source: ManifestSource,
-  metadata: TableMetadata,
-  manifests: readonly ManifestFile[],
-): Promise<readonly ManifestEntry[]> {
-  const read = await mapLimited(manifests, (manifest) =>
-    readManifestEntries(source, metadata, manifest),
-  )
-  return read.flat()
 }
 
 /** The filter projected through each spec, once. */

@@ -7,7 +7,7 @@
 import { indexFields, findField } from '../format/schema.ts'
 import { isPrimitive } from '../format/type-text.ts'
 import type { PrimitiveType, Schema, Value } from '../format/types.ts'
-import type { ComparisonOperator, Expression } from './expression.ts'
+import { type ComparisonOperator, type Expression, oppositeOperators } from './expression.ts'
 
 /** What is asked of one column. */
 export type Test =
@@ -96,19 +96,10 @@ function leafTest(leaf: Leaf): Test {
   }
 }
 
-const opposite: Readonly<Record<ComparisonOperator, ComparisonOperator>> = {
-  '=': '!=',
-  '!=': '=',
-  '<': '>=',
-  '<=': '>',
-  '>': '<=',
-  '>=': '<',
-}
-
 function negate(test: Test): Test {
   switch (test.kind) {
     case 'comparison':
-      return { ...test, operator: opposite[test.operator] }
+      return { ...test, operator: oppositeOperators[test.operator] }
     case 'in':
       return { kind: 'not-in', literals: test.literals }
     case 'not-in':

@@ -5,8 +5,8 @@
  * Complete checking reads every manifest of the table at every commit. A file is added a second time
  * by a confused retry, soon after the first, so only the newest small manifests are looked at.
  */
-import { mapLimited, ValidationError } from '../../common/index.ts'
-import { readManifestEntries, type ManifestSource } from '../manifest/snapshot-manifests.ts'
+import { ValidationError } from '../../common/index.ts'
+import { readEntriesOfAll, type ManifestSource } from '../manifest/snapshot-manifests.ts'
 import type { DataFile, ManifestFile, TableMetadata } from '../format/types.ts'
 
 const manifestsMax = 8
@@ -24,17 +24,13 @@ export async function checkNotLive(
     .filter((manifest) => manifest.content === 'data' && manifest.manifestLength < manifestBytesMax)
     .sort((left, right) => Number(right.sequenceNumber - left.sequenceNumber))
     .slice(0, manifestsMax)
-  const read = await mapLimited(newest, (manifest) =>
-    readManifestEntries(source, metadata, manifest),
+  const entries = await readEntriesOfAll(source, metadata, newest)
+  const twice = entries.find(
+    (entry) => entry.status !== 'deleted' && paths.has(entry.dataFile.filePath),
   )
-  for (const entries of read) {
-    const twice = entries.find(
-      (entry) => entry.status !== 'deleted' && paths.has(entry.dataFile.filePath),
-    )
-    if (twice !== undefined) {
-      throw new ValidationError('file is already live in the table', {
-        facts: { file: twice.dataFile.filePath, snapshot: twice.snapshotId },
-      })
-    }
+  if (twice !== undefined) {
+    throw new ValidationError('file is already live in the table', {
+      facts: { file: twice.dataFile.filePath, snapshot: twice.snapshotId },
+    })
   }
 }

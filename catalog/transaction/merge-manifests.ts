@@ -5,9 +5,9 @@
  * Entries are carried as EXISTING with their own snapshot id and both sequence numbers; entries
  * DELETED by earlier snapshots are dropped (iceberg-facts 15). Delete manifests are left alone.
  */
-import { type Random, mapLimited } from '../../common/index.ts'
+import type { Random } from '../../common/index.ts'
 import { unknownCount } from '../manifest/manifest-list.ts'
-import { readManifestEntries, type ManifestSource } from '../manifest/snapshot-manifests.ts'
+import { readEntriesOfAll, type ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { writeManifest } from '../manifest/write-manifest.ts'
 import { partitionTypes } from '../format/partition-types.ts'
 import { propertyOf, tableProperties } from '../table/properties.ts'
@@ -97,10 +97,8 @@ async function mergeBin(
   target: MergeTarget,
   index: number,
 ): Promise<ManifestFile> {
-  const read = await mapLimited(bin, (one) => readManifestEntries(source, metadata, one))
-  const entries = read
-    .flat()
-    .flatMap((entry) => (entry.status === 'deleted' ? [] : asExisting(entry)))
+  const read = await readEntriesOfAll(source, metadata, bin)
+  const entries = read.flatMap((entry) => (entry.status === 'deleted' ? [] : asExisting(entry)))
   const spec = partitionSpecById(metadata, bin[0]?.partitionSpecId ?? metadata.defaultSpecId)
   const { body, manifest } = writeManifest({
     location: target.location(index),

@@ -5,7 +5,11 @@
  * what is not understood for certain is left out. DuckDB evaluates the conditions again.
  */
 import type { PrimitiveType } from '../../catalog/format/index.ts'
-import type { ComparisonOperator, Expression } from '../../catalog/scan/index.ts'
+import {
+  type ComparisonOperator,
+  type Expression,
+  oppositeOperators,
+} from '../../catalog/scan/index.ts'
 import type { ColumnFinder, FoundColumn } from './column-finder.ts'
 import type { Constant } from '../text/constant-value.ts'
 import { isConstant, isStringLiteral, type ConstantRequest } from './constants.ts'
@@ -71,7 +75,7 @@ function translate(to: Translation, node: Node, negated: boolean): Pending {
     default: {
       const operator = comparisonOf(textOf(node, 'type'))
       if (operator === undefined) return nothing
-      const wanted = negated ? opposite[operator] : operator
+      const wanted = negated ? oppositeOperators[operator] : operator
       return compare(to, child(node, 'left'), wanted, child(node, 'right'))
     }
   }
@@ -287,15 +291,6 @@ const comparisons: Readonly<Record<string, ComparisonOperator>> = {
 
 function comparisonOf(type: string): ComparisonOperator | undefined {
   return Object.hasOwn(comparisons, type) ? comparisons[type] : undefined
-}
-
-const opposite: Readonly<Record<ComparisonOperator, ComparisonOperator>> = {
-  '=': '!=',
-  '!=': '=',
-  '<': '>=',
-  '<=': '>',
-  '>': '<=',
-  '>=': '<',
 }
 
 const mirrored: Readonly<Record<ComparisonOperator, ComparisonOperator>> = {

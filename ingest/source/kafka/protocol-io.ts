@@ -2,7 +2,7 @@
  * The primitive types of the Kafka protocol (Kafka documentation, "Protocol Primitive Types"), for the
  * few requests that we speak ourselves.
  */
-import { CorruptDataError } from '../../../common/index.ts'
+import { CorruptDataError, formatUuid } from '../../../common/index.ts'
 
 export class ProtocolWriter {
   readonly #parts: Buffer[] = []
@@ -147,14 +147,7 @@ export class ProtocolReader {
   /** In the canonical hexadecimal form. */
   uuid(): string {
     const start = this.#take(16)
-    const hex = this.#buffer.toString('hex', start, start + 16)
-    return [
-      hex.slice(0, 8),
-      hex.slice(8, 12),
-      hex.slice(12, 16),
-      hex.slice(16, 20),
-      hex.slice(20),
-    ].join('-')
+    return formatUuid(this.#buffer.subarray(start, start + 16))
   }
 
   skipTags(): void {

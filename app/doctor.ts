@@ -9,13 +9,13 @@ import {
   formatDuration,
   randomUuid,
 } from '../common/index.ts'
-import type { InputSettings } from '../ingest/settings/index.ts'
+import { type InputSettings, withoutGroup } from '../ingest/settings/index.ts'
 import type { RecordSource } from '../ingest/index.ts'
 import { locationScheme, openBucketAdmin, parseLocation } from '../io/index.ts'
 import { bootstrapBucket, certifyStore, rolePolicy, storeRoles } from '../minio/index.ts'
 import type { Lake } from './lake.ts'
 import { logBounds } from './log-bounds.ts'
-import { type SourceTools, openSource, withoutGroup } from './open-source.ts'
+import { type SourceTools, openSource } from './open-source.ts'
 
 export interface DoctorCheck {
   readonly name: string

@@ -35,10 +35,3 @@ export async function openSource(
     logger: tools.logger ?? silentLogger,
   })
 }
-
-/** The same log for somebody who only looks: no group is joined, no offsets are reported. */
-export function withoutGroup(input: InputSettings): InputSettings {
-  if (input.kind === 'embedded') return input
-  const { consumerGroup: _, ...rest } = input
-  return rest
-}

@@ -6,10 +6,12 @@
 import type { TableIdentifier } from '../catalog/format/index.ts'
 import type { StreamSettings } from '../ingest/settings/index.ts'
 import type { Lake } from './lake.ts'
+import { openReplayTools } from './open-replay.ts'
 import type { ReplayDiff } from './replay/diff-replay.ts'
 import type { ReplayRequest } from './replay/plan-replay.ts'
 import type { PublishOptions, PublishReport } from './replay/publish-replay.ts'
 import type { ReplayOptions, ReplayPlan, ReplayReport } from './replay/run-replay.ts'
+import { requireSafeStore } from './safe-store.ts'
 
 const samplesMaxDefault = 5
 
@@ -20,7 +22,7 @@ export async function planReplay(
   request: ReplayRequest,
 ): Promise<ReplayPlan> {
   const replay = await import('./replay/run-replay.ts')
-  return replay.planReplay(lake, settings, request)
+  return replay.planReplay(openReplayTools(lake), settings, request)
 }
 
 /**
@@ -32,8 +34,9 @@ export async function executeReplay(
   settings: StreamSettings,
   options: ReplayOptions,
 ): Promise<ReplayReport> {
+  await requireSafeStore(lake)
   const replay = await import('./replay/run-replay.ts')
-  return replay.executeReplay(lake, settings, options)
+  return replay.executeReplay(openReplayTools(lake), settings, options)
 }
 
 /** Row by row, what the branch of a replay changes; `samplesMax` of each kind. */
@@ -44,7 +47,7 @@ export async function diffReplay(
   samplesMax: number = samplesMaxDefault,
 ): Promise<ReplayDiff> {
   const replay = await import('./replay/diff-replay.ts')
-  return replay.diffReplay(lake, table, branch, samplesMax)
+  return replay.diffReplay(openReplayTools(lake), table, branch, samplesMax)
 }
 
 /** Applies what a branch changed to its target as it is now. Publishing twice changes nothing. */
@@ -54,6 +57,7 @@ export async function publishBranch(
   branch: string,
   options: PublishOptions = {},
 ): Promise<PublishReport> {
+  await requireSafeStore(lake)
   const replay = await import('./replay/publish-replay.ts')
-  return replay.publishBranch(lake, table, branch, options)
+  return replay.publishBranch(openReplayTools(lake), table, branch, options)
 }

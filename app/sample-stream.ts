@@ -2,11 +2,11 @@
 import { currentSchema, formatType, formatIdentifier } from '../catalog/format/index.ts'
 import type { Catalog } from '../catalog/index.ts'
 import { NotFoundError } from '../common/index.ts'
-import type { StreamSettings } from '../ingest/settings/index.ts'
+import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
 import type { RecordBatch, RecordSource } from '../ingest/index.ts'
 import type { Lake } from './lake.ts'
 import { type TopicBounds, logBounds } from './log-bounds.ts'
-import { openSource, withoutGroup } from './open-source.ts'
+import { openSource } from './open-source.ts'
 
 export interface StreamSample {
   readonly topics: readonly TopicBounds[]

@@ -2,10 +2,10 @@
 import { type Snapshot, snapshotById } from '../catalog/format/index.ts'
 import type { Table } from '../catalog/index.ts'
 import { NotFoundError, errorMessage } from '../common/index.ts'
-import type { StreamSettings } from '../ingest/settings/index.ts'
+import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
 import type { Lake } from './lake.ts'
 import { type TopicBounds, logBounds } from './log-bounds.ts'
-import { openSource, withoutGroup } from './open-source.ts'
+import { openSource } from './open-source.ts'
 
 export interface PartitionStatus {
   readonly topic: string

@@ -7,10 +7,10 @@ import {
 import { findTable } from '../../ingest/index.ts'
 import { readReplayRecord, type ReplayRecord, ReplayRefusedError } from '../../replay/index.ts'
 import { type QueryStage, quoteIdentifier } from '../../sql/index.ts'
-import type { Lake } from '../lake.ts'
 import { letterRangeOf, type RowRange, rowRangeOf, tableAt } from './range-rows.ts'
 import { withRangeTools } from './range-tools.ts'
 import { baseBranch } from './replay-branch.ts'
+import type { ReplayTools } from './replay-tools.ts'
 
 export type DiffKind = 'only-base' | 'only-branch' | 'differs'
 
@@ -39,12 +39,12 @@ export interface ReplayDiff {
 }
 
 export async function diffReplay(
-  lake: Lake,
+  tools: ReplayTools,
   identifier: TableIdentifier,
   branch: string,
   samplesMax: number,
 ): Promise<ReplayDiff> {
-  const table = await lake.catalog.loadTable(identifier)
+  const table = await tools.catalog.loadTable(identifier)
   const record = readReplayRecord(table.metadata.properties, branch)
   if (record === undefined) {
     throw new ReplayRefusedError('no replay made this branch, so there is no range to compare', {
@@ -52,13 +52,13 @@ export async function diffReplay(
     })
   }
   const range = rowRangeOf(table, record.ranges)
-  return withRangeTools(lake, async ({ stage, pin }) => {
+  return withRangeTools(tools, async ({ stage, pin }) => {
     pin(table)
     const select = (ref: string): string =>
       `SELECT * FROM ${tableAt(table, ref)} WHERE ${range.condition}`
     const base = await stage.load('replay_base', select(baseBranch(branch)))
     const ours = await stage.load('replay_ours', select(branch))
-    const letters = await countLetters(lake, stage, record)
+    const letters = await countLetters(tools, stage, record)
     await joinRows(stage, range)
     const compared = await stage.columns('replay_base')
     const columns = compared
@@ -151,12 +151,12 @@ async function sampleRows(
 }
 
 async function countLetters(
-  lake: Lake,
+  tools: ReplayTools,
   stage: QueryStage,
   record: ReplayRecord,
 ): Promise<Pick<ReplayDiff, 'deadLettersBase' | 'deadLettersBranch'>> {
   const identifier = parseTableName(record.deadLetterTable)
-  const table = await findTable(lake.catalog, identifier)
+  const table = await findTable(tools.catalog, identifier)
   const { condition } = letterRangeOf(record.stream, record.ranges)
   const count = async (ref: string): Promise<bigint> => {
     if (table?.metadata.refs[ref] === undefined) return 0n

@@ -1,7 +1,7 @@
 /** What a replay would do: the request against the table and the log as they are. */
 import { mainBranch, formatIdentifier } from '../../catalog/format/index.ts'
 import type { Table } from '../../catalog/index.ts'
-import type { StreamSettings } from '../../ingest/settings/index.ts'
+import { type StreamSettings, withoutGroup } from '../../ingest/settings/index.ts'
 import {
   checkIdentity,
   findTable,
@@ -18,9 +18,8 @@ import {
   type ReplayUntil,
   resolveRanges,
 } from '../../replay/index.ts'
-import type { Lake } from '../lake.ts'
-import { openSource, withoutGroup } from '../open-source.ts'
 import { hasTopicColumn, rowRangeOf } from './range-rows.ts'
+import type { ReplayTools } from './replay-tools.ts'
 
 export interface ReplayRequest {
   readonly from: ReplayFrom
@@ -40,11 +39,11 @@ export interface ResolvedReplay {
 
 /** Throws ReplayRefusedError, LogMismatchError. */
 export async function resolveReplay(
-  lake: Lake,
+  tools: ReplayTools,
   settings: StreamSettings,
   request: Pick<ReplayRequest, 'from' | 'until'>,
 ): Promise<ResolvedReplay> {
-  const table = await requireStreamTable(lake, settings)
+  const table = await requireStreamTable(tools, settings)
   const { branch } = settings.output
   const committed = restoreOffsets(table, branch).get(settings.name)
   const snapshotId =
@@ -55,14 +54,17 @@ export async function resolveReplay(
       facts: { table: formatIdentifier(table.identifier), stream: settings.name, branch },
     })
   }
-  const log = await readLog(lake, settings, request, committed)
+  const log = await readLog(tools, settings, request, committed)
   const ranges = resolveRanges(committed, request.from, request.until, log)
   checkDistinguishable(table, settings.name, branch, ranges)
   return { table, snapshotId, ranges, committed }
 }
 
-export async function requireStreamTable(lake: Lake, settings: StreamSettings): Promise<Table> {
-  const table = await findTable(lake.catalog, settings.output.table)
+export async function requireStreamTable(
+  tools: ReplayTools,
+  settings: StreamSettings,
+): Promise<Table> {
+  const table = await findTable(tools.catalog, settings.output.table)
   if (table !== undefined) return table
   throw new ReplayRefusedError(
     'the table of the stream does not exist: there is nothing to replay',
@@ -73,13 +75,12 @@ export async function requireStreamTable(lake: Lake, settings: StreamSettings): 
 }
 
 async function readLog(
-  lake: Lake,
+  tools: ReplayTools,
   settings: StreamSettings,
   { from, until }: Pick<ReplayRequest, 'from' | 'until'>,
   committed: StreamOffsets,
 ): Promise<LogFacts> {
-  const { clock, random, logger } = lake
-  const source = await openSource(withoutGroup(settings.input), { clock, random, logger })
+  const source = await tools.openSource(withoutGroup(settings.input), tools.logger)
   try {
     await source.start()
     const topics = await source.describeTopics()

@@ -33,9 +33,8 @@ import {
 
 /** Adds what is a letter by the replay and was none before. Throws ReplayRefusedError without the branch. */
 export async function addLetters(tools: RangeTools, record: ReplayRecord): Promise<void> {
-  const { lake } = tools
   const { deadLetterTable, letterBranch } = record
-  const table = await findTable(lake.catalog, parseTableName(deadLetterTable))
+  const table = await findTable(tools.catalog, parseTableName(deadLetterTable))
   if (table === undefined || !hasBranch(table.metadata, letterBranch)) {
     throw branchRemoved({ table: deadLetterTable, branch: letterBranch })
   }
@@ -63,7 +62,7 @@ async function missingLetters(
   letterBranch: string,
   { condition }: RowRange,
 ): Promise<readonly DataFile[]> {
-  const { lake, stage, directory, pin } = tools
+  const { stage, directory, pin } = tools
   pin(table)
   const select = (columns: string, ref: string): string =>
     `SELECT ${columns} FROM ${tableAt(table, ref)} WHERE ${condition}`
@@ -78,7 +77,7 @@ async function missingLetters(
     directory,
     properties: table.metadata.properties,
   })
-  return uploadDataFiles(lake, table.metadata, written)
+  return uploadDataFiles(tools, table.metadata, written)
 }
 
 const placeColumns = ['"topic"', '"partition"', '"offset"'] as const
@@ -93,10 +92,9 @@ export async function settleLetters(
   branch: string,
   begun: ReplayRecord,
 ): Promise<void> {
-  const { lake } = tools
   const record = readReplayRecord(rows.metadata.properties, branch) ?? begun
   const { deadLetterTable, letterBranch } = record
-  const table = await findTable(lake.catalog, parseTableName(deadLetterTable))
+  const table = await findTable(tools.catalog, parseTableName(deadLetterTable))
   // Dropped: by the end of an earlier publishing.
   if (table === undefined || !hasBranch(table.metadata, letterBranch)) return
   const key = publishedPropertyKey(letterBranch)
@@ -106,7 +104,7 @@ export async function settleLetters(
   if (await holdSameRows(tools, table, [mainBranch, letterBranch], range)) return
   if (isPublishedOver(rows, record)) {
     const facts = { table: formatIdentifier(table.identifier), branch: letterBranch }
-    lake.logger.info('replay.letters-left', { ...facts, reason: 'another branch came after' })
+    tools.logger.info('replay.letters-left', { ...facts, reason: 'another branch came after' })
     return
   }
   const { identifier } = table

@@ -27,8 +27,6 @@ import {
   type ReplayRecord,
   ReplayRefusedError,
 } from '../../replay/index.ts'
-import type { Lake } from '../lake.ts'
-import { requireSafeStore } from '../safe-store.ts'
 import { checkDistinguishable } from './plan-replay.ts'
 import { addLetters, settleLetters } from './publish-letters.ts'
 import {
@@ -48,6 +46,7 @@ import {
   headSnapshot,
   redoOnTarget,
 } from './replay-branch.ts'
+import type { ReplayTools } from './replay-tools.ts'
 
 export interface PublishReport {
   readonly table: string
@@ -69,25 +68,24 @@ export interface PublishOptions {
 
 /** Publishes any branch; that of a replay also where the target's files were replaced meanwhile. */
 export async function publishBranch(
-  lake: Lake,
+  tools: ReplayTools,
   identifier: TableIdentifier,
   branch: string,
   options: PublishOptions = {},
 ): Promise<PublishReport> {
-  await requireSafeStore(lake)
-  const table = await lake.catalog.loadTable(identifier)
+  const table = await tools.catalog.loadTable(identifier)
   const record = readReplayRecord(table.metadata.properties, branch)
   const target = options.target ?? record?.target ?? mainBranch
   const before = headSnapshot(table, target)?.snapshotId
   const isRedone =
     record === undefined
-      ? await publishPlain(lake, identifier, branch, target)
-      : await publishReplay(lake, table, branch, target, record)
-  const published = await lake.catalog.loadTable(identifier)
+      ? await publishPlain(tools, identifier, branch, target)
+      : await publishReplay(tools, table, branch, target, record)
+  const published = await tools.catalog.loadTable(identifier)
   const after = headSnapshot(published, target)?.snapshotId
   if (options.dropBranch === true) {
-    if (record !== undefined) await dropLetterBranch(lake, record)
-    await dropReplayBranch(lake, identifier, branch)
+    if (record !== undefined) await dropLetterBranch(tools, record)
+    await dropReplayBranch(tools, identifier, branch)
   }
   const isChanged = isRedone !== undefined && before !== after
   const name = formatIdentifier(identifier)
@@ -95,19 +93,24 @@ export async function publishBranch(
 }
 
 async function publishPlain(
-  lake: Lake,
+  tools: ReplayTools,
   identifier: TableIdentifier,
   branch: string,
   target: string,
 ): Promise<boolean> {
   const options = { from: branch, branch: target, fastForward: 'never' } as const
-  await commitAction(lake.catalog, identifier, new PublishBranch(lake, options), commitTools(lake))
+  await commitAction(
+    tools.catalog,
+    identifier,
+    new PublishBranch(tools, options),
+    commitTools(tools),
+  )
   return false
 }
 
 /** Undefined when it has been published before, and that still stands. */
 async function publishReplay(
-  lake: Lake,
+  tools: ReplayTools,
   table: Table,
   branch: string,
   target: string,
@@ -122,19 +125,24 @@ async function publishReplay(
   const head = headSnapshot(table, branch)
   if (head === undefined) throw branchRemoved(facts)
   const range = rowRangeOf(table, record.ranges)
-  return withRangeTools(lake, async (tools) => {
+  return withRangeTools(tools, async (rangeTools) => {
     const publication = publicationOf(table, head, record)
-    if (publication === 'unknown') await requireSame(tools, table, branch, record, range)
+    if (publication === 'unknown') await requireSame(rangeTools, table, branch, record, range)
     if (publication !== 'none') {
-      await settleLetters(tools, table, branch, record)
+      await settleLetters(rangeTools, table, branch, record)
       return undefined
     }
     requireFinished(table, branch, record)
     requireCovered(table, record)
     checkDistinguishable(table, record.stream, target, record.ranges)
-    await addLetters(tools, record)
-    const isRedone = await publishRows(tools, table.identifier, { branch, head, record, range })
-    await settleLetters(tools, await lake.catalog.loadTable(table.identifier), branch, record)
+    await addLetters(rangeTools, record)
+    const isRedone = await publishRows(rangeTools, table.identifier, {
+      branch,
+      head,
+      record,
+      range,
+    })
+    await settleLetters(rangeTools, await tools.catalog.loadTable(table.identifier), branch, record)
     return isRedone
   })
 }
@@ -189,7 +197,6 @@ async function publishRows(
   identifier: TableIdentifier,
   { branch, head, record, range }: RowPublishing,
 ): Promise<boolean> {
-  const { lake } = tools
   const { target } = record
   const extraUpdates = ({ metadata }: Table): readonly TableUpdate[] => {
     const sequenceNumber = metadata.lastSequenceNumber + 1n
@@ -202,7 +209,7 @@ async function publishRows(
     requireCovered(base, record)
     checkDistinguishable(base, record.stream, target, record.ranges)
   }
-  const action = new PublishBranch(lake, {
+  const action = new PublishBranch(tools, {
     from: branch,
     branch: target,
     fastForward: 'never',
@@ -213,14 +220,14 @@ async function publishRows(
     },
   })
   try {
-    await commitAction(lake.catalog, identifier, action, commitTools(lake))
+    await commitAction(tools.catalog, identifier, action, commitTools(tools))
     return false
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error
     const table = formatIdentifier(identifier)
-    lake.logger.info('replay.redone', { table, branch, reason: errorMessage(error) })
+    tools.logger.info('replay.redone', { table, branch, reason: errorMessage(error) })
   }
-  requireReplayOnly(await lake.catalog.loadTable(identifier), branch, record)
+  requireReplayOnly(await tools.catalog.loadTable(identifier), branch, record)
   await redoOnTarget({ tools, identifier, target, range }, branch, { check, extraUpdates })
   return true
 }

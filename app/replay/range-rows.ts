@@ -18,7 +18,7 @@ import { planScan } from '../../catalog/scan/index.ts'
 import { CorruptDataError } from '../../common/index.ts'
 import { ReplayRefusedError, type ReplayRange } from '../../replay/index.ts'
 import { type QueryStage, quoteLiteral, quoteTable } from '../../sql/index.ts'
-import type { Lake } from '../lake.ts'
+import type { ReplayTools } from './replay-tools.ts'
 
 /** Which rows, as SQL over the table's columns. */
 export interface RowRange {
@@ -27,8 +27,7 @@ export interface RowRange {
   readonly place: { readonly topic: string; readonly partition: string; readonly offset: string }
 }
 
-export interface RangeTools {
-  readonly lake: Lake
+export interface RangeTools extends ReplayTools {
   readonly stage: QueryStage
   /** New files are written below it, and deleted with it. */
   readonly directory: string
@@ -73,7 +72,7 @@ export function hasTopicColumn({ place }: RowRange): boolean {
 
 /** What `ref` holds of the range in this state of the table. */
 export async function findRangeFiles(
-  { lake, stage, pin }: RangeTools,
+  { io, stage, pin }: RangeTools,
   table: Table,
   ref: string,
   { condition }: RowRange,
@@ -89,7 +88,7 @@ export async function findRangeFiles(
   for (const [path, count] of await stage.rows('SELECT path, found FROM range_files')) {
     found.set(String(path), BigInt(String(count)))
   }
-  const { tasks, snapshot } = await planScan(lake.io, table, { ref })
+  const { tasks, snapshot } = await planScan(io, table, { ref })
   const touched = tasks.filter(({ file }) => found.has(file.filePath))
   const isWhole = ({ file, deletes }: (typeof touched)[number]): boolean =>
     deletes.length === 0 && found.get(file.filePath) === file.recordCount
@@ -111,7 +110,7 @@ export async function rewriteRows(
   keep: 'inside' | 'outside',
 ): Promise<readonly DataFile[]> {
   if (files.length === 0) return []
-  const { lake, stage, directory, pin } = tools
+  const { stage, directory, pin } = tools
   pin(table)
   const paths = new Set(files.map((file) => file.filePath))
   const isInside = `coalesce(${range.condition}, false)`
@@ -128,18 +127,18 @@ export async function rewriteRows(
     properties: table.metadata.properties,
   })
   await stage.run('DROP TABLE range_rows')
-  return uploadDataFiles(lake, table.metadata, written)
+  return uploadDataFiles(tools, table.metadata, written)
 }
 
 /** Throws ConflictError where rows of the range have come to `ref` after the sequence number `since`. */
 export async function requireNoNewRows(
-  { lake, stage, pin }: RangeTools,
+  { io, stage, pin }: RangeTools,
   table: Table,
   ref: string,
   since: bigint,
   { condition }: RowRange,
 ): Promise<void> {
-  const { tasks } = await planScan(lake.io, table, { ref })
+  const { tasks } = await planScan(io, table, { ref })
   const newer = tasks.filter(({ sequenceNumber }) => sequenceNumber > since)
   if (newer.length === 0) return
   pin(table)

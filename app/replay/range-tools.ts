@@ -4,36 +4,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Catalog, Table } from '../../catalog/index.ts'
 import { formatIdentifier } from '../../catalog/format/index.ts'
-import type { Lake } from '../lake.ts'
-import { openQueryParts } from '../open-query-engine.ts'
 import type { RangeTools } from './range-rows.ts'
+import type { ReplayTools } from './replay-tools.ts'
 
 export async function withRangeTools<T>(
-  lake: Lake,
+  tools: ReplayTools,
   work: (tools: RangeTools) => Promise<T>,
   workDirectory: string = tmpdir(),
 ): Promise<T> {
-  const { openQueryStage } = await import('../../sql/index.ts')
   const directory = await mkdtemp(join(workDirectory, 'tidewater-replay-'))
   const pins = new Map<string, Table>()
   try {
-    const parts = await openQueryParts(lake)
-    try {
-      const stage = await openQueryStage({
-        ...parts.options,
-        catalog: pinnedCatalog(lake.catalog, pins),
-      })
-      const pin = (table: Table): void => {
-        pins.set(formatIdentifier(table.identifier), table)
-      }
-      try {
-        return await work({ lake, stage, directory, pin })
-      } finally {
-        stage.close()
-      }
-    } finally {
-      await parts.close()
+    const pin = (table: Table): void => {
+      pins.set(formatIdentifier(table.identifier), table)
     }
+    return await tools.withQueryStage(pinnedCatalog(tools.catalog, pins), (stage) =>
+      work({ ...tools, stage, directory, pin }),
+    )
   } finally {
     await rm(directory, { recursive: true, force: true })
   }

@@ -45,7 +45,6 @@ import {
   ReplayRefusedError,
   rewoundOffsets,
 } from '../../replay/index.ts'
-import type { Lake } from '../lake.ts'
 import {
   findRangeFiles,
   type RangeTools,
@@ -53,9 +52,10 @@ import {
   rewriteRows,
   type RowRange,
 } from './range-rows.ts'
+import type { ReplayTools } from './replay-tools.ts'
 
 /** Sinks commit often and come first: a replay loses many races and is given time for them. */
-export function commitTools({ clock, random, logger }: Lake): CommitTools {
+export function commitTools({ clock, random, logger }: ReplayTools): CommitTools {
   return { clock, random, logger, retry: { retriesMax: 20, waitMsMin: 50, waitMsMax: 2_000 } }
 }
 
@@ -72,7 +72,7 @@ const pinned = { minSnapshotsToKeep: 1, maxSnapshotAgeMs: 1n, ...forever } as co
 
 /** The branch, its base and its record, at `snapshotId`. */
 export async function createReplayBranch(
-  lake: Lake,
+  tools: ReplayTools,
   identifier: TableIdentifier,
   branch: string,
   snapshotId: bigint,
@@ -99,7 +99,7 @@ export async function createReplayBranch(
       },
     ],
   })
-  return commitAction(lake.catalog, identifier, action, commitTools(lake))
+  return commitAction(tools.catalog, identifier, action, commitTools(tools))
 }
 
 export function foreignBranch(found: {
@@ -128,15 +128,15 @@ function hasOffsets({ properties }: TableMetadata, branch: string): boolean {
 
 /** A branch that a commit has made has no retention of its own yet. */
 export async function keepForever(
-  lake: Lake,
+  tools: ReplayTools,
   identifier: TableIdentifier,
   branch: string,
 ): Promise<void> {
-  const { metadata } = await lake.catalog.loadTable(identifier)
+  const { metadata } = await tools.catalog.loadTable(identifier)
   if (metadata.refs[branch]?.maxRefAgeMs !== undefined) return
   const change = { kind: 'set-retention', name: branch, retention: forever } as const
   const action = new ManageRefs({ changes: [change] })
-  await commitAction(lake.catalog, identifier, action, commitTools(lake))
+  await commitAction(tools.catalog, identifier, action, commitTools(tools))
 }
 
 /**
@@ -155,13 +155,12 @@ export async function emptyRange(
   record: ReplayRecord,
   source: StreamOffsets,
 ): Promise<Table> {
-  const { lake } = tools
   const offsetsOver = (base: Table): string => {
     const ref = base.metadata.refs[branch] === undefined ? mainBranch : branch
     const offsets = restoreOffsets(base, ref)
     return formatOffsetMap(rewoundOffsets(offsets, record.stream, source, record.ranges))
   }
-  const action = new OverwriteFiles(lake, {
+  const action = new OverwriteFiles(tools, {
     branch,
     check: ({ metadata }) => {
       const facts = { table: formatIdentifier(identifier), branch }
@@ -191,7 +190,7 @@ export async function emptyRange(
       },
     ],
   })
-  return commitAction(lake.catalog, identifier, action, commitTools(lake))
+  return commitAction(tools.catalog, identifier, action, commitTools(tools))
 }
 
 export function branchRemoved(facts: ErrorFacts): ReplayRefusedError {
@@ -203,11 +202,11 @@ export function branchRemoved(facts: ErrorFacts): ReplayRefusedError {
 
 /** Removes what a replay made of refs and properties; what is not there is no error. */
 export async function dropReplayBranch(
-  lake: Lake,
+  tools: ReplayTools,
   identifier: TableIdentifier,
   branch: string,
 ): Promise<void> {
-  const { metadata } = await lake.catalog.loadTable(identifier)
+  const { metadata } = await tools.catalog.loadTable(identifier)
   const refs = [branch, baseBranch(branch)]
   const there = refs.filter((name) => Object.hasOwn(metadata.refs, name))
   const keys = [offsetsPropertyKey, replayPropertyKey, publishedPropertyKey]
@@ -218,23 +217,23 @@ export async function dropReplayBranch(
   if (there.length > 0) {
     const changes = there.map((name): RefChange => ({ kind: 'remove', name }))
     const action = new ManageRefs({ changes, extraUpdates: forget })
-    await commitAction(lake.catalog, identifier, action, commitTools(lake))
+    await commitAction(tools.catalog, identifier, action, commitTools(tools))
   } else if (removals.length > 0) {
     // Somebody removed the branch by hand.
     await commitAction(
-      lake.catalog,
+      tools.catalog,
       identifier,
       new UpdateProperties({ removals }),
-      commitTools(lake),
+      commitTools(tools),
     )
   }
 }
 
 /** The letters of a replay, and the branch of them. */
-export async function dropLetterBranch(lake: Lake, record: ReplayRecord): Promise<void> {
+export async function dropLetterBranch(tools: ReplayTools, record: ReplayRecord): Promise<void> {
   const letters = parseTableName(record.deadLetterTable)
-  if ((await findTable(lake.catalog, letters)) === undefined) return
-  await dropReplayBranch(lake, letters, record.letterBranch)
+  if ((await findTable(tools.catalog, letters)) === undefined) return
+  await dropReplayBranch(tools, letters, record.letterBranch)
 }
 
 /**
@@ -247,9 +246,8 @@ export async function changeRange(
     readonly changes: (table: Table) => Promise<Omit<FileChanges, 'baseSnapshotId'>>
   },
 ): Promise<Table> {
-  const { lake } = tools
   let planned: Snapshot | undefined
-  const action = new OverwriteFiles(lake, {
+  const action = new OverwriteFiles(tools, {
     ...options,
     branch: target,
     check: async (base) => {
@@ -263,7 +261,7 @@ export async function changeRange(
       return { baseSnapshotId: planned?.snapshotId, ...(await options.changes(table)) }
     },
   })
-  return commitAction(lake.catalog, identifier, action, commitTools(lake))
+  return commitAction(tools.catalog, identifier, action, commitTools(tools))
 }
 
 export interface RangeOfTable {

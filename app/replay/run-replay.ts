@@ -8,7 +8,7 @@
 import { mainBranch, formatIdentifier, parseTableName } from '../../catalog/format/index.ts'
 import type { Catalog, Table } from '../../catalog/index.ts'
 import { type AlreadyExistsError, ValidationError } from '../../common/index.ts'
-import type { StreamSettings } from '../../ingest/settings/index.ts'
+import { type StreamSettings, withoutGroup } from '../../ingest/settings/index.ts'
 import {
   ensureDeadLetterTable,
   findTable,
@@ -28,10 +28,6 @@ import {
   requestText,
   rulesDigest,
 } from '../../replay/index.ts'
-import { createDataFileWriter, openDatabase } from '../../sql/index.ts'
-import type { Lake } from '../lake.ts'
-import { openSource, withoutGroup } from '../open-source.ts'
-import { requireSafeStore } from '../safe-store.ts'
 import { requireStreamTable, type ReplayRequest, resolveReplay } from './plan-replay.ts'
 import { findRangeFiles, letterRangeOf, rowRangeOf, tableAt } from './range-rows.ts'
 import { loadingBy, withRangeTools } from './range-tools.ts'
@@ -46,6 +42,7 @@ import {
   isEmptied,
   keepForever,
 } from './replay-branch.ts'
+import type { ReplayTools } from './replay-tools.ts'
 
 export interface ReplayOptions extends ReplayRequest {
   /** Begins anew where the branch exists already. */
@@ -89,19 +86,19 @@ export interface ReplayReport {
 
 /** Changes nothing. */
 export async function planReplay(
-  lake: Lake,
+  tools: ReplayTools,
   settings: StreamSettings,
   request: ReplayRequest,
 ): Promise<ReplayPlan> {
   checkBranchName(request.into, settings)
-  const { table, snapshotId, ranges } = await resolveReplay(lake, settings, request)
+  const { table, snapshotId, ranges } = await resolveReplay(tools, settings, request)
   const target = settings.output.branch
   const range = rowRangeOf(table, ranges)
-  return withRangeTools(lake, async (tools) => {
-    const files = await findRangeFiles(tools, table, target, range)
+  return withRangeTools(tools, async (rangeTools) => {
+    const files = await findRangeFiles(rangeTools, table, target, range)
     const { place, condition } = range
-    const rows = await countPlaces(tools.stage, tableAt(table, target), place, condition)
-    const letters = await countLetters(lake, tools.stage, settings, ranges)
+    const rows = await countPlaces(rangeTools.stage, tableAt(table, target), place, condition)
+    const letters = await countLetters(tools, rangeTools.stage, settings, ranges)
     const held = [...files.whole, ...files.partial].reduce((sum, one) => sum + one.recordCount, 0n)
     return {
       table: formatIdentifier(table.identifier),
@@ -121,40 +118,39 @@ export async function planReplay(
 
 /** Makes the branch, or goes on where an earlier run stopped; a finished replay is left as it is. */
 export async function executeReplay(
-  lake: Lake,
+  tools: ReplayTools,
   settings: StreamSettings,
   options: ReplayOptions,
 ): Promise<ReplayReport> {
-  await requireSafeStore(lake)
   checkBranchName(options.into, settings)
   const { into: branch } = options
-  if (options.restart === true) await dropEarlier(lake, settings, branch)
-  const record = await begin(lake, settings, options)
-  const { identifier } = await requireStreamTable(lake, settings)
-  await emptyBranches(lake, settings, branch, record, options.workDirectory)
-  const table = await lake.catalog.loadTable(identifier)
+  if (options.restart === true) await dropEarlier(tools, settings, branch)
+  const record = await begin(tools, settings, options)
+  const { identifier } = await requireStreamTable(tools, settings)
+  await emptyBranches(tools, settings, branch, record, options.workDirectory)
+  const table = await tools.catalog.loadTable(identifier)
   const offsets = restoreOffsets(table, branch).get(settings.name)
   const common = { table: formatIdentifier(identifier), branch, ranges: record.ranges }
   if (replayLag(offsets, record) === 0n) {
     return { ...common, isChanged: false, recordsRead: 0, rowsCommitted: 0, deadLetters: 0 }
   }
   const { recordsRead, rowsCommitted, deadLetters } = await readAgain(
-    lake,
+    tools,
     settings,
     record,
     options,
   )
-  if (options.signal?.aborted !== true) await requireComplete(lake, settings, branch, record)
+  if (options.signal?.aborted !== true) await requireComplete(tools, settings, branch, record)
   return { ...common, isChanged: true, recordsRead, rowsCommitted, deadLetters }
 }
 
 /** The record of the replay that the branch belongs to, made where there is none. */
 async function begin(
-  lake: Lake,
+  tools: ReplayTools,
   settings: StreamSettings,
   { from, until, into: branch }: ReplayOptions,
 ): Promise<ReplayRecord> {
-  const existing = await requireStreamTable(lake, settings)
+  const existing = await requireStreamTable(tools, settings)
   const request = requestText(from, until)
   const record = readReplayRecord(existing.metadata.properties, branch)
   if (record !== undefined) {
@@ -162,7 +158,7 @@ async function begin(
     return record
   }
   if (existing.metadata.refs[branch] !== undefined) throw foreign(existing, branch)
-  const { table, snapshotId, ranges } = await resolveReplay(lake, settings, { from, until })
+  const { table, snapshotId, ranges } = await resolveReplay(tools, settings, { from, until })
   const created: ReplayRecord = {
     stream: settings.name,
     target: settings.output.branch,
@@ -173,9 +169,9 @@ async function begin(
     letterBranch: letterBranchOf(branch, table.identifier),
   }
   // A letter branch of an earlier replay whose table branch is gone would be taken for this one's.
-  await ensureDeadLetterTable(lake.catalog, settings.errors.deadLetterTable)
-  await dropLetterBranch(lake, created)
-  const made = await createReplayBranch(lake, table.identifier, branch, snapshotId, created)
+  await ensureDeadLetterTable(tools.catalog, settings.errors.deadLetterTable)
+  await dropLetterBranch(tools, created)
+  const made = await createReplayBranch(tools, table.identifier, branch, snapshotId, created)
   // Somebody may have begun another one in the same moment: the table's record holds.
   const held = readReplayRecord(made.metadata.properties, branch) ?? created
   checkSame(made, branch, held, settings, request)
@@ -216,14 +212,14 @@ function foreign({ identifier, metadata }: Table, branch: string): AlreadyExists
 }
 
 async function emptyBranches(
-  lake: Lake,
+  tools: ReplayTools,
   settings: StreamSettings,
   branch: string,
   record: ReplayRecord,
   workDirectory: string | undefined,
 ): Promise<void> {
-  const table = await requireStreamTable(lake, settings)
-  const letters = await lake.catalog.loadTable(parseTableName(record.deadLetterTable))
+  const table = await requireStreamTable(tools, settings)
+  const letters = await tools.catalog.loadTable(parseTableName(record.deadLetterTable))
   const { letterBranch } = record
   const hasLetters = isEmptied(letters, letterBranch)
   if (isEmptied(table, branch)) {
@@ -234,64 +230,61 @@ async function emptyBranches(
   const source = restoreOffsets(table, record.target).get(record.stream)
   if (source === undefined) throw new Error('assertion failed: the target knows the stream')
   await withRangeTools(
-    lake,
-    async (tools) => {
+    tools,
+    async (rangeTools) => {
       const { identifier } = letters
       if (!hasLetters) {
         const range = letterRangeOf(record.stream, record.ranges)
-        await emptyRange(tools, identifier, letterBranch, mainBranch, range, record, source)
+        await emptyRange(rangeTools, identifier, letterBranch, mainBranch, range, record, source)
       }
-      await keepForever(lake, identifier, letterBranch)
+      await keepForever(tools, identifier, letterBranch)
       const range = rowRangeOf(table, record.ranges)
-      await emptyRange(tools, table.identifier, branch, branch, range, record, source)
+      await emptyRange(rangeTools, table.identifier, branch, branch, range, record, source)
     },
     workDirectory,
   )
 }
 
 async function readAgain(
-  lake: Lake,
+  tools: ReplayTools,
   settings: StreamSettings,
   record: ReplayRecord,
   options: ReplayOptions,
 ): Promise<StreamRunResult> {
-  const { io, clock, random } = lake
+  const { io, clock, random } = tools
   const { into: branch, threads, workDirectory, signal, onProgress } = options
-  const logger = lake.logger.with({ stream: settings.name, replay: branch })
-  const log = await openSource(withoutGroup(settings.input), { clock, random, logger })
+  const logger = tools.logger.with({ stream: settings.name, replay: branch })
+  const input = withoutGroup(settings.input)
+  const log = await tools.openSource(input, logger)
   const source = createRangeSource(log, record.ranges)
-  const database = await openDatabase(threads === undefined ? {} : { threads })
   try {
-    const parts = {
-      source,
-      catalog: whileBranchesStand(lake, settings, branch, record),
-      io,
-      writer: createDataFileWriter(database),
-      clock,
-      random,
-      logger,
-      deadLetterBranch: record.letterBranch,
-      ...(workDirectory === undefined ? {} : { workDirectory }),
-    }
-    const onBranch = {
-      ...settings,
-      input: withoutGroup(settings.input),
-      output: { ...settings.output, branch },
-    }
-    return await runStream(onBranch, parts, {
-      until: 'latest',
-      ...(signal === undefined ? {} : { signal }),
-      ...(onProgress === undefined ? {} : { onProgress }),
+    return await tools.withDataFileWriter(threads, (writer) => {
+      const parts = {
+        source,
+        catalog: whileBranchesStand(tools, settings, branch, record),
+        io,
+        writer,
+        clock,
+        random,
+        logger,
+        deadLetterBranch: record.letterBranch,
+        ...(workDirectory === undefined ? {} : { workDirectory }),
+      }
+      const onBranch = { ...settings, input, output: { ...settings.output, branch } }
+      return runStream(onBranch, parts, {
+        until: 'latest',
+        ...(signal === undefined ? {} : { signal }),
+        ...(onProgress === undefined ? {} : { onProgress }),
+      })
     })
   } finally {
     await source.stop()
-    database.close()
   }
 }
 
 /** A sink makes the branch that it misses from what main holds: rows of the range would be there twice. */
 function whileBranchesStand(
-  { catalog }: Lake,
+  { catalog }: ReplayTools,
   { output }: StreamSettings,
   branch: string,
   { deadLetterTable, letterBranch }: ReplayRecord,
@@ -310,12 +303,12 @@ function whileBranchesStand(
 }
 
 async function requireComplete(
-  lake: Lake,
+  tools: ReplayTools,
   settings: StreamSettings,
   branch: string,
   record: ReplayRecord,
 ): Promise<void> {
-  const table = await requireStreamTable(lake, settings)
+  const table = await requireStreamTable(tools, settings)
   const left = replayLag(restoreOffsets(table, branch).get(record.stream), record)
   if (left === 0n) return
   throw new ReplayRefusedError('the log ended before the range did; was it cut meanwhile?', {
@@ -323,15 +316,19 @@ async function requireComplete(
   })
 }
 
-async function dropEarlier(lake: Lake, settings: StreamSettings, branch: string): Promise<void> {
-  const table = await requireStreamTable(lake, settings)
+async function dropEarlier(
+  tools: ReplayTools,
+  settings: StreamSettings,
+  branch: string,
+): Promise<void> {
+  const table = await requireStreamTable(tools, settings)
   const record = readReplayRecord(table.metadata.properties, branch)
   if (record === undefined) {
     if (table.metadata.refs[branch] !== undefined) throw foreign(table, branch)
     return
   }
-  await dropLetterBranch(lake, record)
-  await dropReplayBranch(lake, table.identifier, branch)
+  await dropLetterBranch(tools, record)
+  await dropReplayBranch(tools, table.identifier, branch)
 }
 
 function checkBranchName(branch: string, settings: StreamSettings): void {
@@ -364,13 +361,13 @@ async function countPlaces(
 }
 
 async function countLetters(
-  lake: Lake,
+  tools: ReplayTools,
   stage: Parameters<typeof findRangeFiles>[0]['stage'],
   settings: StreamSettings,
   ranges: readonly ReplayRange[],
 ): Promise<CountOf> {
   const { deadLetterTable } = settings.errors
-  const table = await findTable(lake.catalog, deadLetterTable)
+  const table = await findTable(tools.catalog, deadLetterTable)
   if (table?.metadata.currentSnapshotId === undefined) return () => 0n
   const { place, condition } = letterRangeOf(settings.name, ranges)
   return countPlaces(stage, tableAt(table, mainBranch), place, condition)

@@ -6,3 +6,4 @@ export type {
   KafkaTlsSettings,
   StreamSettings,
 } from './stream-settings.ts'
+export { withoutGroup } from './without-group.ts'

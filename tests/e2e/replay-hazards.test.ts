@@ -17,6 +17,7 @@ import {
 import { planScan } from '../../catalog/scan/index.ts'
 import { systemClock } from '../../common/index.ts'
 import type { StreamSettings } from '../../ingest/settings/index.ts'
+import { openReplayTools } from '../../app/open-replay.ts'
 import { rewriteRows, rowRangeOf } from '../../app/replay/range-rows.ts'
 import { withRangeTools } from '../../app/replay/range-tools.ts'
 import { withCommit, withRival } from '../support/catalog-lake.ts'
@@ -510,7 +511,7 @@ it('[P5] rewriteRows() fails where it would write NULL for what it did not read'
     ...table,
     metadata: { ...metadata, schemas: [{ ...schema, fields: renamed }] },
   }
-  await withRangeTools(on.lake, async (tools) => {
+  await withRangeTools(openReplayTools(on.lake), async (tools) => {
     const written = await rewriteRows(tools, table, 'main', files, range, 'outside')
     expect(written.reduce((sum, file) => sum + file.recordCount, 0n)).toBe(33n)
     // The rows are read by the names that the catalog knows, and written by others.

@@ -34,7 +34,7 @@ async function streamInput(
   stream: string | undefined,
   topics: readonly string[],
 ): Promise<InputSettings> {
-  const { withoutGroup } = await import('../../../app/index.ts')
+  const { withoutGroup } = await import('../../../ingest/settings/index.ts')
   const named = stream === undefined ? [] : [stream]
   const files = await context.streamFiles(named).catch((error: unknown) => {
     if (stream !== undefined) throw error

@@ -1,5 +1,5 @@
 /** What a replay needs, made from a lake. */
-import type { ReplayTools } from './replay/replay-tools.ts'
+import type { ReplayTools } from '../replay/index.ts'
 import type { Lake } from './lake.ts'
 import { openQueryParts } from './open-query-engine.ts'
 import { openSource } from './open-source.ts'

@@ -5,12 +5,17 @@
  */
 import type { TableIdentifier } from '../catalog/format/index.ts'
 import type { StreamSettings } from '../ingest/settings/index.ts'
+import type {
+  PublishOptions,
+  PublishReport,
+  ReplayDiff,
+  ReplayOptions,
+  ReplayPlan,
+  ReplayReport,
+  ReplayRequest,
+} from '../replay/index.ts'
 import type { Lake } from './lake.ts'
 import { openReplayTools } from './open-replay.ts'
-import type { ReplayDiff } from './replay/diff-replay.ts'
-import type { ReplayRequest } from './replay/plan-replay.ts'
-import type { PublishOptions, PublishReport } from './replay/publish-replay.ts'
-import type { ReplayOptions, ReplayPlan, ReplayReport } from './replay/run-replay.ts'
 import { requireSafeStore } from './safe-store.ts'
 
 const samplesMaxDefault = 5
@@ -21,7 +26,7 @@ export async function planReplay(
   settings: StreamSettings,
   request: ReplayRequest,
 ): Promise<ReplayPlan> {
-  const replay = await import('./replay/run-replay.ts')
+  const replay = await import('../replay/index.ts')
   return replay.planReplay(openReplayTools(lake), settings, request)
 }
 
@@ -35,7 +40,7 @@ export async function executeReplay(
   options: ReplayOptions,
 ): Promise<ReplayReport> {
   await requireSafeStore(lake)
-  const replay = await import('./replay/run-replay.ts')
+  const replay = await import('../replay/index.ts')
   return replay.executeReplay(openReplayTools(lake), settings, options)
 }
 
@@ -46,7 +51,7 @@ export async function diffReplay(
   branch: string,
   samplesMax: number = samplesMaxDefault,
 ): Promise<ReplayDiff> {
-  const replay = await import('./replay/diff-replay.ts')
+  const replay = await import('../replay/index.ts')
   return replay.diffReplay(openReplayTools(lake), table, branch, samplesMax)
 }
 
@@ -58,6 +63,6 @@ export async function publishBranch(
   options: PublishOptions = {},
 ): Promise<PublishReport> {
   await requireSafeStore(lake)
-  const replay = await import('./replay/publish-replay.ts')
+  const replay = await import('../replay/index.ts')
   return replay.publishBranch(openReplayTools(lake), table, branch, options)
 }

@@ -1,24 +1,13 @@
 /** replay: reading a range of the log again into a branch, and publishing it. */
-export { createRangeSource } from './range-source.ts'
+export { type ReplayDiff, diffReplay } from './diff-replay.ts'
+export type { ReplayRequest } from './plan-replay.ts'
+export { type PublishOptions, type PublishReport, publishBranch } from './publish-replay.ts'
+export { parseOffsetPlace } from './replay-ranges.ts'
+export type { ReplayTools } from './replay-tools.ts'
 export {
-  type LogFacts,
-  type ReplayFrom,
-  type ReplayRange,
-  ReplayRefusedError,
-  type ReplayUntil,
-  parseOffsetPlace,
-  partitionsOf,
-  requestText,
-  resolveRanges,
-} from './replay-ranges.ts'
-export {
-  type ReplayRecord,
-  formatReplayRecord,
-  letterBranchOf,
-  publishedPropertyKey,
-  readReplayRecord,
-  replayLag,
-  replayPropertyKey,
-  rewoundOffsets,
-  rulesDigest,
-} from './replay-record.ts'
+  type ReplayOptions,
+  type ReplayPlan,
+  type ReplayReport,
+  executeReplay,
+  planReplay,
+} from './run-replay.ts'

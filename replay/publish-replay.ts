@@ -7,7 +7,7 @@ import {
   type Snapshot,
   formatIdentifier,
   type TableIdentifier,
-} from '../../catalog/format/index.ts'
+} from '../catalog/format/index.ts'
 import {
   ancestorsOf,
   commitAction,
@@ -16,17 +16,17 @@ import {
   PublishBranch,
   type Table,
   type TableUpdate,
-} from '../../catalog/index.ts'
-import { errorMessage } from '../../common/index.ts'
-import { nextOffsetOf, restoreOffsets } from '../../ingest/index.ts'
+} from '../catalog/index.ts'
+import { errorMessage } from '../common/index.ts'
+import { nextOffsetOf, restoreOffsets } from '../ingest/index.ts'
+import { ReplayRefusedError } from './replay-ranges.ts'
 import {
   formatReplayRecord,
   readReplayRecord,
   replayLag,
   replayPropertyKey,
   type ReplayRecord,
-  ReplayRefusedError,
-} from '../../replay/index.ts'
+} from './replay-record.ts'
 import { checkDistinguishable } from './plan-replay.ts'
 import { addLetters, settleLetters } from './publish-letters.ts'
 import {

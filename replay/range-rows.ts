@@ -12,12 +12,12 @@ import {
   defaultPartitionSpec,
   type Schema,
   formatIdentifier,
-} from '../../catalog/format/index.ts'
-import { ConflictError, type Table, uploadDataFiles } from '../../catalog/index.ts'
-import { planScan } from '../../catalog/scan/index.ts'
-import { CorruptDataError } from '../../common/index.ts'
-import { ReplayRefusedError, type ReplayRange } from '../../replay/index.ts'
-import { type QueryStage, quoteLiteral, quoteTable } from '../../sql/index.ts'
+} from '../catalog/format/index.ts'
+import { ConflictError, type Table, uploadDataFiles } from '../catalog/index.ts'
+import { planScan } from '../catalog/scan/index.ts'
+import { CorruptDataError } from '../common/index.ts'
+import { ReplayRefusedError, type ReplayRange } from './replay-ranges.ts'
+import { type QueryStage, quoteLiteral, quoteTable } from '../sql/index.ts'
 import type { ReplayTools } from './replay-tools.ts'
 
 /** Which rows, as SQL over the table's columns. */

@@ -5,10 +5,10 @@
  * The rows are written by the very runner of the sink, over a log that seems to end where the range
  * does, with the branch's own offsets: what makes a sink exactly once makes a replay exactly once.
  */
-import { mainBranch, formatIdentifier, parseTableName } from '../../catalog/format/index.ts'
-import type { Catalog, Table } from '../../catalog/index.ts'
-import { type AlreadyExistsError, ValidationError } from '../../common/index.ts'
-import { type StreamSettings, withoutGroup } from '../../ingest/settings/index.ts'
+import { mainBranch, formatIdentifier, parseTableName } from '../catalog/format/index.ts'
+import type { Catalog, Table } from '../catalog/index.ts'
+import { type AlreadyExistsError, ValidationError } from '../common/index.ts'
+import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
 import {
   ensureDeadLetterTable,
   findTable,
@@ -16,18 +16,16 @@ import {
   runStream,
   type StreamProgress,
   type StreamRunResult,
-} from '../../ingest/index.ts'
+} from '../ingest/index.ts'
+import { createRangeSource } from './range-source.ts'
+import { type ReplayRange, ReplayRefusedError, requestText } from './replay-ranges.ts'
 import {
-  createRangeSource,
   letterBranchOf,
   readReplayRecord,
   replayLag,
-  type ReplayRange,
   type ReplayRecord,
-  ReplayRefusedError,
-  requestText,
   rulesDigest,
-} from '../../replay/index.ts'
+} from './replay-record.ts'
 import { requireStreamTable, type ReplayRequest, resolveReplay } from './plan-replay.ts'
 import { findRangeFiles, letterRangeOf, rowRangeOf, tableAt } from './range-rows.ts'
 import { loadingBy, withRangeTools } from './range-tools.ts'

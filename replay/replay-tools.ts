@@ -1,10 +1,10 @@
 /** What a replay needs of the process that it runs in; the caller makes it, from a lake for example. */
-import type { Catalog, DataFileWriter } from '../../catalog/index.ts'
-import type { Clock, Logger, Random } from '../../common/index.ts'
-import type { RecordSource } from '../../ingest/index.ts'
-import type { InputSettings } from '../../ingest/settings/index.ts'
-import type { FileIO } from '../../io/index.ts'
-import type { QueryStage } from '../../sql/index.ts'
+import type { Catalog, DataFileWriter } from '../catalog/index.ts'
+import type { Clock, Logger, Random } from '../common/index.ts'
+import type { RecordSource } from '../ingest/index.ts'
+import type { InputSettings } from '../ingest/settings/index.ts'
+import type { FileIO } from '../io/index.ts'
+import type { QueryStage } from '../sql/index.ts'
 
 export interface ReplayTools {
   readonly catalog: Catalog

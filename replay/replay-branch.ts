@@ -14,7 +14,7 @@ import {
   formatIdentifier,
   type TableIdentifier,
   parseTableName,
-} from '../../catalog/format/index.ts'
+} from '../catalog/format/index.ts'
 import {
   type CommitTools,
   commitAction,
@@ -27,8 +27,8 @@ import {
   type Table,
   type TableUpdate,
   UpdateProperties,
-} from '../../catalog/index.ts'
-import { AlreadyExistsError, type ErrorFacts } from '../../common/index.ts'
+} from '../catalog/index.ts'
+import { AlreadyExistsError, type ErrorFacts } from '../common/index.ts'
 import {
   findTable,
   formatOffsetMap,
@@ -36,15 +36,15 @@ import {
   offsetsSummaryKey,
   restoreOffsets,
   type StreamOffsets,
-} from '../../ingest/index.ts'
+} from '../ingest/index.ts'
+import { ReplayRefusedError } from './replay-ranges.ts'
 import {
   formatReplayRecord,
   publishedPropertyKey,
   replayPropertyKey,
   type ReplayRecord,
-  ReplayRefusedError,
   rewoundOffsets,
-} from '../../replay/index.ts'
+} from './replay-record.ts'
 import {
   findRangeFiles,
   type RangeTools,

@@ -1,12 +1,9 @@
 /** What a replay changed: its rows against those that the table had when the branch was made. */
-import {
-  type TableIdentifier,
-  formatIdentifier,
-  parseTableName,
-} from '../../catalog/format/index.ts'
-import { findTable } from '../../ingest/index.ts'
-import { readReplayRecord, type ReplayRecord, ReplayRefusedError } from '../../replay/index.ts'
-import { type QueryStage, quoteIdentifier } from '../../sql/index.ts'
+import { type TableIdentifier, formatIdentifier, parseTableName } from '../catalog/format/index.ts'
+import { findTable } from '../ingest/index.ts'
+import { ReplayRefusedError } from './replay-ranges.ts'
+import { readReplayRecord, type ReplayRecord } from './replay-record.ts'
+import { type QueryStage, quoteIdentifier } from '../sql/index.ts'
 import { letterRangeOf, type RowRange, rowRangeOf, tableAt } from './range-rows.ts'
 import { withRangeTools } from './range-tools.ts'
 import { baseBranch } from './replay-branch.ts'

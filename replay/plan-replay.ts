@@ -1,14 +1,14 @@
 /** What a replay would do: the request against the table and the log as they are. */
-import { mainBranch, formatIdentifier } from '../../catalog/format/index.ts'
-import type { Table } from '../../catalog/index.ts'
-import { type StreamSettings, withoutGroup } from '../../ingest/settings/index.ts'
+import { mainBranch, formatIdentifier } from '../catalog/format/index.ts'
+import type { Table } from '../catalog/index.ts'
+import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
 import {
   checkIdentity,
   findTable,
   type RecordSource,
   restoreOffsets,
   type StreamOffsets,
-} from '../../ingest/index.ts'
+} from '../ingest/index.ts'
 import {
   type LogFacts,
   partitionsOf,
@@ -17,7 +17,7 @@ import {
   ReplayRefusedError,
   type ReplayUntil,
   resolveRanges,
-} from '../../replay/index.ts'
+} from './replay-ranges.ts'
 import { hasTopicColumn, rowRangeOf } from './range-rows.ts'
 import type { ReplayTools } from './replay-tools.ts'
 

@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Catalog, Table } from '../../catalog/index.ts'
-import { formatIdentifier } from '../../catalog/format/index.ts'
+import type { Catalog, Table } from '../catalog/index.ts'
+import { formatIdentifier } from '../catalog/format/index.ts'
 import type { RangeTools } from './range-rows.ts'
 import type { ReplayTools } from './replay-tools.ts'
 

@@ -12,10 +12,10 @@ import {
   mainBranch,
   formatIdentifier,
   parseTableName,
-} from '../../catalog/format/index.ts'
-import { ancestorsOf, type Table, uploadDataFiles } from '../../catalog/index.ts'
-import { findTable } from '../../ingest/index.ts'
-import { publishedPropertyKey, readReplayRecord, type ReplayRecord } from '../../replay/index.ts'
+} from '../catalog/format/index.ts'
+import { ancestorsOf, type Table, uploadDataFiles } from '../catalog/index.ts'
+import { findTable } from '../ingest/index.ts'
+import { publishedPropertyKey, readReplayRecord, type ReplayRecord } from './replay-record.ts'
 import {
   holdSameRows,
   letterRangeOf,

@@ -10,4 +10,4 @@ export {
   type ReplayReport,
   executeReplay,
   planReplay,
-} from './run-replay.ts'
+} from './execute-replay.ts'

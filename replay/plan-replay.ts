@@ -18,7 +18,7 @@ import {
   type ReplayUntil,
   resolveRanges,
 } from './replay-ranges.ts'
-import { hasTopicColumn, rowRangeOf } from './range-rows.ts'
+import { hasTopicColumn, rowRangeOf } from './range-files.ts'
 import type { ReplayTools } from './replay-tools.ts'
 
 export interface ReplayRequest {

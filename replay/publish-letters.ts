@@ -22,7 +22,7 @@ import {
   type RangeTools,
   type RowRange,
   tableAt,
-} from './range-rows.ts'
+} from './range-files.ts'
 import {
   branchRemoved,
   changeRange,

@@ -35,7 +35,7 @@ import {
   requireNoNewRows,
   rowRangeOf,
   type RowRange,
-} from './range-rows.ts'
+} from './range-files.ts'
 import { withRangeTools } from './range-tools.ts'
 import {
   baseBranch,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Catalog, Table } from '../catalog/index.ts'
 import { formatIdentifier } from '../catalog/format/index.ts'
-import type { RangeTools } from './range-rows.ts'
+import type { RangeTools } from './range-files.ts'
 import type { ReplayTools } from './replay-tools.ts'
 
 export async function withRangeTools<T>(

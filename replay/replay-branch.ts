@@ -51,7 +51,7 @@ import {
   requireNoNewRows,
   rewriteRows,
   type RowRange,
-} from './range-rows.ts'
+} from './range-files.ts'
 import type { ReplayTools } from './replay-tools.ts'
 
 /** Sinks commit often and come first: a replay loses many races and is given time for them. */

@@ -18,7 +18,7 @@ import { planScan } from '../../catalog/scan/index.ts'
 import { systemClock } from '../../common/index.ts'
 import type { StreamSettings } from '../../ingest/settings/index.ts'
 import { openReplayTools } from '../../app/open-replay.ts'
-import { rewriteRows, rowRangeOf } from '../../replay/range-rows.ts'
+import { rewriteRows, rowRangeOf } from '../../replay/range-files.ts'
 import { withRangeTools } from '../../replay/range-tools.ts'
 import { withCommit, withRival } from '../support/catalog-lake.ts'
 import {

@@ -27,7 +27,7 @@ import {
   rulesDigest,
 } from './replay-record.ts'
 import { requireStreamTable, type ReplayRequest, resolveReplay } from './plan-replay.ts'
-import { findRangeFiles, letterRangeOf, rowRangeOf, tableAt } from './range-rows.ts'
+import { findRangeFiles, letterRangeOf, rowRangeOf, tableAt } from './range-files.ts'
 import { loadingBy, withRangeTools } from './range-tools.ts'
 import {
   branchRemoved,

@@ -6,11 +6,11 @@
 import type { TableIdentifier } from '../catalog/format/index.ts'
 import type { StreamSettings } from '../ingest/settings/index.ts'
 import type {
+  ExecuteOptions,
   PublishOptions,
   PublishReport,
   ReplayDiff,
-  ReplayOptions,
-  ReplayPlan,
+  ReplayPreview,
   ReplayReport,
   ReplayRequest,
 } from '../replay/index.ts'
@@ -20,14 +20,19 @@ import { requireSafeStore } from './safe-store.ts'
 
 const samplesMaxDefault = 5
 
-/** What the replay would read and exchange; changes nothing. Throws ReplayRefusedError. */
-export async function planReplay(
+/**
+ * What a replay begun now would read and exchange, whatever the branch holds; changes nothing. Throws
+ * ReplayRefusedError.
+ */
+export async function previewReplay(
   lake: Lake,
   settings: StreamSettings,
   request: ReplayRequest,
-): Promise<ReplayPlan> {
+): Promise<ReplayPreview> {
   const replay = await import('../replay/index.ts')
-  return replay.planReplay(openReplayTools(lake), settings, request)
+  const tools = openReplayTools(lake)
+  const plan = await replay.planReplay(tools, settings, { ...request, restart: true })
+  return replay.previewReplay(tools, plan)
 }
 
 /**
@@ -37,11 +42,13 @@ export async function planReplay(
 export async function executeReplay(
   lake: Lake,
   settings: StreamSettings,
-  options: ReplayOptions,
+  options: ReplayRequest & ExecuteOptions,
 ): Promise<ReplayReport> {
   await requireSafeStore(lake)
   const replay = await import('../replay/index.ts')
-  return replay.executeReplay(openReplayTools(lake), settings, options)
+  const tools = openReplayTools(lake)
+  const plan = await replay.planReplay(tools, settings, options)
+  return replay.executeReplay(tools, settings, plan, options)
 }
 
 /** Row by row, what the branch of a replay changes; `samplesMax` of each kind. */
@@ -52,7 +59,7 @@ export async function diffReplay(
   samplesMax: number = samplesMaxDefault,
 ): Promise<ReplayDiff> {
   const replay = await import('../replay/index.ts')
-  return replay.diffReplay(openReplayTools(lake), table, branch, samplesMax)
+  return replay.diffBranch(openReplayTools(lake), table, branch, samplesMax)
 }
 
 /** Applies what a branch changed to its target as it is now. Publishing twice changes nothing. */

@@ -1,13 +1,13 @@
 /** What a replay changed: its rows against those that the table had when the branch was made. */
-import { type TableIdentifier, formatIdentifier, parseTableName } from '../catalog/format/index.ts'
-import { findTable } from '../ingest/index.ts'
-import { ReplayRefusedError } from './replay-ranges.ts'
-import { readReplayRecord, type ReplayRecord } from './replay-record.ts'
+import { formatIdentifier, mainBranch, type TableIdentifier } from '../catalog/format/index.ts'
+import type { Table } from '../catalog/index.ts'
 import { type QueryStage, quoteIdentifier } from '../sql/index.ts'
-import { letterRangeOf, type RowRange, rowRangeOf, tableAt } from './range-files.ts'
-import { withRangeTools } from './range-tools.ts'
-import { baseBranch } from './replay-branch.ts'
+import { planOfBranch, type ReplayPlan } from './plan-replay.ts'
+import { type RangeTools, withRangeTools } from './range-tools.ts'
+import { baseBranch, hasBranch } from './replay-branch.ts'
+import { ReplayRefusedError } from './replay-ranges.ts'
 import type { ReplayTools } from './replay-tools.ts'
+import { type RowRange, selectRange } from './row-range.ts'
 
 export type DiffKind = 'only-base' | 'only-branch' | 'differs'
 
@@ -35,39 +35,47 @@ export interface ReplayDiff {
   readonly deadLettersBranch: bigint
 }
 
-export async function diffReplay(
+/** Throws ReplayRefusedError for a branch that no replay made. */
+export async function diffBranch(
   tools: ReplayTools,
   identifier: TableIdentifier,
   branch: string,
   samplesMax: number,
 ): Promise<ReplayDiff> {
-  const table = await tools.catalog.loadTable(identifier)
-  const record = readReplayRecord(table.metadata.properties, branch)
-  if (record === undefined) {
-    throw new ReplayRefusedError('no replay made this branch, so there is no range to compare', {
-      facts: { table: formatIdentifier(identifier), branch },
-    })
-  }
-  const range = rowRangeOf(table, record.ranges)
-  return withRangeTools(tools, async ({ stage, pin }) => {
+  const plan = await planOfBranch(tools, await tools.catalog.loadTable(identifier), branch)
+  if (plan !== undefined) return diffReplay(tools, plan, samplesMax)
+  throw new ReplayRefusedError('no replay made this branch, so there is no range to compare', {
+    facts: { table: formatIdentifier(identifier), branch },
+  })
+}
+
+/** Compares the branch of `plan` with the place where it began; `samplesMax` samples of each kind. */
+export async function diffReplay(
+  tools: ReplayTools,
+  { branch, record, table, letters, rows, letterRows }: ReplayPlan,
+  samplesMax: number,
+): Promise<ReplayDiff> {
+  return withRangeTools(tools, async (rangeTools) => {
+    const { stage, pin } = rangeTools
     pin(table)
-    const select = (ref: string): string =>
-      `SELECT * FROM ${tableAt(table, ref)} WHERE ${range.condition}`
-    const base = await stage.load('replay_base', select(baseBranch(branch)))
-    const ours = await stage.load('replay_ours', select(branch))
-    const letters = await countLetters(tools, stage, record)
-    await joinRows(stage, range)
-    const compared = await stage.columns('replay_base')
-    const columns = compared
+    const base = await stage.load('replay_base', selectRange(table, baseBranch(branch), rows))
+    const replayed = await stage.load('replay_branch', selectRange(table, branch, rows))
+    const lettersOf = (ref: string): Promise<bigint> =>
+      countRows(rangeTools, letters, ref, letterRows)
+    const deadLettersBase = await lettersOf(mainBranch)
+    const deadLettersBranch = await lettersOf(record.letterBranch)
+    await joinRows(stage, rows)
+    const columns = (await stage.columns('replay_base'))
       .map(({ name }) => name)
       .filter((name) => name !== '_kafka' && !name.startsWith('_kafka_'))
     return {
       rowsBase: BigInt(base.rowCount),
-      rowsBranch: BigInt(ours.rowCount),
+      rowsBranch: BigInt(replayed.rowCount),
       ...(await countKinds(stage, columns)),
       columns: await countColumns(stage, columns),
       samples: await sampleRows(stage, columns, samplesMax),
-      ...letters,
+      deadLettersBase,
+      deadLettersBranch,
     }
   })
 }
@@ -80,18 +88,19 @@ async function joinRows(stage: QueryStage, { place }: RowRange): Promise<void> {
       r AS v FROM ${relation} AS r`
   await stage.run(`CREATE OR REPLACE TEMP TABLE replay_pairs AS
     SELECT coalesce(a.t, b.t) AS t, coalesce(a.p, b.p) AS p, coalesce(a.o, b.o) AS o,
-      a.p IS NOT NULL AS in_base, b.p IS NOT NULL AS in_ours, a.v AS base, b.v AS ours
-    FROM (${numbered('replay_base')}) a FULL OUTER JOIN (${numbered('replay_ours')}) b
+      a.p IS NOT NULL AS in_base, b.p IS NOT NULL AS in_branch, a.v AS base, b.v AS replayed
+    FROM (${numbered('replay_base')}) a FULL OUTER JOIN (${numbered('replay_branch')}) b
       ON a.t IS NOT DISTINCT FROM b.t AND a.p = b.p AND a.o = b.o AND a.n = b.n`)
 }
 
 function differs(columns: readonly string[]): string {
-  const terms = columns.map((name) => isOther(name))
+  const terms = columns.map((name) => isDifferent(name))
   return terms.length === 0 ? 'false' : `(${terms.join(' OR ')})`
 }
 
-function isOther(name: string): string {
-  return `base.${quoteIdentifier(name)} IS DISTINCT FROM ours.${quoteIdentifier(name)}`
+function isDifferent(name: string): string {
+  const column = quoteIdentifier(name)
+  return `base.${column} IS DISTINCT FROM replayed.${column}`
 }
 
 async function countKinds(
@@ -99,10 +108,10 @@ async function countKinds(
   columns: readonly string[],
 ): Promise<Pick<ReplayDiff, 'same' | 'onlyBase' | 'onlyBranch' | 'differing'>> {
   const [row = []] = await stage.rows(`SELECT
-      count(*) FILTER (WHERE in_base AND NOT in_ours),
-      count(*) FILTER (WHERE in_ours AND NOT in_base),
-      count(*) FILTER (WHERE in_base AND in_ours AND ${differs(columns)}),
-      count(*) FILTER (WHERE in_base AND in_ours AND NOT ${differs(columns)})
+      count(*) FILTER (WHERE in_base AND NOT in_branch),
+      count(*) FILTER (WHERE in_branch AND NOT in_base),
+      count(*) FILTER (WHERE in_base AND in_branch AND ${differs(columns)}),
+      count(*) FILTER (WHERE in_base AND in_branch AND NOT ${differs(columns)})
     FROM replay_pairs`)
   const [onlyBase = 0n, onlyBranch = 0n, differing = 0n, same = 0n] = row.map((value) =>
     BigInt(String(value)),
@@ -115,12 +124,12 @@ async function countColumns(
   columns: readonly string[],
 ): Promise<ReadonlyMap<string, bigint>> {
   if (columns.length === 0) return new Map()
-  const counts = columns.map((name) => `count(*) FILTER (WHERE ${isOther(name)})`)
+  const counts = columns.map((name) => `count(*) FILTER (WHERE ${isDifferent(name)})`)
   const [row = []] = await stage.rows(
-    `SELECT ${counts.join(', ')} FROM replay_pairs WHERE in_base AND in_ours`,
+    `SELECT ${counts.join(', ')} FROM replay_pairs WHERE in_base AND in_branch`,
   )
-  const found = columns.map((name, index) => [name, BigInt(String(row[index] ?? 0))] as const)
-  return new Map(found.filter(([, count]) => count > 0n))
+  const byColumn = columns.map((name, index) => [name, BigInt(String(row[index] ?? 0))] as const)
+  return new Map(byColumn.filter(([, count]) => count > 0n))
 }
 
 async function sampleRows(
@@ -128,14 +137,14 @@ async function sampleRows(
   columns: readonly string[],
   samplesMax: number,
 ): Promise<readonly DiffSample[]> {
-  const rows = await stage.rows(`SELECT kind, t, p, o, base_text, ours_text FROM (
+  const rows = await stage.rows(`SELECT kind, t, p, o, base_text, branch_text FROM (
       SELECT *, row_number() OVER (PARTITION BY kind ORDER BY t, p, o) AS position FROM (
-        SELECT CASE WHEN NOT in_ours THEN 'only-base' WHEN NOT in_base THEN 'only-branch'
+        SELECT CASE WHEN NOT in_branch THEN 'only-base' WHEN NOT in_base THEN 'only-branch'
             ELSE 'differs' END AS kind, t, p, o,
           CASE WHEN in_base THEN to_json(base)::VARCHAR END AS base_text,
-          CASE WHEN in_ours THEN to_json(ours)::VARCHAR END AS ours_text
+          CASE WHEN in_branch THEN to_json(replayed)::VARCHAR END AS branch_text
         FROM replay_pairs
-        WHERE NOT in_base OR NOT in_ours OR ${differs(columns)}))
+        WHERE NOT in_base OR NOT in_branch OR ${differs(columns)}))
     WHERE position <= ${samplesMax} ORDER BY kind, t, p, o`)
   return rows.map(([kind, topic, partition, offset, base, branch]) => ({
     kind: kind as DiffKind,
@@ -147,22 +156,14 @@ async function sampleRows(
   }))
 }
 
-async function countLetters(
-  tools: ReplayTools,
-  stage: QueryStage,
-  record: ReplayRecord,
-): Promise<Pick<ReplayDiff, 'deadLettersBase' | 'deadLettersBranch'>> {
-  const identifier = parseTableName(record.deadLetterTable)
-  const table = await findTable(tools.catalog, identifier)
-  const { condition } = letterRangeOf(record.stream, record.ranges)
-  const count = async (ref: string): Promise<bigint> => {
-    if (table?.metadata.refs[ref] === undefined) return 0n
-    const from = tableAt(table, ref)
-    const loaded = await stage.load('letters', `SELECT "offset" FROM ${from} WHERE ${condition}`)
-    return BigInt(loaded.rowCount)
-  }
-  return {
-    deadLettersBase: await count('main'),
-    deadLettersBranch: await count(record.letterBranch),
-  }
+async function countRows(
+  { stage, pin }: RangeTools,
+  table: Table | undefined,
+  ref: string,
+  range: RowRange,
+): Promise<bigint> {
+  if (table === undefined || !hasBranch(table.metadata, ref)) return 0n
+  pin(table)
+  const { rowCount } = await stage.load('letters', selectRange(table, ref, range, '"offset"'))
+  return BigInt(rowCount)
 }

@@ -1,136 +1,193 @@
-/** What a replay would do: the request against the table and the log as they are. */
-import { mainBranch, formatIdentifier } from '../catalog/format/index.ts'
+/**
+ * The plan of a replay: what is read again, into which branch, and the tables as they are when it is
+ * planned. Executing, comparing and publishing take the plan and work on its tables; where one of them
+ * loads a table again, a comment says why.
+ */
+import { formatIdentifier, parseTableName } from '../catalog/format/index.ts'
 import type { Table } from '../catalog/index.ts'
-import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
+import { ValidationError } from '../common/index.ts'
+import { findTable, restoreOffsets } from '../ingest/index.ts'
+import type { StreamSettings } from '../ingest/settings/index.ts'
+import { readLogFacts } from './read-log-facts.ts'
+import { branchRemoved, hasBranch, headSnapshot } from './replay-branch.ts'
 import {
-  checkIdentity,
-  findTable,
-  type RecordSource,
-  restoreOffsets,
-  type StreamOffsets,
-} from '../ingest/index.ts'
-import {
-  type LogFacts,
-  partitionsOf,
   type ReplayFrom,
-  type ReplayRange,
   ReplayRefusedError,
   type ReplayUntil,
+  requestText,
   resolveRanges,
 } from './replay-ranges.ts'
-import { hasTopicColumn, rowRangeOf } from './range-files.ts'
+import {
+  letterBranchOf,
+  readReplayRecord,
+  type ReplayRecord,
+  rulesDigest,
+} from './replay-record.ts'
 import type { ReplayTools } from './replay-tools.ts'
+import { checkDistinguishable, letterRangeOf, type RowRange, rowRangeOf } from './row-range.ts'
 
 export interface ReplayRequest {
   readonly from: ReplayFrom
   readonly until: ReplayUntil
   /** The branch that receives the rows. */
   readonly into: string
+  /** Plans a new replay where the branch has one already. */
+  readonly restart?: boolean
 }
 
-export interface ResolvedReplay {
+export interface ReplayPlan {
+  readonly branch: string
+  readonly record: ReplayRecord
+  /** The stream's table. */
   readonly table: Table
+  /** The table of its dead letters. */
+  readonly letters: Table | undefined
+  /** Which rows of the table, and which of its letters, belong to the ranges. */
+  readonly rows: RowRange
+  readonly letterRows: RowRange
+  /** Absent for a replay whose branch exists. */
+  readonly beginning?: ReplayBeginning
+}
+
+/** What is left to do before a new replay has its branch. */
+export interface ReplayBeginning {
   /** The head of the target, which the branch is to begin at. */
   readonly snapshotId: bigint
-  readonly ranges: readonly ReplayRange[]
-  /** What the target says of the stream. */
-  readonly committed: StreamOffsets
+  /** A replay that has the branch now and is to be removed. */
+  readonly earlier: ReplayRecord | undefined
 }
 
-/** Throws ReplayRefusedError, LogMismatchError. */
-export async function resolveReplay(
+/** Changes nothing. Throws ReplayRefusedError, LogMismatchError, ValidationError. */
+export async function planReplay(
   tools: ReplayTools,
   settings: StreamSettings,
-  request: Pick<ReplayRequest, 'from' | 'until'>,
-): Promise<ResolvedReplay> {
+  request: ReplayRequest,
+): Promise<ReplayPlan> {
+  const { from, until, into: branch } = request
+  checkBranchName(branch, settings)
   const table = await requireStreamTable(tools, settings)
-  const { branch } = settings.output
-  const committed = restoreOffsets(table, branch).get(settings.name)
-  const snapshotId =
-    table.metadata.refs[branch]?.snapshotId ??
-    (branch === mainBranch ? table.metadata.currentSnapshotId : undefined)
-  if (committed === undefined || snapshotId === undefined) {
-    throw new ReplayRefusedError('the table holds nothing of this stream yet', {
-      facts: { table: formatIdentifier(table.identifier), stream: settings.name, branch },
+  const record = readReplayRecord(table.metadata.properties, branch)
+  if (record === undefined || request.restart === true) {
+    return planNew(tools, settings, request, table, record)
+  }
+  checkSame(table, branch, record, settings, requestText(from, until))
+  return planOf(table, await findLetters(tools, record), branch, record)
+}
+
+/** The plan of the replay that made the branch; undefined for any other branch. */
+export async function planOfBranch(
+  tools: ReplayTools,
+  table: Table,
+  branch: string,
+): Promise<ReplayPlan | undefined> {
+  const record = readReplayRecord(table.metadata.properties, branch)
+  if (record === undefined) return undefined
+  return planOf(table, await findLetters(tools, record), branch, record)
+}
+
+/** The plan over the tables given. */
+export function planOf(
+  table: Table,
+  letters: Table | undefined,
+  branch: string,
+  record: ReplayRecord,
+): ReplayPlan {
+  return {
+    branch,
+    record,
+    table,
+    letters,
+    rows: rowRangeOf(table, record.ranges),
+    letterRows: letterRangeOf(record.stream, record.ranges),
+  }
+}
+
+/** The dead-letter table as it is now. */
+export function findLetters(
+  tools: ReplayTools,
+  { deadLetterTable }: ReplayRecord,
+): Promise<Table | undefined> {
+  return findTable(tools.catalog, parseTableName(deadLetterTable))
+}
+
+/** Throws ReplayRefusedError unless the branch's replay is the one that was requested (P3). */
+export function checkSame(
+  table: Table,
+  branch: string,
+  record: ReplayRecord,
+  settings: StreamSettings,
+  request: string,
+): void {
+  const facts = { table: formatIdentifier(table.identifier), branch }
+  const ways = 'name another branch, or start over with --restart'
+  if (!hasBranch(table.metadata, branch)) throw branchRemoved(facts)
+  const { target } = record
+  if (target !== settings.output.branch) {
+    throw new ReplayRefusedError(
+      `the stream writes to another branch than when this replay began; ${ways}`,
+      { facts: { ...facts, began: target, now: settings.output.branch } },
+    )
+  }
+  if (record.stream !== settings.name || record.request !== request) {
+    throw new ReplayRefusedError(`the branch belongs to another replay; ${ways}`, {
+      facts: { ...facts, stream: record.stream, request: record.request, asked: request },
     })
   }
-  const log = await readLog(tools, settings, request, committed)
-  const ranges = resolveRanges(committed, request.from, request.until, log)
-  checkDistinguishable(table, settings.name, branch, ranges)
-  return { table, snapshotId, ranges, committed }
-}
-
-export async function requireStreamTable(
-  tools: ReplayTools,
-  settings: StreamSettings,
-): Promise<Table> {
-  const table = await findTable(tools.catalog, settings.output.table)
-  if (table !== undefined) return table
+  if (record.rules === rulesDigest(settings)) return
   throw new ReplayRefusedError(
-    'the table of the stream does not exist: there is nothing to replay',
-    {
-      facts: { table: formatIdentifier(settings.output.table), stream: settings.name },
-    },
+    `the stream's settings have changed since this replay began; ${ways}`,
+    { facts },
   )
 }
 
-async function readLog(
+async function planNew(
   tools: ReplayTools,
   settings: StreamSettings,
-  { from, until }: Pick<ReplayRequest, 'from' | 'until'>,
-  committed: StreamOffsets,
-): Promise<LogFacts> {
-  const source = await tools.openSource(withoutGroup(settings.input), tools.logger)
-  try {
-    await source.start()
-    const topics = await source.describeTopics()
-    checkIdentity(committed, {
-      stream: settings.name,
-      clusterId: await source.clusterId(),
-      topicIds: new Map(topics.map(({ topic, topicId }) => [topic, topicId])),
-      writerId: '',
+  { from, until, into: branch }: ReplayRequest,
+  table: Table,
+  earlier: ReplayRecord | undefined,
+): Promise<ReplayPlan> {
+  const { name: stream, output, errors } = settings
+  const target = output.branch
+  const committed = restoreOffsets(table, target).get(stream)
+  const snapshotId = headSnapshot(table, target)?.snapshotId
+  if (committed === undefined || snapshotId === undefined) {
+    throw new ReplayRefusedError('the table holds nothing of this stream yet', {
+      facts: { table: formatIdentifier(table.identifier), stream, branch: target },
     })
-    const counts = new Map(topics.map(({ topic, partitionCount }) => [topic, partitionCount]))
-    const partitions = partitionsOf(committed).filter(
-      ({ topic, partition }) => partition < (counts.get(topic) ?? 0),
-    )
-    const timesOf = (end: ReplayFrom | ReplayUntil): ReturnType<RecordSource['offsetsForTime']> =>
-      end.kind === 'time'
-        ? source.offsetsForTime(partitions, end.timestampMs)
-        : Promise.resolve(new Map())
-    return {
-      bounds: await source.offsetBounds(partitions),
-      fromTimes: await timesOf(from),
-      untilTimes: await timesOf(until),
-    }
-  } finally {
-    await source.stop()
   }
+  const log = await readLogFacts(tools, settings, committed, { from, until })
+  const ranges = resolveRanges(committed, from, until, log)
+  checkDistinguishable(table, stream, target, ranges)
+  const record: ReplayRecord = {
+    stream,
+    target,
+    request: requestText(from, until),
+    ranges,
+    rules: rulesDigest(settings),
+    deadLetterTable: formatIdentifier(errors.deadLetterTable),
+    letterBranch: letterBranchOf(branch, table.identifier),
+  }
+  const plan = planOf(table, await findLetters(tools, record), branch, record)
+  return { ...plan, beginning: { snapshotId, earlier } }
 }
 
-/** A row says its partition and offset, perhaps its topic, never its stream (P2). */
-export function checkDistinguishable(
-  table: Table,
-  stream: string,
-  branch: string,
-  ranges: readonly ReplayRange[],
-): void {
-  const offsets = restoreOffsets(table, branch)
-  const bySelf = hasTopicColumn(rowRangeOf(table, ranges))
-  const ours = new Set(ranges.map(({ topic }) => topic))
-  if (!bySelf && (offsets.get(stream)?.topics.size ?? 0) > 1) {
-    throw new ReplayRefusedError(
-      'the stream has read several topics and the table does not say which topic a row came from',
-      { facts: { table: formatIdentifier(table.identifier), stream } },
-    )
-  }
-  for (const [other, { topics }] of offsets) {
-    if (other === stream) continue
-    if (bySelf && ![...topics.keys()].some((topic) => ours.has(topic))) continue
-    throw new ReplayRefusedError(
-      'another stream has filled the same table from the same places of a log, and rows do not say ' +
-        'which stream they came from',
-      { facts: { table: formatIdentifier(table.identifier), stream, other } },
-    )
-  }
+async function requireStreamTable(
+  tools: ReplayTools,
+  { name, output }: StreamSettings,
+): Promise<Table> {
+  const table = await findTable(tools.catalog, output.table)
+  if (table !== undefined) return table
+  throw new ReplayRefusedError(
+    'the table of the stream does not exist: there is nothing to replay',
+    { facts: { table: formatIdentifier(output.table), stream: name } },
+  )
+}
+
+function checkBranchName(branch: string, { name, output }: StreamSettings): void {
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/.test(branch) && branch !== output.branch) return
+  throw new ValidationError(
+    'a replay goes into a branch of its own, named with letters, digits, _, . and -',
+    { facts: { branch, stream: name } },
+  )
 }

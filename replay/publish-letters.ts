@@ -5,118 +5,93 @@
  * rows, those that it has made rows of are taken away after them: whenever a publishing is killed, or given
  * up, each record of the range is a row or a letter, at worst both until the publishing is done.
  */
-import {
-  currentSchema,
-  type DataFile,
-  defaultPartitionSpec,
-  mainBranch,
-  formatIdentifier,
-  parseTableName,
-} from '../catalog/format/index.ts'
-import { ancestorsOf, type Table, uploadDataFiles } from '../catalog/index.ts'
-import { findTable } from '../ingest/index.ts'
+import { type DataFile, formatIdentifier, mainBranch } from '../catalog/format/index.ts'
+import { ancestorsOf, type Table } from '../catalog/index.ts'
+import { changeRange, redoOnTarget } from './change-range.ts'
+import type { ReplayPlan } from './plan-replay.ts'
+import { holdSameRows, writeRows } from './range-files.ts'
+import type { RangeTools } from './range-tools.ts'
+import { branchRemoved, hasBranch, headSnapshot } from './replay-branch.ts'
 import { publishedPropertyKey, readReplayRecord, type ReplayRecord } from './replay-record.ts'
-import {
-  holdSameRows,
-  letterRangeOf,
-  type RangeTools,
-  type RowRange,
-  tableAt,
-} from './range-files.ts'
-import {
-  branchRemoved,
-  changeRange,
-  hasBranch,
-  headSnapshot,
-  redoOnTarget,
-} from './replay-branch.ts'
+import { type RowRange, selectRange } from './row-range.ts'
 
 /** Adds what is a letter by the replay and was none before. Throws ReplayRefusedError without the branch. */
-export async function addLetters(tools: RangeTools, record: ReplayRecord): Promise<void> {
+export async function addLetters(
+  tools: RangeTools,
+  { record, letters, letterRows }: ReplayPlan,
+): Promise<void> {
   const { deadLetterTable, letterBranch } = record
-  const table = await findTable(tools.catalog, parseTableName(deadLetterTable))
-  if (table === undefined || !hasBranch(table.metadata, letterBranch)) {
+  if (letters === undefined || !hasBranch(letters.metadata, letterBranch)) {
     throw branchRemoved({ table: deadLetterTable, branch: letterBranch })
   }
-  const range = letterRangeOf(record.stream, record.ranges)
-  const found = await missingLetters(tools, table, letterBranch, range)
-  if (found.length === 0) return
-  const { identifier, metadataLocation } = table
+  const missing = await missingLetters(tools, letters, letterBranch, letterRows)
+  if (missing.length === 0) return
+  const { identifier, metadataLocation } = letters
   await changeRange(
-    { tools, identifier, target: mainBranch, range },
+    { tools, identifier, target: mainBranch, range: letterRows },
     {
       standingOn: [letterBranch],
       summary: { 'tidewater.replay': record.request },
       changes: async (base) => {
-        if (base.metadataLocation === metadataLocation) return { added: found }
-        return { added: await missingLetters(tools, base, letterBranch, range) }
+        if (base.metadataLocation === metadataLocation) return { added: missing }
+        return { added: await missingLetters(tools, base, letterBranch, letterRows) }
       },
     },
   )
 }
 
-/** Files of the letters that main has not, written and uploaded. */
+/** Files of the letters that main lacks, written and uploaded. */
 async function missingLetters(
   tools: RangeTools,
   table: Table,
   letterBranch: string,
-  { condition }: RowRange,
+  range: RowRange,
 ): Promise<readonly DataFile[]> {
-  const { stage, directory, pin } = tools
+  const { stage, pin } = tools
   pin(table)
-  const select = (columns: string, ref: string): string =>
-    `SELECT ${columns} FROM ${tableAt(table, ref)} WHERE ${condition}`
-  await stage.load('letters_there', select(placeColumns.join(', '), mainBranch))
-  await stage.load('letters_ours', select('*', letterBranch))
-  const written = await stage.write({
-    select: `SELECT o.* FROM letters_ours o ANTI JOIN letters_there t ON ${placeColumns
-      .map((column) => `o.${column} = t.${column}`)
-      .join(' AND ')}`,
-    schema: currentSchema(table.metadata),
-    spec: defaultPartitionSpec(table.metadata),
-    directory,
-    properties: table.metadata.properties,
-  })
-  return uploadDataFiles(tools, table.metadata, written)
+  const columns = coordinateColumns.join(', ')
+  await stage.load('letters_main', selectRange(table, mainBranch, range, columns))
+  await stage.load('letters_branch', selectRange(table, letterBranch, range))
+  const isSame = coordinateColumns.map((column) => `b.${column} = m.${column}`).join(' AND ')
+  const select = `SELECT b.* FROM letters_branch b ANTI JOIN letters_main m ON ${isSame}`
+  return writeRows(tools, table, select)
 }
 
-const placeColumns = ['"topic"', '"partition"', '"offset"'] as const
+const coordinateColumns = ['"topic"', '"partition"', '"offset"'] as const
 
 /**
  * Makes the range's letters those of the replay, once for each publishing of the rows; goes on where one
- * was killed. `rows` is the stream's table after that.
+ * was killed. `table` is the stream's table after the publishing, `letters` the dead-letter table.
  */
 export async function settleLetters(
   tools: RangeTools,
-  rows: Table,
-  branch: string,
-  begun: ReplayRecord,
+  { branch, record: planned, letterRows: range }: ReplayPlan,
+  table: Table,
+  letters: Table | undefined,
 ): Promise<void> {
-  const record = readReplayRecord(rows.metadata.properties, branch) ?? begun
-  const { deadLetterTable, letterBranch } = record
-  const table = await findTable(tools.catalog, parseTableName(deadLetterTable))
+  const record = readReplayRecord(table.metadata.properties, branch) ?? planned
+  const { letterBranch } = record
   // Dropped: by the end of an earlier publishing.
-  if (table === undefined || !hasBranch(table.metadata, letterBranch)) return
+  if (letters === undefined || !hasBranch(letters.metadata, letterBranch)) return
   const key = publishedPropertyKey(letterBranch)
   const mark = String(record.published?.sequenceNumber ?? 'unknown')
-  if (table.metadata.properties[key] === mark) return
-  const range: RowRange = letterRangeOf(record.stream, record.ranges)
-  if (await holdSameRows(tools, table, [mainBranch, letterBranch], range)) return
-  if (isPublishedOver(rows, record)) {
-    const facts = { table: formatIdentifier(table.identifier), branch: letterBranch }
+  if (letters.metadata.properties[key] === mark) return
+  if (await holdSameRows(tools, letters, [mainBranch, letterBranch], range)) return
+  const { identifier } = letters
+  if (isPublishedOver(table, record)) {
+    const facts = { table: formatIdentifier(identifier), branch: letterBranch }
     tools.logger.info('replay.letters-left', { ...facts, reason: 'another branch came after' })
     return
   }
-  const { identifier } = table
   await redoOnTarget({ tools, identifier, target: mainBranch, range }, letterBranch, {
     extraUpdates: () => [{ action: 'set-properties', updates: { [key]: mark } }],
   })
 }
 
 /** Letters of a publishing that came later must not go for those of an earlier one. */
-function isPublishedOver(rows: Table, { target, published }: ReplayRecord): boolean {
+function isPublishedOver(table: Table, { target, published }: ReplayRecord): boolean {
   const since = published?.sequenceNumber
-  const history = ancestorsOf(rows.metadata, headSnapshot(rows, target)?.snapshotId)
+  const history = ancestorsOf(table.metadata, headSnapshot(table, target)?.snapshotId)
   return [...history].some(
     ({ sequenceNumber, summary }) =>
       since !== undefined &&

@@ -2,12 +2,7 @@
  * Publishing the branch of a replay while sinks, compaction and expiry go on with its target
  * (docs/spec/replay.md, P6 to P8).
  */
-import {
-  mainBranch,
-  type Snapshot,
-  formatIdentifier,
-  type TableIdentifier,
-} from '../catalog/format/index.ts'
+import { formatIdentifier, type Snapshot } from '../catalog/format/index.ts'
 import {
   ancestorsOf,
   commitAction,
@@ -19,104 +14,38 @@ import {
 } from '../catalog/index.ts'
 import { errorMessage } from '../common/index.ts'
 import { nextOffsetOf, restoreOffsets } from '../ingest/index.ts'
+import { redoOnTarget } from './change-range.ts'
+import { findLetters, type ReplayPlan } from './plan-replay.ts'
+import { addLetters, settleLetters } from './publish-letters.ts'
+import { holdSameRows, requireNoNewRows } from './range-files.ts'
+import { type RangeTools, withRangeTools } from './range-tools.ts'
+import { baseBranch, branchRemoved, commitTools, headSnapshot, isEmptied } from './replay-branch.ts'
 import { ReplayRefusedError } from './replay-ranges.ts'
 import {
   formatReplayRecord,
-  readReplayRecord,
   replayLag,
   replayPropertyKey,
   type ReplayRecord,
 } from './replay-record.ts'
-import { checkDistinguishable } from './plan-replay.ts'
-import { addLetters, settleLetters } from './publish-letters.ts'
-import {
-  holdSameRows,
-  type RangeTools,
-  requireNoNewRows,
-  rowRangeOf,
-  type RowRange,
-} from './range-files.ts'
-import { withRangeTools } from './range-tools.ts'
-import {
-  baseBranch,
-  branchRemoved,
-  commitTools,
-  dropLetterBranch,
-  dropReplayBranch,
-  headSnapshot,
-  redoOnTarget,
-} from './replay-branch.ts'
 import type { ReplayTools } from './replay-tools.ts'
+import { checkDistinguishable } from './row-range.ts'
 
-export interface PublishReport {
-  readonly table: string
-  readonly branch: string
-  readonly target: string
-  /** Of the target after the publishing. */
-  readonly snapshotId: bigint | undefined
-  /** True when files of the range had been replaced on the target, so that the exchange was made anew. */
+export interface ReplayPublishing {
+  /** The stream's table after it; that of the plan where it had been published before. */
+  readonly table: Table
+  /** True when the exchange was computed again on a newer state of the target. */
   readonly isRedone: boolean
-  /** False when the branch had been published before, or changes nothing. */
-  readonly isChanged: boolean
 }
 
-export interface PublishOptions {
-  /** Default: where the branch came from. */
-  readonly target?: string
-  readonly dropBranch?: boolean
-}
-
-/** Publishes any branch; that of a replay also where the target's files were replaced meanwhile. */
-export async function publishBranch(
+/** Throws ReplayRefusedError. */
+export async function publishReplay(
   tools: ReplayTools,
-  identifier: TableIdentifier,
-  branch: string,
-  options: PublishOptions = {},
-): Promise<PublishReport> {
-  const table = await tools.catalog.loadTable(identifier)
-  const record = readReplayRecord(table.metadata.properties, branch)
-  const target = options.target ?? record?.target ?? mainBranch
-  const before = headSnapshot(table, target)?.snapshotId
-  const isRedone =
-    record === undefined
-      ? await publishPlain(tools, identifier, branch, target)
-      : await publishReplay(tools, table, branch, target, record)
-  const published = await tools.catalog.loadTable(identifier)
-  const after = headSnapshot(published, target)?.snapshotId
-  if (options.dropBranch === true) {
-    if (record !== undefined) await dropLetterBranch(tools, record)
-    await dropReplayBranch(tools, identifier, branch)
-  }
-  const isChanged = isRedone !== undefined && before !== after
-  const name = formatIdentifier(identifier)
-  return { table: name, branch, target, snapshotId: after, isRedone: isRedone ?? false, isChanged }
-}
-
-async function publishPlain(
-  tools: ReplayTools,
-  identifier: TableIdentifier,
-  branch: string,
+  plan: ReplayPlan,
   target: string,
-): Promise<boolean> {
-  const options = { from: branch, branch: target, fastForward: 'never' } as const
-  await commitAction(
-    tools.catalog,
-    identifier,
-    new PublishBranch(tools, options),
-    commitTools(tools),
-  )
-  return false
-}
-
-/** Undefined when it has been published before, and that still stands. */
-async function publishReplay(
-  tools: ReplayTools,
-  table: Table,
-  branch: string,
-  target: string,
-  record: ReplayRecord,
-): Promise<boolean | undefined> {
-  const facts = { table: formatIdentifier(table.identifier), branch }
+): Promise<ReplayPublishing> {
+  const { branch, record, table, letters } = plan
+  const { identifier } = table
+  const facts = { table: formatIdentifier(identifier), branch }
   if (target !== record.target) {
     throw new ReplayRefusedError('a replay is published to the branch that it was taken from', {
       facts: { ...facts, target, from: record.target },
@@ -124,26 +53,23 @@ async function publishReplay(
   }
   const head = headSnapshot(table, branch)
   if (head === undefined) throw branchRemoved(facts)
-  const range = rowRangeOf(table, record.ranges)
   return withRangeTools(tools, async (rangeTools) => {
     const publication = publicationOf(table, head, record)
-    if (publication === 'unknown') await requireSame(rangeTools, table, branch, record, range)
+    if (publication === 'unknown') await requireSame(rangeTools, plan)
     if (publication !== 'none') {
-      await settleLetters(rangeTools, table, branch, record)
-      return undefined
+      await settleLetters(rangeTools, plan, table, letters)
+      return { table, isRedone: false }
     }
-    requireFinished(table, branch, record)
+    requireFinished(plan)
     requireCovered(table, record)
     checkDistinguishable(table, record.stream, target, record.ranges)
-    await addLetters(rangeTools, record)
-    const isRedone = await publishRows(rangeTools, table.identifier, {
-      branch,
-      head,
-      record,
-      range,
-    })
-    await settleLetters(rangeTools, await tools.catalog.loadTable(table.identifier), branch, record)
-    return isRedone
+    await addLetters(rangeTools, plan)
+    const isRedone = await publishRows(rangeTools, plan, head)
+    // Both tables are loaded again: while the rows were published, another publishing may have come after
+    // this one, and have settled or dropped the letters.
+    const published = await tools.catalog.loadTable(identifier)
+    await settleLetters(rangeTools, plan, published, await findLetters(tools, record))
+    return { table: published, isRedone }
   })
 }
 
@@ -167,36 +93,23 @@ function publicationOf(
   return isReachedBehind ? 'none' : 'unknown'
 }
 
-/** What was published, and is there no more or not alone, may have been mended or rolled back since. */
+/** What was published and is no longer there, or not alone, may have been mended or rolled back since. */
 async function requireSame(
   tools: RangeTools,
-  table: Table,
-  branch: string,
-  { target }: ReplayRecord,
-  range: RowRange,
+  { branch, record: { target }, rows, table }: ReplayPlan,
 ): Promise<void> {
-  if (await holdSameRows(tools, table, [target, branch], range)) return
+  if (await holdSameRows(tools, table, [target, branch], rows)) return
   throw new ReplayRefusedError(
     'the branch was published before, and the target, whose history of that time has expired, holds other ' +
-      'rows of the range now: rolled back, replayed or changed since? begin anew with --restart',
+      'rows of the range now: rolled back, replayed or changed since? start over with --restart',
     { facts: { table: formatIdentifier(table.identifier), branch, target } },
   )
 }
 
-interface RowPublishing {
-  readonly branch: string
-  /** Of the branch, when it was found finished. */
-  readonly head: Snapshot
-  readonly record: ReplayRecord
-  readonly range: RowRange
-}
-
-/** True when it had to be redone on a newer state of the target. */
-async function publishRows(
-  tools: RangeTools,
-  identifier: TableIdentifier,
-  { branch, head, record, range }: RowPublishing,
-): Promise<boolean> {
+/** True when it had to be computed again on a newer state of the target. */
+async function publishRows(tools: RangeTools, plan: ReplayPlan, head: Snapshot): Promise<boolean> {
+  const { branch, record, rows, table } = plan
+  const { identifier } = table
   const { target } = record
   const extraUpdates = ({ metadata }: Table): readonly TableUpdate[] => {
     const sequenceNumber = metadata.lastSequenceNumber + 1n
@@ -216,7 +129,7 @@ async function publishRows(
     extraUpdates,
     check: async (base) => {
       check(base)
-      await requireForked(tools, base, branch, target, range)
+      await requireForked(tools, plan, base)
     },
   })
   try {
@@ -224,11 +137,12 @@ async function publishRows(
     return false
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error
-    const table = formatIdentifier(identifier)
-    tools.logger.info('replay.redone', { table, branch, reason: errorMessage(error) })
+    const facts = { table: formatIdentifier(identifier), branch }
+    tools.logger.info('replay.redone', { ...facts, reason: errorMessage(error) })
   }
+  // Loaded again: the table has changed, or there had been no conflict.
   requireReplayOnly(await tools.catalog.loadTable(identifier), branch, record)
-  await redoOnTarget({ tools, identifier, target, range }, branch, { check, extraUpdates })
+  await redoOnTarget({ tools, identifier, target, range: rows }, branch, { check, extraUpdates })
   return true
 }
 
@@ -239,10 +153,8 @@ async function publishRows(
  */
 async function requireForked(
   tools: RangeTools,
+  { branch, record: { target }, rows }: ReplayPlan,
   base: Table,
-  branch: string,
-  target: string,
-  range: RowRange,
 ): Promise<void> {
   const fork = headSnapshot(base, baseBranch(branch))
   const ancestors = ancestorsOf(base.metadata, headSnapshot(base, target)?.snapshotId)
@@ -252,10 +164,10 @@ async function requireForked(
       branch,
     })
   }
-  await requireNoNewRows(tools, base, target, fork.sequenceNumber, range)
+  await requireNoNewRows(tools, base, target, fork.sequenceNumber, rows)
 }
 
-/** Computed anew, the exchange is of the range's rows: what others did on the branch would be passed over. */
+/** Computed again, the exchange is of the range's rows only: what others did on the branch would be left out. */
 function requireReplayOnly(table: Table, branch: string, { stream }: ReplayRecord): void {
   const { metadata } = table
   const fork = headSnapshot(table, baseBranch(branch))?.snapshotId
@@ -265,7 +177,7 @@ function requireReplayOnly(table: Table, branch: string, { stream }: ReplayRecor
     if (summary?.['tidewater.stream'] === stream || summary?.operation === 'replace') continue
     throw new ReplayRefusedError(
       'others have changed the branch too, and the target has moved, so that only the replay could be ' +
-        'published; begin anew with --restart, and make the other change on the target',
+        'published; start over with --restart, and make the other change on the target',
       {
         facts: {
           table: formatIdentifier(table.identifier),
@@ -280,14 +192,14 @@ function requireReplayOnly(table: Table, branch: string, { stream }: ReplayRecor
 
 function requireUnmoved(base: Table, branch: string, head: Snapshot): void {
   if (headSnapshot(base, branch)?.snapshotId === head.snapshotId) return
-  throw new ReplayRefusedError('the branch was moved or made anew while it was published', {
+  throw new ReplayRefusedError('the branch was moved or replaced while it was published', {
     facts: { table: formatIdentifier(base.identifier), branch },
   })
 }
 
-function requireFinished(table: Table, branch: string, record: ReplayRecord): void {
+function requireFinished({ branch, record, table }: ReplayPlan): void {
   const left = replayLag(restoreOffsets(table, branch).get(record.stream), record)
-  if (left === 0n && table.metadata.properties[`tidewater.offsets.${branch}`] !== undefined) return
+  if (left === 0n && isEmptied(table, branch)) return
   throw new ReplayRefusedError(
     'the replay has not finished: run it again with --execute, then publish',
     { facts: { branch, left, request: record.request } },

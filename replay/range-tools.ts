@@ -1,11 +1,19 @@
-/** An engine, and a place for files, as long as rows of a range are worked on. */
+/** An engine and a directory for new files, for as long as rows of a range are worked on. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Catalog, Table } from '../catalog/index.ts'
 import { formatIdentifier } from '../catalog/format/index.ts'
-import type { RangeTools } from './range-files.ts'
+import type { QueryStage } from '../sql/index.ts'
 import type { ReplayTools } from './replay-tools.ts'
+
+export interface RangeTools extends ReplayTools {
+  readonly stage: QueryStage
+  /** New files are written below it, and deleted with it. */
+  readonly directory: string
+  /** From now on the stage reads this state of the table. */
+  readonly pin: (table: Table) => void
+}
 
 export async function withRangeTools<T>(
   tools: ReplayTools,

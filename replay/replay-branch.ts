@@ -1,29 +1,25 @@
 /**
- * The branch of a replay: made, emptied of the range, taken away again.
+ * The branch of a replay: made, emptied of the range, removed.
  *
- * Each step is one commit and leaves a mark in that very commit, so that a replay that was killed goes
- * on where it stopped (P4): the record stands once the branch exists, the branch's own offsets once the
+ * Each step is one commit that also records that the step is done, so that a replay that was killed goes
+ * on where it stopped (P4): the record exists once the branch does, the branch's own offsets once the
  * range is out.
  */
 import {
-  type DataFile,
   mainBranch,
   type Snapshot,
   snapshotById,
   type TableMetadata,
   formatIdentifier,
-  type TableIdentifier,
   parseTableName,
+  type TableIdentifier,
 } from '../catalog/format/index.ts'
 import {
   type CommitTools,
   commitAction,
-  type FileChanges,
   ManageRefs,
   OverwriteFiles,
-  type OverwriteFilesOptions,
   type RefChange,
-  type SnapshotOptions,
   type Table,
   type TableUpdate,
   UpdateProperties,
@@ -37,6 +33,8 @@ import {
   restoreOffsets,
   type StreamOffsets,
 } from '../ingest/index.ts'
+import { findRangeFiles, rewriteRows } from './range-files.ts'
+import type { RangeTools } from './range-tools.ts'
 import { ReplayRefusedError } from './replay-ranges.ts'
 import {
   formatReplayRecord,
@@ -45,14 +43,8 @@ import {
   type ReplayRecord,
   rewoundOffsets,
 } from './replay-record.ts'
-import {
-  findRangeFiles,
-  type RangeTools,
-  requireNoNewRows,
-  rewriteRows,
-  type RowRange,
-} from './range-files.ts'
 import type { ReplayTools } from './replay-tools.ts'
+import type { RowRange } from './row-range.ts'
 
 /** Sinks commit often and come first: a replay loses many races and is given time for them. */
 export function commitTools({ clock, random, logger }: ReplayTools): CommitTools {
@@ -84,15 +76,13 @@ export async function createReplayBranch(
       { ...create, name: branch, retention: forever },
       { ...create, name: baseBranch(branch), retention: pinned },
     ],
-    check: ({ metadata: { refs, properties } }) => {
-      if (Object.hasOwn(properties, replayPropertyKey(branch))) return
-      const found = [branch, baseBranch(branch)].find((name) => Object.hasOwn(refs, name))
-      if (found === undefined) return
-      throw foreignBranch({ identifier, branch: found, snapshotId: refs[found]?.snapshotId })
+    check: (base) => {
+      const { properties } = base.metadata
+      if (!Object.hasOwn(properties, replayPropertyKey(branch))) refuseForeignBranch(base, branch)
     },
     extraUpdates: ({ metadata }) => [
       // Of an earlier branch of this name: they would say that the range is out already.
-      ...(hasOffsets(metadata, branch) ? [forgetting([offsetsPropertyKey(branch)])] : []),
+      ...(hasOffsets(metadata, branch) ? [removing([offsetsPropertyKey(branch)])] : []),
       {
         action: 'set-properties',
         updates: { [replayPropertyKey(branch)]: formatReplayRecord(record) },
@@ -102,14 +92,17 @@ export async function createReplayBranch(
   return commitAction(tools.catalog, identifier, action, commitTools(tools))
 }
 
-export function foreignBranch(found: {
-  readonly identifier: TableIdentifier
-  readonly branch: string
-  readonly snapshotId: bigint | undefined
-}): AlreadyExistsError {
-  const { identifier, branch, snapshotId } = found
-  return new AlreadyExistsError('the branch exists and no replay made it; name another', {
-    facts: { table: formatIdentifier(identifier), branch, snapshot: snapshotId ?? 0n },
+/** Throws AlreadyExistsError for a branch, or a base of it, that no replay made. */
+export function refuseForeignBranch({ identifier, metadata }: Table, branch: string): void {
+  const { refs } = metadata
+  const existing = [branch, baseBranch(branch)].find((name) => Object.hasOwn(refs, name))
+  if (existing === undefined) return
+  throw new AlreadyExistsError('the branch exists and no replay made it; name another', {
+    facts: {
+      table: formatIdentifier(identifier),
+      branch: existing,
+      snapshot: refs[existing]?.snapshotId ?? 0n,
+    },
   })
 }
 
@@ -129,10 +122,9 @@ function hasOffsets({ properties }: TableMetadata, branch: string): boolean {
 /** A branch that a commit has made has no retention of its own yet. */
 export async function keepForever(
   tools: ReplayTools,
-  identifier: TableIdentifier,
+  { identifier, metadata }: Table,
   branch: string,
 ): Promise<void> {
-  const { metadata } = await tools.catalog.loadTable(identifier)
   if (metadata.refs[branch]?.maxRefAgeMs !== undefined) return
   const change = { kind: 'set-retention', name: branch, retention: forever } as const
   const action = new ManageRefs({ changes: [change] })
@@ -140,11 +132,11 @@ export async function keepForever(
 }
 
 /**
- * Takes the range's rows out of `from` and commits the result to `branch`, which is made at main's head
- * where it is missing and `from` is another, with the stream set back to where the range begins.
+ * Takes the range's rows out of `from` and commits the result to `branch`, with the stream set back to
+ * where the range begins. A missing `branch` is made at main's head where `from` is another branch.
  *
- * Rows that another run of the same replay has read meanwhile would stay beside those of this one where
- * the range held none before, so whoever comes second is refused.
+ * Where the range held no rows, a second run of the same replay would leave the rows of the first in
+ * place and add them again, so the second run is refused.
  */
 export async function emptyRange(
   tools: RangeTools,
@@ -155,22 +147,20 @@ export async function emptyRange(
   record: ReplayRecord,
   source: StreamOffsets,
 ): Promise<Table> {
+  const facts = { table: formatIdentifier(identifier), branch }
   const offsetsOver = (base: Table): string => {
-    const ref = base.metadata.refs[branch] === undefined ? mainBranch : branch
+    const ref = hasBranch(base.metadata, branch) ? branch : mainBranch
     const offsets = restoreOffsets(base, ref)
     return formatOffsetMap(rewoundOffsets(offsets, record.stream, source, record.ranges))
   }
   const action = new OverwriteFiles(tools, {
     branch,
     check: ({ metadata }) => {
-      const facts = { table: formatIdentifier(identifier), branch }
       if (from === branch && !hasBranch(metadata, branch)) throw branchRemoved(facts)
       if (!hasBranch(metadata, branch) || !hasOffsets(metadata, branch)) return
       throw new ReplayRefusedError(
-        'another run of this replay is under way; let it end, or end it',
-        {
-          facts,
-        },
+        'another run of this replay is under way; wait for it, or stop it',
+        { facts },
       )
     },
     changes: async (table) => {
@@ -195,127 +185,49 @@ export async function emptyRange(
 
 export function branchRemoved(facts: ErrorFacts): ReplayRefusedError {
   return new ReplayRefusedError(
-    'the branch of this replay was removed by somebody; name another branch, or begin anew with --restart',
+    'the branch of this replay was removed; name another branch, or start over with --restart',
     { facts },
   )
 }
 
-/** Removes what a replay made of refs and properties; what is not there is no error. */
+/** Removes what a replay made of refs and properties of `table`; what is not there is no error. */
 export async function dropReplayBranch(
   tools: ReplayTools,
-  identifier: TableIdentifier,
+  table: Table,
   branch: string,
-): Promise<void> {
-  const { metadata } = await tools.catalog.loadTable(identifier)
-  const refs = [branch, baseBranch(branch)]
-  const there = refs.filter((name) => Object.hasOwn(metadata.refs, name))
-  const keys = [offsetsPropertyKey, replayPropertyKey, publishedPropertyKey]
-  const removals = keys
+): Promise<Table> {
+  const { identifier, metadata } = table
+  const refs = [branch, baseBranch(branch)].filter((name) => hasBranch(metadata, name))
+  const removals = [offsetsPropertyKey, replayPropertyKey, publishedPropertyKey]
     .map((keyOf) => keyOf(branch))
     .filter((key) => Object.hasOwn(metadata.properties, key))
-  const forget = (): readonly TableUpdate[] => (removals.length === 0 ? [] : [forgetting(removals)])
-  if (there.length > 0) {
-    const changes = there.map((name): RefChange => ({ kind: 'remove', name }))
-    const action = new ManageRefs({ changes, extraUpdates: forget })
-    await commitAction(tools.catalog, identifier, action, commitTools(tools))
-  } else if (removals.length > 0) {
-    // Somebody removed the branch by hand.
-    await commitAction(
-      tools.catalog,
-      identifier,
-      new UpdateProperties({ removals }),
-      commitTools(tools),
-    )
+  const commit = (action: ManageRefs | UpdateProperties): Promise<Table> =>
+    commitAction<unknown>(tools.catalog, identifier, action, commitTools(tools))
+  if (refs.length > 0) {
+    const changes = refs.map((name): RefChange => ({ kind: 'remove', name }))
+    const extraUpdates = (): readonly TableUpdate[] =>
+      removals.length === 0 ? [] : [removing(removals)]
+    return commit(new ManageRefs({ changes, extraUpdates }))
   }
+  // The branch was removed by hand, what was recorded of it was not.
+  return removals.length > 0 ? commit(new UpdateProperties({ removals })) : table
 }
 
-/** The letters of a replay, and the branch of them. */
-export async function dropLetterBranch(tools: ReplayTools, record: ReplayRecord): Promise<void> {
-  const letters = parseTableName(record.deadLetterTable)
-  if ((await findTable(tools.catalog, letters)) === undefined) return
-  await dropReplayBranch(tools, letters, record.letterBranch)
+/** The branch of a replay's letters, in the dead-letter table as it is now. */
+export async function dropLetterBranch(
+  tools: ReplayTools,
+  { deadLetterTable, letterBranch }: ReplayRecord,
+): Promise<void> {
+  const letters = await findTable(tools.catalog, parseTableName(deadLetterTable))
+  if (letters !== undefined) await dropReplayBranch(tools, letters, letterBranch)
 }
 
-/**
- * Changes the range's rows on `target`, computed anew on every state that the commit is tried on where rows
- * of the range have come since.
- */
-export async function changeRange(
-  { tools, identifier, target, range }: RangeOfTable,
-  options: Omit<OverwriteFilesOptions, 'branch' | 'changes'> & {
-    readonly changes: (table: Table) => Promise<Omit<FileChanges, 'baseSnapshotId'>>
-  },
-): Promise<Table> {
-  let planned: Snapshot | undefined
-  const action = new OverwriteFiles(tools, {
-    ...options,
-    branch: target,
-    check: async (base) => {
-      await options.check?.(base)
-      const now = headSnapshot(base, target)
-      if (now?.snapshotId === planned?.snapshotId) return
-      await requireNoNewRows(tools, base, target, planned?.sequenceNumber ?? 0n, range)
-    },
-    changes: async (table) => {
-      planned = headSnapshot(table, target)
-      return { baseSnapshotId: planned?.snapshotId, ...(await options.changes(table)) }
-    },
-  })
-  return commitAction(tools.catalog, identifier, action, commitTools(tools))
-}
-
-export interface RangeOfTable {
-  readonly tools: RangeTools
-  readonly identifier: TableIdentifier
-  readonly target: string
-  readonly range: RowRange
-}
-
-/**
- * The branch's rows of the range onto the target as it is now: where its files were replaced since the
- * branch was made, or it knows nothing of where the branch began.
- */
-export async function redoOnTarget(
-  place: RangeOfTable,
-  branch: string,
-  hooks: Pick<SnapshotOptions, 'check' | 'extraUpdates'>,
-): Promise<Table> {
-  const { tools, target, range } = place
-  return changeRange(place, {
-    ...hooks,
-    standingOn: [branch],
-    changes: async (table) => {
-      const gone = await findRangeFiles(tools, table, target, range)
-      const ours = await findRangeFiles(tools, table, branch, range)
-      const removed = [...gone.whole, ...gone.partial]
-      // What is on the target already stays: an earlier publishing that was not remembered.
-      const there = pathsOf(removed)
-      const kept = pathsOf(ours.whole.filter((file) => there.has(file.filePath)))
-      const added: DataFile[] = [
-        ...(await rewriteRows(tools, table, target, gone.partial, range, 'outside')),
-        ...ours.whole.filter((file) => !kept.has(file.filePath)),
-        ...(await rewriteRows(tools, table, branch, ours.partial, range, 'inside')),
-      ]
-      return { removed: removed.filter((file) => !kept.has(file.filePath)), added }
-    },
-    // As a publishing of files says it, so that publishing once more finds nothing to do.
-    summary: ({ metadata }) => ({
-      'source-snapshot-id': String(metadata.refs[branch]?.snapshotId ?? ''),
-      'tidewater.published-branch': branch,
-    }),
-  })
-}
-
-function forgetting(removals: readonly string[]): TableUpdate {
+function removing(removals: readonly string[]): TableUpdate {
   return { action: 'remove-properties', removals }
 }
 
 export function headSnapshot({ metadata }: Table, ref: string): Snapshot | undefined {
-  const found = Object.hasOwn(metadata.refs, ref) ? metadata.refs[ref]?.snapshotId : undefined
-  const id = found ?? (ref === mainBranch ? metadata.currentSnapshotId : undefined)
+  const own = hasBranch(metadata, ref) ? metadata.refs[ref]?.snapshotId : undefined
+  const id = own ?? (ref === mainBranch ? metadata.currentSnapshotId : undefined)
   return id === undefined ? undefined : snapshotById(metadata, id)
-}
-
-function pathsOf(files: readonly DataFile[]): ReadonlySet<string> {
-  return new Set(files.map((file) => file.filePath))
 }

@@ -18,7 +18,8 @@ import { planScan } from '../../catalog/scan/index.ts'
 import { systemClock } from '../../common/index.ts'
 import type { StreamSettings } from '../../ingest/settings/index.ts'
 import { openReplayTools } from '../../app/open-replay.ts'
-import { rewriteRows, rowRangeOf } from '../../replay/range-files.ts'
+import { rewriteRows } from '../../replay/range-files.ts'
+import { rowRangeOf } from '../../replay/row-range.ts'
 import { withRangeTools } from '../../replay/range-tools.ts'
 import { withCommit, withRival } from '../support/catalog-lake.ts'
 import {
@@ -280,14 +281,14 @@ describe('a publishing', () => {
       await executeReplay(lake, lenient(), { ...request(25, 75), restart: true, signal: stopped })
     }
     const racing = through(withRival(on.fixture.catalog, rival))
-    await expect(publishBranch(racing, events, 'fix')).rejects.toThrow(/moved or made anew/)
+    await expect(publishBranch(racing, events, 'fix')).rejects.toThrow(/moved or replaced/)
     expect(await on.rowsOf()).toEqual(expected(100, () => false))
     // The same, where the exchange is computed anew.
     await executeReplay(lake, lenient(), request(25, 75))
     await on.compact()
     await expect(
       publishBranch(through(withRival(on.fixture.catalog, rival)), events, 'fix'),
-    ).rejects.toThrow(/moved or made anew/)
+    ).rejects.toThrow(/moved or replaced/)
     expect(await on.rowsOf()).toEqual(expected(100, () => false))
   })
 

@@ -9,7 +9,7 @@ import {
   diffReplay,
   executeReplay,
   type Lake,
-  planReplay,
+  previewReplay,
   publishBranch,
   type ReplayRequest,
 } from '../../app/index.ts'
@@ -65,7 +65,7 @@ describe('a replay', () => {
   it('[P5] gives a range the rows of the mended rule and leaves main as it is until published', async () => {
     await produce(0, 100)
     await fixture.run(strict())
-    const plan = await planReplay(lake, lenient(), request(25, 75))
+    const plan = await previewReplay(lake, lenient(), request(25, 75))
     expect(plan.ranges).toEqual([
       { topic: 'events', partition: 0, from: 25n, to: 75n, rows: 45n, deadLetters: 5n },
     ])
@@ -301,7 +301,7 @@ output: { iceberg: { table: web.events } }`)
     const count = async (): Promise<unknown> =>
       fixture.rows('web.events', '_kafka_topic AS t, _kafka_partition AS p, id, v')
     const before = await count()
-    const plan = await planReplay(lake, both('lenient'), request(0, 40))
+    const plan = await previewReplay(lake, both('lenient'), request(0, 40))
     expect(plan.ranges).toMatchObject([{ partition: 0, rows: 36n, deadLetters: 4n }])
     await executeReplay(lake, both('lenient'), request(0, 40))
     const diff = await diffReplay(lake, events, 'fix')
@@ -405,13 +405,13 @@ output: { iceberg: { table: web.events } }`)
     await produce(0, 50)
     await fixture.run(strict())
     await produce(50, 60)
-    await expect(planReplay(lake, strict(), request(0, 51))).rejects.toThrow(
+    await expect(previewReplay(lake, strict(), request(0, 51))).rejects.toThrow(
       /beyond what the table holds.*to=51 committed=50/,
     )
     const places = [{ topic: 'events', partition: 7, offset: 0n }]
     const nowhere: ReplayRequest = { ...request(0, 1), from: { kind: 'offsets', places } }
-    await expect(planReplay(lake, strict(), nowhere)).rejects.toThrow(/holds nothing of/)
-    const all = await planReplay(lake, strict(), {
+    await expect(previewReplay(lake, strict(), nowhere)).rejects.toThrow(/holds nothing of/)
+    const all = await previewReplay(lake, strict(), {
       from: { kind: 'earliest' },
       until: { kind: 'latest' },
       into: 'fix',
@@ -425,7 +425,7 @@ output: { iceberg: { table: web.events } }`)
   it('[P2] is refused where rows do not say which records they came from', async () => {
     await produce(0, 20)
     await fixture.run(stream('metadata: none'))
-    await expect(planReplay(lake, stream('metadata: none'), request(0, 10))).rejects.toThrow(
+    await expect(previewReplay(lake, stream('metadata: none'), request(0, 10))).rejects.toThrow(
       /does not say which records.*missing=_kafka/,
     )
   })
@@ -436,12 +436,12 @@ output: { iceberg: { table: web.events } }`)
     await fixture.log.deleteTopic('events')
     await fixture.log.createTopic('events', 2)
     await produce(0, 20)
-    await expect(planReplay(lake, strict(), request(0, 10))).rejects.toThrow(
+    await expect(previewReplay(lake, strict(), request(0, 10))).rejects.toThrow(
       /deleted and made again/,
     )
     await fixture.run({ ...strict(), name: 'other' })
-    await expect(planReplay(lake, { ...strict(), name: 'other' }, request(0, 10))).rejects.toThrow(
-      /another stream has filled the same table/,
-    )
+    await expect(
+      previewReplay(lake, { ...strict(), name: 'other' }, request(0, 10)),
+    ).rejects.toThrow(/another stream has filled the same table/)
   })
 })

@@ -4,8 +4,8 @@ import type { Command } from 'commander'
 import { resolve } from 'node:path'
 import {
   executeReplay,
-  planReplay,
-  type ReplayPlan,
+  previewReplay,
+  type ReplayPreview,
   type ReplayReport,
   type ReplayRequest,
 } from '../../../app/index.ts'
@@ -51,7 +51,7 @@ async function replayStream(context: CliContext, name: string, flags: ReplayFlag
   const stream = await findStream(context, name)
   const lake = await context.openLake([stream.file])
   if (flags.execute !== true) {
-    await printPlan(context, await planReplay(lake, stream.settings, request), request)
+    await printPreview(context, await previewReplay(lake, stream.settings, request), request)
     return
   }
   const report = await executeReplay(lake, stream.settings, {
@@ -147,9 +147,9 @@ function untilOf(until: readonly string[]): ReplayRequest['until'] {
   throw new UsageError('--until takes latest, one time, or T:P=N once for each partition')
 }
 
-async function printPlan(
+async function printPreview(
   context: CliContext,
-  plan: ReplayPlan,
+  preview: ReplayPreview,
   { into }: ReplayRequest,
 ): Promise<void> {
   await context.print({
@@ -162,7 +162,7 @@ async function printPlan(
       { key: 'rows', align: 'right' },
       { key: 'dead_letters', align: 'right' },
     ],
-    rows: plan.ranges.map(({ topic, partition, from, to, rows, deadLetters }) => ({
+    rows: preview.ranges.map(({ topic, partition, from, to, rows, deadLetters }) => ({
       topic,
       partition,
       from,
@@ -172,7 +172,7 @@ async function printPlan(
       dead_letters: deadLetters,
     })),
   })
-  const { table, target, snapshotId, filesWhole, filesPartial, rowsRewritten } = plan
+  const { table, target, snapshotId, filesWhole, filesPartial, rowsRewritten } = preview
   context.note(
     `branch ${into} would begin at snapshot ${snapshotId} of ${target}; ${target} stays as it is until: ` +
       `tide table publish ${table} --branch ${into}`,

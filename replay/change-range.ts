@@ -1,0 +1,88 @@
+/** The range's rows on the target, exchanged while others commit to it (P8). */
+import type { DataFile, Snapshot, TableIdentifier } from '../catalog/format/index.ts'
+import {
+  commitAction,
+  type FileChanges,
+  OverwriteFiles,
+  type OverwriteFilesOptions,
+  type SnapshotOptions,
+  type Table,
+} from '../catalog/index.ts'
+import { findRangeFiles, requireNoNewRows, rewriteRows } from './range-files.ts'
+import type { RangeTools } from './range-tools.ts'
+import { commitTools, headSnapshot } from './replay-branch.ts'
+import type { RowRange } from './row-range.ts'
+
+export interface RangeOfTable {
+  readonly tools: RangeTools
+  readonly identifier: TableIdentifier
+  readonly target: string
+  readonly range: RowRange
+}
+
+/**
+ * Changes the range's rows on `target`. The change is computed again for a newer state of the table where
+ * rows of the range have come to the target since.
+ */
+export async function changeRange(
+  { tools, identifier, target, range }: RangeOfTable,
+  options: Omit<OverwriteFilesOptions, 'branch' | 'changes'> & {
+    readonly changes: (table: Table) => Promise<Omit<FileChanges, 'baseSnapshotId'>>
+  },
+): Promise<Table> {
+  let planned: Snapshot | undefined
+  const action = new OverwriteFiles(tools, {
+    ...options,
+    branch: target,
+    check: async (base) => {
+      await options.check?.(base)
+      const now = headSnapshot(base, target)
+      if (now?.snapshotId === planned?.snapshotId) return
+      await requireNoNewRows(tools, base, target, planned?.sequenceNumber ?? 0n, range)
+    },
+    changes: async (table) => {
+      planned = headSnapshot(table, target)
+      return { baseSnapshotId: planned?.snapshotId, ...(await options.changes(table)) }
+    },
+  })
+  return commitAction(tools.catalog, identifier, action, commitTools(tools))
+}
+
+/**
+ * Puts the branch's rows of the range onto the target as it is now: where the target's files were replaced
+ * since the branch was made, or its history does not hold the place where the branch began.
+ */
+export async function redoOnTarget(
+  place: RangeOfTable,
+  branch: string,
+  hooks: Pick<SnapshotOptions, 'check' | 'extraUpdates'>,
+): Promise<Table> {
+  const { tools, target, range } = place
+  return changeRange(place, {
+    ...hooks,
+    standingOn: [branch],
+    changes: async (table) => {
+      const replaced = await findRangeFiles(tools, table, target, range)
+      const replayed = await findRangeFiles(tools, table, branch, range)
+      const removed = [...replaced.whole, ...replaced.partial]
+      // What is on the target already stays: an earlier publishing that was not recorded.
+      const present = pathsOf(removed)
+      const kept = pathsOf(replayed.whole.filter((file) => present.has(file.filePath)))
+      const added: DataFile[] = [
+        ...(await rewriteRows(tools, table, target, replaced.partial, range, 'outside')),
+        ...replayed.whole.filter((file) => !kept.has(file.filePath)),
+        ...(await rewriteRows(tools, table, branch, replayed.partial, range, 'inside')),
+      ]
+      return { removed: removed.filter((file) => !kept.has(file.filePath)), added }
+    },
+    // As a publishing of files says it, so that publishing once more changes nothing.
+    summary: ({ metadata }) => ({
+      'source-snapshot-id': String(metadata.refs[branch]?.snapshotId ?? ''),
+      'tidewater.published-branch': branch,
+    }),
+  })
+}
+
+function pathsOf(files: readonly DataFile[]): ReadonlySet<string> {
+  return new Set(files.map((file) => file.filePath))
+}

@@ -12,7 +12,7 @@ import { DevProcess } from './dev-process.ts'
 import { grouped } from './judge-books.ts'
 import { allRows, listDataFiles, tableContent } from './lake-books.ts'
 import { type Account, Ledger } from './ledger.ts'
-import { replayFlights } from './replay-flights.ts'
+import { produceFlights } from './produce-flights.ts'
 
 export interface LiveFlow {
   /** After those that act 1 produced. */
@@ -84,7 +84,7 @@ async function ask(
   const failed = new AbortController()
   const ending = AbortSignal.any([signal, failed.signal])
   let isDone = false
-  const producing = replayFlights({
+  const producing = produceFlights({
     log,
     database,
     clock,

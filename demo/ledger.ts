@@ -2,7 +2,7 @@
  * The producer's own account of what it made durable while somebody asks: how many records, and the sum
  * of their delays, below any offsets. An answer is compared at the offsets that it names itself.
  */
-import type { Append } from './replay-flights.ts'
+import type { Append } from './produce-flights.ts'
 
 export interface Account {
   readonly count: number

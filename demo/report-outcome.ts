@@ -6,13 +6,13 @@ import type { DemoReporter } from './demo-reporter.ts'
 import { type DemoSession, recordsOf } from './demo-session.ts'
 import { grouped } from './judge-books.ts'
 import type { LakeFiles } from './lake-books.ts'
-import type { ReplayOutcome } from './replay-and-kill.ts'
+import type { StreamOutcome } from './stream-and-kill.ts'
 
 export function reportFigures(
   reporter: DemoReporter,
   table: Table,
   files: LakeFiles,
-  outcome: ReplayOutcome | undefined,
+  outcome: StreamOutcome | undefined,
 ): void {
   const committed = recordsOf(table)
   if (outcome !== undefined) {

@@ -32,7 +32,7 @@ import { findFlights, type Flights, flightsTotal } from './flights.ts'
 import { grouped, judgeBooks } from './judge-books.ts'
 import { judgeModels } from './judge-models.ts'
 import { countPartitions, listDataFiles, sourceContent, tableContent } from './lake-books.ts'
-import { replayAndKill, type ReplayOutcome } from './replay-and-kill.ts'
+import { streamAndKill, type StreamOutcome } from './stream-and-kill.ts'
 import { reportFigures, reportPlaces, reportQuery } from './report-outcome.ts'
 
 export interface DemoOptions {
@@ -109,7 +109,7 @@ async function play(
     [
       'a stream, and a kill half-way',
       async () => {
-        const outcome = await replay(session, options, tools, flights, early)
+        const outcome = await streamFlights(session, options, tools, flights, early)
         // Fewer when its time was over.
         sources.records = await loggedRecords(session)
         sources.recordsInTheEnd = sources.records + live
@@ -185,13 +185,13 @@ async function withSession<T>(
   }
 }
 
-async function replay(
+async function streamFlights(
   session: DemoSession,
   options: DemoOptions,
   { reporter, signal }: DemoTools,
   { file, total }: Flights,
   records: number,
-): Promise<ReplayOutcome> {
+): Promise<StreamOutcome> {
   await session.log.createTopic(demoTopic, demoPartitions)
   const { recordsPerSecond } = options
   const durationMsMax = options.durationMsMax ?? durationMsMaxDefault
@@ -207,14 +207,14 @@ async function replay(
   )
   reporter.fact('sink', 'tide stream run streams/flights.yaml', 'into demo.flights, month(ts)')
   const plan = { flightsFile: file, records, durationMsMax, recordsPerSecond, signal, reporter }
-  return replayAndKill(session, plan)
+  return streamAndKill(session, plan)
 }
 
 async function judgeStream(
   session: DemoSession,
   reporter: DemoReporter,
   { flights, records }: Sources,
-  outcome: ReplayOutcome | undefined,
+  outcome: StreamOutcome | undefined,
 ): Promise<readonly DemoCheck[]> {
   const { database, lake } = session
   const { table } = await readCommitted(session)

@@ -5,7 +5,7 @@ import type { Database } from '../sql/index.ts'
 import { demoPartitions, demoTopic } from './demo-project.ts'
 import { flightRecords } from './flights.ts'
 
-export interface Replay {
+export interface ProduceRequest {
   readonly log: EmbeddedLog
   readonly database: Database
   readonly clock: Clock
@@ -34,8 +34,8 @@ const appendsMin = 40
 const appendsPerSecond = 10
 
 /** Returns how many records are durable in the log. */
-export async function replayFlights(replay: Replay): Promise<number> {
-  const { clock, records, recordsPerSecond, signal } = replay
+export async function produceFlights(request: ProduceRequest): Promise<number> {
+  const { clock, records, recordsPerSecond, signal } = request
   const startedMs = clock.monotonic()
   const size = appendSize(records, recordsPerSecond)
   let waiting: string[] = []
@@ -44,21 +44,21 @@ export async function replayFlights(replay: Replay): Promise<number> {
   const append = async (values: readonly string[]): Promise<void> => {
     // Whole appends in turn: the order of time is kept in each partition.
     const partition = appends++ % demoPartitions
-    const { baseOffset } = await replay.log.appendValues({ topic: demoTopic, partition }, values)
+    const { baseOffset } = await request.log.appendValues({ topic: demoTopic, partition }, values)
     produced += values.length
-    replay.onAppended(produced, { partition, baseOffset, values })
+    request.onAppended(produced, { partition, baseOffset, values })
     if (recordsPerSecond === undefined) return
     const aheadMs = (produced / recordsPerSecond) * 1000 - (clock.monotonic() - startedMs)
     if (aheadMs > 0) await clock.sleep(aheadMs, signal)
   }
   const { streamJson } = await import('../sql/index.ts')
-  const { file, first = 0 } = replay
+  const { file, first = 0 } = request
   const source = flightRecords(file, first + records, first)
-  for await (const values of streamJson(replay.database, source)) {
+  for await (const values of streamJson(request.database, source)) {
     waiting.push(...values)
     while (waiting.length >= size) {
       signal.throwIfAborted()
-      if (clock.monotonic() - startedMs >= replay.durationMsMax) return produced
+      if (clock.monotonic() - startedMs >= request.durationMsMax) return produced
       await append(waiting.slice(0, size))
       waiting = waiting.slice(size)
     }

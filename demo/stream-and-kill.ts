@@ -5,10 +5,10 @@
 import { type Clock, UnavailableError } from '../common/index.ts'
 import type { DemoReporter } from './demo-reporter.ts'
 import { type Committed, type DemoSession, readCommitted } from './demo-session.ts'
-import { replayFlights } from './replay-flights.ts'
+import { produceFlights } from './produce-flights.ts'
 import { SinkProcess } from './sink-process.ts'
 
-export interface ReplayPlan {
+export interface StreamScript {
   readonly flightsFile: string
   readonly records: number
   readonly durationMsMax: number
@@ -17,7 +17,7 @@ export interface ReplayPlan {
   readonly reporter: DemoReporter
 }
 
-export interface ReplayOutcome {
+export interface StreamOutcome {
   readonly produced: number
   readonly producedMs: number
   readonly kill: Kill
@@ -37,10 +37,10 @@ const lookEveryMs = 40
 /** A sink that commits nothing for so long is stuck. */
 const stallMsMax = 60_000
 
-export async function replayAndKill(
+export async function streamAndKill(
   session: DemoSession,
-  plan: ReplayPlan,
-): Promise<ReplayOutcome> {
+  plan: StreamScript,
+): Promise<StreamOutcome> {
   const { clock, project } = session
   // Ends the producer when the sink fails, and the other way round.
   const failed = new AbortController()
@@ -103,12 +103,12 @@ interface Production {
 
 async function produce(
   { log, database, clock }: DemoSession,
-  plan: ReplayPlan,
+  plan: StreamScript,
   production: Production,
 ): Promise<void> {
   const startedMs = clock.monotonic()
   const { durationMsMax, recordsPerSecond, records, signal } = plan
-  await replayFlights({
+  await produceFlights({
     log,
     database,
     clock,

@@ -3,16 +3,18 @@
  * time. Each answer says up to which offsets it goes, and must be what the producer wrote below them.
  */
 import { writeFile } from 'node:fs/promises'
-import { NotFoundError, UnavailableError } from '../common/index.ts'
 import { openBatchJobs } from '../app/index.ts'
+import { UnavailableError } from '../common/index.ts'
 import { expectedDailyDelays, type Sources } from './airports.ts'
 import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
-import { type DemoSession, logRanges, readCommitted } from './demo-session.ts'
+import { type DemoSession, logRanges } from './demo-session.ts'
 import { DevProcess } from './dev-process.ts'
-import { grouped } from './judge-books.ts'
-import { allRows, listDataFiles, tableContent } from './lake-books.ts'
+import { readFlightsState } from './flights-table.ts'
+import { grouped } from './grouped.ts'
+import { queryRows } from './lake-books.ts'
 import { type Account, Ledger } from './ledger.ts'
 import { produceFlights } from './produce-flights.ts'
+import { requireSuccess } from './require-success.ts'
 
 export interface LiveFlow {
   /** After those that act 1 produced. */
@@ -119,14 +121,11 @@ async function ask(
 }
 
 async function openLedger(session: DemoSession): Promise<Ledger> {
-  const { table } = await readCommitted(session)
-  if (table === undefined) throw new NotFoundError('the demo left no table demo.flights')
-  const files = await listDataFiles(session.lake.io, table)
-  const { delaySum } = await tableContent(session.database, files)
+  const { content } = await readFlightsState(session)
   const ranges = await logRanges(session)
   return new Ledger(
     new Map(ranges.map(({ next, partition }) => [partition, next])),
-    Number(delaySum),
+    Number(content.delaySum),
   )
 }
 
@@ -205,15 +204,15 @@ async function judgeView(
   address: string,
 ): Promise<DemoCheck> {
   const { data = [] } = await post(address, byDay)
-  const found = Object.values(data[0] ?? {}).map(String)
-  const [wanted = []] = await allRows(
+  const answered = Object.values(data[0] ?? {}).map(String)
+  const [expected = []] = await queryRows(
     database,
     `SELECT count(*), sum(flights)::BIGINT, sum(delay_minutes)::BIGINT FROM (${expectedDailyDelays(whole)})`,
   )
-  const [days = '', flights = '', delays = ''] = found
+  const [days = '', flights = '', delays = ''] = answered
   return {
     name: 'lambda view',
-    passed: found.join(' ') === wanted.map(String).join(' '),
+    passed: answered.join(' ') === expected.map(String).join(' '),
     detail: `daily_delays over HTTP: ${grouped(days)} rows of ${grouped(flights)} flights, ${grouped(delays)} minutes late, though the last were never built`,
   }
 }
@@ -230,10 +229,7 @@ function reportAges(reporter: DemoReporter, answers: readonly Answer[]): void {
 async function buildRest({ lake, project }: DemoSession): Promise<void> {
   const jobs = await openBatchJobs(lake, { directory: project.directory })
   try {
-    const { ok, results } = await jobs.run({ verb: 'build' })
-    if (ok) return
-    const failed = results.find(({ status }) => status === 'error' || status === 'fail')
-    throw new UnavailableError(`${failed?.name ?? 'a model'} failed: ${failed?.message ?? ''}`)
+    requireSuccess(await jobs.run({ verb: 'build' }))
   } finally {
     await jobs.close()
   }

@@ -2,18 +2,19 @@
  * Act 3: models in SQL. Delays by day, half of them built and all of them answered; airports with their
  * history, learned out of order; and each flight joined to the airport as it was called then.
  */
+import { allRows, createQueryEngine, streamJson } from '../sql/index.ts'
 import { type LakeBatchJobs, openBatchJobs, runLakeStream } from '../app/index.ts'
-import { formatDuration, ValidationError } from '../common/index.ts'
-import { loadStreamSettings } from '../app/settings/index.ts'
-import type { NodeResult } from '../batch-jobs/index.ts'
+import { formatDuration } from '../common/index.ts'
+import { type NodeResult, pinTables } from '../batch-jobs/index.ts'
 import { airportRecords, airportWaves, expectedDailyDelays, type Sources } from './airports.ts'
 import { airportsTopic } from './demo-project.ts'
 import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
-import type { DemoSession } from './demo-session.ts'
+import { type DemoSession, demoStream } from './demo-session.ts'
 import { flightRows } from './flights.ts'
-import { grouped } from './judge-books.ts'
+import { grouped } from './grouped.ts'
 import { judgeModels } from './judge-models.ts'
-import { allRows } from './lake-books.ts'
+import { queryRows } from './lake-books.ts'
+import { requireSuccess } from './require-success.ts'
 
 export async function buildModels(
   session: DemoSession,
@@ -25,11 +26,11 @@ export async function buildModels(
     const lambda = await buildHalfOfTheDays(session, jobs, sources, reporter)
     await learnAirports(session, jobs, sources, reporter)
     const startedMs = session.clock.monotonic()
-    const built = succeeded(await jobs.run({ verb: 'build' }))
+    const built = requireSuccess(await jobs.run({ verb: 'build' }))
     const names = built.map(({ kind, name }) => (kind === 'test' ? 'its test' : name)).join(', ')
     const took = formatDuration(Math.round(session.clock.monotonic() - startedMs))
     reporter.fact('tide build', names, took)
-    const again = succeeded(await jobs.run({ verb: 'run', select: ['daily_delays'] }))
+    const again = requireSuccess(await jobs.run({ verb: 'run', select: ['daily_delays'] }))
     return [
       lambda,
       nothingTwice(again),
@@ -51,25 +52,23 @@ async function buildHalfOfTheDays(
   // The day after the middle one, so that there is a finished day in a slice of one day too.
   const half = `SELECT epoch_ms(date_trunc('day', ts)::TIMESTAMP + INTERVAL 1 DAY)
     FROM (${flightRows(flights, records)}) ORDER BY ts LIMIT 1 OFFSET ${Math.floor(records / 2)}`
-  const [[middle = 0] = []] = await allRows(session.database, half)
+  const [[middle = 0] = []] = await queryRows(session.database, half)
   const endMs = Number(middle)
-  succeeded(await jobs.run({ verb: 'run', select: ['daily_delays'], window: { endMs } }))
+  requireSuccess(await jobs.run({ verb: 'run', select: ['daily_delays'], window: { endMs } }))
   const until = new Date(endMs).toISOString().slice(0, 10)
   reporter.fact('half built', `tide run -s daily_delays --event-time-end ${until}`)
 
-  const { allRows: rowsOf, createQueryEngine } = await import('../sql/index.ts')
-  const { pinTables } = await import('../batch-jobs/index.ts')
   const pins = pinTables(session.lake.catalog)
   const { sql, finished } = await jobs.lambdaView('daily_delays', pins)
   const engine = await createQueryEngine({ ...jobs.tools.query, catalog: pins.catalog })
   const view = await engine.query(figures(sql))
-  const answered = (await rowsOf(view))[0]?.map(String).join(' ')
-  const expected = expectedDailyDelays(sources)
-  const [wanted = []] = await allRows(session.database, figures(expected))
-  const [rows = '0'] = wanted.map(String)
+  const answered = (await allRows(view))[0]?.map(String).join(' ')
+  const recomputed = await queryRows(session.database, figures(expectedDailyDelays(sources)))
+  const [expected = []] = recomputed
+  const [rows = '0'] = expected.map(String)
   return {
     name: 'lambda view',
-    passed: finished.length > 0 && answered === wanted.map(String).join(' '),
+    passed: finished.length > 0 && answered === expected.map(String).join(' '),
     detail: `${grouped(rows)} rows, those before ${until} from the table, the others from the flights; as a full recomputation`,
   }
 }
@@ -86,10 +85,8 @@ async function learnAirports(
   files: Sources,
   reporter: DemoReporter,
 ): Promise<void> {
-  const { streamJson } = await import('../sql/index.ts')
   const { clock, database, lake, log, project } = session
-  const sources = { environment: {}, overrides: [], directory: project.directory }
-  const { settings } = await loadStreamSettings(project.airportsStreamFile, sources)
+  const settings = await demoStream(session, project.airportsStreamFile)
   await log.createTopic(airportsTopic, 1)
   for (const [wave, title] of airportWaves.entries()) {
     const startedMs = clock.monotonic()
@@ -99,7 +96,7 @@ async function learnAirports(
       count += values.length
     }
     await runLakeStream(lake, settings, { until: 'latest', workDirectory: project.workDirectory })
-    const [run] = succeeded(await jobs.run({ verb: 'snapshot' }))
+    const [run] = requireSuccess(await jobs.run({ verb: 'snapshot' }))
     const took = formatDuration(Math.round(clock.monotonic() - startedMs))
     reporter.fact(
       'airports',
@@ -116,14 +113,4 @@ function nothingTwice(again: readonly NodeResult[]): DemoCheck {
     passed: daily?.status === 'skipped',
     detail: `a second run of daily_delays: ${daily?.status ?? 'did not run'}`,
   }
-}
-
-function succeeded(run: {
-  readonly ok: boolean
-  readonly results: readonly NodeResult[]
-}): readonly NodeResult[] {
-  if (run.ok) return run.results
-  const failures = run.results.filter(({ status }) => status === 'error' || status === 'fail')
-  const texts = failures.map(({ message, name }) => `${name}: ${message}`)
-  throw new ValidationError(`a model of the demo failed: ${texts.join('; ')}`)
 }

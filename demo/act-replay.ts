@@ -2,32 +2,22 @@
  * Act 4: a range of the log is read again into a branch, compared with what the table has, and
  * published. Nothing had been wrong with it, so nothing may change but the files.
  */
-import { currentSnapshot } from '../catalog/format/index.ts'
-import { NotFoundError } from '../common/index.ts'
-import { loadStreamSettings } from '../app/settings/index.ts'
 import { diffReplay, executeReplay, publishBranch, type ReplayDiff } from '../app/index.ts'
-import { offsetsText } from './act-compact.ts'
 import { demoTopic } from './demo-project.ts'
 import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
-import { type DemoSession, flightsTable, logRanges, readCommitted } from './demo-session.ts'
-import { grouped } from './judge-books.ts'
-import { type Content, listDataFiles, tableContent } from './lake-books.ts'
+import { type DemoSession, demoStream, logRanges } from './demo-session.ts'
+import { type FlightsState, flightsTable, readFlightsState } from './flights-table.ts'
+import { grouped } from './grouped.ts'
+import { isSameContent } from './lake-books.ts'
 
 const branch = 'replayed'
-
-interface Looked {
-  readonly content: Content
-  readonly offsets: string
-  readonly snapshotId: bigint | undefined
-}
 
 export async function replayRange(
   session: DemoSession,
   reporter: DemoReporter,
 ): Promise<readonly DemoCheck[]> {
   const { lake, project } = session
-  const sources = { environment: {}, overrides: [], directory: project.directory }
-  const { settings } = await loadStreamSettings(project.streamFile, sources)
+  const settings = await demoStream(session, project.streamFile)
   // The middle third of every partition.
   const log = await logRanges(session)
   const places = (thirds: bigint): { topic: string; partition: number; offset: bigint }[] =>
@@ -40,10 +30,10 @@ export async function replayRange(
     into: branch,
     workDirectory: project.workDirectory,
   } as const
-  const wanted = log.reduce((sum, { first, next }) => {
+  const records = log.reduce((sum, { first, next }) => {
     return sum + first + ((next - first) * 2n) / 3n - (first + (next - first) / 3n)
   }, 0n)
-  const before = await look(session)
+  const before = await readFlightsState(session)
   const first = await executeReplay(lake, settings, options)
   const texts = first.ranges.map(({ from, partition, to }) => {
     return `${partition}: ${grouped(from)}-${grouped(to - 1n)}`
@@ -60,12 +50,12 @@ export async function replayRange(
     `${grouped(diff.same)} rows the same`,
     `${diff.differing} differ, ${diff.onlyBase} only in main, ${diff.onlyBranch} only in the branch`,
   )
-  const untouched = await look(session)
+  const untouched = await readFlightsState(session)
   const published = await publishBranch(lake, flightsTable, branch, { dropBranch: true })
   reporter.fact('publish', `tide table publish demo.flights --branch ${branch}`)
-  const after = await look(session)
+  const after = await readFlightsState(session)
   return [
-    judgeDiff(diff, wanted),
+    judgeDiff(diff, records),
     {
       name: 'twice = once',
       passed: first.isChanged && !second.isChanged,
@@ -83,20 +73,21 @@ export async function replayRange(
 /** Pure. */
 export function judgeDiff(
   diff: Pick<ReplayDiff, 'same' | 'differing' | 'onlyBase' | 'onlyBranch'>,
-  wanted: bigint,
+  records: bigint,
 ): DemoCheck {
   const others = diff.differing + diff.onlyBase + diff.onlyBranch
   return {
     name: 'row by row',
-    passed: diff.same === wanted && wanted > 0n && others === 0n,
-    detail: `${grouped(diff.same)} of the ${grouped(wanted)} records read again are the rows of main, ${grouped(others)} are not`,
+    passed: diff.same === records && records > 0n && others === 0n,
+    detail: `${grouped(diff.same)} of the ${grouped(records)} records read again are the rows of main, ${grouped(others)} are not`,
   }
 }
 
+type Judged = Omit<FlightsState, 'files'>
+
 /** Pure. */
-export function judgePublished(before: Looked, after: Looked): DemoCheck {
-  const isSame =
-    before.content.rows === after.content.rows && before.content.hashSum === after.content.hashSum
+export function judgePublished(before: Judged, after: Judged): DemoCheck {
+  const isSame = isSameContent(before.content, after.content)
   const goesOn = before.offsets === after.offsets && after.offsets !== ''
   const moved = before.snapshotId !== after.snapshotId
   return {
@@ -106,12 +97,4 @@ export function judgePublished(before: Looked, after: Looked): DemoCheck {
       ? `${grouped(after.content.rows)} rows, hash ${after.content.hashSum}; the sink goes on at ${after.offsets}`
       : `${grouped(before.content.rows)} rows became ${grouped(after.content.rows)}, or other ones`,
   }
-}
-
-async function look(session: DemoSession): Promise<Looked> {
-  const { table } = await readCommitted(session)
-  if (table === undefined) throw new NotFoundError('the demo left no table demo.flights')
-  const content = await tableContent(session.database, await listDataFiles(session.lake.io, table))
-  const snapshotId = currentSnapshot(table.metadata)?.snapshotId
-  return { content, offsets: await offsetsText(table), snapshotId }
 }

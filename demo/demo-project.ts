@@ -24,8 +24,8 @@ export interface DemoProject {
 }
 
 const markerFile = '.tide-demo'
-/** Commits of the whole replay when nothing else ends a batch: enough to be killed between two. */
-const batchesWanted = 20
+/** Commits of all flights when nothing else ends a batch: enough to be killed between two. */
+const batchesMin = 20
 
 export function demoProject(directory: string): DemoProject {
   return {
@@ -46,7 +46,7 @@ export async function createDemoProject(directory: string, records: number): Pro
   const files = {
     [join(directory, markerFile)]: 'made by tide demo; the next demo removes it\n',
     [project.lakeFile]: lakeYaml,
-    [project.streamFile]: streamYaml(Math.ceil(records / batchesWanted)),
+    [project.streamFile]: streamYaml(Math.ceil(records / batchesMin)),
     [project.airportsStreamFile]: airportsStreamYaml,
     ...Object.fromEntries(
       Object.entries(demoModels).map(([file, text]) => [join(directory, file), text]),

@@ -1,10 +1,13 @@
 /** The parts of one demo: project, lake, log and engine, opened together and closed in reverse order. */
-import { loadLakeSettings } from '../app/settings/index.ts'
-import { currentSnapshot } from '../catalog/format/index.ts'
-import type { Table } from '../catalog/index.ts'
-import { type Clock, NotFoundError } from '../common/index.ts'
-import type { EmbeddedLog } from '../ingest/index.ts'
-import type { Database } from '../sql/index.ts'
+import {
+  loadLakeSettings,
+  loadStreamSettings,
+  type SettingsSources,
+} from '../app/settings/index.ts'
+import type { Clock } from '../common/index.ts'
+import { EmbeddedLog } from '../ingest/index.ts'
+import type { StreamSettings } from '../ingest/settings/index.ts'
+import { type Database, openDatabase } from '../sql/index.ts'
 import { type Lake, openLake } from '../app/index.ts'
 import { type DemoProject, demoPartitions, demoTopic } from './demo-project.ts'
 import type { LogRange } from './lake-books.ts'
@@ -18,21 +21,8 @@ export interface DemoSession {
   close(): Promise<void>
 }
 
-/** What is visible to any reader of the table now. */
-export interface Committed {
-  readonly rows: number
-  readonly snapshots: number
-  readonly table: Table | undefined
-}
-
-export const flightsTable = { namespace: ['demo'], name: 'flights' }
-const deadLetterTable = { namespace: ['demo'], name: 'flights__dlq' }
-
 export async function openDemoSession(project: DemoProject, clock: Clock): Promise<DemoSession> {
-  const { EmbeddedLog } = await import('../ingest/index.ts')
-  const { openDatabase } = await import('../sql/index.ts')
-  const sources = { environment: {}, overrides: [], directory: project.directory }
-  const { settings } = await loadLakeSettings(project.lakeFile, sources)
+  const { settings } = await loadLakeSettings(project.lakeFile, settingsSources(project))
   const lake = await openLake(settings, { clock })
   const log = await EmbeddedLog.open(project.logDirectory, { clock })
   const database = await openDatabase()
@@ -50,28 +40,9 @@ export async function openDemoSession(project: DemoProject, clock: Clock): Promi
   }
 }
 
-export async function readCommitted({ lake }: DemoSession): Promise<Committed> {
-  try {
-    const loaded = await lake.catalog.loadTable(flightsTable)
-    const rows = recordsOf(loaded)
-    return { rows: Number(rows), snapshots: loaded.metadata.snapshots.length, table: loaded }
-  } catch (error) {
-    if (!(error instanceof NotFoundError)) throw error
-    return { rows: 0, snapshots: 0, table: undefined }
-  }
-}
-
-export async function countDeadLetters({ lake }: DemoSession): Promise<bigint> {
-  try {
-    return recordsOf(await lake.catalog.loadTable(deadLetterTable))
-  } catch (error) {
-    if (!(error instanceof NotFoundError)) throw error
-    return 0n
-  }
-}
-
-export function recordsOf({ metadata }: Table): bigint {
-  return BigInt(currentSnapshot(metadata)?.summary?.['total-records'] ?? '0')
+/** The settings of one of the project's streams, from its file. */
+export async function demoStream({ project }: DemoSession, file: string): Promise<StreamSettings> {
+  return (await loadStreamSettings(file, settingsSources(project))).settings
 }
 
 export async function logRanges({ log }: DemoSession): Promise<readonly LogRange[]> {
@@ -81,4 +52,9 @@ export async function logRanges({ log }: DemoSession): Promise<readonly LogRange
     ranges.push({ partition, first: bounds.earliest, next: bounds.latest })
   }
   return ranges
+}
+
+/** Only the project's files: nothing of the environment of whoever runs the demo. */
+function settingsSources({ directory }: DemoProject): SettingsSources {
+  return { environment: {}, overrides: [], directory }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Books, grouped, judgeBooks } from './judge-books.ts'
+import { type Books, judgeBooks } from './judge-books.ts'
 
 const content = { rows: 10n, delaySum: '7', distanceSum: '900', hashSum: '12345' }
 
@@ -10,8 +10,8 @@ const whole: Books = {
   ],
   produced: 10,
   partitions: [
-    { partition: 0, rows: 6n, known: 6n, distinct: 6n, first: 0n, last: 5n },
-    { partition: 1, rows: 4n, known: 4n, distinct: 4n, first: 0n, last: 3n },
+    { partition: 0, rows: 6n, inLog: 6n, distinct: 6n, first: 0n, last: 5n },
+    { partition: 1, rows: 4n, inLog: 4n, distinct: 4n, first: 0n, last: 3n },
   ],
   source: content,
   table: content,
@@ -40,20 +40,20 @@ describe('judgeBooks()', () => {
   })
 
   it('counts a record of the log that no row has as lost', () => {
-    const books = withPartition({ rows: 3n, known: 3n, distinct: 3n })
+    const books = withPartition({ rows: 3n, inLog: 3n, distinct: 3n })
     expect(failed({ ...books, recordsOfSnapshot: 9n })).toEqual(['lost 1'])
     expect(failed({ ...books, recordsOfSnapshot: 10n })).toEqual(['lost 1', 'metadata'])
   })
 
   it('counts a second row of one record as duplicated, also where the sum of rows is right', () => {
-    const more = withPartition({ rows: 5n, known: 5n, distinct: 4n })
+    const more = withPartition({ rows: 5n, inLog: 5n, distinct: 4n })
     expect(failed({ ...more, recordsOfSnapshot: 11n })).toEqual(['duplicated 1'])
-    const swapped = withPartition({ rows: 4n, known: 4n, distinct: 3n })
+    const swapped = withPartition({ rows: 4n, inLog: 4n, distinct: 3n })
     expect(failed(swapped)).toEqual(['lost 1', 'duplicated 1'])
   })
 
   it('refuses rows of offsets that the log does not have', () => {
-    const books = withPartition({ rows: 5n, known: 4n, distinct: 4n, last: 9n })
+    const books = withPartition({ rows: 5n, inLog: 4n, distinct: 4n, last: 9n })
     expect(failed({ ...books, recordsOfSnapshot: 11n })).toEqual(['offsets'])
   })
 
@@ -77,18 +77,5 @@ describe('judgeBooks()', () => {
     const nothing = { rows: 0n, delaySum: '0', distanceSum: '0', hashSum: '0' }
     const empty = { log: [], produced: 0, partitions: [], source: nothing, table: nothing }
     expect(failed({ ...empty, recordsOfSnapshot: 0n, deadLetters: 0n })).toEqual(['lost 0'])
-  })
-})
-
-describe('grouped()', () => {
-  it('sets a comma after every third digit', () => {
-    expect([0, 999, 1000, 1234567, 12.6].map(grouped)).toEqual([
-      '0',
-      '999',
-      '1,000',
-      '1,234,567',
-      '13',
-    ])
-    expect(grouped(-1234n)).toBe('-1,234')
   })
 })

@@ -1,6 +1,7 @@
 /** Pure: from the counted books to the demo's verdict. */
 import type { DemoCheck } from './demo-reporter.ts'
-import type { Content, LogRange, PartitionCount } from './lake-books.ts'
+import { grouped } from './grouped.ts'
+import { type Content, isSameContent, type LogRange, type PartitionCount } from './lake-books.ts'
 
 export interface Books {
   readonly log: readonly LogRange[]
@@ -19,10 +20,10 @@ export function judgeBooks(books: Books): readonly DemoCheck[] {
   const records = sum(log.map(({ first, next }) => next - first))
   const rows = sum(partitions.map((one) => one.rows))
   const distinct = sum(partitions.map((one) => one.distinct))
-  const known = sum(partitions.map((one) => one.known))
+  const inLog = sum(partitions.map((one) => one.inLog))
   const lost = records - distinct
-  const duplicated = known - distinct
-  const strangers = rows - known
+  const duplicated = inLog - distinct
+  const outside = rows - inLog
   const checks: DemoCheck[] = [
     {
       name: `lost ${grouped(lost)}`,
@@ -32,20 +33,20 @@ export function judgeBooks(books: Books): readonly DemoCheck[] {
     {
       name: `duplicated ${grouped(duplicated)}`,
       passed: duplicated === 0n,
-      detail: `${grouped(known)} rows have ${grouped(distinct)} different (partition, offset)`,
+      detail: `${grouped(inLog)} rows have ${grouped(distinct)} different (partition, offset)`,
     },
     {
       name: 'offsets',
-      passed: strangers === 0n,
+      passed: outside === 0n,
       detail:
-        strangers === 0n
+        outside === 0n
           ? rangesText(partitions)
-          : `${grouped(strangers)} rows are of no record in the log`,
+          : `${grouped(outside)} rows are of no record in the log`,
     },
     {
       name: 'content',
-      passed: isSame(source, table),
-      detail: isSame(source, table)
+      passed: isSameContent(source, table),
+      detail: isSameContent(source, table)
         ? `every column as in the source file: delays ${grouped(table.delaySum)}, miles ${grouped(table.distanceSum)}, hash ${table.hashSum}`
         : `table ${contentText(table)}, source file ${contentText(source)}`,
     },
@@ -70,15 +71,6 @@ function rangesText(partitions: readonly PartitionCount[]): string {
     .join('  ')
 }
 
-function isSame(left: Content, right: Content): boolean {
-  return (
-    left.rows === right.rows &&
-    left.delaySum === right.delaySum &&
-    left.distanceSum === right.distanceSum &&
-    left.hashSum === right.hashSum
-  )
-}
-
 function contentText(content: Content): string {
   const { rows, delaySum, distanceSum, hashSum } = content
   return `${grouped(rows)} rows, delays ${grouped(delaySum)}, miles ${grouped(distanceSum)}, hash ${hashSum}`
@@ -86,10 +78,4 @@ function contentText(content: Content): string {
 
 function sum(values: readonly bigint[]): bigint {
   return values.reduce((total, value) => total + value, 0n)
-}
-
-/** 1234567 as 1,234,567. */
-export function grouped(value: number | bigint | string): string {
-  const text = typeof value === 'number' ? Math.round(value).toString() : value.toString()
-  return text.replace(/\B(?=(\d{3})+$)/g, ',')
 }

@@ -8,7 +8,7 @@ import {
   type Sources,
 } from './airports.ts'
 import type { DemoCheck } from './demo-reporter.ts'
-import { grouped } from './judge-books.ts'
+import { grouped } from './grouped.ts'
 import { differenceOf, listDataFiles, parquet } from './lake-books.ts'
 
 interface Judged {
@@ -59,11 +59,11 @@ async function judge(
 ): Promise<DemoCheck> {
   const loaded = await catalog.loadTable({ namespace: ['demo'], name: table })
   const files = await listDataFiles(io, loaded)
-  const rows = `SELECT ${columns} FROM ${parquet(files)}`
-  const { found, missing, strange } = await differenceOf(database, rows, expected)
-  const isSame = found > 0n && missing === 0n && strange === 0n
+  const actual = `SELECT ${columns} FROM ${parquet(files)}`
+  const { missing, rows, unexpected } = await differenceOf(database, actual, expected)
+  const isSame = rows > 0n && missing === 0n && unexpected === 0n
   const verdict = isSame
     ? 'as computed from the source files'
-    : `${grouped(missing)} missing, ${grouped(strange)} that should not be there`
-  return { name, passed: isSame, detail: `${grouped(found)} ${says}: ${verdict}` }
+    : `${grouped(missing)} missing, ${grouped(unexpected)} that should not be there`
+  return { name, passed: isSame, detail: `${grouped(rows)} ${says}: ${verdict}` }
 }

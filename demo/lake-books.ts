@@ -23,7 +23,7 @@ export interface PartitionCount {
   readonly partition: number
   readonly rows: bigint
   /** Rows whose offset the log has. */
-  readonly known: bigint
+  readonly inLog: bigint
   /** Different offsets among them. */
   readonly distinct: bigint
   readonly first: bigint
@@ -38,38 +38,38 @@ export interface Content {
   readonly hashSum: string
 }
 
-export interface LakeFiles {
+export interface DataFiles {
   readonly paths: readonly string[]
   /** Files of position deletes: rows of the others that are gone. */
   readonly deletePaths: readonly string[]
   readonly sizeBytes: bigint
 }
 
-/** How many rows each of two queries has, and how many of them the other has not, copies counted. */
+/** How many rows a query has, and how many of two queries the other one lacks, copies counted. */
 export interface RowDifference {
-  readonly found: bigint
+  readonly rows: bigint
   readonly missing: bigint
-  readonly strange: bigint
+  readonly unexpected: bigint
 }
 
 export async function differenceOf(
   database: Database,
-  found: string,
+  actual: string,
   expected: string,
 ): Promise<RowDifference> {
-  const [row = []] = await allRows(
+  const [row = []] = await queryRows(
     database,
-    `WITH found AS MATERIALIZED (${found}), expected AS MATERIALIZED (${expected})
-     SELECT (SELECT count(*) FROM found),
-       (SELECT count(*) FROM (FROM expected EXCEPT ALL FROM found)),
-       (SELECT count(*) FROM (FROM found EXCEPT ALL FROM expected))`,
+    `WITH actual AS MATERIALIZED (${actual}), expected AS MATERIALIZED (${expected})
+     SELECT (SELECT count(*) FROM actual),
+       (SELECT count(*) FROM (FROM expected EXCEPT ALL FROM actual)),
+       (SELECT count(*) FROM (FROM actual EXCEPT ALL FROM expected))`,
   )
-  const [count = 0n, missing = 0n, strange = 0n] = row.map((cell) => BigInt(cell ?? 0))
-  return { found: count, missing, strange }
+  const [rows = 0n, missing = 0n, unexpected = 0n] = row.map((cell) => BigInt(cell ?? 0))
+  return { rows, missing, unexpected }
 }
 
 /** The data files of the newest snapshot, as its manifests list them. */
-export async function listDataFiles(io: FileIO, { metadata }: Table): Promise<LakeFiles> {
+export async function listDataFiles(io: FileIO, { metadata }: Table): Promise<DataFiles> {
   const snapshot = currentSnapshot(metadata)
   const paths: string[] = []
   const deletePaths: string[] = []
@@ -97,34 +97,34 @@ export async function listDataFiles(io: FileIO, { metadata }: Table): Promise<La
 
 export async function countPartitions(
   database: Database,
-  files: LakeFiles,
+  files: DataFiles,
   log: readonly LogRange[],
 ): Promise<readonly PartitionCount[]> {
   if (files.paths.length === 0) return []
   const ranges = log.map(({ partition, first, next }) => `(${partition}, ${first}, ${next})`)
-  const rows = await allRows(
+  const rows = await queryRows(
     database,
     `WITH place AS (
        SELECT _kafka.partition AS p, _kafka."offset" AS o FROM ${parquet(files)}
      ), log(partition, first, next) AS (VALUES ${ranges.join(', ')}),
      judged AS (
-       SELECT p, o, (o >= first AND o < next) IS TRUE AS known
+       SELECT p, o, (o >= first AND o < next) IS TRUE AS in_log
        FROM place LEFT JOIN log ON p = partition
      )
-     SELECT p, count(*), count(*) FILTER (known), count(DISTINCT o) FILTER (known), min(o), max(o)
+     SELECT p, count(*), count(*) FILTER (in_log), count(DISTINCT o) FILTER (in_log), min(o), max(o)
      FROM judged GROUP BY p ORDER BY p`,
   )
-  return rows.map(([partition, count, known, distinct, first, last]) => ({
+  return rows.map(([partition, count, inLog, distinct, first, last]) => ({
     partition: Number(partition),
     rows: BigInt(count ?? 0),
-    known: BigInt(known ?? 0),
+    inLog: BigInt(inLog ?? 0),
     distinct: BigInt(distinct ?? 0),
     first: BigInt(first ?? -1),
     last: BigInt(last ?? -1),
   }))
 }
 
-export async function tableContent(database: Database, files: LakeFiles): Promise<Content> {
+export async function tableContent(database: Database, files: DataFiles): Promise<Content> {
   if (files.paths.length === 0) return { rows: 0n, delaySum: '0', distanceSum: '0', hashSum: '0' }
   return content(database, `SELECT ${flightColumns.join(', ')} FROM ${parquet(files)}`)
 }
@@ -133,14 +133,23 @@ export function sourceContent(database: Database, file: string, count: number): 
   return content(database, flightRows(file, count))
 }
 
+export function isSameContent(left: Content, right: Content): boolean {
+  return (
+    left.rows === right.rows &&
+    left.delaySum === right.delaySum &&
+    left.distanceSum === right.distanceSum &&
+    left.hashSum === right.hashSum
+  )
+}
+
 async function content(database: Database, rows: string): Promise<Content> {
-  const [found = []] = await allRows(
+  const [row = []] = await queryRows(
     database,
     `SELECT count(*), coalesce(sum(delay), 0), coalesce(sum(distance), 0),
        coalesce(sum(hash(ts::TIMESTAMP, delay::BIGINT, distance::BIGINT, origin, destination)), 0)
      FROM (${rows})`,
   )
-  const [count, delaySum, distanceSum, hashSum] = found.map(String)
+  const [count, delaySum, distanceSum, hashSum] = row.map(String)
   return {
     rows: BigInt(count ?? 0),
     delaySum: delaySum ?? '',
@@ -150,7 +159,7 @@ async function content(database: Database, rows: string): Promise<Content> {
 }
 
 /** The rows of the files that no delete file names. */
-export function parquet({ deletePaths, paths }: LakeFiles): string {
+export function parquet({ deletePaths, paths }: DataFiles): string {
   const all = `read_parquet([${paths.map(quoteLiteral).join(', ')}], union_by_name = true`
   if (deletePaths.length === 0) return `${all})`
   const deleted = `SELECT replace(file_path, 'file://', '') AS filename, pos AS file_row_number
@@ -162,7 +171,7 @@ export function parquet({ deletePaths, paths }: LakeFiles): string {
 
 export type Cell = string | number | bigint | null
 
-export async function allRows(
+export async function queryRows(
   database: Database,
   sql: string,
 ): Promise<readonly (readonly Cell[])[]> {

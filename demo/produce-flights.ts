@@ -1,7 +1,7 @@
 /** The producer: flights of the source file into the log, as fast as allowed. */
 import type { Clock } from '../common/index.ts'
 import type { EmbeddedLog } from '../ingest/index.ts'
-import type { Database } from '../sql/index.ts'
+import { type Database, streamJson } from '../sql/index.ts'
 import { demoPartitions, demoTopic } from './demo-project.ts'
 import { flightRecords } from './flights.ts'
 
@@ -29,7 +29,7 @@ export interface Append {
 
 /** Records of one append, which is one fsync. */
 const appendRecordsMax = 25_000
-/** A slice and a slow replay are spread over all partitions too. */
+/** A few flights and slow ones are spread over all partitions too. */
 const appendsMin = 40
 const appendsPerSecond = 10
 
@@ -51,7 +51,6 @@ export async function produceFlights(request: ProduceRequest): Promise<number> {
     const aheadMs = (produced / recordsPerSecond) * 1000 - (clock.monotonic() - startedMs)
     if (aheadMs > 0) await clock.sleep(aheadMs, signal)
   }
-  const { streamJson } = await import('../sql/index.ts')
   const { file, first = 0 } = request
   const source = flightRecords(file, first + records, first)
   for await (const values of streamJson(request.database, source)) {

@@ -1,17 +1,19 @@
 /** The closing part of what the demo tells: figures, a query through the real SQL surface, places. */
+import { allRows, createQueryEngine, plainText } from '../sql/index.ts'
 import { join, relative } from 'node:path'
 import type { Table } from '../catalog/index.ts'
 import { formatDuration, formatSize } from '../common/index.ts'
 import type { DemoReporter } from './demo-reporter.ts'
-import { type DemoSession, recordsOf } from './demo-session.ts'
-import { grouped } from './judge-books.ts'
-import type { LakeFiles } from './lake-books.ts'
+import type { DemoSession } from './demo-session.ts'
+import { recordsOf } from './flights-table.ts'
+import { grouped } from './grouped.ts'
+import type { DataFiles } from './lake-books.ts'
 import type { StreamOutcome } from './stream-and-kill.ts'
 
 export function reportFigures(
   reporter: DemoReporter,
   table: Table,
-  files: LakeFiles,
+  files: DataFiles,
   outcome: StreamOutcome | undefined,
 ): void {
   const committed = recordsOf(table)
@@ -51,7 +53,6 @@ GROUP BY origin HAVING count(*) >= 100
 ORDER BY mean_delay_minutes DESC LIMIT 5`
 
 export async function reportQuery(session: DemoSession, reporter: DemoReporter): Promise<void> {
-  const { allRows, createQueryEngine, plainText } = await import('../sql/index.ts')
   const { lake, database, clock } = session
   const engine = await createQueryEngine({ catalog: lake.catalog, io: lake.io, database, clock })
   reporter.section('Query: where January was late')

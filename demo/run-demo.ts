@@ -5,7 +5,7 @@
  * not ours, and the first check that does not hold ends the demo.
  */
 import { rm } from 'node:fs/promises'
-import { type Clock, formatDuration, NotFoundError } from '../common/index.ts'
+import { type Clock, formatDuration } from '../common/index.ts'
 import { compactFlights } from './act-compact.ts'
 import { askWhileDataFlows } from './act-live.ts'
 import { buildModels } from './act-models.ts'
@@ -20,16 +20,11 @@ import {
   removeDemoProject,
 } from './demo-project.ts'
 import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
-import {
-  countDeadLetters,
-  type DemoSession,
-  logRanges,
-  openDemoSession,
-  readCommitted,
-  recordsOf,
-} from './demo-session.ts'
+import { type DemoSession, logRanges, openDemoSession } from './demo-session.ts'
+import { countDeadLetters, loadFlights, recordsOf } from './flights-table.ts'
 import { findFlights, type Flights, flightsTotal } from './flights.ts'
-import { grouped, judgeBooks } from './judge-books.ts'
+import { grouped } from './grouped.ts'
+import { judgeBooks } from './judge-books.ts'
 import { judgeModels } from './judge-models.ts'
 import { countPartitions, listDataFiles, sourceContent, tableContent } from './lake-books.ts'
 import { streamAndKill, type StreamOutcome } from './stream-and-kill.ts'
@@ -41,7 +36,7 @@ export interface DemoOptions {
   /** Where the user stands: paths are shown from here. */
   readonly from: string
   readonly records?: number
-  /** The replay ends then, however far it has come. */
+  /** The producer stops then, however far it has come. */
   readonly durationMsMax?: number
   readonly recordsPerSecond?: number
   /** Keep the directory even when the demo is interrupted or cannot be finished. */
@@ -166,8 +161,7 @@ async function showPlaces(
   options: DemoOptions,
   reporter: DemoReporter,
 ): Promise<void> {
-  const { table } = await readCommitted(session)
-  if (table === undefined) throw new NotFoundError('the demo left no table demo.flights')
+  const table = await loadFlights(session)
   await reportQuery(session, reporter)
   reportPlaces(reporter, table, options.directory, options.from)
 }
@@ -217,8 +211,7 @@ async function judgeStream(
   outcome: StreamOutcome | undefined,
 ): Promise<readonly DemoCheck[]> {
   const { database, lake } = session
-  const { table } = await readCommitted(session)
-  if (table === undefined) throw new NotFoundError('the demo left no table demo.flights')
+  const table = await loadFlights(session)
   const files = await listDataFiles(lake.io, table)
   reportFigures(reporter, table, files, outcome)
   reporter.fact('judge', 'DuckDB over the Parquet files that the Iceberg manifests list')

@@ -4,7 +4,8 @@
  */
 import { type Clock, UnavailableError } from '../common/index.ts'
 import type { DemoReporter } from './demo-reporter.ts'
-import { type Committed, type DemoSession, readCommitted } from './demo-session.ts'
+import type { DemoSession } from './demo-session.ts'
+import { type Committed, readCommitted } from './flights-table.ts'
 import { produceFlights } from './produce-flights.ts'
 import { SinkProcess } from './sink-process.ts'
 

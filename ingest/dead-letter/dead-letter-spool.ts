@@ -16,7 +16,7 @@ import {
   isJsonObject,
   parseJson,
 } from '../../common/index.ts'
-import type { OffsetRange } from '../offsets/checkpoint.ts'
+import type { OffsetRange } from '../offsets/offset-range.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { nextOffsetOf, type StreamOffsets } from '../offsets/offset-map.ts'
 import { partitionKey, type TopicPartition } from '../source/record-source.ts'

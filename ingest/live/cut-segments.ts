@@ -4,7 +4,7 @@
  * L3 (docs/spec/live.md): for each partition the answer goes on at the snapshot's next offset, without
  * an offset twice and without a gap; where the next segment begins further on, the live part ends.
  */
-import type { OffsetRange } from '../offsets/checkpoint.ts'
+import { continuesAt, cutRange, type OffsetRange } from '../offsets/offset-range.ts'
 import { partitionKey, type TopicPartition } from '../source/record-source.ts'
 
 export interface SegmentCut<Segment> {
@@ -30,13 +30,13 @@ export function cutSegments<Segment extends { readonly ranges: readonly OffsetRa
       if (gaps.has(key)) continue
       const position = next.has(key) ? next.get(key) : nextOffset(range)
       next.set(key, position)
-      if (position !== undefined && range.to <= position) continue
-      if (!reaches(range, position)) {
+      const piece = cutRange(range, position)
+      if (piece === undefined) continue
+      if (!continuesAt(range, position)) {
         gaps.add(key)
         continue
       }
       next.set(key, range.to)
-      const piece = { ...range, from: position ?? range.from }
       pieces.set(segment, [...(pieces.get(segment) ?? []), piece])
     }
   }
@@ -44,9 +44,4 @@ export function cutSegments<Segment extends { readonly ranges: readonly OffsetRa
     offset === undefined ? [] : [[key, offset]],
   )
   return { pieces, next: new Map(known), gaps: [...gaps] }
-}
-
-/** A range without a beginning begins where its partition does. */
-function reaches(range: OffsetRange, position: bigint | undefined): boolean {
-  return range.from === undefined || (position !== undefined && range.from <= position)
 }

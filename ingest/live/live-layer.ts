@@ -16,7 +16,8 @@ import type {
 } from '../../catalog/scan/index.ts'
 import { type Clock, CorruptDataError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
-import { type OffsetRange, restoreOffsets } from '../offsets/checkpoint.ts'
+import { restoreOffsets } from '../offsets/checkpoint.ts'
+import { isSameRange, type OffsetRange } from '../offsets/offset-range.ts'
 import { nextOffsetOf, type OffsetMap, type StreamOffsets } from '../offsets/offset-map.ts'
 import { cutSegments } from './cut-segments.ts'
 import { type HotSegment, type TypedRun, typedRuns } from './hot-segment.ts'
@@ -115,15 +116,7 @@ function offsetsOf(table: Table): OffsetMap | undefined {
 }
 
 function isWhole(segment: HotSegment, pieces: readonly OffsetRange[]): boolean {
-  const isTaken = (range: OffsetRange): boolean =>
-    pieces.some(
-      ({ topic, partition, from, to }) =>
-        topic === range.topic &&
-        partition === range.partition &&
-        from === range.from &&
-        to === range.to,
-    )
-  return segment.ranges.every(isTaken)
+  return segment.ranges.every((range) => pieces.some((piece) => isSameRange(piece, range)))
 }
 
 /** Undefined when all that the run holds is wanted. */

@@ -8,7 +8,7 @@
 import type { TableFreshness } from '../../catalog/scan/index.ts'
 import { formatIdentifier, type TableIdentifier } from '../../catalog/format/index.ts'
 import type { Clock } from '../../common/index.ts'
-import type { OffsetRange } from '../offsets/checkpoint.ts'
+import { cutRange, type OffsetRange } from '../offsets/offset-range.ts'
 import type { MicroBatch } from '../stream/batch.ts'
 import { partitionKey } from '../source/record-source.ts'
 import { HeldFolder } from './held-folder.ts'
@@ -180,10 +180,10 @@ export class LiveStream {
 
   #beyondReached(range: OffsetRange): readonly OffsetRange[] {
     const key = partitionKey(range)
-    const from = this.#reached.get(key) ?? range.from
-    if (from !== undefined && range.to <= from) return []
+    const rest = cutRange(range, this.#reached.get(key))
+    if (rest === undefined) return []
     this.#reached.set(key, range.to)
-    return [{ ...range, from }]
+    return [rest]
   }
 
   #folder(directory: string): HeldFolder {

@@ -23,13 +23,7 @@ import {
   offsetsSummaryKey,
   parseOffsetMap,
 } from './offset-map.ts'
-import type { TopicPartition } from '../source/record-source.ts'
-
-/** One partition's part of a batch: `from` is undefined when the table knew no offset of it yet. */
-export interface OffsetRange extends TopicPartition {
-  readonly from: bigint | undefined
-  readonly to: bigint
-}
+import type { OffsetRange } from './offset-range.ts'
 
 /**
  * Another writer's commit covers offsets that this one meant to commit. Whoever shares the stream's

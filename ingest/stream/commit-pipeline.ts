@@ -10,7 +10,7 @@ import type { DataFile } from '../../catalog/format/index.ts'
 import type { SideField, Table } from '../../catalog/index.ts'
 import { UnavailableError } from '../../common/index.ts'
 import type { BatchCommitter, StagedFiles } from './committer.ts'
-import type { OffsetRange } from '../offsets/checkpoint.ts'
+import type { OffsetRange } from '../offsets/offset-range.ts'
 import type { MicroBatch } from './batch.ts'
 import { refusedLetters } from './refused-rows.ts'
 

@@ -33,7 +33,8 @@ import {
   stringifyJson,
 } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
-import { checkRanges, type OffsetRange } from '../offsets/checkpoint.ts'
+import { checkRanges } from '../offsets/checkpoint.ts'
+import type { OffsetRange } from '../offsets/offset-range.ts'
 import { deadLetterSideFields } from '../dead-letter/dead-letter.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import {

@@ -4,7 +4,7 @@
  */
 import { LakeError } from '../../common/index.ts'
 import type { StartOffset } from '../../settings/index.ts'
-import type { OffsetRange } from '../offsets/checkpoint.ts'
+import type { OffsetRange } from '../offsets/offset-range.ts'
 import { nextOffsetOf, type StreamOffsets } from '../offsets/offset-map.ts'
 import {
   type OffsetBounds,

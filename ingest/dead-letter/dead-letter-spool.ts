@@ -1,5 +1,5 @@
 /**
- * The dead letters of one micro-batch, on disk: a stream of nothing but bad records must not need more
+ * The dead letters of one batch, on disk: a stream of nothing but bad records must not need more
  * memory than one of good ones.
  *
  * Rows of the dead-letter table are made as the records are refused, so a letter holds no record.
@@ -39,7 +39,6 @@ export interface DeadLetterSpoolOptions {
 export class DeadLetterSpool {
   readonly #options: DeadLetterSpoolOptions
   readonly #file: RowFile
-  #first: DeadLetter | undefined
   #copies = 0
 
   constructor(options: DeadLetterSpoolOptions) {
@@ -51,15 +50,9 @@ export class DeadLetterSpool {
     return this.#file.rowCount
   }
 
-  /** For the message of a stream that tolerates none. */
-  get first(): DeadLetter | undefined {
-    return this.#first
-  }
-
   /** `letter` may show into buffers that are reused after this call. Returns the bytes it takes. */
   add(letter: DeadLetter): number {
     const { stream, clock } = this.#options
-    this.#first ??= { ...letter, key: null, value: null, headers: [] }
     return this.#file.add(deadLetterRow(letter, stream, clock.now()), letter, letter.offset)
   }
 

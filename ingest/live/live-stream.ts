@@ -9,25 +9,14 @@ import type { TableFreshness } from '../../catalog/scan/index.ts'
 import { formatIdentifier, type TableIdentifier } from '../../catalog/format/index.ts'
 import type { Clock } from '../../common/index.ts'
 import { cutRange, type OffsetRange } from '../offsets/offset-range.ts'
-import type { MicroBatch } from '../stream/batch.ts'
+import type { SpooledRows, SpooledTable, StreamingRows } from '../stream/streaming-rows.ts'
 import { partitionKey } from '../source/record-source.ts'
 import { HeldFolder } from './held-folder.ts'
-import { HotSegment, type SegmentContent } from './hot-segment.ts'
+import { HotSegment } from './hot-segment.ts'
 
 /** While somebody asks, segments are made more often: what costs a little more is then of use. */
 const askedLatelyMs = 5_000
 const askedShare = 4
-
-/** A batch under way, as far as the live layer looks at it. */
-export type SpooledRows = Pick<
-  MicroBatch,
-  'newestTimestampMs' | 'ranges' | 'recordCount' | 'spools'
->
-
-/** What the rows are rows of. */
-export interface SegmentTable extends Pick<SegmentContent, 'sideFields' | 'table'> {
-  readonly format: Pick<SegmentContent, 'placeKeys'>
-}
 
 /** The newest row that queries may see. */
 export interface NewestRow {
@@ -58,7 +47,7 @@ export interface LiveStreamOptions {
   readonly onEnd: (stream: LiveStream) => void
 }
 
-export class LiveStream {
+export class LiveStream implements StreamingRows {
   readonly #options: LiveStreamOptions
   readonly #folders = new Map<string, HeldFolder>()
   #run: HeldFolder | undefined
@@ -94,7 +83,7 @@ export class LiveStream {
   }
 
   /** All that `rows` hold is in spools by now, and nothing waits for a column. */
-  publish(rows: SpooledRows, directory: string, { table, sideFields, format }: SegmentTable): void {
+  publish(rows: SpooledRows, directory: string, { table, sideFields, format }: SpooledTable): void {
     const { clock } = this.#options
     if (this.#current?.rows !== rows) this.#current = { rows, recordCount: 0, spoolCount: 0 }
     const current = this.#current

@@ -1,124 +1,268 @@
 /**
- * Records on their way to one commit: rows in spool files, dead letters beside them, and the offset
- * range of each partition.
+ * A batch from its first record until it is committed: rows in spool files, dead letters beside them, the
+ * offset range of each partition, and the data files that hold the rows once it is staged.
  *
- * Invariant E4 (docs/spec/exactly-once.md): every record between a range's `from` and `to` is exactly
- * one of: a row of a spool, a dead letter, waiting for a column, or a hole of the log.
+ * E4 (docs/spec/exactly-once.md): every record between a range's `from` and `to` is exactly one of: a row of
+ * a spool, a dead letter, waiting for a column, or a hole of the log.
+ *
+ * Nothing else makes dead letters, so `errors.tolerance` is asked here and nowhere else.
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock } from '../../common/index.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { currentSchema, type DataFile } from '../../catalog/format/index.ts'
+import type { RefusedRow } from '../../catalog/index.ts'
+import { assert, type Clock, ValidationError } from '../../common/index.ts'
 import { type DeadLetter, deadLetterOf } from '../dead-letter/dead-letter.ts'
 import { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
-import type { OffsetRange } from '../offsets/offset-range.ts'
-import type { PlaceKeys } from '../spool/place-keys.ts'
+import { type RowScanner, ScanResult } from '../decode/json/row-scanner.ts'
+import { type OffsetRange, PartitionRanges } from '../offsets/offset-range.ts'
+import { retainRecords } from '../record-batch/retained-records.ts'
+import { keepsColumns } from '../schema/keeps-columns.ts'
+import type { ErrorSettings } from '../settings/stream-settings.ts'
+import type { RecordBatch, TopicPartition } from '../source/record-source.ts'
 import { parsePlace } from '../spool/place-prefix.ts'
 import { parseRecordMember } from '../spool/record-member.ts'
 import type { RowBuffer, RowFormat } from '../spool/row-buffer.ts'
-import { type RowScanner, ScanResult } from '../decode/json/row-scanner.ts'
 import type { PendingSpool, SpoolWriter } from '../spool/spool-writer.ts'
-import { partitionKey, type RecordBatch } from '../source/record-source.ts'
-import { retainRecords } from '../record-batch/retained-records.ts'
+import { refusedLines } from './refused-rows.ts'
+import type { SpooledRows } from './streaming-rows.ts'
+import type { TableReader } from './tables.ts'
 
-/** Records that wait for a column; more at once grow the schema without waiting for the flush. */
+/** More records than this that wait for a column evolve the schema without waiting for the flush. */
 const waitingMax = 1000
 const waitingBytesMax = 16 << 20
 
-export interface MicroBatchOptions {
+export interface BatchOptions {
+  readonly number: number
   /** Local directory for spool files, deleted with the batch. */
   readonly directory: string
-  /** Whose letters these are, and when. */
+  /** The stream that the dead letters name. */
   readonly stream: string
+  readonly tolerance: ErrorSettings['tolerance']
   readonly clock: Clock
   readonly spoolWriter: SpoolWriter
-  readonly placeKeys: PlaceKeys
+  /** How the first records are read. */
+  readonly reader: TableReader
   /** The next offset that the table holds, for partitions that join this batch. */
-  readonly committedOffset: (batch: RecordBatch) => bigint | undefined
+  readonly committedOffset: (partition: TopicPartition) => bigint | undefined
 }
 
-/** One record that named a field which the table lacks; kept until the schema has grown. */
-export interface WaitingRecord {
-  readonly batch: RecordBatch
+/** A record that named a field which the table lacks; kept until the schema has evolved. */
+interface WaitingRecord {
+  readonly records: RecordBatch
   readonly index: number
 }
 
-/** How records become rows: what the table's schema decides. */
-export interface RowRules {
-  readonly scanner: RowScanner
-  readonly format: RowFormat
-}
+/** Records are added while it is open, files and their letters while it is sealed. */
+export type BatchState = 'open' | 'sealed' | 'committed'
 
-export class MicroBatch {
+export class Batch implements SpooledRows {
+  readonly number: number
+  readonly directory: string
+  readonly sinceMs: number
   recordCount = 0
   /** Bytes of rows, dead letters and waiting records. */
   sizeBytes = 0
   readonly spools: PendingSpool[] = []
   readonly letters: DeadLetterSpool
-  readonly waiting: WaitingRecord[] = []
+  readonly #options: BatchOptions
+  readonly #ranges = new PartitionRanges()
+  readonly #waiting: WaitingRecord[] = []
   #waitingBytes = 0
-  readonly #options: MicroBatchOptions
-  readonly #ranges = new Map<
-    string,
-    { topic: string; partition: number; from: bigint | undefined; to: bigint }
-  >()
+  #reader: TableReader
   #newestTimestampMs = 0
+  #state: BatchState = 'open'
+  #idle: readonly OffsetRange[] = []
+  #files: readonly DataFile[] | undefined
 
-  constructor(options: MicroBatchOptions) {
+  constructor(options: BatchOptions) {
+    const { number, directory, stream, clock } = options
     this.#options = options
-    const { stream, clock } = options
-    const path = join(options.directory, 'dead-letters.ndjson')
+    this.#reader = options.reader
+    this.number = number
+    this.directory = directory
+    this.sinceMs = clock.monotonic()
+    const path = join(directory, 'dead-letters.ndjson')
     this.letters = new DeadLetterSpool({ path, stream, clock })
   }
 
+  get state(): BatchState {
+    return this.#state
+  }
+
   get ranges(): readonly OffsetRange[] {
-    return [...this.#ranges.values()]
+    return this.#ranges.all
   }
 
   /** Nothing to commit: no record, and no position that moved. */
   get isEmpty(): boolean {
-    return this.#ranges.size === 0
+    return this.#ranges.isEmpty
   }
 
-  get rowCount(): number {
-    return (
-      this.spools.reduce((sum, spool) => sum + spool.rowCount, 0) +
-      this.#options.spoolWriter.rowCount
-    )
-  }
-
-  /** So many wait for a column that the schema shall grow now. */
-  get isWaitingLong(): boolean {
-    return this.waiting.length > waitingMax || this.#waitingBytes > waitingBytesMax
+  /** By which its rows were read, and will be written. */
+  get reader(): TableReader {
+    return this.#reader
   }
 
   get newestTimestampMs(): number {
     return this.#newestTimestampMs
   }
 
-  /** Takes all records of `batch`. */
-  async add(batch: RecordBatch, { scanner, format }: RowRules): Promise<void> {
-    const rows = await this.#rows(format)
-    this.#extendRange(batch)
-    for (let index = 0; index < batch.count; index++) this.#addRecord(batch, index, scanner, rows)
-    this.recordCount += batch.count
-    const last = batch.count - 1
-    if (last >= 0)
-      this.#newestTimestampMs = Math.max(this.#newestTimestampMs, Number(batch.timestamps[last]))
+  /** The values of the records that wait for a column. */
+  get waiting(): readonly Uint8Array[] {
+    return this.#waiting.map(({ records: { data, valueStarts, valueEnds }, index }) =>
+      data.subarray(valueStarts[index], valueEnds[index]),
+    )
   }
 
-  /** Tries the waiting records again, once the schema has grown or will not; what fails is refused. */
-  async retryWaiting({ scanner, format }: RowRules): Promise<void> {
+  get waitingCount(): number {
+    return this.#waiting.length
+  }
+
+  /** True when so many records wait for a column that the schema should be evolved now. */
+  get isWaitingLong(): boolean {
+    return this.#waiting.length > waitingMax || this.#waitingBytes > waitingBytesMax
+  }
+
+  /** Partitions that must stand where they stood although the batch has nothing of them. */
+  get idle(): readonly OffsetRange[] {
+    return this.#idle
+  }
+
+  /** The uploaded data files. */
+  get files(): readonly DataFile[] {
+    assert(this.#files !== undefined, 'the batch is not staged')
+    return this.#files
+  }
+
+  /** True when rows of this batch can be written by `reader`, too. */
+  isReadableBy(reader: TableReader): boolean {
+    const before = this.#reader
+    if (before === reader) return true
+    // A new column may have the name that the rows give to the place of a record.
+    if (!isDeepStrictEqual(before.format.placeKeys, reader.format.placeKeys)) return false
+    return keepsColumns(
+      currentSchema(before.table.metadata).fields,
+      currentSchema(reader.table.metadata).fields,
+    )
+  }
+
+  /** Takes all records, read by `reader`. Throws at the first bad one when none is tolerated. */
+  async add(records: RecordBatch, reader: TableReader): Promise<void> {
+    this.#require('open')
+    const { scanner, format } = this.#use(reader)
+    const rows = await this.#rows(format)
+    this.#ranges.extend(records, records.nextOffset, () => this.#options.committedOffset(records))
+    for (let index = 0; index < records.count; index++) {
+      this.#addRecord(records, index, scanner, rows)
+    }
+    this.recordCount += records.count
+    const last = records.count - 1
+    if (last >= 0) {
+      const newestMs = Number(records.timestamps[last])
+      this.#newestTimestampMs = Math.max(this.#newestTimestampMs, newestMs)
+    }
+    await this.spill()
+  }
+
+  /** Tries the waiting records again by an evolved `reader`; what fails now is a dead letter. */
+  async retryWaiting(reader: TableReader): Promise<void> {
+    this.#require('open')
+    const { scanner, format } = this.#use(reader)
     const rows = await this.#rows(format)
     this.#waitingBytes = 0
-    for (const { batch, index } of this.waiting.splice(0)) {
-      const result = rows.take(scanner, batch, index)
-      if (result !== ScanResult.good) this.#refuse(batch, index, scanner.fault)
+    for (const { records, index } of this.#waiting.splice(0)) {
+      const result = rows.take(scanner, records, index)
+      if (result !== ScanResult.good) this.#refuse(deadLetterOf(records, index, scanner.fault))
     }
   }
 
-  /** The dead letter for a spooled row of JSON. */
-  letterOfRow(row: Buffer, reason: string): DeadLetter {
-    const { placeKeys } = this.#options
+  /** Begins a spool file once there are rows enough, or with `always` for whatever there is. */
+  async spill(always = false): Promise<void> {
+    await this.letters.spill()
+    const { spoolWriter } = this.#options
+    if (spoolWriter.rowCount === 0 || (!always && !spoolWriter.isFull)) return
+    await mkdir(this.directory, { recursive: true })
+    this.spools.push(await spoolWriter.write(join(this.directory, `spool-${this.spools.length}`)))
+  }
+
+  /** Closes the batch; all rows are in spools and no record waits. */
+  seal(idle: readonly OffsetRange[]): void {
+    this.#require('open')
+    assert(this.#waiting.length === 0, 'records of a sealed batch wait for a column')
+    this.#state = 'sealed'
+    this.#idle = idle
+  }
+
+  /** Resolves when its spool files are whole; rejects when one could not be written. */
+  async spooled(): Promise<void> {
+    await Promise.all(this.spools.map((spool) => spool.written))
+  }
+
+  /** Its rows are in `files`, but for those that the engine refused: they are dead letters. */
+  async staged(files: readonly DataFile[], refused: readonly RefusedRow[]): Promise<void> {
+    this.#require('sealed')
+    for await (const { line, reason } of refusedLines(this.spools, refused)) {
+      this.#refuse(this.#letterOfRow(line, reason))
+      await this.letters.spill()
+    }
+    this.#files = files
+  }
+
+  /** A snapshot holds the rows and the offsets. */
+  committed(): void {
+    this.#require('sealed')
+    this.#state = 'committed'
+  }
+
+  #require(state: BatchState): void {
+    assert(this.#state === state, `the batch is ${this.#state}, expected ${state}`)
+  }
+
+  #use(reader: TableReader): TableReader {
+    assert(this.isReadableBy(reader), 'rows of one batch have other columns')
+    this.#reader = reader
+    return reader
+  }
+
+  async #rows(format: RowFormat): Promise<RowBuffer> {
+    const { spoolWriter } = this.#options
+    if (spoolWriter.isBusyWithOther(format)) await this.spill(true)
+    return spoolWriter.rows(format)
+  }
+
+  #addRecord(records: RecordBatch, index: number, scanner: RowScanner, rows: RowBuffer): void {
+    const start = records.valueStarts[index] as number
+    const end = records.valueEnds[index] as number
+    if (start < 0) {
+      this.#refuse(deadLetterOf(records, index, 'null value'))
+      return
+    }
+    this.sizeBytes += end - start
+    const result = rows.take(scanner, records, index)
+    if (result === ScanResult.bad) this.#refuse(deadLetterOf(records, index, scanner.fault))
+    else if (result === ScanResult.unknownField) {
+      const kept = retainRecords(records, [index])
+      this.#waiting.push({ records: kept, index: 0 })
+      this.#waitingBytes += kept.data.length
+    }
+  }
+
+  #refuse(letter: DeadLetter): void {
+    if (this.#options.tolerance === 'none') {
+      const { topic, partition, offset, reason } = letter
+      throw new ValidationError(
+        `a record cannot become a row and errors.tolerance is none: ${reason}`,
+        { facts: { topic, partition, offset } },
+      )
+    }
+    this.sizeBytes += this.letters.add(letter)
+  }
+
+  /** The whole record of a spooled row of JSON, byte for byte. */
+  #letterOfRow(row: Buffer, reason: string): DeadLetter {
+    const { placeKeys } = this.#reader.format
     const place = parsePlace(row, placeKeys)
     const { kept, length } = parseRecordMember(row, place.length, placeKeys.record)
     const { key, headers } = kept
@@ -132,56 +276,6 @@ export class MicroBatch {
       value: kept.value ?? Buffer.concat([Buffer.from('{'), rest]),
       headers,
       reason,
-    }
-  }
-
-  /** Begins a spool file once there are rows enough, or with `always` for whatever there is. */
-  async spill(always = false): Promise<void> {
-    await this.letters.spill()
-    const { spoolWriter, directory } = this.#options
-    if (spoolWriter.rowCount === 0 || (!always && !spoolWriter.isFull)) return
-    await mkdir(directory, { recursive: true })
-    this.spools.push(await spoolWriter.write(join(directory, `spool-${this.spools.length}`)))
-  }
-
-  async #rows(format: RowFormat): Promise<RowBuffer> {
-    const { spoolWriter } = this.#options
-    if (spoolWriter.isBusyWithOther(format)) await this.spill(true)
-    return spoolWriter.rows(format)
-  }
-
-  #addRecord(batch: RecordBatch, index: number, scanner: RowScanner, rows: RowBuffer): void {
-    const start = batch.valueStarts[index] as number
-    const end = batch.valueEnds[index] as number
-    if (start < 0) {
-      this.#refuse(batch, index, 'null value')
-      return
-    }
-    this.sizeBytes += end - start
-    const result = rows.take(scanner, batch, index)
-    if (result === ScanResult.bad) this.#refuse(batch, index, scanner.fault)
-    else if (result === ScanResult.unknownField) {
-      const kept = retainRecords(batch, [index])
-      this.waiting.push({ batch: kept, index: 0 })
-      this.#waitingBytes += kept.data.length
-    }
-  }
-
-  #refuse(batch: RecordBatch, index: number, reason: string): void {
-    this.sizeBytes += this.letters.add(deadLetterOf(batch, index, reason))
-  }
-
-  #extendRange(batch: RecordBatch): void {
-    const key = partitionKey(batch)
-    const range = this.#ranges.get(key)
-    if (range !== undefined) range.to = batch.nextOffset
-    else {
-      this.#ranges.set(key, {
-        topic: batch.topic,
-        partition: batch.partition,
-        from: this.#options.committedOffset(batch),
-        to: batch.nextOffset,
-      })
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Turns a sealed micro-batch into data files and commits them with the offsets they reach.
+ * Turns a sealed batch into data files and commits them with the offsets they reach.
  *
  * Order of a commit (docs/spec/exactly-once.md): files are uploaded under new names; dead letters are
  * committed first, with an offset map of their own (E5); then one append carries the rows of all
@@ -18,6 +18,7 @@ import {
   type DataFileWriter,
   FastAppend,
   ManifestCache,
+  type RefusedRow,
   type RowSpool,
   type SideField,
   type Table,
@@ -75,14 +76,10 @@ const ingestRetry: RetryPolicy = {
 
 export interface StagedFiles {
   readonly files: readonly DataFile[]
-  readonly refused: readonly {
-    readonly spool: number
-    readonly row: number
-    readonly reason: string
-  }[]
+  readonly refused: readonly RefusedRow[]
 }
 
-export class BatchCommitter {
+export class Committer {
   readonly #parts: CommitterParts
   readonly #identity: StreamIdentity
   /** Lives as long as the stream: the manifests of the last commit are the base of the next. */
@@ -158,11 +155,15 @@ export class BatchCommitter {
   ): Promise<Table> {
     const { catalog, io, clock, random, logger, signal } = this.#parts
     const { stream } = this.#identity
+    let checked: { readonly base: Table; readonly offsets: string } | undefined
+    // Each attempt has a base of its own; its ranges are checked once.
     const offsetsOver = (base: Table): string => {
-      const offsets = new Map(checkRanges(base, branch, stream, ranges))
+      if (checked?.base === base) return checked.offsets
+      const offsets = new Map(checkRanges(base, branch, stream, [...ranges, ...idle]))
       const advanced = ranges.map((range) => ({ ...range, nextOffset: range.to }))
       offsets.set(stream, advanceOffsets(offsets.get(stream), this.#identity, advanced))
-      return formatOffsetMap(offsets)
+      checked = { base, offsets: formatOffsetMap(offsets) }
+      return checked.offsets
     }
     const commitId = randomUuid(random)
     const action = new FastAppend(
@@ -170,7 +171,7 @@ export class BatchCommitter {
       {
         files,
         branch,
-        check: (base) => void checkRanges(base, branch, stream, [...ranges, ...idle]),
+        check: (base) => void offsetsOver(base),
         summary: (base) => this.#summary(commitId, offsetsOver(base), ranges),
         extraUpdates: (base) => [
           {

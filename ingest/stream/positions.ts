@@ -4,7 +4,7 @@
  */
 import { LakeError } from '../../common/index.ts'
 import type { StartOffset } from '../../settings/index.ts'
-import type { OffsetRange } from '../offsets/offset-range.ts'
+import { type OffsetRange, rangeSize } from '../offsets/offset-range.ts'
 import { nextOffsetOf, type StreamOffsets } from '../offsets/offset-map.ts'
 import {
   type OffsetBounds,
@@ -19,7 +19,7 @@ export class LogMismatchError extends LakeError {
   readonly code = 'log-mismatch'
 }
 
-export class StreamPositions {
+export class Positions {
   /** The next offset that the table will hold once every batch handed over is committed. */
   readonly #assumed = new Map<string, bigint | undefined>()
   readonly #read = new Map<string, bigint>()
@@ -98,8 +98,8 @@ export class StreamPositions {
 
   #lagOf(partition: TopicPartition): bigint {
     const key = partitionKey(partition)
-    const lag = (this.#ends.get(key) ?? 0n) - (this.#read.get(key) ?? 0n)
-    return lag > 0n ? lag : 0n
+    const unread = { ...partition, from: this.#read.get(key) ?? 0n, to: this.#ends.get(key) ?? 0n }
+    return rangeSize(unread) ?? 0n
   }
 }
 

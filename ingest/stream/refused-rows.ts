@@ -1,32 +1,26 @@
-/**
- * Dead letters for rows that the engine refused although the scanner let them pass: with strict
- * coercion a safety net, with lenient coercion the ordinary way.
- */
+/** Rows that the engine refused although they passed the decoder, read back from their spool files. */
 import { readFile } from 'node:fs/promises'
-import { ValidationError } from '../../common/index.ts'
-import type { DeadLetter } from '../dead-letter/dead-letter.ts'
-import type { MicroBatch } from './batch.ts'
+import type { RefusedRow, RowSpool } from '../../catalog/index.ts'
+import { assert } from '../../common/index.ts'
 
-interface Refused {
-  readonly spool: number
-  readonly row: number
+export interface RefusedLine {
+  readonly line: Buffer
   readonly reason: string
 }
 
-/** Finds each refused row in its spool file and takes its place in the log from the row itself. */
-export async function* refusedLetters(
-  batch: MicroBatch,
-  refused: readonly Refused[],
-): AsyncGenerator<DeadLetter> {
-  for (const [index, spool] of batch.spools.entries()) {
-    const rows = refused.filter((row) => row.spool === index)
+/** In the order of the log, as far as one batch keeps it. */
+export async function* refusedLines(
+  spools: readonly RowSpool[],
+  refused: readonly RefusedRow[],
+): AsyncGenerator<RefusedLine> {
+  for (const [index, spool] of spools.entries()) {
+    const rows = refused.filter((row) => row.spool === index).sort((a, b) => a.row - b.row)
     if (rows.length === 0) continue
     const lines = splitLines(await readFile(spool.path))
     for (const { row, reason } of rows) {
       const line = lines[row]
-      if (line === undefined)
-        throw new ValidationError('the engine refused a row that is not there')
-      yield batch.letterOfRow(line, reason)
+      assert(line !== undefined, 'the engine refused a row that is not there')
+      yield { line, reason }
     }
   }
 }

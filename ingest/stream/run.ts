@@ -1,60 +1,57 @@
 /**
- * Runs one stream: reads the log, gathers micro-batches, hands them to the commit pipeline, and
- * begins anew from the table whenever anything is in doubt.
+ * Runs one stream: does the actions that `step.ts` decides on, and hands back what came of them. A batch is
+ * begun with its first record, sealed when it is ready, staged, committed and reported.
  *
- * E8 (docs/spec/exactly-once.md): after a failure whose outcome matters nothing in memory is
- * believed; the table is read again and every partition is rewound to it.
+ * E1, E4, E5 and E7 of docs/spec/exactly-once.md are in the order of `#commit` and `#report`.
  */
 import { rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
 import {
+  assert,
   backoffMs,
   CommitFailedError,
-  CommitStateUnknownError,
   errorMessage,
   failpoint,
   nextTurn,
   type RetryPolicy,
-  UnavailableError,
-  ValidationError,
 } from '../../common/index.ts'
-import { currentSchema } from '../../catalog/format/index.ts'
-import type { StreamSettings } from '../settings/stream-settings.ts'
-import { BatchCommitter, type StreamIdentity } from './committer.ts'
-import { OffsetConflictError } from '../offsets/checkpoint.ts'
-import { type CommitBatch, CommitPipeline } from './commit-pipeline.ts'
-import { sampleBytesMax } from '../schema/sample-columns.ts'
-import { SpoolWriter } from '../spool/spool-writer.ts'
-import { keepsColumns } from '../schema/keeps-columns.ts'
-import { MicroBatch } from './batch.ts'
-import { partitionKey, type RecordBatch, type TopicPartition } from '../source/record-source.ts'
 import { retainRecords } from '../record-batch/retained-records.ts'
+import type { StreamSettings } from '../settings/stream-settings.ts'
+import { partitionKey, type RecordBatch, type TopicPartition } from '../source/record-source.ts'
 import { openSpoolDirectory } from '../spool/spool-directory.ts'
-import { checkIdentity, StreamPositions } from './positions.ts'
+import { SpoolWriter } from '../spool/spool-writer.ts'
+import { Batch } from './batch.ts'
+import { Committer, type StreamIdentity } from './committer.ts'
+import { EventQueue } from './event-queue.ts'
+import { faultOf } from './fault.ts'
+import { checkIdentity, Positions } from './positions.ts'
+import { rewindsMax, step } from './step.ts'
 import type {
   StreamParts,
   StreamProgress,
   StreamRunOptions,
   StreamRunResult,
 } from './stream-parts.ts'
-import { StreamTables, type TableReader } from './tables.ts'
+import {
+  type OpenFigures,
+  startingState,
+  type StepRules,
+  type StreamAction,
+  type StreamEvent,
+  type StreamState,
+} from './stream-state.ts'
+import { type TableReader, Tables } from './tables.ts'
 
 /** One poll takes about this much: what a socket yields in one turn of the event loop. */
 const pollBytesMax = 2 << 20
 const pollWaitMs = 250
-/** Batches between being sealed and being committed: one is typed while the last is uploaded. */
-const sealedMax = 2
-/** Rewinds without a commit between them: beyond it the stream stops instead of going in circles. */
-const rewindsMax = 20
 const rewindBackoff: RetryPolicy = {
   retriesMax: rewindsMax,
   waitMsMin: 50,
   waitMsMax: 15_000,
   totalMsMax: Number.POSITIVE_INFINITY,
 }
-const lagIntervalMs = 5000
 
 /** Runs until the end that `options` names. Whatever stops it earlier is thrown; nothing is lost. */
 export async function runStream(
@@ -67,10 +64,8 @@ export async function runStream(
     parts.live?.begin(directory)
     options.onProgress?.(nothingYet)
     await parts.source.start()
-    const run = new StreamRun(settings, parts, options, directory, await identify(settings, parts))
-    await run.run()
-    const { state: _, ...result } = run.progress('stopping')
-    return result
+    const identity = await identify(settings, parts)
+    return await new StreamRun(settings, parts, options, directory, identity).run()
   } finally {
     try {
       await parts.source.stop()
@@ -78,10 +73,6 @@ export async function runStream(
       await (parts.live?.end() ?? removeFolder(directory))
     }
   }
-}
-
-async function removeFolder(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true })
 }
 
 const nothingYet: StreamProgress = {
@@ -106,12 +97,24 @@ async function identify(settings: StreamSettings, parts: StreamParts): Promise<S
   }
 }
 
-interface OpenBatch {
-  readonly rows: MicroBatch
-  /** By which its rows were read, and will be written. */
-  reader: TableReader
-  readonly directory: string
-  readonly sinceMs: number
+function rulesOf({
+  input,
+  schema,
+  output,
+  memoryBytesMax,
+}: StreamSettings): Omit<StepRules, 'until'> {
+  return {
+    isShared: input.kind === 'kafka' && input.consumerGroup !== undefined,
+    sampleRecordsMax: schema.sampleRecordsMax,
+    commitIntervalMs: output.commitIntervalMs,
+    commitBytesMax: output.commitBytesMax,
+    commitRecordsMax: output.commitRecordsMax,
+    memoryBytesMax,
+  }
+}
+
+async function removeFolder(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true })
 }
 
 class StreamRun {
@@ -120,20 +123,23 @@ class StreamRun {
   readonly #options: StreamRunOptions
   readonly #directory: string
   readonly #identity: StreamIdentity
-  readonly #committer: BatchCommitter
-  readonly #removeFolder: (folder: string) => Promise<void>
-  readonly #pipeline: CommitPipeline
-  readonly #tables: StreamTables
-  readonly #positions = new StreamPositions()
+  readonly #committer: Committer
+  readonly #tables: Tables
+  readonly #positions = new Positions()
   readonly #spoolWriter = new SpoolWriter()
   readonly #startedMs: number
+  readonly #events = new EventQueue<StreamEvent>()
+  readonly #underWay = new Set<Promise<void>>()
+  #state: StreamState
+  #assigned: readonly TopicPartition[] = []
   /** Records read before the table existed. */
   #sample: RecordBatch[] = []
-  #sampleSinceMs = 0
-  #batch: OpenBatch | undefined
+  /** Records of the last poll that are not decoded yet; theirs is the memory of the source. */
+  #unread: RecordBatch[] = []
+  #open: Batch | undefined
+  /** The open batch and the sealed ones, by number. */
+  readonly #batches = new Map<number, Batch>()
   #batchNumber = 0
-  #rewinds = 0
-  #lagSeenMs = 0
   #counts = { recordsRead: 0, recordsCommitted: 0, rowsCommitted: 0, deadLetters: 0, commits: 0 }
   #snapshotId: bigint | undefined
 
@@ -149,27 +155,303 @@ class StreamRun {
     this.#options = options
     this.#directory = directory
     this.#identity = identity
-    this.#committer = new BatchCommitter(parts, identity)
-    const { live } = parts
-    this.#removeFolder =
-      live === undefined ? removeFolder : (folder: string) => live.removeFolder(folder)
-    this.#pipeline = new CommitPipeline(this.#committer, this.#commit, this.#removeFolder)
-    this.#tables = new StreamTables(settings, parts)
+    this.#committer = new Committer(parts, identity)
+    this.#tables = new Tables(settings, parts)
     this.#startedMs = parts.clock.monotonic()
+    this.#state = startingState({ ...rulesOf(settings), until: options.until })
   }
 
-  async run(): Promise<void> {
+  async run(): Promise<StreamRunResult> {
+    const { signal } = this.#options
+    const stop = (): void => this.#events.push({ kind: 'stop' })
+    if (signal?.aborted === true) stop()
+    signal?.addEventListener('abort', stop)
     try {
-      while (!(await this.#round())) {
-        // Another round: more to read, or begun anew from the table.
+      this.#events.push({ kind: 'started' })
+      while (this.#state.phase !== 'stopped' && this.#state.phase !== 'failed') {
+        this.#take(await this.#events.next())
       }
     } finally {
-      // Files of work in flight must outlive it.
-      await this.#forget()
+      signal?.removeEventListener('abort', stop)
+      // Files of work under way must outlive it.
+      await Promise.allSettled(this.#underWay)
+      await this.#discard()
+    }
+    if (this.#state.phase === 'failed') throw this.#state.fault?.error
+    const { state: _, ...result } = this.#progress('stopping')
+    return result
+  }
+
+  #take(event: StreamEvent): void {
+    const { state, actions } = step(this.#state, event, this.#parts.clock.monotonic())
+    this.#state = state
+    for (const action of actions) this.#begin(action)
+    const isPolling = actions.some(({ kind }) => kind === 'poll')
+    if (isPolling && state.hasBegun) this.#tell(state.hasTable ? 'running' : 'sampling')
+    else if (state.phase === 'finishing') this.#tell('stopping')
+  }
+
+  #begin(action: StreamAction): void {
+    const ended = this.#do(action).then(
+      (event) => this.#events.push(event),
+      (error: unknown) => {
+        const fault = faultOf(error)
+        this.#events.push(
+          'batch' in action
+            ? { kind: 'batch-fault', batch: action.batch, fault }
+            : { kind: 'fault', fault },
+        )
+      },
+    )
+    this.#underWay.add(ended)
+    void ended.finally(() => this.#underWay.delete(ended))
+  }
+
+  #do(action: StreamAction): Promise<StreamEvent> {
+    switch (action.kind) {
+      case 'load':
+        return this.#load()
+      case 'seek':
+        return this.#seek()
+      case 'poll':
+        return this.#poll(action.measuresLag)
+      case 'create':
+        return this.#create()
+      case 'decode':
+        return this.#decode()
+      case 'evolve':
+        return this.#evolve()
+      case 'publish':
+        return this.#publish()
+      case 'seal':
+        return this.#seal()
+      case 'back-off':
+        return this.#backOff(action.rewinds, action.error)
+      case 'stage':
+        return this.#stage(this.#batchOf(action.batch))
+      case 'commit':
+        return this.#commit(this.#batchOf(action.batch))
+      case 'report':
+        return this.#report(this.#batchOf(action.batch))
     }
   }
 
-  progress(state: StreamProgress['state']): StreamProgress {
+  async #load(): Promise<StreamEvent> {
+    await this.#discard()
+    await this.#tables.load()
+    checkIdentity(this.#tables.offsets, this.#identity)
+    return { kind: 'loaded', hasTable: this.#tables.reader !== undefined }
+  }
+
+  async #seek(): Promise<StreamEvent> {
+    const { input, name } = this.#settings
+    const { source, logger } = this.#parts
+    const { offsets } = this.#tables
+    await this.#positions.assign(source, this.#assigned, offsets, input.startOffset)
+    logger.info('stream.assigned', { stream: name, partitions: this.#assigned.length })
+    return { kind: 'sought', isAtEnd: this.#isAtEnd }
+  }
+
+  async #poll(measuresLag: boolean): Promise<StreamEvent> {
+    const { source, live } = this.#parts
+    if (measuresLag) {
+      this.#positions.noteEnds(await source.offsetBounds(this.#positions.assigned))
+    }
+    // Records may be at hand for many polls; sockets, files and the engine need their turn as well.
+    await nextTurn()
+    const waitMs = Math.min(pollWaitMs, live?.dueInMs(this.#open) ?? pollWaitMs)
+    const result = await source.poll(pollBytesMax, waitMs, this.#options.signal)
+    if (result.kind === 'assigned') {
+      this.#assigned = result.partitions
+      return { kind: 'assigned' }
+    }
+    const { batches } = result
+    if (batches.length > 0) await failpoint('ingest.fetched')
+    for (const records of batches) {
+      this.#counts.recordsRead += records.count
+      this.#positions.advance(records, records.nextOffset)
+    }
+    if (this.#tables.reader !== undefined) this.#unread = [...batches]
+    else this.#sample.push(...batches.map((records) => retainRecords(records)))
+    return {
+      kind: 'polled',
+      batches: batches.length,
+      isAtEnd: this.#isAtEnd,
+      sample: {
+        records: this.#sample.reduce((sum, { count }) => sum + count, 0),
+        bytes: this.#sample.reduce((sum, { data }) => sum + data.length, 0),
+      },
+      open: this.#open === undefined ? undefined : this.#figuresOf(this.#open),
+    }
+  }
+
+  async #create(): Promise<StreamEvent> {
+    await this.#tables.createFromSample(this.#sample)
+    this.#unread = this.#sample
+    this.#sample = []
+    return { kind: 'created', batches: this.#unread.length }
+  }
+
+  async #decode(): Promise<StreamEvent> {
+    const reader = this.#reader
+    if (this.#open?.isReadableBy(reader) === false) return { kind: 'columns-changed' }
+    const records = this.#unread.shift()
+    assert(records !== undefined, 'no records to decode')
+    const batch = this.#open ?? this.#beginBatch(reader)
+    await batch.add(records, reader)
+    return { kind: 'decoded', open: this.#figuresOf(batch) }
+  }
+
+  #beginBatch(reader: TableReader): Batch {
+    const number = ++this.#batchNumber
+    const batch = new Batch({
+      number,
+      directory: join(this.#directory, `batch-${number}`),
+      stream: this.#identity.stream,
+      tolerance: this.#settings.errors.tolerance,
+      clock: this.#parts.clock,
+      spoolWriter: this.#spoolWriter,
+      reader,
+      committedOffset: (partition) => this.#positions.committedOffset(partition),
+    })
+    this.#batches.set(number, batch)
+    this.#open = batch
+    return batch
+  }
+
+  async #evolve(): Promise<StreamEvent> {
+    const batch = this.#openBatch
+    await this.#tables.evolve(batch.waiting)
+    const reader = this.#reader
+    if (!batch.isReadableBy(reader)) {
+      throw new CommitFailedError(
+        'the columns of the table changed under an open batch, which is read again',
+      )
+    }
+    await batch.retryWaiting(reader)
+    return { kind: 'evolved', open: this.#figuresOf(batch) }
+  }
+
+  /** Brings all that the open batch holds into spools, where queries see it. */
+  async #publish(): Promise<StreamEvent> {
+    const batch = this.#openBatch
+    await batch.spill(true)
+    this.#parts.live?.publish(batch, batch.directory, batch.reader)
+    return { kind: 'published', open: this.#figuresOf(batch) }
+  }
+
+  async #seal(): Promise<StreamEvent> {
+    const batch = this.#openBatch
+    await this.#publish()
+    // Members of a group move partitions of their own; without one nobody else may move any.
+    batch.seal(this.#state.rules.isShared ? [] : this.#positions.idle(batch.ranges))
+    for (const range of batch.ranges) this.#positions.assume(range, range.to)
+    this.#open = undefined
+    return { kind: 'sealed', batch: batch.number, bytes: batch.sizeBytes }
+  }
+
+  async #backOff(rewinds: number, error: unknown): Promise<StreamEvent> {
+    const { clock, random, logger } = this.#parts
+    logger.warn('stream.rewound', { error: errorMessage(error), rewinds })
+    await clock.sleep(backoffMs(rewindBackoff, rewinds - 1, random), this.#options.signal)
+    return { kind: 'woke' }
+  }
+
+  async #stage(batch: Batch): Promise<StreamEvent> {
+    await batch.spooled()
+    const { table, sideFields } = batch.reader
+    const directory = join(batch.directory, 'out')
+    const staged = await this.#committer.stage(table, batch.spools, sideFields, directory)
+    await batch.staged(staged.files, staged.refused)
+    return { kind: 'staged', batch: batch.number }
+  }
+
+  async #commit(batch: Batch): Promise<StreamEvent> {
+    const { letters, files, ranges, idle, reader, directory } = batch
+    const { branch } = this.#settings.output
+    if (letters.count > 0) {
+      await this.#tables.commitDeadLetters(this.#committer, letters, directory)
+    }
+    const table = await this.#committer.commitRows(reader.table, branch, files, ranges, idle)
+    batch.committed()
+    this.#tables.noteCommitted(table)
+    this.#parts.live?.committed(batch)
+    const rows = files.reduce((sum, file) => sum + Number(file.recordCount), 0)
+    this.#counts.commits++
+    this.#counts.rowsCommitted += rows
+    this.#counts.deadLetters += letters.count
+    this.#counts.recordsCommitted += rows + letters.count
+    this.#snapshotId = table.metadata.refs[branch]?.snapshotId
+    return { kind: 'committed', batch: batch.number }
+  }
+
+  /** The log's own bookkeeping is advice to others; failing at it costs nothing. */
+  async #report(batch: Batch): Promise<StreamEvent> {
+    const next = new Map(batch.ranges.map((range) => [partitionKey(range), range.to]))
+    try {
+      await this.#parts.source.reportCommitted(next)
+    } catch (error) {
+      this.#parts.logger.warn('stream.report-failed', { error: errorMessage(error) })
+    }
+    await failpoint('ingest.offsets-reported')
+    await this.#remove(batch)
+    await failpoint('ingest.cleaned-up')
+    return { kind: 'reported', batch: batch.number }
+  }
+
+  /** Throws away all that is not committed. */
+  async #discard(): Promise<void> {
+    this.#parts.live?.drop()
+    this.#open = undefined
+    this.#sample = []
+    this.#unread = []
+    await this.#spoolWriter.clear()
+    for (const batch of [...this.#batches.values()]) await this.#remove(batch)
+  }
+
+  async #remove({ number, directory }: Batch): Promise<void> {
+    this.#batches.delete(number)
+    await (this.#parts.live?.removeFolder(directory) ?? removeFolder(directory))
+  }
+
+  get #isAtEnd(): boolean {
+    return this.#positions.assigned.length > 0 && this.#positions.reachedEnds
+  }
+
+  get #reader(): TableReader {
+    const { reader } = this.#tables
+    assert(reader !== undefined, 'there is no table')
+    return reader
+  }
+
+  get #openBatch(): Batch {
+    assert(this.#open !== undefined, 'no batch is open')
+    return this.#open
+  }
+
+  #batchOf(number: number): Batch {
+    const batch = this.#batches.get(number)
+    assert(batch !== undefined, `there is no batch ${number}`)
+    return batch
+  }
+
+  #figuresOf(batch: Batch): OpenFigures {
+    return {
+      records: batch.recordCount,
+      bytes: batch.sizeBytes,
+      sinceMs: batch.sinceMs,
+      isEmpty: batch.isEmpty,
+      waiting: batch.waitingCount,
+      isWaitingLong: batch.isWaitingLong,
+      publishInMs: this.#parts.live?.dueInMs(batch),
+    }
+  }
+
+  #tell(state: StreamProgress['state']): void {
+    this.#options.onProgress?.(this.#progress(state))
+  }
+
+  #progress(state: StreamProgress['state']): StreamProgress {
     return {
       state,
       ...this.#counts,
@@ -178,286 +460,4 @@ class StreamRun {
       elapsedMs: this.#parts.clock.monotonic() - this.#startedMs,
     }
   }
-
-  get #isStopping(): boolean {
-    return this.#options.signal?.aborted === true
-  }
-
-  /** One step, or the end; true when all that was read is committed and nothing more is wanted. */
-  async #round(): Promise<boolean> {
-    const isStopping = this.#isStopping
-    try {
-      if (!isStopping && !(await this.#step())) return false
-      await this.#finish()
-      return true
-    } catch (error) {
-      if (!isStopping) await this.#recover(error)
-      // Whoever was first has taken these partitions over, and commits what is left of them.
-      else if (!(error instanceof OffsetConflictError && this.#isShared)) throw error
-      return isStopping
-    }
-  }
-
-  /** Reads once; true when the end is reached. */
-  async #step(): Promise<boolean> {
-    this.#pipeline.throwFailure()
-    await this.#awaitRoom()
-    // Records may be at hand for many polls; sockets, files and the engine need their turn as well.
-    await nextTurn()
-    const waitMs = Math.min(pollWaitMs, this.#parts.live?.dueInMs(this.#batch?.rows) ?? pollWaitMs)
-    const result = await this.#parts.source.poll(pollBytesMax, waitMs, this.#options.signal)
-    if (result.kind === 'assigned') await this.#assign(result.partitions)
-    else {
-      if (result.batches.length > 0) await failpoint('ingest.fetched')
-      for (const batch of result.batches) await this.#take(batch)
-    }
-    if (this.#tables.reader === undefined && this.#isSampleComplete) await this.#useSample()
-    if (this.#isFlushDue) await this.#seal()
-    else if (this.#parts.live?.dueInMs(this.#batch?.rows) === 0) await this.#publish()
-    await this.#noteLag()
-    this.#options.onProgress?.(
-      this.progress(this.#tables.reader === undefined ? 'sampling' : 'running'),
-    )
-    return this.#options.until === 'latest' && this.#isAtEndOfLog
-  }
-
-  /** Reads positions from the table, which is the truth, and rewinds the source to them. */
-  async #assign(partitions: readonly TopicPartition[]): Promise<void> {
-    await this.#forget()
-    await this.#tables.load()
-    const { offsets } = this.#tables
-    checkIdentity(offsets, this.#identity)
-    const { input, name } = this.#settings
-    await this.#positions.assign(this.#parts.source, partitions, offsets, input.startOffset)
-    this.#parts.logger.info('stream.assigned', { stream: name, partitions: partitions.length })
-  }
-
-  async #take(records: RecordBatch): Promise<void> {
-    this.#counts.recordsRead += records.count
-    this.#positions.advance(records, records.nextOffset)
-    if (this.#tables.reader !== undefined) return this.#encode(records, this.#tables.reader)
-    if (this.#sample.length === 0) this.#sampleSinceMs = this.#parts.clock.monotonic()
-    this.#sample.push(retainRecords(records))
-  }
-
-  async #encode(records: RecordBatch, reader: TableReader): Promise<void> {
-    if (this.#batch !== undefined && !isReadable(this.#batch.reader, reader)) await this.#seal()
-    const batch = this.#currentBatch(reader)
-    batch.reader = reader
-    const { rows } = batch
-    await rows.add(records, reader)
-    await rows.spill()
-    this.#checkTolerance(rows)
-    if (rows.isWaitingLong) await this.#settleWaiting(batch)
-    if (this.#isFlushDue) await this.#seal()
-  }
-
-  #currentBatch(reader: TableReader): OpenBatch {
-    if (this.#batch !== undefined) return this.#batch
-    const directory = join(this.#directory, `batch-${++this.#batchNumber}`)
-    const rows = new MicroBatch({
-      directory,
-      stream: this.#identity.stream,
-      clock: this.#parts.clock,
-      spoolWriter: this.#spoolWriter,
-      placeKeys: reader.format.placeKeys,
-      committedOffset: (partition) => this.#positions.committedOffset(partition),
-    })
-    this.#batch = { rows, reader, directory, sinceMs: this.#parts.clock.monotonic() }
-    return this.#batch
-  }
-
-  get #isSampleComplete(): boolean {
-    const sampled = this.#sample.reduce((sum, batch) => sum + batch.count, 0)
-    if (sampled === 0) return false
-    const sampledBytes = this.#sample.reduce((sum, batch) => sum + batch.data.length, 0)
-    const waitedMs = this.#parts.clock.monotonic() - this.#sampleSinceMs
-    return (
-      sampled >= this.#settings.schema.sampleRecordsMax ||
-      sampledBytes >= sampleBytesMax ||
-      waitedMs >= this.#settings.output.commitIntervalMs ||
-      this.#isAtEndOfLog ||
-      this.#isStopping
-    )
-  }
-
-  async #useSample(): Promise<void> {
-    await this.#tables.createFromSample(this.#sample)
-    for (const records of this.#sample.splice(0)) {
-      if (this.#tables.reader !== undefined) await this.#encode(records, this.#tables.reader)
-    }
-  }
-
-  get #isFlushDue(): boolean {
-    if (this.#batch === undefined || this.#batch.rows.isEmpty) return false
-    const { rows, sinceMs } = this.#batch
-    const { commitIntervalMs, commitBytesMax, commitRecordsMax } = this.#settings.output
-    return (
-      rows.recordCount >= commitRecordsMax ||
-      rows.sizeBytes >= Math.min(commitBytesMax, this.#settings.memoryBytesMax) ||
-      this.#parts.clock.monotonic() - sinceMs >= commitIntervalMs
-    )
-  }
-
-  /** Closes the current batch and hands it on: it is typed and committed while reading goes on. */
-  async #seal(): Promise<void> {
-    if (this.#batch === undefined || this.#batch.rows.isEmpty) return
-    const batch = this.#batch
-    await this.#publish()
-    this.#batch = undefined
-    const { rows, directory } = batch
-    // Members of a group move partitions of their own; without one nobody else may move any.
-    const idle = this.#isShared ? [] : this.#positions.idle(rows.ranges)
-    for (const range of rows.ranges) this.#positions.assume(range, range.to)
-    const { table, sideFields } = batch.reader
-    this.#pipeline.push({ batch: rows, directory, table, sideFields, idle })
-  }
-
-  /** Brings all that the current batch holds into spools, where live queries see it. */
-  async #publish(): Promise<void> {
-    if (this.#batch === undefined) return
-    const batch = this.#batch
-    const { rows, directory } = batch
-    if (rows.waiting.length > 0) await this.#settleWaiting(batch)
-    await rows.spill(true)
-    this.#parts.live?.publish(rows, directory, batch.reader)
-  }
-
-  readonly #commit: CommitBatch = async ({ batch, directory, table, idle }, files) => {
-    const { letters } = batch
-    if (letters.count > 0) {
-      await this.#tables.commitDeadLetters(this.#committer, letters, directory)
-    }
-    const { branch } = this.#settings.output
-    const committed = await this.#committer.commitRows(table, branch, files, batch.ranges, idle)
-    this.#tables.noteCommitted(committed)
-    this.#parts.live?.committed(batch)
-    this.#rewinds = 0
-    const rows = files.reduce((sum, file) => sum + Number(file.recordCount), 0)
-    this.#counts.commits++
-    this.#counts.rowsCommitted += rows
-    this.#counts.deadLetters += letters.count
-    this.#counts.recordsCommitted += rows + letters.count
-    this.#snapshotId = committed.metadata.refs[branch]?.snapshotId
-    await this.#report(batch)
-    await failpoint('ingest.cleaned-up')
-  }
-
-  /** The log's own bookkeeping is advice to others; failing at it costs nothing. */
-  async #report(batch: MicroBatch): Promise<void> {
-    const next = new Map(batch.ranges.map((range) => [partitionKey(range), range.to]))
-    try {
-      await this.#parts.source.reportCommitted(next)
-    } catch (error) {
-      this.#parts.logger.warn('stream.report-failed', { error: errorMessage(error) })
-    }
-    await failpoint('ingest.offsets-reported')
-  }
-
-  async #settleWaiting(batch: OpenBatch): Promise<void> {
-    await this.#tables.settleWaiting(batch.rows)
-    this.#checkTolerance(batch.rows)
-    const { reader } = this.#tables
-    if (reader === undefined) return
-    if (!isReadable(batch.reader, reader)) {
-      throw new CommitFailedError(
-        'the columns of the table changed under an open batch, which is read again',
-      )
-    }
-    batch.reader = reader
-  }
-
-  #checkTolerance(rows: MicroBatch): void {
-    const letter = rows.letters.first
-    if (letter === undefined || this.#settings.errors.tolerance !== 'none') return
-    throw new ValidationError(
-      `a record cannot become a row and errors.tolerance is none: ${letter.reason}`,
-      { facts: { topic: letter.topic, partition: letter.partition, offset: letter.offset } },
-    )
-  }
-
-  /**
-   * Holds reading back while more is read and not committed than the budget allows. A batch that uses
-   * it up alone has been sealed already.
-   */
-  async #awaitRoom(): Promise<void> {
-    const pipeline = this.#pipeline
-    const sizeBytes = pipeline.sizeBytes + (this.#batch?.rows.sizeBytes ?? 0)
-    const isFull = pipeline.count > 0 && sizeBytes > this.#settings.memoryBytesMax
-    if (isFull || pipeline.count >= sealedMax) {
-      // Queries need not wait with us.
-      if (this.#parts.live?.dueInMs(this.#batch?.rows) !== undefined) await this.#publish()
-      await pipeline.settleOldest()
-    }
-    pipeline.throwFailure()
-  }
-
-  /** Forgets all that is not committed. */
-  async #forget(): Promise<void> {
-    this.#parts.live?.drop()
-    await this.#pipeline.reset()
-    const open = this.#batch
-    this.#batch = undefined
-    this.#sample = []
-    await this.#spoolWriter.clear()
-    if (open !== undefined) await this.#removeFolder(open.directory)
-  }
-
-  /** Begins anew from the table where that can help; throws what cannot be helped. */
-  async #recover(error: unknown): Promise<void> {
-    if (this.#isStopping && isAbort(error)) return
-    const hasBegun = this.#positions.assigned.length > 0
-    const mayRewind =
-      error instanceof CommitStateUnknownError ||
-      error instanceof CommitFailedError ||
-      (error instanceof UnavailableError && hasBegun) ||
-      (error instanceof OffsetConflictError && this.#isShared)
-    if (!mayRewind || ++this.#rewinds > rewindsMax) throw error
-    const { clock, random, logger } = this.#parts
-    logger.warn('stream.rewound', { error: errorMessage(error), rewinds: this.#rewinds })
-    try {
-      await clock.sleep(backoffMs(rewindBackoff, this.#rewinds - 1, random), this.#options.signal)
-      await this.#assign(this.#positions.assigned)
-    } catch (next) {
-      await this.#recover(next)
-    }
-  }
-
-  async #finish(): Promise<void> {
-    this.#options.onProgress?.(this.progress('stopping'))
-    if (this.#tables.reader === undefined && this.#sample.length > 0) await this.#useSample()
-    await this.#seal()
-    await this.#pipeline.settle()
-    this.#pipeline.throwFailure()
-  }
-
-  get #isShared(): boolean {
-    const { input } = this.#settings
-    return input.kind === 'kafka' && input.consumerGroup !== undefined
-  }
-
-  get #isAtEndOfLog(): boolean {
-    return this.#positions.assigned.length > 0 && this.#positions.reachedEnds
-  }
-
-  async #noteLag(): Promise<void> {
-    const now = this.#parts.clock.monotonic()
-    if (this.#options.until === 'latest' || now - this.#lagSeenMs < lagIntervalMs) return
-    this.#lagSeenMs = now
-    this.#positions.noteEnds(await this.#parts.source.offsetBounds(this.#positions.assigned))
-  }
-}
-
-function isReadable(by: TableReader, now: TableReader): boolean {
-  if (by === now) return true
-  // A new column may have the name that the rows give to the place of a record.
-  if (!isDeepStrictEqual(by.format.placeKeys, now.format.placeKeys)) return false
-  return keepsColumns(
-    currentSchema(by.table.metadata).fields,
-    currentSchema(now.table.metadata).fields,
-  )
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError'
 }

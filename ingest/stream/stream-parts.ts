@@ -2,8 +2,8 @@
 import type { Catalog, DataFileWriter } from '../../catalog/index.ts'
 import type { Clock, Logger, Random } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
-import type { LiveStream } from '../live/live-stream.ts'
 import type { RecordSource } from '../source/record-source.ts'
+import type { StreamingRows } from './streaming-rows.ts'
 
 export interface StreamParts {
   readonly source: RecordSource
@@ -14,7 +14,7 @@ export interface StreamParts {
   readonly random: Random
   readonly logger: Logger
   /** Shows queries what is read and not committed yet; for this run only. */
-  readonly live?: LiveStream
+  readonly live?: StreamingRows
   /** Spool files go below; default: the system's temporary directory. */
   readonly workDirectory?: string
   /** The branch of the dead-letter table that letters go to; default `main`. */

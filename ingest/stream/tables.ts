@@ -8,7 +8,7 @@ import type { SideField, Table } from '../../catalog/index.ts'
 import { propertyNotes } from '../../catalog/table/index.ts'
 import { ValidationError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
-import type { BatchCommitter } from './committer.ts'
+import type { Committer } from './committer.ts'
 import { OffsetConflictError, restoreOffsets } from '../offsets/checkpoint.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import { columnLayout } from '../spool/column-layout.ts'
@@ -17,7 +17,6 @@ import { RowScanner } from '../decode/json/row-scanner.ts'
 import { firstReadable, sampleColumns } from '../schema/sample-columns.ts'
 import { compileScanPlan } from '../decode/json/scan-plan.ts'
 import { metadataSideFields, placeKeysFor } from '../schema/metadata-columns.ts'
-import type { MicroBatch, WaitingRecord } from './batch.ts'
 import type { StreamOffsets } from '../offsets/offset-map.ts'
 import type { RecordBatch } from '../source/record-source.ts'
 import type { StreamParts } from './stream-parts.ts'
@@ -46,7 +45,7 @@ export interface TableReader {
   readonly format: RowFormat
 }
 
-export class StreamTables {
+export class Tables {
   readonly #settings: StreamSettings
   readonly #parts: StreamParts
   #reader: TableReader | undefined
@@ -106,7 +105,7 @@ export class StreamTables {
    * already: whose the records are is decided by the rows' commit alone.
    */
   async commitDeadLetters(
-    committer: BatchCommitter,
+    committer: Committer,
     letters: DeadLetterSpool,
     directory: string,
   ): Promise<void> {
@@ -151,12 +150,11 @@ export class StreamTables {
     this.#use(table)
   }
 
-  /** Finds a place for the batch's waiting records: new columns, or the dead letters, by policy. */
-  async settleWaiting(batch: MicroBatch): Promise<void> {
+  /** Adds the columns that `records` bring, unless the policy for unknown fields forbids it. */
+  async evolve(records: readonly Uint8Array[]): Promise<void> {
     const { schema, output } = this.#settings
     const { catalog, clock, random, logger } = this.#parts
     if (schema.unknownFields === 'add') {
-      const records = batch.waiting.map(valueOf)
       const { table, grown } = await growTable(catalog, output.table, records, { clock, random })
       this.#tell(grown.notes)
       if (grown.added.length > 0) {
@@ -167,7 +165,6 @@ export class StreamTables {
       }
       this.#use(table)
     }
-    if (this.#reader !== undefined) await batch.retryWaiting(this.#reader)
   }
 
   /** Once each: records with a field that can be no column come again and again. */
@@ -206,8 +203,4 @@ export class StreamTables {
     const format = { placeKeys, layout: columnLayout(fields, schema.coercion, placeKeys) }
     this.#reader = { table, scanner, sideFields, format }
   }
-}
-
-function valueOf({ batch, index }: WaitingRecord): Uint8Array {
-  return batch.data.subarray(batch.valueStarts[index], batch.valueEnds[index])
 }

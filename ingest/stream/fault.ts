@@ -1,0 +1,13 @@
+/** Which kind of failure an error is to a running stream. */
+import { CommitFailedError, CommitStateUnknownError, UnavailableError } from '../../common/index.ts'
+import { OffsetConflictError } from '../offsets/checkpoint.ts'
+import type { Fault } from './stream-state.ts'
+
+export function faultOf(error: unknown): Fault {
+  if (error instanceof OffsetConflictError) return { kind: 'conflict', error }
+  if (error instanceof CommitStateUnknownError) return { kind: 'unknown', error }
+  if (error instanceof CommitFailedError) return { kind: 'lost', error }
+  if (error instanceof UnavailableError) return { kind: 'unavailable', error }
+  if (error instanceof Error && error.name === 'AbortError') return { kind: 'aborted', error }
+  return { kind: 'fatal', error }
+}

@@ -1,0 +1,640 @@
+import { describe, expect, it } from 'vitest'
+import { rewindsMax, step } from './step.ts'
+import {
+  type BatchPhase,
+  type FaultKind,
+  type OpenFigures,
+  type Phase,
+  type SealedBatch,
+  startingState,
+  type StreamAction,
+  type StreamEvent,
+  type StreamState,
+  type StepRules,
+} from './stream-state.ts'
+
+const rules: StepRules = {
+  until: 'stopped',
+  isShared: false,
+  sampleRecordsMax: 100,
+  commitIntervalMs: 10_000,
+  commitBytesMax: 1_000_000,
+  commitRecordsMax: 1000,
+  memoryBytesMax: 2_000_000,
+}
+const nowMs = 1_000
+
+const open: OpenFigures = {
+  records: 10,
+  bytes: 1_000,
+  sinceMs: 900,
+  isEmpty: false,
+  waiting: 0,
+  isWaitingLong: false,
+  publishInMs: undefined,
+}
+
+const batch = (phase: BatchPhase, number = 1): SealedBatch => ({ batch: number, bytes: 10, phase })
+
+/** A usual state in each phase. */
+const usual: Readonly<Record<Phase, Partial<StreamState>>> = {
+  starting: { hasBegun: false, hasTable: false },
+  loading: {},
+  seeking: {},
+  sampling: { hasTable: false },
+  creating: { hasTable: false, sample: { records: 10, bytes: 10, sinceMs: 900 } },
+  reading: { open },
+  decoding: { open, unread: 1 },
+  evolving: { open: { ...open, waiting: 5 } },
+  publishing: { open: { ...open, publishInMs: 0 } },
+  sealing: { open },
+  blocked: { open },
+  'backing-off': { open, rewinds: 1 },
+  draining: { afterDraining: 'loading' },
+  finishing: { isAtEnd: true, rules: { ...rules, until: 'latest' } },
+  stopped: {},
+  failed: {},
+}
+
+/** Phases beside which sealed batches can be under way. */
+const hasBatches: ReadonlySet<Phase> = new Set([
+  'reading',
+  'decoding',
+  'evolving',
+  'publishing',
+  'sealing',
+  'blocked',
+  'backing-off',
+  'draining',
+  'finishing',
+])
+
+function stateIn(phase: Phase, changes: Partial<StreamState> = {}): StreamState {
+  return {
+    ...startingState(rules),
+    phase,
+    hasBegun: true,
+    hasTable: true,
+    lagMeasuredMs: nowMs,
+    ...usual[phase],
+    ...changes,
+  }
+}
+
+const fault = (kind: FaultKind): { readonly kind: FaultKind; readonly error: unknown } => ({
+  kind,
+  error: new Error(kind),
+})
+
+const polled = (changes: Partial<Extract<StreamEvent, { kind: 'polled' }>> = {}): StreamEvent => ({
+  kind: 'polled',
+  batches: 1,
+  isAtEnd: false,
+  sample: { records: 10, bytes: 10 },
+  open,
+  ...changes,
+})
+
+/** One of each kind. */
+const events: { readonly [Kind in StreamEvent['kind']]: Extract<StreamEvent, { kind: Kind }> } = {
+  started: { kind: 'started' },
+  assigned: { kind: 'assigned' },
+  loaded: { kind: 'loaded', hasTable: true },
+  sought: { kind: 'sought', isAtEnd: false },
+  polled: polled() as Extract<StreamEvent, { kind: 'polled' }>,
+  created: { kind: 'created', batches: 1 },
+  decoded: { kind: 'decoded', open },
+  'columns-changed': { kind: 'columns-changed' },
+  evolved: { kind: 'evolved', open },
+  published: { kind: 'published', open },
+  sealed: { kind: 'sealed', batch: 7, bytes: 10 },
+  woke: { kind: 'woke' },
+  fault: { kind: 'fault', fault: fault('unavailable') },
+  stop: { kind: 'stop' },
+  staged: { kind: 'staged', batch: 1 },
+  committed: { kind: 'committed', batch: 1 },
+  reported: { kind: 'reported', batch: 1 },
+  'batch-fault': { kind: 'batch-fault', batch: 1, fault: fault('unknown') },
+}
+
+const underWay: Partial<Record<StreamEvent['kind'], BatchPhase>> = {
+  staged: 'staging',
+  committed: 'committing',
+  reported: 'reporting',
+  'batch-fault': 'committing',
+}
+
+function wordOf(action: StreamAction): string {
+  return 'batch' in action ? `${action.kind} ${action.batch}` : action.kind
+}
+
+function outcome(state: StreamState, event: StreamEvent): string {
+  const { state: after, actions } = step(state, event, nowMs)
+  return `${after.phase}: ${actions.map(wordOf).join(', ')}`.trim()
+}
+
+/** Nothing under way can cause the event. */
+const no = 'impossible'
+type Expected = typeof no | `${Phase}:${string}`
+type Row = Readonly<Record<StreamEvent['kind'], Expected>>
+
+const noBatches = { staged: no, committed: no, reported: no, 'batch-fault': no } as const
+const noForeground = {
+  started: no,
+  assigned: no,
+  loaded: no,
+  sought: no,
+  polled: no,
+  created: no,
+  decoded: no,
+  'columns-changed': no,
+  evolved: no,
+  published: no,
+  sealed: no,
+  woke: no,
+  fault: no,
+} as const
+const backsOff = { fault: 'backing-off: back-off' } as const
+
+/** Batches go on while `phase` lasts. */
+function batchesBeside<P extends Phase>(phase: P) {
+  return {
+    staged: `${phase}: commit 1`,
+    committed: `${phase}: report 1`,
+    reported: `${phase}:`,
+    'batch-fault': `${phase}:`,
+  } as const
+}
+
+/** Every phase meets every event: a missing cell does not compile. */
+const transitions: Readonly<Record<Phase, Row>> = {
+  starting: { ...noForeground, ...noBatches, started: 'sampling: poll', stop: 'starting:' },
+  loading: {
+    ...noForeground,
+    ...noBatches,
+    ...backsOff,
+    loaded: 'seeking: seek',
+    stop: 'loading:',
+  },
+  seeking: {
+    ...noForeground,
+    ...noBatches,
+    ...backsOff,
+    sought: 'reading: poll',
+    stop: 'seeking:',
+  },
+  sampling: {
+    ...noForeground,
+    ...noBatches,
+    ...backsOff,
+    assigned: 'loading: load',
+    polled: 'sampling: poll',
+    stop: 'sampling:',
+  },
+  creating: {
+    ...noForeground,
+    ...noBatches,
+    ...backsOff,
+    created: 'decoding: decode',
+    stop: 'creating:',
+  },
+  reading: {
+    ...noForeground,
+    ...batchesBeside('reading'),
+    ...backsOff,
+    assigned: 'loading: load',
+    polled: 'decoding: decode',
+    stop: 'reading:',
+  },
+  decoding: {
+    ...noForeground,
+    ...batchesBeside('decoding'),
+    ...backsOff,
+    decoded: 'reading: poll',
+    'columns-changed': 'sealing: seal',
+    stop: 'decoding:',
+  },
+  evolving: {
+    ...noForeground,
+    ...batchesBeside('evolving'),
+    ...backsOff,
+    evolved: 'reading: poll',
+    stop: 'evolving:',
+  },
+  publishing: {
+    ...noForeground,
+    ...batchesBeside('publishing'),
+    ...backsOff,
+    published: 'reading: poll',
+    stop: 'publishing:',
+  },
+  sealing: {
+    ...noForeground,
+    ...batchesBeside('sealing'),
+    ...backsOff,
+    sealed: 'reading: stage 7, poll',
+    stop: 'sealing:',
+  },
+  blocked: {
+    ...noForeground,
+    ...batchesBeside('blocked'),
+    reported: 'reading: poll',
+    'batch-fault': 'backing-off: back-off',
+    stop: 'sealing: seal',
+  },
+  'backing-off': {
+    ...noForeground,
+    ...batchesBeside('backing-off'),
+    ...backsOff,
+    woke: 'loading: load',
+    stop: 'backing-off:',
+  },
+  draining: {
+    ...noForeground,
+    staged: 'loading: load',
+    committed: 'draining: report 1',
+    reported: 'loading: load',
+    'batch-fault': 'loading: load',
+    stop: 'draining:',
+  },
+  finishing: {
+    ...noForeground,
+    ...batchesBeside('finishing'),
+    reported: 'stopped:',
+    'batch-fault': 'backing-off: back-off',
+    stop: 'finishing:',
+  },
+  stopped: { ...noForeground, ...noBatches, stop: 'stopped:' },
+  failed: { ...noForeground, ...noBatches, stop: 'failed:' },
+}
+
+describe('step(): every phase and every event', () => {
+  const phases = Object.entries(transitions) as [Phase, Row][]
+  describe.each(phases)('%s', (phase, row) => {
+    it.each(Object.entries(row) as [StreamEvent['kind'], Expected][])(
+      '%s → %s',
+      (kind, expected) => {
+        const batchPhase = hasBatches.has(phase) ? underWay[kind] : undefined
+        const state = stateIn(phase, {
+          sealed: batchPhase === undefined ? [] : [batch(batchPhase)],
+          ...(phase === 'draining' && batchPhase === undefined
+            ? { sealed: [batch('staging')] }
+            : {}),
+        })
+        if (expected === no) {
+          expect(() => step(state, events[kind], nowMs)).toThrow('assertion failed: event')
+        } else expect(outcome(state, events[kind])).toBe(expected)
+      },
+    )
+  })
+})
+
+interface Case {
+  readonly name: string
+  readonly state: StreamState
+  readonly event: StreamEvent
+  readonly expected: `${Phase}:${string}`
+}
+
+const withRules = (changes: Partial<StepRules>): { readonly rules: StepRules } => ({
+  rules: { ...rules, ...changes },
+})
+const decoded = (figures: Partial<OpenFigures>): StreamEvent => ({
+  kind: 'decoded',
+  open: { ...open, ...figures },
+})
+const stopping = { isStopRequested: true } as const
+const batchFault = (kind: FaultKind): StreamEvent => ({
+  kind: 'batch-fault',
+  batch: 1,
+  fault: fault(kind),
+})
+const faultEvent = (kind: FaultKind): StreamEvent => ({ kind: 'fault', fault: fault(kind) })
+const full = [batch('committing', 1), batch('staged', 2)]
+
+const ready: readonly Case[] = [
+  {
+    name: 'enough records',
+    state: stateIn('decoding', { unread: 2 }),
+    event: decoded({ records: 1000 }),
+    expected: 'sealing: seal',
+  },
+  {
+    name: 'enough bytes',
+    state: stateIn('decoding'),
+    event: decoded({ bytes: 1_000_000 }),
+    expected: 'sealing: seal',
+  },
+  {
+    name: 'the whole memory budget',
+    state: stateIn('decoding', withRules({ memoryBytesMax: 500 })),
+    event: decoded({ bytes: 500 }),
+    expected: 'sealing: seal',
+  },
+  {
+    name: 'the commit interval, although nothing came',
+    state: stateIn('reading'),
+    event: polled({ batches: 0, open: { ...open, sinceMs: nowMs - 10_000 } }),
+    expected: 'sealing: seal',
+  },
+  {
+    name: 'records that wait for a column go first',
+    state: stateIn('decoding'),
+    event: decoded({ records: 1000, waiting: 1 }),
+    expected: 'evolving: evolve',
+  },
+  {
+    name: 'many that wait for a column do not wait for the flush',
+    state: stateIn('decoding', { unread: 2 }),
+    event: decoded({ waiting: 1001, isWaitingLong: true }),
+    expected: 'evolving: evolve',
+  },
+  {
+    name: 'records at hand are decoded before the next poll',
+    state: stateIn('decoding', { unread: 2 }),
+    event: decoded({}),
+    expected: 'decoding: decode',
+  },
+]
+
+const room: readonly Case[] = [
+  {
+    name: 'two batches are under way',
+    state: stateIn('decoding', { sealed: full }),
+    event: decoded({}),
+    expected: 'blocked:',
+  },
+  {
+    name: 'one batch and the open one exceed the memory budget',
+    state: stateIn('decoding', { sealed: [{ batch: 1, bytes: 1_500_000, phase: 'staging' }] }),
+    event: decoded({ bytes: 600_000 }),
+    expected: 'blocked:',
+  },
+  {
+    name: 'queries see what was read before the stream waits',
+    state: stateIn('decoding', { sealed: full }),
+    event: decoded({ publishInMs: 400 }),
+    expected: 'publishing: publish',
+  },
+  {
+    name: 'there is none until a batch is done',
+    state: stateIn('blocked', { sealed: [...full, batch('sealed', 3)] }),
+    event: { kind: 'committed', batch: 1 },
+    expected: 'blocked: stage 3, report 1',
+  },
+]
+
+const publishing: readonly Case[] = [
+  {
+    name: 'when the interval has passed',
+    state: stateIn('decoding'),
+    event: decoded({ publishInMs: 0 }),
+    expected: 'publishing: publish',
+  },
+  {
+    name: 'not before',
+    state: stateIn('decoding'),
+    event: decoded({ publishInMs: 1 }),
+    expected: 'reading: poll',
+  },
+  {
+    name: 'records that wait for a column get it first',
+    state: stateIn('decoding'),
+    event: decoded({ publishInMs: 0, waiting: 3 }),
+    expected: 'evolving: evolve',
+  },
+]
+
+const sampleOf = (records: number, bytes = 10): StreamEvent =>
+  polled({ sample: { records, bytes }, open: undefined })
+
+const sampling: readonly Case[] = [
+  {
+    name: 'enough records',
+    state: stateIn('sampling'),
+    event: sampleOf(100),
+    expected: 'creating: create',
+  },
+  {
+    name: 'enough bytes',
+    state: stateIn('sampling'),
+    event: sampleOf(1, 32 << 20),
+    expected: 'creating: create',
+  },
+  {
+    name: 'the commit interval',
+    state: stateIn('sampling', { sample: { records: 1, bytes: 1, sinceMs: nowMs - 10_000 } }),
+    event: sampleOf(1),
+    expected: 'creating: create',
+  },
+  {
+    name: 'the end of the log',
+    state: stateIn('sampling'),
+    event: polled({ sample: { records: 1, bytes: 1 }, isAtEnd: true }),
+    expected: 'creating: create',
+  },
+  {
+    name: 'a request to stop',
+    state: stateIn('sampling', stopping),
+    event: sampleOf(1),
+    expected: 'creating: create',
+  },
+  {
+    name: 'no record at all makes no table',
+    state: stateIn('sampling', stopping),
+    event: sampleOf(0),
+    expected: 'stopped:',
+  },
+]
+
+const ends: readonly Case[] = [
+  {
+    name: 'at the end of the log the open batch is sealed',
+    state: stateIn('decoding', { ...withRules({ until: 'latest' }), isAtEnd: true }),
+    event: decoded({}),
+    expected: 'sealing: seal',
+  },
+  {
+    name: 'and committed',
+    state: stateIn('sealing', { ...withRules({ until: 'latest' }), isAtEnd: true }),
+    event: { kind: 'sealed', batch: 7, bytes: 10 },
+    expected: 'finishing: stage 7',
+  },
+  {
+    name: 'before it stops',
+    state: stateIn('finishing', { ...stopping, sealed: [batch('reporting')] }),
+    event: { kind: 'reported', batch: 1 },
+    expected: 'stopped:',
+  },
+  {
+    name: 'with nothing to read it stops at once',
+    state: stateIn('seeking', withRules({ until: 'latest' })),
+    event: { kind: 'sought', isAtEnd: true },
+    expected: 'stopped:',
+  },
+  {
+    name: 'a stream that runs until it is stopped goes on at the end of the log',
+    state: stateIn('reading', { open: undefined }),
+    event: polled({ batches: 0, isAtEnd: true, open: undefined }),
+    expected: 'reading: poll',
+  },
+  {
+    name: 'a poll ended by the request to stop is no failure',
+    state: stateIn('reading', stopping),
+    event: faultEvent('aborted'),
+    expected: 'sealing: seal',
+  },
+  {
+    name: 'a log that fails then, neither',
+    state: stateIn('reading', stopping),
+    event: faultEvent('unavailable'),
+    expected: 'sealing: seal',
+  },
+  {
+    name: 'a batch that cannot be closed then is one',
+    state: stateIn('sealing', stopping),
+    event: faultEvent('unavailable'),
+    expected: 'failed:',
+  },
+  {
+    name: 'a commit that fails then, too',
+    state: stateIn('finishing', { ...stopping, sealed: [batch('committing')] }),
+    event: batchFault('unavailable'),
+    expected: 'failed:',
+  },
+  {
+    name: 'unless another member of the group has taken over',
+    state: stateIn('finishing', {
+      ...stopping,
+      ...withRules({ isShared: true }),
+      sealed: [batch('committing')],
+    }),
+    event: batchFault('conflict'),
+    expected: 'stopped:',
+  },
+  {
+    name: 'a request to stop ends the wait after a failure',
+    state: stateIn('backing-off', { ...stopping, open: undefined }),
+    event: faultEvent('aborted'),
+    expected: 'stopped:',
+  },
+]
+
+const faults: readonly Case[] = [
+  {
+    name: 'nothing answers before the stream has begun',
+    state: stateIn('loading', { hasBegun: false }),
+    event: faultEvent('unavailable'),
+    expected: 'failed:',
+  },
+  {
+    name: 'a bad record under errors.tolerance none',
+    state: stateIn('decoding'),
+    event: faultEvent('fatal'),
+    expected: 'failed:',
+  },
+  {
+    name: 'it awaits a commit under way, and gives up the batch behind it',
+    state: stateIn('decoding', { sealed: full }),
+    event: faultEvent('fatal'),
+    expected: 'draining:',
+  },
+  {
+    name: 'a lost race without a group',
+    state: stateIn('blocked', { sealed: [batch('committing')] }),
+    event: batchFault('conflict'),
+    expected: 'failed:',
+  },
+  {
+    name: 'a lost race in a group',
+    state: stateIn('blocked', { ...withRules({ isShared: true }), sealed: [batch('committing')] }),
+    event: batchFault('conflict'),
+    expected: 'backing-off: back-off',
+  },
+  {
+    name: 'a batch that failed while reading went on',
+    state: stateIn('reading', { fault: fault('lost') }),
+    event: polled(),
+    expected: 'backing-off: back-off',
+  },
+  {
+    name: 'one rewind too many',
+    state: stateIn('reading', { rewinds: rewindsMax }),
+    event: faultEvent('unavailable'),
+    expected: 'failed:',
+  },
+  {
+    name: 'a commit that fails for good while the stream waits to rewind',
+    state: stateIn('draining', { sealed: [batch('committing')] }),
+    event: batchFault('conflict'),
+    expected: 'failed:',
+  },
+  {
+    name: 'and while it backs off',
+    state: stateIn('backing-off', { fault: fault('fatal') }),
+    event: { kind: 'woke' },
+    expected: 'failed:',
+  },
+  {
+    name: 'a new assignment awaits the commit under way',
+    state: stateIn('reading', { sealed: full }),
+    event: { kind: 'assigned' },
+    expected: 'draining:',
+  },
+  {
+    name: 'a batch staged while draining is not committed',
+    state: stateIn('draining', { sealed: [batch('reporting', 1), batch('staging', 2)] }),
+    event: { kind: 'staged', batch: 2 },
+    expected: 'draining:',
+  },
+]
+
+describe.each([
+  ['seals a batch that is ready', ready],
+  ['reads only while there is room', room],
+  ['publishes to queries', publishing],
+  ['creates the table from a sample', sampling],
+  ['[E7] ends', ends],
+  ['[E8] meets a failure', faults],
+])('step() %s', (_, cases) => {
+  it.each(cases)('$name', ({ state, event, expected }) => {
+    expect(outcome(state, event)).toBe(expected)
+  })
+})
+
+describe('step() remembers', () => {
+  it('[E8] nothing of what is not committed when it loads the table', () => {
+    const state = stateIn('reading', { unread: 0, rewinds: 3 })
+    const { state: after } = step(state, { kind: 'assigned' }, nowMs)
+    expect(after).toMatchObject({ open: undefined, sealed: [], unread: 0, fault: undefined })
+  })
+
+  it('[E7] the first failure of a batch, unless a later one is worse', () => {
+    const sealed = [batch('committing', 1), batch('staging', 2)]
+    const first = step(
+      stateIn('reading', { sealed }),
+      { kind: 'batch-fault', batch: 2, fault: fault('unavailable') },
+      nowMs,
+    )
+    expect(first.state.fault?.kind).toBe('unavailable')
+    const again = step(first.state, batchFault('lost'), nowMs)
+    expect(again.state.fault?.kind).toBe('unavailable')
+    const worse = step(first.state, batchFault('conflict'), nowMs)
+    expect(worse.state.fault?.kind).toBe('conflict')
+  })
+
+  it('rewinds since the last commit only', () => {
+    const state = stateIn('reading', { rewinds: 5, sealed: [batch('committing')] })
+    expect(step(state, { kind: 'committed', batch: 1 }, nowMs).state.rewinds).toBe(0)
+    expect(step(state, events.fault, nowMs).state.rewinds).toBe(6)
+  })
+
+  it('when it measured the lag', () => {
+    const state = stateIn('reading', { lagMeasuredMs: nowMs - 5_000, open: undefined })
+    const { state: after, actions } = step(state, polled({ batches: 0, open: undefined }), nowMs)
+    expect(actions).toEqual([{ kind: 'poll', measuresLag: true }])
+    expect(step(after, polled({ batches: 0, open: undefined }), nowMs + 10).actions).toEqual([
+      { kind: 'poll', measuresLag: false },
+    ])
+  })
+})

@@ -111,7 +111,10 @@ export class ScriptedSource implements RecordSource {
     const poll = this.#polls++
     if (poll === 0) return { kind: 'assigned', partitions: this.partitions }
     const answer = await this.#options.onPoll?.(poll)
-    if (answer !== undefined) return answer
+    if (answer !== undefined) {
+      if (answer.kind === 'assigned') this.#positions.clear()
+      return answer
+    }
     const { log, recordsPerPoll = 1000 } = this.#options
     const batches = [...this.#positions].flatMap(([partition, from]) => {
       const values = (log[partition] ?? []).slice(from, from + recordsPerPoll)

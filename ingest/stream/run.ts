@@ -1,8 +1,6 @@
 /**
  * Runs one stream: does the actions that `step.ts` decides on, and hands back what came of them. A batch is
- * begun with its first record, sealed when it is ready, staged, committed and reported.
- *
- * E1, E4, E5 and E7 of docs/spec/exactly-once.md are in the order of `#commit` and `#report`.
+ * begun with its first record, sealed when it is ready, then staged, committed and reported.
  */
 import { rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
@@ -18,14 +16,15 @@ import {
 } from '../../common/index.ts'
 import { retainRecords } from '../record-batch/retained-records.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
-import { partitionKey, type RecordBatch, type TopicPartition } from '../source/record-source.ts'
+import type { RecordBatch, TopicPartition } from '../source/record-source.ts'
 import { openSpoolDirectory } from '../spool/spool-directory.ts'
 import { SpoolWriter } from '../spool/spool-writer.ts'
 import { Batch } from './batch.ts'
-import { Committer, type StreamIdentity } from './committer.ts'
+import type { StreamIdentity } from './committer.ts'
 import { EventQueue } from './event-queue.ts'
 import { faultOf } from './fault.ts'
 import { checkIdentity, Positions } from './positions.ts'
+import { SealedBatches } from './sealed-batches.ts'
 import { rewindsMax, step } from './step.ts'
 import type {
   StreamParts,
@@ -123,7 +122,7 @@ class StreamRun {
   readonly #options: StreamRunOptions
   readonly #directory: string
   readonly #identity: StreamIdentity
-  readonly #committer: Committer
+  readonly #sealed: SealedBatches
   readonly #tables: Tables
   readonly #positions = new Positions()
   readonly #spoolWriter = new SpoolWriter()
@@ -140,8 +139,7 @@ class StreamRun {
   /** The open batch and the sealed ones, by number. */
   readonly #batches = new Map<number, Batch>()
   #batchNumber = 0
-  #counts = { recordsRead: 0, recordsCommitted: 0, rowsCommitted: 0, deadLetters: 0, commits: 0 }
-  #snapshotId: bigint | undefined
+  #recordsRead = 0
 
   constructor(
     settings: StreamSettings,
@@ -155,8 +153,8 @@ class StreamRun {
     this.#options = options
     this.#directory = directory
     this.#identity = identity
-    this.#committer = new Committer(parts, identity)
     this.#tables = new Tables(settings, parts)
+    this.#sealed = new SealedBatches(settings, parts, identity, this.#tables)
     this.#startedMs = parts.clock.monotonic()
     this.#state = startingState({ ...rulesOf(settings), until: options.until })
   }
@@ -207,7 +205,7 @@ class StreamRun {
     void ended.finally(() => this.#underWay.delete(ended))
   }
 
-  #do(action: StreamAction): Promise<StreamEvent> {
+  async #do(action: StreamAction): Promise<StreamEvent> {
     switch (action.kind) {
       case 'load':
         return this.#load()
@@ -228,9 +226,11 @@ class StreamRun {
       case 'back-off':
         return this.#backOff(action.rewinds, action.error)
       case 'stage':
-        return this.#stage(this.#batchOf(action.batch))
+        await this.#sealed.stage(this.#batchOf(action.batch))
+        return { kind: 'staged', batch: action.batch }
       case 'commit':
-        return this.#commit(this.#batchOf(action.batch))
+        await this.#sealed.commit(this.#batchOf(action.batch))
+        return { kind: 'committed', batch: action.batch }
       case 'report':
         return this.#report(this.#batchOf(action.batch))
     }
@@ -268,7 +268,7 @@ class StreamRun {
     const { batches } = result
     if (batches.length > 0) await failpoint('ingest.fetched')
     for (const records of batches) {
-      this.#counts.recordsRead += records.count
+      this.#recordsRead += records.count
       this.#positions.advance(records, records.nextOffset)
     }
     if (this.#tables.reader !== undefined) this.#unread = [...batches]
@@ -357,43 +357,8 @@ class StreamRun {
     return { kind: 'woke' }
   }
 
-  async #stage(batch: Batch): Promise<StreamEvent> {
-    await batch.spooled()
-    const { table, sideFields } = batch.reader
-    const directory = join(batch.directory, 'out')
-    const staged = await this.#committer.stage(table, batch.spools, sideFields, directory)
-    await batch.staged(staged.files, staged.refused)
-    return { kind: 'staged', batch: batch.number }
-  }
-
-  async #commit(batch: Batch): Promise<StreamEvent> {
-    const { letters, files, ranges, idle, reader, directory } = batch
-    const { branch } = this.#settings.output
-    if (letters.count > 0) {
-      await this.#tables.commitDeadLetters(this.#committer, letters, directory)
-    }
-    const table = await this.#committer.commitRows(reader.table, branch, files, ranges, idle)
-    batch.committed()
-    this.#tables.noteCommitted(table)
-    this.#parts.live?.committed(batch)
-    const rows = files.reduce((sum, file) => sum + Number(file.recordCount), 0)
-    this.#counts.commits++
-    this.#counts.rowsCommitted += rows
-    this.#counts.deadLetters += letters.count
-    this.#counts.recordsCommitted += rows + letters.count
-    this.#snapshotId = table.metadata.refs[branch]?.snapshotId
-    return { kind: 'committed', batch: batch.number }
-  }
-
-  /** The log's own bookkeeping is advice to others; failing at it costs nothing. */
   async #report(batch: Batch): Promise<StreamEvent> {
-    const next = new Map(batch.ranges.map((range) => [partitionKey(range), range.to]))
-    try {
-      await this.#parts.source.reportCommitted(next)
-    } catch (error) {
-      this.#parts.logger.warn('stream.report-failed', { error: errorMessage(error) })
-    }
-    await failpoint('ingest.offsets-reported')
+    await this.#sealed.report(batch)
     await this.#remove(batch)
     await failpoint('ingest.cleaned-up')
     return { kind: 'reported', batch: batch.number }
@@ -406,7 +371,7 @@ class StreamRun {
     this.#sample = []
     this.#unread = []
     await this.#spoolWriter.clear()
-    for (const batch of [...this.#batches.values()]) await this.#remove(batch)
+    for (const batch of this.#batches.values()) await this.#remove(batch)
   }
 
   async #remove({ number, directory }: Batch): Promise<void> {
@@ -454,8 +419,8 @@ class StreamRun {
   #progress(state: StreamProgress['state']): StreamProgress {
     return {
       state,
-      ...this.#counts,
-      snapshotId: this.#snapshotId,
+      recordsRead: this.#recordsRead,
+      ...this.#sealed.committed,
       readLag: this.#positions.lag,
       elapsedMs: this.#parts.clock.monotonic() - this.#startedMs,
     }

@@ -1,0 +1,91 @@
+/**
+ * What is done to a sealed batch, in this order: stage, commit, report.
+ *
+ * E5 (docs/spec/exactly-once.md): its dead letters are committed before its rows.
+ * E7: the log learns how far the table has come after the table has it.
+ */
+import { join } from 'node:path'
+import { errorMessage, failpoint } from '../../common/index.ts'
+import type { StreamSettings } from '../settings/stream-settings.ts'
+import { partitionKey } from '../source/record-source.ts'
+import type { Batch } from './batch.ts'
+import { Committer, type StreamIdentity } from './committer.ts'
+import type { StreamParts, StreamProgress } from './stream-parts.ts'
+import type { Tables } from './tables.ts'
+
+export type Committed = Pick<
+  StreamProgress,
+  'commits' | 'deadLetters' | 'recordsCommitted' | 'rowsCommitted' | 'snapshotId'
+>
+
+export class SealedBatches {
+  readonly #settings: StreamSettings
+  readonly #parts: StreamParts
+  readonly #committer: Committer
+  readonly #tables: Tables
+  #committed: Committed = {
+    recordsCommitted: 0,
+    rowsCommitted: 0,
+    deadLetters: 0,
+    commits: 0,
+    snapshotId: undefined,
+  }
+
+  constructor(
+    settings: StreamSettings,
+    parts: StreamParts,
+    identity: StreamIdentity,
+    tables: Tables,
+  ) {
+    this.#settings = settings
+    this.#parts = parts
+    this.#committer = new Committer(parts, identity)
+    this.#tables = tables
+  }
+
+  /** Of all batches of the run. */
+  get committed(): Committed {
+    return this.#committed
+  }
+
+  /** Writes and uploads its data files; rows that the engine refuses become dead letters. */
+  async stage(batch: Batch): Promise<void> {
+    await batch.spooled()
+    const { table, sideFields } = batch.reader
+    const directory = join(batch.directory, 'out')
+    const staged = await this.#committer.stage(table, batch.spools, sideFields, directory)
+    await batch.staged(staged.files, staged.refused)
+  }
+
+  async commit(batch: Batch): Promise<void> {
+    const { letters, files, ranges, idle, reader, directory } = batch
+    const { branch } = this.#settings.output
+    if (letters.count > 0) {
+      await this.#tables.commitDeadLetters(this.#committer, letters, directory)
+    }
+    const table = await this.#committer.commitRows(reader.table, branch, files, ranges, idle)
+    batch.committed()
+    this.#tables.noteCommitted(table)
+    this.#parts.live?.committed(batch)
+    const rows = files.reduce((sum, file) => sum + Number(file.recordCount), 0)
+    const before = this.#committed
+    this.#committed = {
+      commits: before.commits + 1,
+      rowsCommitted: before.rowsCommitted + rows,
+      deadLetters: before.deadLetters + letters.count,
+      recordsCommitted: before.recordsCommitted + rows + letters.count,
+      snapshotId: table.metadata.refs[branch]?.snapshotId,
+    }
+  }
+
+  /** The log's own bookkeeping is advice to others; failing at it costs nothing. */
+  async report(batch: Batch): Promise<void> {
+    const next = new Map(batch.ranges.map((range) => [partitionKey(range), range.to]))
+    try {
+      await this.#parts.source.reportCommitted(next)
+    } catch (error) {
+      this.#parts.logger.warn('stream.report-failed', { error: errorMessage(error) })
+    }
+    await failpoint('ingest.offsets-reported')
+  }
+}

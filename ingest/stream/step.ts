@@ -95,9 +95,7 @@ function react(state: StreamState, event: StreamEvent, nowMs: number): Step {
 function onForegroundEvent(state: StreamState, event: ForegroundEvent, nowMs: number): Step {
   switch (event.kind) {
     case 'started':
-    case 'columns-changed':
-    case 'woke':
-      return onPlainEvent(state, event.kind, nowMs)
+      return next(state, nowMs)
     case 'assigned':
       return drain(state, 'loading')
     case 'loaded': {
@@ -112,6 +110,8 @@ function onForegroundEvent(state: StreamState, event: ForegroundEvent, nowMs: nu
       return next({ ...state, hasTable: true, sample: undefined, unread: event.batches }, nowMs)
     case 'decoded':
       return next({ ...state, open: event.open, unread: state.unread - 1 }, nowMs)
+    case 'columns-changed':
+      return state.fault === undefined ? seal(state) : next(state, nowMs)
     case 'evolved':
     case 'published':
       return next({ ...state, open: event.open }, nowMs)
@@ -120,24 +120,11 @@ function onForegroundEvent(state: StreamState, event: ForegroundEvent, nowMs: nu
       const sealed = [...state.sealed, { batch, bytes, phase: 'sealed' } as const]
       return next({ ...state, open: undefined, sealed }, nowMs)
     }
-    case 'fault':
-      return onFault(state, event.fault, nowMs)
-  }
-}
-
-function onPlainEvent(
-  state: StreamState,
-  kind: 'started' | 'columns-changed' | 'woke',
-  nowMs: number,
-): Step {
-  switch (kind) {
-    case 'started':
-      return next(state, nowMs)
-    case 'columns-changed':
-      return state.fault === undefined ? seal(state) : next(state, nowMs)
     case 'woke':
       if (state.isStopRequested) return next(state, nowMs)
       return drain(state, mayRewind(state, state.fault) ? 'loading' : 'failed')
+    case 'fault':
+      return onFault(state, event.fault, nowMs)
   }
 }
 
@@ -158,8 +145,7 @@ function next(state: StreamState, nowMs: number): Step {
   const { open, fault } = state
   if (fault !== undefined) return onBatchFault(state, fault)
   if (open?.isWaitingLong === true) return begin(state, 'evolving', { kind: 'evolve' })
-  const mustSeal = open !== undefined && isReady(state, open, nowMs)
-  if (mustSeal) return seal(state)
+  if (open !== undefined && isReady(state, open, nowMs)) return seal(state)
   if (state.unread > 0) return begin(state, 'decoding', { kind: 'decode' })
   if (isSampleComplete(state, nowMs)) return begin(state, 'creating', { kind: 'create' })
   if (isEnding(state)) {

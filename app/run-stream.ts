@@ -33,7 +33,7 @@ export async function runLakeStream(
     const writer = createDataFileWriter(database)
     const directory = workDirectory === undefined ? {} : { workDirectory }
     const attached = live?.layer.attach(settings)
-    const shown = attached === undefined ? {} : { live: attached }
+    const shown = attached === undefined ? {} : { streaming: attached }
     const parts = { source, catalog, io, writer, clock, random, logger, ...directory, ...shown }
     return await runStream(settings, parts, rest)
   } finally {

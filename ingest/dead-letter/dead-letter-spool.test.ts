@@ -41,7 +41,7 @@ describe('DeadLetterSpool', () => {
   it('writes each letter as one line that is read back as it was', async () => {
     const spool = spoolAt('whole')
     const bytes = spool.add(letter(1, 7n, 'a\u0000b'))
-    const fresh = await spool.fresh(undefined)
+    const fresh = await spool.uncommitted(undefined)
     const [row, ...others] = await rowsOf(fresh?.spool.path ?? '')
     expect(others).toEqual([])
     expect(row).toMatchObject({
@@ -68,7 +68,7 @@ describe('DeadLetterSpool', () => {
     }
     const written = (await readFile(join(directory, 'large', 'l.ndjson'))).length
     expect(written).toBeGreaterThan(500 * 13_000 - (1 << 20) - 20_000)
-    expect((await spool.fresh(undefined))?.spool.rowCount).toBe(500)
+    expect((await spool.uncommitted(undefined))?.spool.rowCount).toBe(500)
   })
 
   it('[E5] leaves out what the table holds already, and only that', async () => {
@@ -77,7 +77,7 @@ describe('DeadLetterSpool', () => {
     for (const offset of [1n, 2n, 3n]) spool.add(letter(0, offset))
     spool.add(letter(1, big))
     spool.add(letter(1, big + 1n))
-    const fresh = await spool.fresh(known([0, 3n], [1, big + 1n]))
+    const fresh = await spool.uncommitted(known([0, 3n], [1, big + 1n]))
     const text = await readFile(fresh?.spool.path ?? '', 'utf8')
     expect(
       [...text.matchAll(/"partition":(\d+),"offset":(\d+)/g)].map(([, p, o]) => [p, o]),
@@ -90,7 +90,7 @@ describe('DeadLetterSpool', () => {
       { topic: 't', partition: 0, from: 3n, to: 4n },
       { topic: 't', partition: 1, from: big + 1n, to: big + 2n },
     ])
-    expect(await spool.fresh(known([0, 4n], [1, big + 2n]))).toBeUndefined()
+    expect(await spool.uncommitted(known([0, 4n], [1, big + 2n]))).toBeUndefined()
   })
 
   it('holds nothing of the record: its buffers may be reused', async () => {
@@ -98,7 +98,7 @@ describe('DeadLetterSpool', () => {
     const value = Buffer.from('abc')
     spool.add({ ...letter(0, 0n), value })
     value.fill(0)
-    const [row] = await rowsOf((await spool.fresh(undefined))?.spool.path ?? '')
+    const [row] = await rowsOf((await spool.uncommitted(undefined))?.spool.path ?? '')
     expect(row?.['value']).toBe(Buffer.from('abc').toString('base64'))
   })
 })

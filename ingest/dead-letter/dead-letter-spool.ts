@@ -62,25 +62,25 @@ export class DeadLetterSpool {
   }
 
   /**
-   * The letters at and beyond the offsets that `known` names; undefined when there are none. A batch
+   * The letters at and beyond the offsets in `committed`; undefined when there are none. A batch
    * that is tried again after a crash may hold letters that are in the table already (E5).
    */
-  async fresh(known: StreamOffsets | undefined): Promise<LettersToCommit | undefined> {
+  async uncommitted(committed: StreamOffsets | undefined): Promise<LettersToCommit | undefined> {
     await this.#file.spill(true)
-    const isFresh = (at: TopicPartition, offset: bigint): boolean =>
-      offset >= (nextOffsetOf(known, at) ?? offset)
-    if (this.#file.partitions.every((each) => isFresh(each, each.firstOffset))) {
-      return this.#file.contents(known)
+    const isUncommitted = (at: TopicPartition, offset: bigint): boolean =>
+      offset >= (nextOffsetOf(committed, at) ?? offset)
+    if (this.#file.partitions.every((each) => isUncommitted(each, each.firstOffset))) {
+      return this.#file.contents(committed)
     }
     const rest = new RowFile(`${this.#options.path}.${++this.#copies}`)
     const lines = createInterface({ input: createReadStream(this.#file.path), crlfDelay: Infinity })
     for await (const line of lines) {
       const { offset, ...place } = placeOf(line)
-      if (isFresh(place, offset)) rest.add(line, place, offset)
+      if (isUncommitted(place, offset)) rest.add(line, place, offset)
       await rest.spill()
     }
     await rest.spill(true)
-    return rest.contents(known)
+    return rest.contents(committed)
   }
 }
 
@@ -128,7 +128,7 @@ class RowFile {
     await appendFile(this.path, `${rows.join('\n')}\n`)
   }
 
-  contents(known: StreamOffsets | undefined): LettersToCommit | undefined {
+  contents(committed: StreamOffsets | undefined): LettersToCommit | undefined {
     if (this.rowCount === 0) return undefined
     const { path, rowCount } = this
     return {
@@ -136,7 +136,7 @@ class RowFile {
       ranges: this.partitions.map(({ topic, partition, endOffset }) => ({
         topic,
         partition,
-        from: nextOffsetOf(known, { topic, partition }),
+        from: nextOffsetOf(committed, { topic, partition }),
         to: endOffset,
       })),
     }

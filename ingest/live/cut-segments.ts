@@ -40,8 +40,8 @@ export function cutSegments<Segment extends { readonly ranges: readonly OffsetRa
       pieces.set(segment, [...(pieces.get(segment) ?? []), piece])
     }
   }
-  const known = [...next].flatMap(([key, offset]): [string, bigint][] =>
+  const reached = [...next].flatMap(([key, offset]): [string, bigint][] =>
     offset === undefined ? [] : [[key, offset]],
   )
-  return { pieces, next: new Map(known), gaps: [...gaps] }
+  return { pieces, next: new Map(reached), gaps: [...gaps] }
 }

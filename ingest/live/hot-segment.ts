@@ -1,6 +1,6 @@
 /**
  * Rows that were read together and are not in a snapshot yet: spool files that never change, the
- * offsets they cover, and, once a query has asked, the same rows as one typed Parquet file.
+ * offsets they cover, and, once a query has read them, the same rows as one typed Parquet file.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'

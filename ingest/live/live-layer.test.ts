@@ -16,7 +16,7 @@ import { InstantClock } from '../../tests/support/instant-clock.ts'
 import type { PendingSpool } from '../spool/spool-writer.ts'
 import { formatOffsetMap, offsetsPropertyKey } from '../offsets/offset-map.ts'
 import { createLiveLayer, type LiveLayer } from './live-layer.ts'
-import type { LiveStream } from './live-stream.ts'
+import type { StreamSegments } from './stream-segments.ts'
 
 const settings: StreamSettings = parseStreamSettings({
   text: `
@@ -73,7 +73,7 @@ const writer: DataFileWriter = {
   }),
 }
 
-const tableParts = (table: Table): Parameters<LiveStream['publish']>[2] => ({
+const tableParts = (table: Table): Parameters<StreamSegments['publish']>[2] => ({
   table,
   sideFields: [],
   format: { placeKeys: { offset: '$o', timestamp: '$t', partition: '$p', record: '$r' } },
@@ -94,7 +94,7 @@ interface Batch {
 class Sink {
   readonly committed: (number | undefined)[] = [undefined, undefined]
   readonly #layer: LiveLayer
-  #live: LiveStream
+  #live: StreamSegments
   #read: number[] = [0, 0]
   /** What the table will hold once every sealed batch is committed. */
   #assumed: (number | undefined)[] = [undefined, undefined]
@@ -107,7 +107,7 @@ class Sink {
     this.#live = this.#attach(run)
   }
 
-  #attach(run: string): LiveStream {
+  #attach(run: string): StreamSegments {
     const live = this.#layer.attach(settings)
     if (live === undefined) throw new Error('not attached')
     live.begin(run)

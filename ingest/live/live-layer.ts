@@ -21,7 +21,7 @@ import { isSameRange, type OffsetRange } from '../offsets/offset-range.ts'
 import { nextOffsetOf, type OffsetMap, type StreamOffsets } from '../offsets/offset-map.ts'
 import { cutSegments } from './cut-segments.ts'
 import { type HotSegment, type TypedRun, typedRuns } from './hot-segment.ts'
-import { LiveStream, type NewestRow, type StreamView } from './live-stream.ts'
+import { StreamSegments, type NewestRow, type StreamView } from './stream-segments.ts'
 
 export interface LiveLayerOptions {
   /** Types segments; an engine of its own, so that queries and commits do not wait for each other. */
@@ -33,15 +33,15 @@ export interface LiveLayerOptions {
 
 export interface LiveLayer extends StreamingLayer {
   /** For one run of the stream; undefined where it writes to a branch that plain queries do not read. */
-  attach(settings: StreamSettings): LiveStream | undefined
+  attach(settings: StreamSettings): StreamSegments | undefined
 }
 
 export function createLiveLayer({ writer, clock, intervalMs }: LiveLayerOptions): LiveLayer {
-  const streams = new Set<LiveStream>()
+  const streams = new Set<StreamSegments>()
   return {
     attach: (settings) => {
       if (settings.output.branch !== mainBranch) return undefined
-      return new LiveStream({
+      return new StreamSegments({
         stream: settings.name,
         table: settings.output.table,
         hasSeveralTopics: settings.input.topics.length > 1,
@@ -119,7 +119,7 @@ function isWhole(segment: HotSegment, pieces: readonly OffsetRange[]): boolean {
   return segment.ranges.every((range) => pieces.some((piece) => isSameRange(piece, range)))
 }
 
-/** Undefined when all that the run holds is wanted. */
+/** Undefined when the query reads all that the run holds. */
 function rangesOf(
   { hasSeveralTopics }: StreamView,
   { segments }: TypedRun,
@@ -153,8 +153,8 @@ function liveState(stored: OffsetMap, cuts: readonly ViewCut[], nowMs: number): 
   const label = (stream: string, key: string): string =>
     (streams.size > 1 ? `${stream}:` : '') + key.replace(/:(\d+)$/, '/$1')
   const offsets: Record<string, bigint> = {}
-  for (const [stream, known] of stored) {
-    for (const [key, offset] of nextOffsets(known)) offsets[label(stream, key)] = offset
+  for (const [stream, offsetsOfStream] of stored) {
+    for (const [key, offset] of nextOffsets(offsetsOfStream)) offsets[label(stream, key)] = offset
   }
   for (const { view, cut } of cuts) {
     for (const [key, offset] of cut.next) {
@@ -165,8 +165,8 @@ function liveState(stored: OffsetMap, cuts: readonly ViewCut[], nowMs: number): 
   return { offsets, ...ages(cuts, nowMs), ...(gaps.length === 0 ? {} : { gaps }) }
 }
 
-function nextOffsets(known: StreamOffsets): readonly (readonly [string, bigint])[] {
-  return [...known.topics].flatMap(([topic, { nextOffsets: byPartition }]) =>
+function nextOffsets(stored: StreamOffsets): readonly (readonly [string, bigint])[] {
+  return [...stored.topics].flatMap(([topic, { nextOffsets: byPartition }]) =>
     [...byPartition].map(([partition, offset]): [string, bigint] => [
       `${topic}:${partition}`,
       offset,

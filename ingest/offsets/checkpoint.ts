@@ -26,8 +26,8 @@ import {
 import type { OffsetRange } from './offset-range.ts'
 
 /**
- * Another writer's commit covers offsets that this one meant to commit. Whoever shares the stream's
- * group rewinds to the table; whoever does not must stop.
+ * Another writer's commit covers offsets that this one meant to commit. A member of a
+ * consumer group rewinds to the table; a sink without a group must stop.
  */
 export class OffsetConflictError extends LakeError {
   readonly code = 'offset-conflict'

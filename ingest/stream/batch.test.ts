@@ -80,7 +80,7 @@ async function seal(batch: Batch): Promise<void> {
 
 /** The dead-letter rows, with keys, values and headers as text. */
 async function letters(batch: Batch): Promise<readonly Record<string, unknown>[]> {
-  const contents = await batch.letters.fresh(undefined)
+  const contents = await batch.letters.uncommitted(undefined)
   if (contents === undefined) return []
   const text = (base64: string | null): string | null =>
     base64 === null ? null : Buffer.from(base64, 'base64').toString()

@@ -5,7 +5,7 @@
  * E4 (docs/spec/exactly-once.md): every record between a range's `from` and `to` is exactly one of: a row of
  * a spool, a dead letter, waiting for a column, or a hole of the log.
  *
- * Nothing else makes dead letters, so `errors.tolerance` is asked here and nowhere else.
+ * Dead letters are made here and nowhere else, so this is where `errors.tolerance` decides.
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -58,7 +58,7 @@ export interface CommitterParts {
   readonly deadLetterBranch?: string
 }
 
-/** Who commits, for the summary: told to a sink that loses against this one. */
+/** Who commits: named in the summary, and in the error of a sink that loses against this one. */
 export interface StreamIdentity {
   readonly stream: string
   readonly clusterId: string
@@ -133,17 +133,17 @@ export class Committer {
   /** Commits the letters that `table` does not hold yet; returns the table as it is then. */
   async commitDeadLetters(
     table: Table,
-    known: StreamOffsets | undefined,
+    committed: StreamOffsets | undefined,
     letters: DeadLetterSpool,
     directory: string,
   ): Promise<Table> {
-    const fresh = await letters.fresh(known)
-    if (fresh === undefined) return table
-    const staged = await this.stage(table, [fresh.spool], deadLetterSideFields, directory)
+    const rest = await letters.uncommitted(committed)
+    if (rest === undefined) return table
+    const staged = await this.stage(table, [rest.spool], deadLetterSideFields, directory)
     const branch = this.#parts.deadLetterBranch ?? mainBranch
-    const committed = await this.#append(table, branch, staged.files, fresh.ranges)
+    const after = await this.#append(table, branch, staged.files, rest.ranges)
     await failpoint('ingest.dead-letters-committed')
-    return committed
+    return after
   }
 
   async #append(

@@ -1,6 +1,6 @@
 /**
  * Where a stream stands in each partition: what its table holds, what it has read, and where it may
- * stop. Decides where reading begins, and refuses loudly whatever does not fit (E6).
+ * stop. Decides where reading begins, and refuses loudly what does not fit (E6).
  */
 import { LakeError } from '../../common/index.ts'
 import type { StartOffset } from '../../settings/index.ts'
@@ -34,7 +34,7 @@ export class Positions {
     return this.#assumed.get(partitionKey(partition))
   }
 
-  /** Begins anew from what the table says; seeks the source. Ends of the first assignment stay. */
+  /** Begins again where the table ends; seeks the source. Ends of the first assignment stay. */
   async assign(
     source: RecordSource,
     partitions: readonly TopicPartition[],

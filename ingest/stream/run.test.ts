@@ -113,7 +113,7 @@ const logger = {
 }
 
 interface RunChanges extends Partial<StreamRunOptions> {
-  readonly live?: StreamingRows
+  readonly streaming?: StreamingRows
   readonly onWrite?: () => unknown
 }
 
@@ -122,7 +122,7 @@ function run(
   source: ScriptedSourceOptions,
   changes: RunChanges = {},
 ): Promise<StreamRunResult> {
-  const { live, onWrite = () => undefined, ...options } = changes
+  const { streaming, onWrite = () => undefined, ...options } = changes
   const onCall = source.onCall ?? ((call: string) => void journal.push(call))
   return runStream(
     settings,
@@ -135,7 +135,7 @@ function run(
       random: systemRandom,
       logger,
       workDirectory: directory,
-      ...(live === undefined ? {} : { live }),
+      ...(streaming === undefined ? {} : { streaming }),
     },
     { until: 'latest', ...options },
   )
@@ -465,7 +465,7 @@ describe('streaming rows', () => {
 
   it('[L1] [L4] are published as they are read, and let go once they are committed', async () => {
     const source = { log: [ids(0, 4)], recordsPerPoll: 2, onCall: () => undefined }
-    await run(settingsOf(), source, { live: new Recorded() })
+    await run(settingsOf(), source, { streaming: new Recorded() })
     expect(journal).toEqual([
       'begin',
       'drop',

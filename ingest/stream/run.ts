@@ -60,7 +60,7 @@ export async function runStream(
 ): Promise<StreamRunResult> {
   const directory = await openSpoolDirectory(parts.workDirectory)
   try {
-    parts.live?.begin(directory)
+    parts.streaming?.begin(directory)
     options.onProgress?.(nothingYet)
     await parts.source.start()
     const identity = await identify(settings, parts)
@@ -69,7 +69,7 @@ export async function runStream(
     try {
       await parts.source.stop()
     } finally {
-      await (parts.live?.end() ?? removeFolder(directory))
+      await (parts.streaming?.end() ?? removeFolder(directory))
     }
   }
 }
@@ -253,13 +253,13 @@ class StreamRun {
   }
 
   async #poll(measuresLag: boolean): Promise<StreamEvent> {
-    const { source, live } = this.#parts
+    const { source, streaming } = this.#parts
     if (measuresLag) {
       this.#positions.noteEnds(await source.offsetBounds(this.#positions.assigned))
     }
     // Records may be at hand for many polls; sockets, files and the engine need their turn as well.
     await nextTurn()
-    const waitMs = Math.min(pollWaitMs, live?.dueInMs(this.#open) ?? pollWaitMs)
+    const waitMs = Math.min(pollWaitMs, streaming?.dueInMs(this.#open) ?? pollWaitMs)
     const result = await source.poll(pollBytesMax, waitMs, this.#options.signal)
     if (result.kind === 'assigned') {
       this.#assigned = result.partitions
@@ -336,7 +336,7 @@ class StreamRun {
   async #publish(): Promise<StreamEvent> {
     const batch = this.#openBatch
     await batch.spill(true)
-    this.#parts.live?.publish(batch, batch.directory, batch.reader)
+    this.#parts.streaming?.publish(batch, batch.directory, batch.reader)
     return { kind: 'published', open: this.#figuresOf(batch) }
   }
 
@@ -366,7 +366,7 @@ class StreamRun {
 
   /** Throws away all that is not committed. */
   async #discard(): Promise<void> {
-    this.#parts.live?.drop()
+    this.#parts.streaming?.drop()
     this.#open = undefined
     this.#sample = []
     this.#unread = []
@@ -376,7 +376,7 @@ class StreamRun {
 
   async #remove({ number, directory }: Batch): Promise<void> {
     this.#batches.delete(number)
-    await (this.#parts.live?.removeFolder(directory) ?? removeFolder(directory))
+    await (this.#parts.streaming?.removeFolder(directory) ?? removeFolder(directory))
   }
 
   get #isAtEnd(): boolean {
@@ -408,7 +408,7 @@ class StreamRun {
       isEmpty: batch.isEmpty,
       waiting: batch.waitingCount,
       isWaitingLong: batch.isWaitingLong,
-      publishInMs: this.#parts.live?.dueInMs(batch),
+      publishInMs: this.#parts.streaming?.dueInMs(batch),
     }
   }
 

@@ -66,7 +66,7 @@ export class SealedBatches {
     const table = await this.#committer.commitRows(reader.table, branch, files, ranges, idle)
     batch.committed()
     this.#tables.noteCommitted(table)
-    this.#parts.live?.committed(batch)
+    this.#parts.streaming?.committed(batch)
     const rows = files.reduce((sum, file) => sum + Number(file.recordCount), 0)
     const before = this.#committed
     this.#committed = {

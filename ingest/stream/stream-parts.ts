@@ -14,7 +14,7 @@ export interface StreamParts {
   readonly random: Random
   readonly logger: Logger
   /** Shows queries what is read and not committed yet; for this run only. */
-  readonly live?: StreamingRows
+  readonly streaming?: StreamingRows
   /** Spool files go below; default: the system's temporary directory. */
   readonly workDirectory?: string
   /** The branch of the dead-letter table that letters go to; default `main`. */

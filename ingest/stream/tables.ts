@@ -35,7 +35,7 @@ const letterConflictsMax = 10
 /** One record can bring thousands. */
 const columnsLogged = 50
 /** Then the dead letters alone say it. */
-const toldMax = 1_000
+const notesLoggedMax = 1_000
 
 /** A table together with all that its schema decides. */
 export interface TableReader {
@@ -50,7 +50,7 @@ export class Tables {
   readonly #parts: StreamParts
   #reader: TableReader | undefined
   #deadLetterTable: Table | undefined
-  readonly #told = new Set<string>()
+  readonly #notesLogged = new Set<string>()
 
   constructor(settings: StreamSettings, parts: StreamParts) {
     this.#settings = settings
@@ -101,7 +101,7 @@ export class Tables {
   }
 
   /**
-   * Commits the letters that the table does not hold. One that somebody else committed first is there
+   * Commits the letters that the table does not hold. One that another sink committed first is there
    * already: whose the records are is decided by the rows' commit alone.
    */
   async commitDeadLetters(
@@ -113,10 +113,9 @@ export class Tables {
       const table = await this.requireDeadLetterTable()
       const outDirectory = join(directory, `dlq-${attempt}`)
       try {
-        const known = this.deadLetterOffsets
         this.#deadLetterTable = await committer.commitDeadLetters(
           table,
-          known,
+          this.deadLetterOffsets,
           letters,
           outDirectory,
         )
@@ -156,7 +155,7 @@ export class Tables {
     const { catalog, clock, random, logger } = this.#parts
     if (schema.unknownFields === 'add') {
       const { table, grown } = await growTable(catalog, output.table, records, { clock, random })
-      this.#tell(grown.notes)
+      this.#logNotes(grown.notes)
       if (grown.added.length > 0) {
         const shown = grown.added
           .slice(0, columnsLogged)
@@ -168,10 +167,10 @@ export class Tables {
   }
 
   /** Once each: records with a field that can be no column come again and again. */
-  #tell(notes: readonly string[]): void {
-    const fresh = notes.filter((note) => !this.#told.has(note)).slice(0, columnsLogged)
-    if (fresh.length === 0 || this.#told.size > toldMax) return
-    for (const note of fresh) this.#told.add(note)
+  #logNotes(notes: readonly string[]): void {
+    const fresh = notes.filter((note) => !this.#notesLogged.has(note)).slice(0, columnsLogged)
+    if (fresh.length === 0 || this.#notesLogged.size > notesLoggedMax) return
+    for (const note of fresh) this.#notesLogged.add(note)
     this.#parts.logger.warn('schema.inferred', { note: fresh.join('; ') })
   }
 

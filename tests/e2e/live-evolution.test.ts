@@ -104,7 +104,7 @@ describe('a struct that changes under a running stream', () => {
     const running = lake.run(
       settings,
       { until: 'stopped', signal: stop.signal },
-      { live: attached },
+      { streaming: attached },
     )
     await produce(2)
     await expect.poll(() => ask('id'), patience).toEqual(['1', '2'])

@@ -85,7 +85,7 @@ output: { iceberg: { table: web.events, commit: { interval: 150ms } } }`,
     random: systemRandom,
     logger: silentLogger,
     workDirectory: join(directory, 'spool'),
-    live: attached,
+    streaming: attached,
   }
   const running = runStream(settings, parts, { until: 'stopped', signal: abort.signal })
   running.catch(() => undefined)

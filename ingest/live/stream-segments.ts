@@ -1,8 +1,8 @@
 /**
- * The hot segments of one running stream. The runner tells what it spooled, what was committed and when
- * all is to be forgotten; pins take what there is at a moment.
+ * The hot segments of one running stream, for queries to read before their rows are committed. The runner
+ * publishes what it spooled and says what was committed; a pin takes the segments of its moment.
  *
- * L1 (docs/spec/live.md): whatever was read is in a segment within the interval. L4: a segment goes only
+ * L1 (docs/spec/live.md): what was read is in a segment within the interval. L4: a segment goes only
  * after the commit that holds it is the table's, and stays for the pins that were taken before.
  */
 import type { TableFreshness } from '../../catalog/scan/index.ts'
@@ -14,9 +14,9 @@ import { partitionKey } from '../source/record-source.ts'
 import { HeldFolder } from './held-folder.ts'
 import { HotSegment } from './hot-segment.ts'
 
-/** While somebody asks, segments are made more often: what costs a little more is then of use. */
-const askedLatelyMs = 5_000
-const askedShare = 4
+/** After a query, segments are made more often for a while: they cost a little more, and are of use then. */
+const queriedLatelyMs = 5_000
+const queriedShare = 4
 
 /** The newest row that queries may see. */
 export interface NewestRow {
@@ -35,20 +35,20 @@ export interface StreamView {
   readonly folders: ReadonlySet<HeldFolder>
 }
 
-export interface LiveStreamOptions {
+export interface StreamSegmentsOptions {
   readonly stream: string
   /** The table that it fills. */
   readonly table: TableIdentifier
   readonly hasSeveralTopics: boolean
   readonly clock: Clock
   readonly intervalMs: number
-  /** Called when there is something to ask it, and when there is no more. */
-  readonly onBegin: (stream: LiveStream) => void
-  readonly onEnd: (stream: LiveStream) => void
+  /** Called when queries can read it, and when they no longer can. */
+  readonly onBegin: (stream: StreamSegments) => void
+  readonly onEnd: (stream: StreamSegments) => void
 }
 
-export class LiveStream implements StreamingRows {
-  readonly #options: LiveStreamOptions
+export class StreamSegments implements StreamingRows {
+  readonly #options: StreamSegmentsOptions
   readonly #folders = new Map<string, HeldFolder>()
   #run: HeldFolder | undefined
   #releasing: Promise<unknown> = Promise.resolve()
@@ -57,11 +57,11 @@ export class LiveStream implements StreamingRows {
   readonly #reached = new Map<string, bigint>()
   #current: { readonly rows: SpooledRows; recordCount: number; spoolCount: number } | undefined
   #publishedMs = Number.NEGATIVE_INFINITY
-  #askedMs = Number.NEGATIVE_INFINITY
+  #queriedMs = Number.NEGATIVE_INFINITY
   #newest: NewestRow | undefined
   #committedMs: number | undefined
 
-  constructor(options: LiveStreamOptions) {
+  constructor(options: StreamSegmentsOptions) {
     this.#options = options
   }
 
@@ -78,7 +78,8 @@ export class LiveStream implements StreamingRows {
     if (rows.recordCount === published) return undefined
     const { clock, intervalMs } = this.#options
     const nowMs = clock.monotonic()
-    const waitMs = nowMs - this.#askedMs < askedLatelyMs ? intervalMs / askedShare : intervalMs
+    const waitMs =
+      nowMs - this.#queriedMs < queriedLatelyMs ? intervalMs / queriedShare : intervalMs
     return Math.max(0, this.#publishedMs + waitMs - nowMs)
   }
 
@@ -103,19 +104,19 @@ export class LiveStream implements StreamingRows {
     this.#segments = [...this.#segments, new HotSegment(content)]
   }
 
-  /** The table holds everything below the ends of these ranges: whoever loads it from now on sees it. */
+  /** The table holds everything below the ends of these ranges: a query that loads it from now on sees it. */
   committed({
     ranges,
     newestTimestampMs,
   }: Pick<SpooledRows, 'newestTimestampMs' | 'ranges'>): void {
     this.#committedMs = Math.max(this.#committedMs ?? 0, newestTimestampMs)
     const ends = new Map(ranges.map((range) => [partitionKey(range), range.to]))
-    const isLive = (segment: HotSegment): boolean =>
+    const isUncommitted = (segment: HotSegment): boolean =>
       !segment.ranges.every((range) => range.to <= (ends.get(partitionKey(range)) ?? -1n))
-    this.#keep(isLive)
+    this.#keep(isUncommitted)
   }
 
-  /** The stream begins anew from the table: what was read is read again. */
+  /** The stream rewinds to its table: what is not committed will be read again. */
   drop(): void {
     this.#keep(() => false)
     this.#reached.clear()
@@ -139,7 +140,7 @@ export class LiveStream implements StreamingRows {
 
   view(): StreamView {
     const { stream, hasSeveralTopics, clock } = this.#options
-    this.#askedMs = clock.monotonic()
+    this.#queriedMs = clock.monotonic()
     const segments = this.#segments
     const folders = new Set(segments.map((segment) => segment.folder))
     if (this.#run !== undefined) folders.add(this.#run)

@@ -8,7 +8,7 @@ import type { Value } from '../format/types.ts'
 
 export type ComparisonOperator = '=' | '!=' | '<' | '<=' | '>' | '>='
 
-/** NOT of a comparison, where neither side is null. */
+/** The operator that holds where the given one does not, for values that are not null. */
 export const oppositeOperators: Readonly<Record<ComparisonOperator, ComparisonOperator>> = {
   '=': '!=',
   '!=': '=',

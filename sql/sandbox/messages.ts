@@ -1,8 +1,7 @@
 /** What parent and child say to each other, over the child's IPC channel (structured clone). */
-import type { Constant } from '../text/constant-value.ts'
 import type { ParameterValues } from '../text/placeholders.ts'
 import type { ResultColumn, ResultRow } from '../session/query-result.ts'
-import type { FooterRow, RelationDefinition } from '../session/query-session.ts'
+import type { QuerySession } from '../session/query-session.ts'
 
 /** What one query may use. */
 export interface QueryLimits {
@@ -21,15 +20,8 @@ export interface ChildSettings {
 }
 
 /** The calls that a child answers. One query at a time: `open`, the session's calls, `close`. */
-export interface ChildCalls {
+export interface ChildCalls extends Omit<QuerySession, 'stream' | 'interrupt'> {
   open(): Promise<void>
-  serialize(sql: string): Promise<string>
-  deserialize(tree: string): Promise<string>
-  constants(select: string): Promise<readonly (Constant | undefined)[]>
-  begin(): Promise<void>
-  restart(): Promise<void>
-  footers(paths: readonly string[]): Promise<readonly FooterRow[]>
-  createRelations(relations: readonly RelationDefinition[]): Promise<void>
   /** Locks the instance down to `files` and runs the query. */
   stream(
     text: string,
@@ -38,7 +30,6 @@ export interface ChildCalls {
   ): Promise<readonly ResultColumn[]>
   next(): Promise<readonly ResultRow[] | undefined>
   interrupt(): Promise<void>
-  close(): Promise<void>
 }
 
 export type ChildCallName = keyof ChildCalls

@@ -2,7 +2,7 @@
  * How a column of an Iceberg schema is read from JSON, named in DuckDB's types, and given its field
  * id in Parquet (spec, "Parquet" data type mappings; iceberg-facts 22-24).
  */
-import type { NestedField, Type } from '../../catalog/format/index.ts'
+import type { NestedField, PrimitiveType, Type } from '../../catalog/format/index.ts'
 import type { SideField, SideSource } from '../../catalog/index.ts'
 import { UnsupportedError, unreachable } from '../../common/index.ts'
 import { duckdbTypeName } from '../text/type-name.ts'
@@ -10,7 +10,7 @@ import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
 
 /** The SQL that turns a column as read from JSON into its stored form: base64 text becomes bytes. */
 export function storedExpression(type: Type, sql: string, depth = 0): string {
-  if (!holdsBinary(type)) return sql
+  if (!holdsType(type, 'binary')) return sql
   const item = `x${depth}`
   switch (type.type) {
     case 'binary':
@@ -148,17 +148,16 @@ function sideKeys(sideFields: readonly SideField[]): ReadonlyMap<string, string>
   return keys
 }
 
-function holdsBinary(type: Type): boolean {
+/** True for a type of the name, and for one with such a type inside. */
+export function holdsType(type: Type, name: PrimitiveType['type']): boolean {
   switch (type.type) {
-    case 'binary':
-      return true
     case 'struct':
-      return type.fields.some((field) => holdsBinary(field.type))
+      return type.fields.some((field) => holdsType(field.type, name))
     case 'list':
-      return holdsBinary(type.element)
+      return holdsType(type.element, name)
     case 'map':
-      return holdsBinary(type.key) || holdsBinary(type.value)
+      return holdsType(type.key, name) || holdsType(type.value, name)
     default:
-      return false
+      return type.type === name
   }
 }

@@ -18,11 +18,9 @@ import type {
 } from '../../catalog/index.ts'
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
 import type { Database } from '../session/database.ts'
-import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
-import { fieldIds } from './column-sql.ts'
-import { type ColumnStatistics, fileMetrics } from './parquet-statistics.ts'
-import { copyOptions } from './parquet-options.ts'
+import { copyDataFiles } from './copy-files.ts'
 import {
+  groupSelect,
   type PartitionedRows,
   type PartitionPlan,
   partitionRows,
@@ -130,65 +128,18 @@ async function assertRowCount(connection: DuckDBConnection, rowCount: number): P
 
 async function copyGroup(
   connection: DuckDBConnection,
-  request: WriteDataFilesRequest,
+  { directory, properties, schema }: WriteDataFilesRequest,
   partitioned: PartitionedRows,
   group: RowGroup,
 ): Promise<WrittenFile> {
-  const { fields } = request.schema
-  const localPath = join(request.directory, `${randomUUID()}.parquet`)
-  const columns = fields.map((field) => quoteIdentifier(field.name)).join(', ')
-  const options = [
-    'FORMAT parquet',
-    ...copyOptions(request.properties),
-    `FIELD_IDS ${fieldIds(fields)}`,
-    'RETURN_STATS',
-  ]
-  const where = group.condition === '' ? '' : ` WHERE ${group.condition}`
-  const result = await connection.runAndReadAll(
-    `COPY (SELECT ${columns} FROM ${partitioned.table}${where}) TO ${quoteLiteral(localPath)} (${options.join(', ')})`,
-  )
-  const row = result.getRowObjectsJson()[0] as CopyResult | undefined
-  if (row === undefined || BigInt(row.count) !== BigInt(group.rowCount)) {
+  const select = groupSelect(schema, partitioned.table, group)
+  const target = join(directory, `${randomUUID()}.parquet`)
+  const request = { select, target, schema, properties }
+  const [file] = await copyDataFiles(connection, request, group.partition)
+  if (file === undefined || file.recordCount !== BigInt(group.rowCount)) {
     throw new CorruptDataError('a data file holds another number of rows than its partition', {
-      facts: { expected: group.rowCount, written: row?.count },
+      facts: { expected: group.rowCount, written: file?.recordCount },
     })
   }
-  return {
-    localPath,
-    partition: group.partition,
-    recordCount: BigInt(row.count),
-    fileSizeInBytes: BigInt(row.file_size_bytes),
-    ...fileMetrics(request.schema, request.properties, statisticsByColumn(row)),
-    splitOffsets: await splitOffsets(connection, localPath),
-  }
-}
-
-interface CopyResult {
-  readonly count: string
-  readonly file_size_bytes: string
-  readonly column_statistics: readonly {
-    readonly key: string
-    readonly value: readonly { readonly key: string; readonly value: string }[]
-  }[]
-}
-
-function statisticsByColumn(row: CopyResult): Map<string, ColumnStatistics> {
-  return new Map(
-    row.column_statistics.map((column) => [
-      column.key,
-      new Map(column.value.map((entry) => [entry.key, entry.value])),
-    ]),
-  )
-}
-
-/** Where each row group begins, ascending. */
-async function splitOffsets(
-  connection: DuckDBConnection,
-  localPath: string,
-): Promise<readonly bigint[]> {
-  const result = await connection.runAndReadAll(
-    `SELECT min(coalesce(dictionary_page_offset, data_page_offset))
-     FROM parquet_metadata(${quoteLiteral(localPath)}) GROUP BY row_group_id ORDER BY 1`,
-  )
-  return result.getRows().map((row) => BigInt(row[0] as bigint))
+  return file
 }

@@ -61,6 +61,12 @@ export function planPartitions(schema: Schema, spec: PartitionSpec): PartitionPl
   return { keys, selectItems }
 }
 
+/** The rows of a group with the columns of the schema. */
+export function groupSelect({ fields }: Schema, table: string, group: RowGroup): string {
+  const columns = fields.map((field) => quoteIdentifier(field.name)).join(', ')
+  return `SELECT ${columns} FROM ${table}${group.condition === '' ? '' : ` WHERE ${group.condition}`}`
+}
+
 /**
  * Splits `batch_rows`, which holds the columns that `plan` asked for. Where a transform has no SQL the
  * rows are joined with a table of their distinct values, as `batch_partitioned`.

@@ -13,8 +13,7 @@ import {
 } from '../../catalog/index.ts'
 import { CorruptDataError } from '../../common/index.ts'
 import { quoteLiteral } from '../text/sql-text.ts'
-import { fieldIds } from './column-sql.ts'
-import { copyOptions } from './parquet-options.ts'
+import { copyFiles } from './copy-files.ts'
 
 export async function writePositionDeletes(
   connection: DuckDBConnection,
@@ -78,21 +77,13 @@ async function writeFile(
     })
   }
   const localPath = join(directory, `${randomUUID()}-deletes.parquet`)
-  const options = [
-    'FORMAT parquet',
-    ...copyOptions(properties),
-    `FIELD_IDS ${fieldIds(positionDeleteSchema.fields)}`,
-    'RETURN_STATS',
-  ]
   const path = quoteLiteral(target.filePath)
-  const result = await connection.runAndReadAll(
-    `COPY (SELECT file_path, pos::BIGINT AS pos FROM deleted_positions WHERE file_path = ${path} ORDER BY pos)
-     TO ${quoteLiteral(localPath)} (${options.join(', ')})`,
-  )
-  const [file] = result.getRowObjectsJson() as unknown as readonly {
-    readonly count: string
-    readonly file_size_bytes: string
-  }[]
+  const [file] = await copyFiles(connection, {
+    select: `SELECT file_path, pos::BIGINT AS pos FROM deleted_positions WHERE file_path = ${path} ORDER BY pos`,
+    target: localPath,
+    schema: positionDeleteSchema,
+    properties,
+  })
   if (file === undefined || BigInt(file.count) !== count) {
     throw new CorruptDataError('a delete file holds another number of rows than were given', {
       facts: { expected: count, written: file?.count ?? 'none' },

@@ -19,11 +19,9 @@ import { QueryRun } from '../engine/query-run.ts'
 import type { QueryOptions, QueryTools } from '../scan/query-tools.ts'
 import { valueReader } from '../session/values.ts'
 import { parseStatement } from '../text/parsed-statement.ts'
-import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
-import { fieldIds } from './column-sql.ts'
-import { copyOptions } from './parquet-options.ts'
-import { type ColumnStatistics, fileMetrics } from './parquet-statistics.ts'
-import { partitionRows, planPartitions, type RowGroup } from './partition-rows.ts'
+import { quoteIdentifier } from '../text/sql-text.ts'
+import { copyDataFiles } from './copy-files.ts'
+import { groupSelect, partitionRows, planPartitions, type RowGroup } from './partition-rows.ts'
 import { bucketMacros } from './partition-sql.ts'
 import { writePositionDeletes } from './position-delete-files.ts'
 import { icebergType } from './query-types.ts'
@@ -204,79 +202,32 @@ async function selectList(
   })
 }
 
-interface CopiedFile {
-  readonly filename: string
-  readonly count: string
-  readonly file_size_bytes: string
-  readonly column_statistics: readonly {
-    readonly key: string
-    readonly value: readonly { readonly key: string; readonly value: string }[]
-  }[]
-}
-
 /** A directory for each partition tuple; the engine begins a new file where one has grown large. */
 async function copyGroup(
   connection: DuckDBConnection,
-  request: StagedFilesRequest,
+  { directory, properties, schema }: StagedFilesRequest,
   table: string,
   group: RowGroup,
 ): Promise<readonly WrittenFile[]> {
-  const { fields } = request.schema
-  const directory = join(request.directory, randomUUID())
-  await mkdir(directory)
-  const columns = fields.map((field) => quoteIdentifier(field.name)).join(', ')
-  const target =
-    statedProperty(request.properties, tableProperties.targetFileSizeBytes) ??
-    fileBytesTargetDefault
-  const options = [
-    'FORMAT parquet',
-    ...copyOptions(request.properties),
-    `FIELD_IDS ${fieldIds(fields)}`,
-    `FILE_SIZE_BYTES ${target}`,
-    'RETURN_STATS',
-  ]
-  const where = group.condition === '' ? '' : ` WHERE ${group.condition}`
-  const result = await connection.runAndReadAll(
-    `COPY (SELECT ${columns} FROM ${table}${where}) TO ${quoteLiteral(directory)} (${options.join(', ')})`,
-  )
-  const copied = (result.getRowObjectsJson() as unknown as readonly CopiedFile[]).filter(
-    (file) => BigInt(file.count) > 0n,
-  )
-  const written = copied.reduce((sum, file) => sum + Number(file.count), 0)
-  if (written !== group.rowCount) {
+  const target = join(directory, randomUUID())
+  await mkdir(target)
+  const fileSize =
+    statedProperty(properties, tableProperties.targetFileSizeBytes) ?? fileBytesTargetDefault
+  const request = {
+    select: groupSelect(schema, table, group),
+    target,
+    schema,
+    properties,
+    options: [`FILE_SIZE_BYTES ${fileSize}`],
+  }
+  const files = await copyDataFiles(connection, request, group.partition)
+  const written = files.reduce((sum, { recordCount }) => sum + recordCount, 0n)
+  if (written !== BigInt(group.rowCount)) {
     throw new CorruptDataError('data files hold another number of rows than their partition', {
       facts: { expected: group.rowCount, written },
     })
   }
-  const files: WrittenFile[] = []
-  for (const file of copied) files.push(await writtenFile(connection, request, group, file))
   return files
-}
-
-async function writtenFile(
-  connection: DuckDBConnection,
-  request: StagedFilesRequest,
-  group: RowGroup,
-  file: CopiedFile,
-): Promise<WrittenFile> {
-  const statistics = new Map<string, ColumnStatistics>(
-    file.column_statistics.map((column) => [
-      column.key,
-      new Map(column.value.map((entry) => [entry.key, entry.value])),
-    ]),
-  )
-  const offsets = await connection.runAndReadAll(
-    `SELECT min(coalesce(dictionary_page_offset, data_page_offset))
-     FROM parquet_metadata(${quoteLiteral(file.filename)}) GROUP BY row_group_id ORDER BY 1`,
-  )
-  return {
-    localPath: file.filename,
-    partition: group.partition,
-    recordCount: BigInt(file.count),
-    fileSizeInBytes: BigInt(file.file_size_bytes),
-    ...fileMetrics(request.schema, request.properties, statistics),
-    splitOffsets: offsets.getRows().map((row) => BigInt(row[0] as bigint)),
-  }
 }
 
 /** `errors_as_json` is on for the connection; people want the message. */

@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { Schema, Type } from '../../catalog/format/index.ts'
+import type { Schema } from '../../catalog/format/index.ts'
 import type {
   DataFileRewriter,
   RewriteDataFilesRequest,
@@ -20,11 +20,9 @@ import type { Database } from '../session/database.ts'
 import { groupByLayout, namesAreCertain } from '../scan/file-layout.ts'
 import { footerRows } from '../session/local-session.ts'
 import { type FileGroup, scanSelect } from '../scan/scan-sql.ts'
-import { quoteLiteral } from '../text/sql-text.ts'
-import { fieldIds } from './column-sql.ts'
-import { copyOptions } from './parquet-options.ts'
+import { holdsType } from './column-sql.ts'
 import { deletedRows, loadDeletedRows } from './rewrite-deletes.ts'
-import { copyToFiles } from './rewrite-output.ts'
+import { copyDataFiles } from './copy-files.ts'
 
 /** Of values in memory, before encoding; bounds what one thread of the writer holds. */
 const rowGroupBytesMax = 128 << 20
@@ -119,22 +117,20 @@ async function writeFiles(
     withPath: false,
     ...(withDeletes ? { deletedRows } : {}),
   })
-  const options = [
-    'FORMAT parquet',
-    ...copyOptions(metadata.properties),
-    `ROW_GROUP_SIZE_BYTES ${rowGroupBytes}`,
-    `FIELD_IDS ${fieldIds(schema.fields)}`,
-    'RETURN_STATS',
-    // A size makes COPY write a folder of files.
-    ...(fileSizeBytesTarget === undefined
-      ? []
-      : [`FILE_SIZE_BYTES ${fileSizeBytesTarget}`, `FILENAME_PATTERN 'part-{uuid}'`]),
-  ]
-  const name = fileSizeBytesTarget === undefined ? 'part.parquet' : 'parts'
-  const target = quoteLiteral(join(directory, name))
-  const copy = `COPY (${select}) TO ${target} (${options.join(', ')})`
-  const { properties } = metadata
-  return copyToFiles(connection, copy, { schema, properties, partition: first.file.partition })
+  const isOneFile = fileSizeBytesTarget === undefined
+  const copy = {
+    select,
+    target: join(directory, isOneFile ? 'part.parquet' : 'parts'),
+    schema,
+    properties: metadata.properties,
+    options: [
+      `ROW_GROUP_SIZE_BYTES ${rowGroupBytes}`,
+      ...(isOneFile
+        ? []
+        : [`FILE_SIZE_BYTES ${fileSizeBytesTarget}`, `FILENAME_PATTERN 'part-{uuid}'`]),
+    ],
+  }
+  return copyDataFiles(connection, copy, first.file.partition)
 }
 
 async function layoutGroups(
@@ -149,24 +145,9 @@ async function layoutGroups(
 
 /** DuckDB reads fixed-length binary as BLOB and would write it with another Parquet type. */
 function refuseFixed(schema: Schema): void {
-  const field = schema.fields.find(({ type }) => holdsFixed(type))
+  const field = schema.fields.find(({ type }) => holdsType(type, 'fixed'))
   if (field === undefined) return
   throw new UnsupportedError('a fixed-length binary column cannot be rewritten by this engine', {
     facts: { column: field.name },
   })
-}
-
-function holdsFixed(type: Type): boolean {
-  switch (type.type) {
-    case 'fixed':
-      return true
-    case 'struct':
-      return type.fields.some((field) => holdsFixed(field.type))
-    case 'list':
-      return holdsFixed(type.element)
-    case 'map':
-      return holdsFixed(type.key) || holdsFixed(type.value)
-    default:
-      return false
-  }
 }

@@ -6,7 +6,7 @@ import type { Catalog } from '../../catalog/index.ts'
 import type { TableIdentifier } from '../../catalog/format/index.ts'
 import { systemClock } from '../../common/index.ts'
 import { FileCache } from '../scan/file-cache.ts'
-import { createQueryEngine, type QueryEngine } from './query-engine.ts'
+import { createQueryEngine, type QueryEngine, queryEngineOver, queryTools } from './query-engine.ts'
 import { allRows, type QuerySummary } from '../session/query-result.ts'
 import type { QueryOptions } from '../scan/query-tools.ts'
 import { plainText } from '../session/values.ts'
@@ -282,6 +282,21 @@ describe('createQueryEngine()', () => {
     await systemClock.sleep(50)
     abort.abort()
     await expect(running).rejects.toThrow('the query was cancelled')
+  })
+
+  it('stops when the signal came while its session was opened', async () => {
+    const abort = new AbortController()
+    const tools = await queryTools({ ...lake, cache: cacheOf(lake) })
+    const slowToOpen = queryEngineOver({
+      ...tools,
+      openSession: async (signal) => {
+        const session = await tools.openSession(signal)
+        abort.abort()
+        return session
+      },
+    })
+    const answer = slowToOpen.query('SELECT 1', { signal: abort.signal }).then(allRows)
+    await expect(answer).rejects.toThrow('the query was cancelled')
   })
 })
 

@@ -128,6 +128,8 @@ export class QueryRun {
     signal?.throwIfAborted()
     const session = await this.#tools.openSession(signal)
     this.#session = session
+    // A signal that came while the session was opened had no listener yet.
+    if (signal?.aborted === true) throw cancelled(signal.reason)
     const interrupt = (): void => {
       this.#session?.interrupt()
     }
@@ -168,7 +170,7 @@ export class QueryRun {
 
   #failure(error: unknown, source: SplicedText): Error {
     return this.#options.signal?.aborted === true
-      ? new UnavailableError('the query was cancelled', { cause: error })
+      ? cancelled(error)
       : queryError(error, source, this.#statement.original.text, (message) =>
           this.#inUsersTerms(message),
         )
@@ -195,4 +197,8 @@ export class QueryRun {
       await this.free()
     }
   }
+}
+
+function cancelled(cause: unknown): UnavailableError {
+  return new UnavailableError('the query was cancelled', { cause })
 }

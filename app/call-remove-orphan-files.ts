@@ -39,13 +39,12 @@ export function removeOrphanFilesProcedure(lake: Lake): Procedure {
           ? {}
           : { olderThanMs: lake.clock.now() - Number(olderThan / 1000n) }),
       })
+      const note = isDryRun
+        ? 'a dry run: nothing was deleted; dry_run => false deletes these files'
+        : `deleted ${orphans.length} files`
       return {
         rows: orphans.map(({ location }) => [location]),
-        notes: [
-          isDryRun
-            ? 'a dry run: nothing was deleted; dry_run => false deletes these files'
-            : `deleted ${orphans.length} files`,
-        ],
+        notes: orphans.length === 0 ? [] : [note],
       }
     },
   })

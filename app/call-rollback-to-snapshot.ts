@@ -19,14 +19,15 @@ export function rollbackToSnapshotProcedure(lake: Lake): Procedure {
       const action = new ManageRefs({
         changes: [{ kind: 'rollback', name: mainBranch, snapshotId }],
         check: ({ metadata }) => {
-          previous ??= metadata.currentSnapshotId
+          // An attempt whose answer was lost may have landed: then main stands there already.
+          if (metadata.currentSnapshotId !== snapshotId) previous = metadata.currentSnapshotId
         },
       })
       const tools = { clock, logger, random, ...(signal === undefined ? {} : { signal }) }
       const table = await commitAction(catalog, identifier, action, tools)
       const current = table.metadata.currentSnapshotId ?? snapshotId
-      const notes = previous === current ? [] : await streamNotes(table)
-      return { rows: [[previous ?? null, current]], notes }
+      const notes = previous === undefined ? [] : await streamNotes(table)
+      return { rows: [[previous ?? current, current]], notes }
     },
   })
 }

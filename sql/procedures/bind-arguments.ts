@@ -79,7 +79,7 @@ function bindOne(
   const value = conversions[type].convert(given.value)
   if (value !== undefined) return value
   throw new ValidationError(
-    `argument ${name} of ${procedure.name} is ${conversions[type].expected}${renderPosition(sql, given.value.start)}`,
+    `argument ${name} of ${procedure.name} must be ${conversions[type].expected}${renderPosition(sql, given.value.start)}`,
   )
 }
 

@@ -1,6 +1,6 @@
 /**
  * What a procedure is: its name, its arguments in Spark's order, its output columns and its work. The
- * procedures themselves come from whoever opens the engine, because most of them need the compactor.
+ * procedures themselves come from the code that opens the engine, because most of them need the compactor.
  */
 import type { TableIdentifier } from '../../catalog/format/index.ts'
 import type { ResultColumn, ResultRow } from '../session/query-result.ts'

@@ -7,7 +7,7 @@
 import { currentSchema, formatIdentifier, type Schema } from '../catalog/format/index.ts'
 import type { Table } from '../catalog/index.ts'
 import { restoreOffsets } from '../ingest/index.ts'
-import { quoteIdentifier, quoteLiteral } from '../sql/index.ts'
+import { quoteLiteral, quoteTable } from '../sql/index.ts'
 import { type ReplayRange, ReplayRefusedError } from './replay-ranges.ts'
 
 /** Which rows, as SQL over the table's columns. */
@@ -75,9 +75,8 @@ export function selectRange(
 }
 
 /** The table in a query, as `ref` has it. */
-export function tableAt({ identifier: { namespace, name } }: Table, ref: string): string {
-  const path = [...namespace, name].map(quoteIdentifier).join('.')
-  return `${path} AT (VERSION => ${quoteLiteral(ref)})`
+export function tableAt({ identifier }: Table, ref: string): string {
+  return `${quoteTable(identifier)} AT (VERSION => ${quoteLiteral(ref)})`
 }
 
 const noTopic = 'NULL'

@@ -8,7 +8,7 @@ import { commitRun } from './commit-run.ts'
 import { type Attempt, type Outcome, sourcesOf, stateOf } from './materialize.ts'
 import { renderTemplate } from './render-model.ts'
 import { replaceTable } from './replace-table.ts'
-import { ensureTable } from './target-table.ts'
+import { openTarget } from './target-table.ts'
 
 export async function appendRows(attempt: Attempt): Promise<Outcome> {
   const { model, stage, tools, rendering, table: pinned, previous, directory, flags } = attempt
@@ -18,16 +18,16 @@ export async function appendRows(attempt: Attempt): Promise<Outcome> {
   const loaded = await stage.load('model_rows', sql)
   const columns = await stage.columns('model_rows')
   const options = { config: model.config, isReplaced: false }
-  const table = await ensureTable(tools.catalog, model.table, columns, options, tools)
+  const target = await openTarget(tools, model.table, columns, options)
   const added = await stage.write({
     select: 'SELECT * FROM model_rows',
-    schema: currentSchema(table.metadata),
-    spec: defaultPartitionSpec(table.metadata),
+    schema: currentSchema(target.table.metadata),
+    spec: defaultPartitionSpec(target.table.metadata),
     directory,
-    properties: table.metadata.properties,
+    properties: target.table.metadata.properties,
   })
   const committed = await commitRun(tools, {
-    table,
+    target,
     baseSnapshotId: pinned.metadata.currentSnapshotId,
     previousRunId: previous?.runId,
     state: stateOf(attempt, await sourcesOf(attempt), []),

@@ -1,14 +1,13 @@
 /**
- * The commit of a run: files out, files in, and what the run was, in one snapshot.
+ * The commit of a run: its columns, files out, files in, and what the run was, in one transaction.
  *
  * On the base of every attempt it asserts that no other run of the model has committed since this one
  * was planned (docs/spec/batch-jobs.md, B5): of two runners that race for the same intervals one wins
  * and the other finds nothing left to do.
  */
-import { type DataFile, formatIdentifier } from '../../catalog/format/index.ts'
+import { currentSchema, type DataFile, formatIdentifier } from '../../catalog/format/index.ts'
 import {
   type Catalog,
-  commitAction,
   FastAppend,
   type LocalPositionDeletes,
   type ManifestCache,
@@ -17,6 +16,8 @@ import {
   RowDelta,
   type SnapshotOptions,
   type Table,
+  Transaction,
+  UpdateProperties,
   uploadDataFiles,
   uploadPositionDeletes,
   type WrittenFile,
@@ -38,6 +39,7 @@ import {
   statePropertyKey,
   stateSummaryKey,
 } from '../intervals/model-state.ts'
+import type { TargetTable } from './target-table.ts'
 
 export interface RunCommitTools {
   readonly catalog: Catalog
@@ -50,7 +52,7 @@ export interface RunCommitTools {
 
 export interface RunCommit {
   /** With the schema that the files were written by. */
-  readonly table: Table
+  readonly target: TargetTable
   /** The snapshot that the run was planned on, undefined for none. */
   readonly baseSnapshotId: bigint | undefined
   /** Of the run before, when planned. */
@@ -72,26 +74,26 @@ export class RunConflictError extends LakeError {
 }
 
 export async function commitRun(tools: RunCommitTools, run: RunCommit): Promise<Table> {
-  const { metadata } = run.table
-  checkPreviousRun(run.table, run)
+  const { table } = run.target
+  const { metadata } = table
+  checkPreviousRun(table, run)
   const options = {
     summary: summaryOf(tools, run),
     check: (base: Table) => checkPreviousRun(base, run),
-    extraUpdates: () => [
-      {
-        action: 'set-properties' as const,
-        updates: { [statePropertyKey]: formatModelState(run.state) },
-      },
-    ],
+    writtenSchema: currentSchema(metadata),
   }
   const added = await uploadDataFiles(tools, metadata, run.added)
   const uploaded = added.map(({ filePath }) => filePath)
   try {
     const deletes = await uploadPositionDeletes(tools, metadata, run.deletes ?? [])
     uploaded.push(...deletes.map(({ file }) => file.filePath))
-    return await commitFiles(tools, run, options, added, deletes)
+    const transaction = new Transaction(tools.catalog, table.identifier, tools)
+    transaction.add(run.target.schemaChange)
+    addFiles(transaction, tools, run, { options, added, deletes })
+    const updates = { [statePropertyKey]: formatModelState(run.state) }
+    return await transaction.add(new UpdateProperties({ updates })).commit()
   } catch (error) {
-    // Only a commit that surely failed leaves files that nobody will ever point at.
+    // Only a commit that surely failed leaves files that no table will ever point at.
     if (error instanceof LakeError && !(error instanceof CommitStateUnknownError)) {
       await tools.io.delete(uploaded).catch(() => undefined)
     }
@@ -99,37 +101,28 @@ export async function commitRun(tools: RunCommitTools, run: RunCommit): Promise<
   }
 }
 
-async function commitFiles(
+interface UploadedRun {
+  readonly options: SnapshotOptions
+  readonly added: readonly DataFile[]
+  readonly deletes: readonly PositionDeletes[]
+}
+
+function addFiles(
+  transaction: Transaction,
   tools: RunCommitTools,
-  run: RunCommit,
-  options: SnapshotOptions,
-  added: readonly DataFile[],
-  deletes: readonly PositionDeletes[],
-): Promise<Table> {
-  const { catalog } = tools
-  const { baseSnapshotId, removed, replacedDeletes = [] } = run
-  const { identifier } = run.table
+  { baseSnapshotId, removed, replacedDeletes = [] }: RunCommit,
+  { options, added, deletes }: UploadedRun,
+): void {
   if (deletes.length > 0) {
     const changes = { baseSnapshotId, removed, added, deletes, replacedDeletes }
-    // A row that is given again in another form must not have been deleted by somebody meanwhile.
-    const action = new RowDelta(tools, { ...options, changes, refuseNewDeletes: true })
-    return commitAction(catalog, identifier, action, tools)
-  }
-  if (removed.length > 0) {
+    // A row that is given again in another form must not have been deleted by another writer since.
+    transaction.add(new RowDelta(tools, { ...options, changes, refuseNewDeletes: true }))
+  } else if (removed.length > 0) {
     const changes = { baseSnapshotId, removed, added }
-    return commitAction(
-      catalog,
-      identifier,
-      new OverwriteFiles(tools, { ...options, changes }),
-      tools,
-    )
+    transaction.add(new OverwriteFiles(tools, { ...options, changes }))
+  } else {
+    transaction.add(new FastAppend(tools, { ...options, files: added }))
   }
-  return commitAction(
-    catalog,
-    identifier,
-    new FastAppend(tools, { ...options, files: added }),
-    tools,
-  )
 }
 
 function checkPreviousRun(base: Table, { state, previousRunId }: RunCommit): void {

@@ -26,7 +26,7 @@ import { commitRun } from './commit-run.ts'
 import { type Attempt, liveTasks, type Outcome, sourcesOf, stateOf } from './materialize.ts'
 import { placedRows, placeSql, removeRows, type RowRemoval } from './remove-rows.ts'
 import { renderTemplate } from './render-model.ts'
-import { ensureTable } from './target-table.ts'
+import { openTarget } from './target-table.ts'
 
 /** A query for each span: above this, fresh intervals between due ones are computed along. */
 const spansMax = 32
@@ -51,7 +51,7 @@ export async function insertIntervals(attempt: Attempt, config: IntervalConfig):
   checkEventTime(model.file, config, columns)
   const isReplaced = flags.fullRefresh && flags.window === undefined
   const options = { config: model.config, isReplaced }
-  const table = await ensureTable(tools.catalog, model.table, columns, options, tools)
+  const target = await openTarget(tools, model.table, columns, options)
   const live = await liveTasks(attempt)
   const { removal, selectKept } =
     isReplaced || pinned === undefined
@@ -60,14 +60,14 @@ export async function insertIntervals(attempt: Attempt, config: IntervalConfig):
   const selects = due.map((_, index) => `SELECT * FROM span_${index}`)
   const added = await stage.write({
     select: [...selects, ...selectKept].join(' UNION ALL BY NAME '),
-    schema: currentSchema(table.metadata),
-    spec: defaultPartitionSpec(table.metadata),
+    schema: currentSchema(target.table.metadata),
+    spec: defaultPartitionSpec(target.table.metadata),
     directory: attempt.directory,
-    properties: table.metadata.properties,
+    properties: target.table.metadata.properties,
   })
   const done = doneAfter(config.batchSize, judged, due, timedStates(timed))
   const committed = await commitRun(tools, {
-    table,
+    target,
     baseSnapshotId: pinned?.metadata.currentSnapshotId,
     previousRunId: previous?.runId,
     state: stateOf(attempt, await sourcesOf(attempt), done),

@@ -21,7 +21,7 @@ import {
 } from './materialize.ts'
 import { placedRows, placeSql, removeRows, rewrittenFiles, type RowRemoval } from './remove-rows.ts'
 import { renderTemplate } from './render-model.ts'
-import { ensureTable } from './target-table.ts'
+import { openTarget } from './target-table.ts'
 
 export async function keepHistory(attempt: Attempt, config: SnapshotConfig): Promise<Outcome> {
   const { model, stage, rendering, table: pinned, previous, flags } = attempt
@@ -65,20 +65,20 @@ async function write(
   const { config } = model
   const columns = await stage.columns(historyTables.next)
   const options = { config, isReplaced: flags.fullRefresh }
-  const table = await ensureTable(tools.catalog, model.table, columns, options, tools)
+  const target = await openTarget(tools, model.table, columns, options)
   const { removal, select, changedCount, isSame } = await changes(attempt, plan)
-  if (isSame && previous !== undefined) {
+  if (isSame && previous !== undefined && !target.isSchemaChanged) {
     return unchanged(attempt, 'no row has changed')
   }
   const added = await stage.write({
     select,
-    schema: currentSchema(table.metadata),
-    spec: defaultPartitionSpec(table.metadata),
+    schema: currentSchema(target.table.metadata),
+    spec: defaultPartitionSpec(target.table.metadata),
     directory,
-    properties: table.metadata.properties,
+    properties: target.table.metadata.properties,
   })
   const committed = await commitRun(tools, {
-    table,
+    target,
     baseSnapshotId: pinned?.metadata.currentSnapshotId,
     previousRunId: previous?.runId,
     state: {

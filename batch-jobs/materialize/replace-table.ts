@@ -4,7 +4,7 @@ import { sameSources } from '../intervals/model-state.ts'
 import { commitRun } from './commit-run.ts'
 import { type Attempt, liveFiles, type Outcome, sourcesOf, stateOf } from './materialize.ts'
 import { renderTemplate } from './render-model.ts'
-import { ensureTable } from './target-table.ts'
+import { openTarget } from './target-table.ts'
 
 export async function replaceTable(attempt: Attempt): Promise<Outcome> {
   const { model, stage, tools, rendering, table: pinned, previous, directory } = attempt
@@ -17,16 +17,16 @@ export async function replaceTable(attempt: Attempt): Promise<Outcome> {
   }
   const columns = await stage.columns('model_rows')
   const options = { config: model.config, isReplaced: true }
-  const table = await ensureTable(tools.catalog, model.table, columns, options, tools)
+  const target = await openTarget(tools, model.table, columns, options)
   const added = await stage.write({
     select: 'SELECT * FROM model_rows',
-    schema: currentSchema(table.metadata),
-    spec: defaultPartitionSpec(table.metadata),
+    schema: currentSchema(target.table.metadata),
+    spec: defaultPartitionSpec(target.table.metadata),
     directory,
-    properties: table.metadata.properties,
+    properties: target.table.metadata.properties,
   })
   const committed = await commitRun(tools, {
-    table,
+    target,
     baseSnapshotId: pinned?.metadata.currentSnapshotId,
     previousRunId: previous?.runId,
     state: stateOf(attempt, sources, []),

@@ -1,25 +1,25 @@
-/** The table of a model: made when it is missing, grown when its query gives new columns. */
+/** The table of a model: made when it is missing, and given the columns of the query by the run's commit. */
 import {
   assignFreshIds,
-  currentSchema,
   formatType,
   type NestedField,
   parsePartitionBy,
+  type Schema,
   type Type,
   formatIdentifier,
   type TableIdentifier,
 } from '../../catalog/format/index.ts'
 import {
   type Catalog,
-  type CommitTools,
-  commitAction,
   type SchemaChange,
+  stageSchema,
   type Table,
   UpdateSchema,
 } from '../../catalog/index.ts'
 import { propertyNotes } from '../../catalog/table/index.ts'
 import { AlreadyExistsError, NotFoundError, ValidationError } from '../../common/index.ts'
 import type { ModelConfig } from '../settings/model-settings.ts'
+import type { BatchTools } from './materialize.ts'
 
 export interface TargetOptions {
   readonly config: ModelConfig
@@ -27,40 +27,47 @@ export interface TargetOptions {
   readonly isReplaced: boolean
 }
 
-/** The table with every column of `columns`; rivals that create or grow it at once are welcome. */
-export async function ensureTable(
-  catalog: Catalog,
+/** The table that a run writes, as the run's commit will leave its schema. */
+export interface TargetTable {
+  /** Files are written by its schema. */
+  readonly table: Table
+  /** True while the catalog's table lacks columns of the query, or has others. */
+  readonly isSchemaChanged: boolean
+  /** Makes the schema in the run's own commit, so that a run which fails changes nothing. */
+  readonly schemaChange: UpdateSchema
+}
+
+/** The table with every column of `columns`; made when it is missing, even while others make it too. */
+export async function openTarget(
+  tools: Pick<BatchTools, 'catalog' | 'clock' | 'logger'>,
   identifier: TableIdentifier,
   columns: readonly NestedField[],
   options: TargetOptions,
-  tools: CommitTools,
-): Promise<Table> {
+): Promise<TargetTable> {
+  const { catalog, clock } = tools
   checkColumns(identifier, columns)
-  const found = await loadIfThere(catalog, identifier)
-  if (found === undefined) {
-    for (const note of propertyNotes(options.config.properties)) {
-      tools.logger?.warn('table.property-without-effect', { note })
-    }
-    return createTable(catalog, identifier, columns, options.config)
+  const found =
+    (await loadIfThere(catalog, identifier)) ??
+    (await createTable(tools, identifier, columns, options.config))
+  const changes = (schema: Schema): readonly SchemaChange[] =>
+    planSchema(identifier, schema, columns, options)
+  const table = stageSchema(found, changes, clock)
+  return {
+    table,
+    isSchemaChanged: table.metadata.currentSchemaId !== found.metadata.currentSchemaId,
+    schemaChange: new UpdateSchema(changes),
   }
-  const changes = planSchema(found, columns, options)
-  if (changes.length === 0) return found
-  const action = new UpdateSchema((schema) => {
-    const table = {
-      ...found,
-      metadata: { ...found.metadata, schemas: [schema], currentSchemaId: schema.schemaId },
-    }
-    return planSchema(table, columns, options)
-  })
-  return commitAction(catalog, identifier, action, tools)
 }
 
 async function createTable(
-  catalog: Catalog,
+  { catalog, logger }: Pick<BatchTools, 'catalog' | 'logger'>,
   identifier: TableIdentifier,
   columns: readonly NestedField[],
   config: ModelConfig,
 ): Promise<Table> {
+  for (const note of propertyNotes(config.properties)) {
+    logger.warn('table.property-without-effect', { note })
+  }
   const { schema } = assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields: columns })
   const partitionSpec = parsePartitionBy(config.partitionBy, schema)
   for (let depth = 1; depth <= identifier.namespace.length; depth++) {
@@ -74,13 +81,13 @@ async function createTable(
 }
 
 /** What has to change so that rows of `columns` fit. Throws ValidationError for what cannot. */
-export function planSchema(
-  table: Table,
+function planSchema(
+  identifier: TableIdentifier,
+  schema: Schema,
   columns: readonly NestedField[],
   { config, isReplaced }: TargetOptions,
 ): readonly SchemaChange[] {
-  const schema = currentSchema(table.metadata)
-  const name = formatIdentifier(table.identifier)
+  const name = formatIdentifier(identifier)
   const changes: SchemaChange[] = []
   for (const column of columns) {
     const known = schema.fields.find((field) => field.name === column.name)

@@ -1,9 +1,11 @@
 /**
- * One change to a table, cut so that work which survives a lost race is done once.
+ * One change to a table, cut so that work which survives a lost race is done once. Several of them make
+ * a transaction (`transaction.ts`).
  *
  * `prepare` makes files and manifests; `commit` runs for each attempt against the newest base and
  * yields requirements and updates. A base that makes the prepared work stale (a file it points at is
- * gone) is answered with `stale`, and `prepare` runs again on that base.
+ * gone) is answered with `stale`, and `prepare` runs again on that base. In a transaction both see the
+ * table as the actions before this one leave it.
  */
 import type { Table } from '../catalog.ts'
 import type { TableRequirement } from '../table/requirement.ts'
@@ -11,6 +13,7 @@ import type { TableUpdate } from '../table/update.ts'
 
 export interface ActionCommit {
   readonly requirements: readonly TableRequirement[]
+  /** Empty when nothing is left to do. */
   readonly updates: readonly TableUpdate[]
 }
 
@@ -23,5 +26,5 @@ export interface TransactionAction<Prepared> {
    * Deletes what the action made and no table points at. `committed` is the table that holds the
    * change, or undefined when it surely failed; never called while the outcome is unknown.
    */
-  discard?(prepared: Prepared, committed: Table | undefined): Promise<void>
+  discard?(committed: Table | undefined): Promise<void>
 }

@@ -46,7 +46,7 @@ export class FastAppend implements TransactionAction<PreparedSnapshot> {
     return this.#producer.commit(opened, prepared, { operation: 'append', removed: [] })
   }
 
-  discard(_prepared: PreparedSnapshot, committed: Table | undefined): Promise<void> {
+  discard(committed: Table | undefined): Promise<void> {
     return this.#producer.discard(committed)
   }
 }

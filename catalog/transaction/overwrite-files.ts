@@ -86,7 +86,7 @@ export class OverwriteFiles implements TransactionAction<PreparedOverwrite> {
     }
   }
 
-  discard(_prepared: PreparedOverwrite, committed: Table | undefined): Promise<void> {
+  discard(committed: Table | undefined): Promise<void> {
     return this.#producer.discard(committed)
   }
 

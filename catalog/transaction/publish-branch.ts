@@ -104,7 +104,7 @@ export class PublishBranch implements TransactionAction<PreparedPublish> {
     return this.#apply(base, apply.change, apply.snapshot)
   }
 
-  discard(_prepared: PreparedPublish, committed: Table | undefined): Promise<void> {
+  discard(committed: Table | undefined): Promise<void> {
     return this.#producer.discard(committed)
   }
 

@@ -91,7 +91,7 @@ export class RewriteFiles implements TransactionAction<PreparedSnapshot> {
     })
   }
 
-  discard(_prepared: PreparedSnapshot, committed: Table | undefined): Promise<void> {
+  discard(committed: Table | undefined): Promise<void> {
     return this.#producer.discard(committed)
   }
 

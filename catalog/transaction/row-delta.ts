@@ -99,7 +99,7 @@ export class RowDelta implements TransactionAction<PreparedRowDelta> {
     return this.#producer.commit(opened, prepared, plan)
   }
 
-  discard(_prepared: PreparedRowDelta, committed: Table | undefined): Promise<void> {
+  discard(committed: Table | undefined): Promise<void> {
     return this.#producer.discard(committed)
   }
 

@@ -36,6 +36,7 @@ import type {
   DataFile,
   ManifestFile,
   PartitionSpec,
+  Schema,
   Snapshot,
   SnapshotOperation,
   TableMetadata,
@@ -48,6 +49,7 @@ import { ManifestFilter } from './filter-manifests.ts'
 import type { LiveFile } from '../manifest/active-files.ts'
 import { mergeManifests } from './merge-manifests.ts'
 import { snapshotSummary } from './snapshot-summary.ts'
+import { requireWrittenSchema } from './update-schema.ts'
 
 export type SummaryEntries = Readonly<Record<string, string>>
 
@@ -60,6 +62,11 @@ export interface SnapshotOptions {
   readonly check?: (base: Table) => void | Promise<void>
   /** Further updates of the same commit, such as set-properties. */
   readonly extraUpdates?: (base: Table) => readonly TableUpdate[]
+  /**
+   * What the added files were written by, where their columns are made in the same transaction: the
+   * files are refused (ConflictError) on a table whose current schema has other fields under these ids.
+   */
+  readonly writtenSchema?: Schema
   /** Refs that the change was computed from: it lands only while they are where the base has them. */
   readonly standingOn?: readonly string[]
 }
@@ -161,7 +168,9 @@ export class SnapshotProducer {
   /** The branch as `base` has it, after the caller's own check of the base. */
   async open(base: Table): Promise<SnapshotBase> {
     checkWritable(base.metadata)
-    await this.#options.check?.(base)
+    const { check, writtenSchema } = this.#options
+    await check?.(base)
+    if (writtenSchema !== undefined) requireWrittenSchema(base.metadata, writtenSchema)
     const parent = this.parentIn(base.metadata)
     const manifests = parent === undefined ? [] : await readSnapshotManifests(this.source, parent)
     return { table: base, parent, manifests }

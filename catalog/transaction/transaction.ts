@@ -1,8 +1,10 @@
 /**
- * The retry loop of a commit (table properties `commit.retry.*`).
+ * Several actions in one commit, and the retry loop of a commit (table properties `commit.retry.*`).
  *
- * A lost race runs only `commit` again, on the newest table. While the outcome of an attempt is
- * unknown nothing is deleted; what is left behind by attempts that surely lost is (failures.md 2, 5).
+ * Each action is applied to the table as the actions before it leave it, and the updates of all go to
+ * the catalog in one request, applied whole or not at all. A lost race applies all of them again, on the
+ * newest table; what an action has prepared is kept. While the outcome of an attempt is unknown nothing
+ * is deleted; what is left behind by attempts that surely lost is (failures.md 2, 5).
  */
 import { formatIdentifier, type TableIdentifier } from '../format/identifiers.ts'
 import {
@@ -19,8 +21,11 @@ import {
   type RetryPolicy,
 } from '../../common/index.ts'
 import type { Catalog, Table } from '../catalog.ts'
+import { applyUpdates } from '../table/apply-updates.ts'
 import { commitRetryPolicy } from '../table/properties.ts'
-import type { TransactionAction } from './action.ts'
+import type { TableUpdate } from '../table/update.ts'
+import type { ActionCommit, TransactionAction } from './action.ts'
+import { mergeRequirements, type StagedRequirements } from './merge-requirements.ts'
 
 export interface CommitTools {
   readonly clock: Clock
@@ -34,74 +39,87 @@ export interface CommitTools {
 /** A base that keeps turning prepared work stale is met with this many preparations per attempt. */
 const preparationsMax = 5
 
-/**
- * Commits `action` and returns the table that holds it. Throws CommitFailedError when the retries end,
- * CommitStateUnknownError when the change may or may not be in the table.
- */
-export async function commitAction<Prepared>(
+/** Commits one action; throws as `Transaction.commit` does. */
+export function commitAction<Prepared>(
   catalog: Catalog,
   identifier: TableIdentifier,
   action: TransactionAction<Prepared>,
   tools: CommitTools,
 ): Promise<Table> {
-  const first = await catalog.loadTable(identifier)
-  const run = new CommitRun(catalog, action, first, await action.prepare(first))
-  try {
-    const own = commitRetryPolicy(first.metadata.properties)
-    const policy = { ...own, ...tools.retry }
-    const table = await withRetry(policy, tools, (attempt) => run.attempt(attempt))
-    await run.discard(table, tools.logger ?? silentLogger)
-    return table
-  } catch (error) {
-    if (isDefinite(error)) await run.discard(undefined, tools.logger ?? silentLogger)
-    throw error
-  }
+  return new Transaction(catalog, identifier, tools).add(action).commit()
 }
 
-class CommitRun<Prepared> {
+/** `new Transaction(catalog, identifier, tools).add(first).add(second).commit()`, once. */
+export class Transaction {
   readonly #catalog: Catalog
-  readonly #action: TransactionAction<Prepared>
-  readonly #first: Table
-  #prepared: Prepared
+  readonly #identifier: TableIdentifier
+  readonly #tools: CommitTools
+  readonly #steps: Step[] = []
 
-  constructor(
-    catalog: Catalog,
-    action: TransactionAction<Prepared>,
-    first: Table,
-    prepared: Prepared,
-  ) {
+  constructor(catalog: Catalog, identifier: TableIdentifier, tools: CommitTools) {
     this.#catalog = catalog
-    this.#action = action
-    this.#first = first
-    this.#prepared = prepared
+    this.#identifier = identifier
+    this.#tools = tools
   }
 
-  async attempt(attempt: number): Promise<Table> {
-    const base = attempt === 0 ? this.#first : await this.#reload()
-    if (attempt > 0 && this.#action.committedIn?.(base, this.#prepared) === true) return base
-    for (let preparations = 0; ; preparations++) {
-      const commit = await this.#onBase(base, () => this.#action.commit(base, this.#prepared))
-      if (commit !== 'stale') {
-        // Nothing is left to do: a rival has done it, or it was there from the start.
-        if (commit.updates.length === 0) return base
-        return this.#catalog.commitTable({ identifier: base.identifier, ...commit })
-      }
-      if (preparations === preparationsMax) {
-        throw new CommitFailedError('prepared work is stale on every base', {
-          facts: { table: formatIdentifier(base.identifier) },
-        })
-      }
-      this.#prepared = await this.#onBase(base, () => this.#action.prepare(base))
+  add<Prepared>(action: TransactionAction<Prepared>): this {
+    this.#steps.push(new ActionStep(action))
+    return this
+  }
+
+  /**
+   * Returns the table that holds all of the actions. Throws CommitFailedError when the retries end,
+   * CommitStateUnknownError when the changes may or may not be in the table.
+   */
+  async commit(): Promise<Table> {
+    const first = await this.#catalog.loadTable(this.#identifier)
+    try {
+      const own = commitRetryPolicy(first.metadata.properties)
+      const policy = { ...own, ...this.#tools.retry }
+      const table = await withRetry(policy, this.#tools, (attempt) => this.#attempt(first, attempt))
+      await this.#discard(table)
+      return table
+    } catch (error) {
+      if (isDefinite(error)) await this.#discard(undefined)
+      throw error
     }
   }
 
+  async #attempt(first: Table, attempt: number): Promise<Table> {
+    const base = attempt === 0 ? first : await this.#reload(first)
+    // One request holds the changes of all, so where one of them is, the others are.
+    if (this.#steps.some((step) => step.isCommittedIn(base))) return base
+    const { requirements, updates } = await this.#onBase(base, () => this.#applyAll(base))
+    // Nothing is left to do: another writer has done it, or it was there from the start.
+    if (updates.length === 0) return base
+    return this.#catalog.commitTable({ identifier: base.identifier, requirements, updates })
+  }
+
+  async #applyAll(base: Table): Promise<ActionCommit> {
+    const updates: TableUpdate[] = []
+    const required: StagedRequirements[] = []
+    let staged = base
+    for (const [index, step] of this.#steps.entries()) {
+      const commit = await step.commit(staged)
+      updates.push(...commit.updates)
+      required.push({ staged: staged.metadata, requirements: commit.requirements })
+      if (index < this.#steps.length - 1) staged = this.#withUpdates(staged, commit.updates)
+    }
+    return { requirements: mergeRequirements(base.metadata, required), updates }
+  }
+
+  #withUpdates(table: Table, updates: readonly TableUpdate[]): Table {
+    const metadata = applyUpdates(table.metadata, updates, { nowMs: this.#tools.clock.now() })
+    return { ...table, metadata }
+  }
+
   /** Expiry may delete manifests of a base that others have moved on from: a lost race, not a loss. */
-  async #onBase<T>(base: Table, step: () => Promise<T>): Promise<T> {
+  async #onBase<T>(base: Table, work: () => Promise<T>): Promise<T> {
     try {
-      return await step()
+      return await work()
     } catch (error) {
       if (!(error instanceof NotFoundError)) throw error
-      const now = await this.#reload()
+      const now = await this.#reload(base)
       if (now.metadataLocation === base.metadataLocation) throw error
       throw new CommitFailedError('the table moved on and its older state has expired', {
         facts: { table: formatIdentifier(base.identifier) },
@@ -111,26 +129,68 @@ class CommitRun<Prepared> {
   }
 
   /** Best effort: what stays behind is found by the orphan sweep. */
-  async discard(committed: Table | undefined, logger: Logger): Promise<void> {
-    try {
-      await this.#action.discard?.(this.#prepared, committed)
-    } catch (error) {
-      const table = formatIdentifier(this.#first.identifier)
-      logger.warn('commit.cleanup-failed', { table, error: errorMessage(error) })
+  async #discard(committed: Table | undefined): Promise<void> {
+    for (const step of this.#steps) {
+      try {
+        await step.discard(committed)
+      } catch (error) {
+        const table = formatIdentifier(this.#identifier)
+        const { logger = silentLogger } = this.#tools
+        logger.warn('commit.cleanup-failed', { table, error: errorMessage(error) })
+      }
     }
   }
 
-  /** A table dropped and made anew under the same name is another table. */
-  async #reload(): Promise<Table> {
-    const table = await this.#catalog.loadTable(this.#first.identifier)
-    if (table.metadata.tableUuid === this.#first.metadata.tableUuid) return table
+  /** A table that was dropped and created again under the same name is another table. */
+  async #reload({ metadata }: Table): Promise<Table> {
+    const table = await this.#catalog.loadTable(this.#identifier)
+    if (table.metadata.tableUuid === metadata.tableUuid) return table
     throw new NotFoundError('table was dropped and created again during the commit', {
       facts: { table: formatIdentifier(table.identifier) },
     })
   }
 }
 
-/** Only errors of ours say whether anything happened; of a stranger's we know nothing. */
+/** An action with what it has prepared. */
+interface Step {
+  isCommittedIn(base: Table): boolean
+  commit(staged: Table): Promise<ActionCommit>
+  discard(committed: Table | undefined): Promise<void>
+}
+
+class ActionStep<Prepared> implements Step {
+  readonly #action: TransactionAction<Prepared>
+  #prepared: { readonly work: Prepared } | undefined
+
+  constructor(action: TransactionAction<Prepared>) {
+    this.#action = action
+  }
+
+  isCommittedIn(base: Table): boolean {
+    if (this.#prepared === undefined) return false
+    return this.#action.committedIn?.(base, this.#prepared.work) === true
+  }
+
+  async commit(staged: Table): Promise<ActionCommit> {
+    this.#prepared ??= { work: await this.#action.prepare(staged) }
+    for (let preparations = 0; ; preparations++) {
+      const commit = await this.#action.commit(staged, this.#prepared.work)
+      if (commit !== 'stale') return commit
+      if (preparations === preparationsMax) {
+        throw new CommitFailedError('prepared work is stale on every base', {
+          facts: { table: formatIdentifier(staged.identifier) },
+        })
+      }
+      this.#prepared = { work: await this.#action.prepare(staged) }
+    }
+  }
+
+  async discard(committed: Table | undefined): Promise<void> {
+    await this.#action.discard?.(committed)
+  }
+}
+
+/** Only errors of ours say whether anything happened; any other error leaves the outcome open. */
 function isDefinite(error: unknown): boolean {
   return error instanceof LakeError && !(error instanceof CommitStateUnknownError)
 }

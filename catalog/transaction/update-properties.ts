@@ -1,4 +1,4 @@
-/** Setting and removing table properties as a commit of its own. */
+/** Setting and removing table properties. */
 import type { Table } from '../catalog.ts'
 import type { TableUpdate } from '../table/update.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'
@@ -9,9 +9,10 @@ export interface PropertyChanges {
 }
 
 export class UpdateProperties implements TransactionAction<undefined> {
-  readonly #changes: PropertyChanges
+  readonly #changes: PropertyChanges | ((table: Table) => PropertyChanges)
 
-  constructor(changes: PropertyChanges) {
+  /** A function is given the table of each attempt, as the actions before this one leave it. */
+  constructor(changes: PropertyChanges | ((table: Table) => PropertyChanges)) {
     this.#changes = changes
   }
 
@@ -20,14 +21,20 @@ export class UpdateProperties implements TransactionAction<undefined> {
   }
 
   /** Properties are last-writer-wins, as everywhere in Iceberg: only the table itself is asserted. */
-  commit({ metadata }: Table): Promise<ActionCommit> {
-    const { updates = {}, removals = [] } = this.#changes
-    const wanted: TableUpdate[] = []
-    if (Object.keys(updates).length > 0) wanted.push({ action: 'set-properties', updates })
-    if (removals.length > 0) wanted.push({ action: 'remove-properties', removals })
-    return Promise.resolve({
-      requirements: [{ type: 'assert-table-uuid', uuid: metadata.tableUuid }],
-      updates: wanted,
-    })
+  async commit(table: Table): Promise<ActionCommit> {
+    const changes = typeof this.#changes === 'function' ? this.#changes(table) : this.#changes
+    return {
+      requirements: [{ type: 'assert-table-uuid', uuid: table.metadata.tableUuid }],
+      updates: propertyUpdates(changes),
+    }
   }
+}
+
+function propertyUpdates({ updates = {}, removals = [] }: PropertyChanges): readonly TableUpdate[] {
+  const set: TableUpdate = { action: 'set-properties', updates }
+  const remove: TableUpdate = { action: 'remove-properties', removals }
+  return [
+    ...(Object.keys(updates).length > 0 ? [set] : []),
+    ...(removals.length > 0 ? [remove] : []),
+  ]
 }

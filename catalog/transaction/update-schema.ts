@@ -1,15 +1,18 @@
-/** Evolving a table's schema as a commit of its own; see `evolve-schema.ts` for the rules. */
-import { ValidationError } from '../../common/index.ts'
+/** Evolving a table's schema; see `evolve-schema.ts` for the rules. */
+import { isDeepStrictEqual } from 'node:util'
+import { type Clock, ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
 import { findField } from '../format/schema.ts'
 import { currentSchema, defaultPartitionSpec, sortOrderById } from '../format/table-metadata.ts'
 import type { Schema, TableMetadata } from '../format/types.ts'
+import { applyUpdates } from '../table/apply-updates.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'
+import { ConflictError } from './conflict-error.ts'
 import { evolveSchema, idsWithin, type SchemaChange } from './evolve-schema.ts'
 
 /**
- * The changes, or what to change given the schema at hand: a function sees what rivals have added
- * meanwhile, and may find that nothing is left to do.
+ * The changes, or what to change given the schema at hand: a function sees what other writers have
+ * added since, and may find that nothing is left to do.
  */
 export type SchemaChanges = readonly SchemaChange[] | ((schema: Schema) => readonly SchemaChange[])
 
@@ -26,28 +29,53 @@ export class UpdateSchema implements TransactionAction<undefined> {
 
   // A change that is refused rejects, as every failure of an action does.
   async commit({ metadata }: Table): Promise<ActionCommit> {
-    return this.#commit(metadata)
+    return changeSchema(metadata, this.#changes)
   }
+}
 
-  #commit(metadata: TableMetadata): ActionCommit {
-    const before = currentSchema(metadata)
-    const changes = typeof this.#changes === 'function' ? this.#changes(before) : this.#changes
-    if (changes.length === 0) return { requirements: [], updates: [] }
-    for (const change of changes) refuseUsedColumn(metadata, before, change)
-    const { schema, lastColumnId } = evolveSchema(before, metadata.lastColumnId, changes)
-    return {
-      requirements: [
-        { type: 'assert-table-uuid', uuid: metadata.tableUuid },
-        { type: 'assert-current-schema-id', currentSchemaId: metadata.currentSchemaId },
-        { type: 'assert-last-assigned-field-id', lastAssignedFieldId: metadata.lastColumnId },
-        // A spec that is made meanwhile may use a column that we drop.
-        { type: 'assert-default-spec-id', defaultSpecId: metadata.defaultSpecId },
-      ],
-      updates: [
-        { action: 'add-schema', schema, lastColumnId },
-        { action: 'set-current-schema', schemaId: -1 },
-      ],
-    }
+/**
+ * The table as the changes would leave it, with nothing committed: data files are written by its schema
+ * before the transaction that makes the changes and adds the files. Such files are added with the
+ * option `writtenSchema`, since a lost race may give a column another id.
+ */
+export function stageSchema(table: Table, changes: SchemaChanges, clock: Clock): Table {
+  const { updates } = changeSchema(table.metadata, changes)
+  return { ...table, metadata: applyUpdates(table.metadata, updates, { nowMs: clock.now() }) }
+}
+
+/** Throws ConflictError where a field of `written` is not a field of the current schema with the same id. */
+export function requireWrittenSchema(metadata: TableMetadata, written: Schema): void {
+  const current = new Map(currentSchema(metadata).fields.map((field) => [field.id, field]))
+  const changed = written.fields.find(({ id, name, type }) => {
+    const field = current.get(id)
+    return field === undefined || field.name !== name || !isDeepStrictEqual(field.type, type)
+  })
+  if (changed === undefined) return
+  throw new ConflictError('the schema that files were written by is not the one of the table', [], {
+    table: metadata.location,
+    column: changed.name,
+    id: changed.id,
+  })
+}
+
+function changeSchema(metadata: TableMetadata, given: SchemaChanges): ActionCommit {
+  const before = currentSchema(metadata)
+  const changes = typeof given === 'function' ? given(before) : given
+  if (changes.length === 0) return { requirements: [], updates: [] }
+  for (const change of changes) refuseUsedColumn(metadata, before, change)
+  const { schema, lastColumnId } = evolveSchema(before, metadata.lastColumnId, changes)
+  return {
+    requirements: [
+      { type: 'assert-table-uuid', uuid: metadata.tableUuid },
+      { type: 'assert-current-schema-id', currentSchemaId: metadata.currentSchemaId },
+      { type: 'assert-last-assigned-field-id', lastAssignedFieldId: metadata.lastColumnId },
+      // Another writer may make a spec that uses a column which is dropped here.
+      { type: 'assert-default-spec-id', defaultSpecId: metadata.defaultSpecId },
+    ],
+    updates: [
+      { action: 'add-schema', schema, lastColumnId },
+      { action: 'set-current-schema', schemaId: -1 },
+    ],
   }
 }
 

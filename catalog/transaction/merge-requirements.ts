@@ -1,0 +1,73 @@
+/**
+ * The requirements of several actions as requirements on the table that the first of them began at.
+ *
+ * An action states what it needs of the table as the actions before it leave it: after a schema change,
+ * that the current schema is the new one. The catalog checks requirements before it applies any update,
+ * so each is stated again with the value that the base has.
+ */
+import type { TableMetadata } from '../format/types.ts'
+import { checkRequirement } from '../table/check-requirement.ts'
+import type { RequirementType, TableRequirement } from '../table/requirement.ts'
+
+const onBase: {
+  readonly [R in RequirementType]: (
+    base: TableMetadata,
+    requirement: TableRequirement<R>,
+  ) => TableRequirement<R>
+} = {
+  'assert-create': (_, requirement) => requirement,
+  'assert-table-uuid': ({ tableUuid }) => ({ type: 'assert-table-uuid', uuid: tableUuid }),
+  'assert-ref-snapshot-id': ({ refs }, { ref }) => {
+    const snapshotId = Object.hasOwn(refs, ref) ? refs[ref]?.snapshotId : undefined
+    return { type: 'assert-ref-snapshot-id', ref, snapshotId: snapshotId ?? null }
+  },
+  'assert-last-assigned-field-id': ({ lastColumnId }) => ({
+    type: 'assert-last-assigned-field-id',
+    lastAssignedFieldId: lastColumnId,
+  }),
+  'assert-current-schema-id': ({ currentSchemaId }) => ({
+    type: 'assert-current-schema-id',
+    currentSchemaId,
+  }),
+  'assert-last-assigned-partition-id': ({ lastPartitionId }) => ({
+    type: 'assert-last-assigned-partition-id',
+    lastAssignedPartitionId: lastPartitionId,
+  }),
+  'assert-default-spec-id': ({ defaultSpecId }) => ({
+    type: 'assert-default-spec-id',
+    defaultSpecId,
+  }),
+  'assert-default-sort-order-id': ({ defaultSortOrderId }) => ({
+    type: 'assert-default-sort-order-id',
+    defaultSortOrderId,
+  }),
+}
+
+/** The requirements of one action, and the table that it was applied to. */
+export interface StagedRequirements {
+  readonly staged: TableMetadata
+  readonly requirements: readonly TableRequirement[]
+}
+
+/** Each requirement once. Throws CommitFailedError for one that its own action's table does not meet. */
+export function mergeRequirements(
+  base: TableMetadata,
+  actions: readonly StagedRequirements[],
+): readonly TableRequirement[] {
+  const merged = new Map<string, TableRequirement>()
+  for (const { staged, requirements } of actions) {
+    for (const requirement of requirements) {
+      checkRequirement(staged, requirement)
+      const key = 'ref' in requirement ? `${requirement.type} ${requirement.ref}` : requirement.type
+      merged.set(key, restated(base, requirement))
+    }
+  }
+  return [...merged.values()]
+}
+
+function restated<R extends RequirementType>(
+  base: TableMetadata,
+  requirement: TableRequirement<R>,
+): TableRequirement<R> {
+  return onBase[requirement.type](base, requirement)
+}

@@ -46,9 +46,10 @@ import {
 import type { ReplayTools } from './replay-tools.ts'
 import type { RowRange } from './row-range.ts'
 
-/** Sinks commit often and come first: a replay loses many races and is given time for them. */
+/** Sinks and compactions commit often: a replay loses many races to them, and goes on while they come. */
 export function commitTools({ clock, random, logger }: ReplayTools): CommitTools {
-  return { clock, random, logger, retry: { retriesMax: 20, waitMsMin: 50, waitMsMax: 2_000 } }
+  const retry = { retriesMax: 20, waitMsMin: 50, waitMsMax: 2_000 }
+  return { clock, random, logger, retry, persistsWhileTableMoves: true }
 }
 
 /** A second branch that stays where the first one began: what a diff compares with. */

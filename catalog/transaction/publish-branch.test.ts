@@ -4,8 +4,10 @@ import {
   lakeFile as file,
   lakeTable,
   openCatalogLake,
+  withCommit,
   withRival,
 } from '../../tests/support/catalog-lake.ts'
+import { CommitFailedError } from '../../common/index.ts'
 import { positionDeleteFile } from '../data-files/position-deletes.ts'
 import type { DataFile } from '../format/types.ts'
 import { ConflictError } from './conflict-error.ts'
@@ -15,6 +17,7 @@ import { OverwriteFiles } from './overwrite-files.ts'
 import { PublishBranch, type PublishBranchOptions } from './publish-branch.ts'
 import { RewriteFiles } from './rewrite-files.ts'
 import { RowDelta } from './row-delta.ts'
+import { commitAction } from './transaction.ts'
 
 const publish = (lake: CatalogLake, options: Partial<PublishBranchOptions> = {}): PublishBranch =>
   new PublishBranch(lake.tools, { from: 'replay', ...options })
@@ -59,13 +62,13 @@ async function compact(lake: CatalogLake, removed: readonly DataFile[]): Promise
 }
 
 /** main holds a and b; the branch replaced a by c. */
-async function replayed(): Promise<{
+async function replayed(properties: Readonly<Record<string, string>> = {}): Promise<{
   readonly lake: CatalogLake
   readonly a: DataFile
   readonly b: DataFile
   readonly c: DataFile
 }> {
-  const lake = await openCatalogLake()
+  const lake = await openCatalogLake(properties)
   const [a, b, c] = [file(), file(), file({ recordCount: 7n })]
   await lake.append([a, b])
   await lake.commit(
@@ -99,6 +102,43 @@ describe('PublishBranch', () => {
       'total-records': '37',
     })
     expect(await lake.live('replay')).toEqual(paths(b, c))
+  })
+
+  it('[C25] goes on while each attempt loses to another rewrite, past commit.retry.num-retries', async () => {
+    const { lake, b, c } = await replayed({ 'commit.retry.num-retries': '2' })
+    let rewritten = await compact(lake, [b])
+    const racing = withCommit(lake.catalog, async (commit, attempt) => {
+      if (attempt <= 12) rewritten = await compact(lake, [rewritten])
+      return lake.catalog.commitTable(commit)
+    })
+    const tools = { ...lake.tools, persistsWhileTableMoves: true }
+    await commitAction(racing, lakeTable, publish(lake), tools)
+    expect(await lake.live()).toEqual(paths(c, rewritten))
+  })
+
+  it('gives up after commit.retry.num-retries where no other snapshot comes, and at the time limit where they do', async () => {
+    const properties = { 'commit.retry.num-retries': '2', 'commit.retry.total-timeout-ms': '5000' }
+    const { lake, b } = await replayed(properties)
+    const before = await lake.live()
+    const tools = { ...lake.tools, persistsWhileTableMoves: true }
+    let attempts = 0
+    const losing = withCommit(lake.catalog, () => {
+      attempts++
+      return Promise.reject(new CommitFailedError('lost'))
+    })
+    await expect(commitAction(losing, lakeTable, publish(lake), tools)).rejects.toThrow(/lost/)
+    expect(attempts).toBe(3)
+    expect(await lake.live()).toEqual(before)
+    let rewritten = b
+    const begunMs = lake.clock.now()
+    const racing = withCommit(lake.catalog, async (commit) => {
+      rewritten = await compact(lake, [rewritten])
+      return lake.catalog.commitTable(commit)
+    })
+    await expect(commitAction(racing, lakeTable, publish(lake), tools)).rejects.toThrow(
+      CommitFailedError,
+    )
+    expect(lake.clock.now() - begunMs).toBeLessThanOrEqual(5000)
   })
 
   it('[C25] changes nothing when it is done again, also when the trace has expired', async () => {

@@ -11,6 +11,7 @@ import {
   CommitFailedError,
   CommitStateUnknownError,
   errorMessage,
+  isRetryable,
   LakeError,
   NotFoundError,
   silentLogger,
@@ -19,6 +20,7 @@ import {
   type Logger,
   type Random,
   type RetryPolicy,
+  type RetryTools,
 } from '../../common/index.ts'
 import type { Catalog, Table } from '../catalog.ts'
 import { applyUpdates } from '../table/apply-updates.ts'
@@ -34,6 +36,11 @@ export interface CommitTools {
   readonly signal?: AbortSignal
   /** Replaces the table's own properties, for writers with a patience of their own. */
   readonly retry?: Partial<RetryPolicy>
+  /**
+   * True for a change that must come through beside busy writers: an attempt that lost to a new snapshot
+   * does not count against `commit.retry.num-retries`, and `commit.retry.total-timeout-ms` ends the retries.
+   */
+  readonly persistsWhileTableMoves?: boolean
 }
 
 /** A base that keeps turning prepared work stale is met with this many preparations per attempt. */
@@ -55,6 +62,7 @@ export class Transaction {
   readonly #identifier: TableIdentifier
   readonly #tools: CommitTools
   readonly #steps: Step[] = []
+  readonly #progress = new Progress()
 
   constructor(catalog: Catalog, identifier: TableIdentifier, tools: CommitTools) {
     this.#catalog = catalog
@@ -74,9 +82,8 @@ export class Transaction {
   async commit(): Promise<Table> {
     const first = await this.#catalog.loadTable(this.#identifier)
     try {
-      const own = commitRetryPolicy(first.metadata.properties)
-      const policy = { ...own, ...this.#tools.retry }
-      const table = await withRetry(policy, this.#tools, (attempt) => this.#attempt(first, attempt))
+      const { policy, tools } = this.#retry(first)
+      const table = await withRetry(policy, tools, (attempt) => this.#attempt(first, attempt))
       await this.#discard(table)
       return table
     } catch (error) {
@@ -85,8 +92,22 @@ export class Transaction {
     }
   }
 
+  #retry({ metadata }: Table): { readonly policy: RetryPolicy; readonly tools: RetryTools } {
+    const own = commitRetryPolicy(metadata.properties)
+    const policy = { ...own, ...this.#tools.retry }
+    if (this.#tools.persistsWhileTableMoves !== true) return { policy, tools: this.#tools }
+    const shouldRetry = (error: unknown): boolean =>
+      isRetryable(error) && this.#progress.attemptsOnSameHistory <= policy.retriesMax
+    return {
+      policy: { ...policy, retriesMax: Number.POSITIVE_INFINITY },
+      tools: { ...this.#tools, shouldRetry },
+    }
+  }
+
   async #attempt(first: Table, attempt: number): Promise<Table> {
+    this.#progress.begin()
     const base = attempt === 0 ? first : await this.#reload(first)
+    this.#progress.note(base)
     // One request holds the changes of all, so where one of them is, the others are.
     if (this.#steps.some((step) => step.isCommittedIn(base))) return base
     const { requirements, updates } = await this.#onBase(base, () => this.#applyAll(base))
@@ -148,6 +169,26 @@ export class Transaction {
     throw new NotFoundError('table was dropped and created again during the commit', {
       facts: { table: formatIdentifier(table.identifier) },
     })
+  }
+}
+
+/** Tells attempts that other writers' snapshots made vain from those that failed on one and the same table. */
+class Progress {
+  #lastSequenceNumber: bigint | undefined
+  #attempts = 0
+
+  /** Attempts since the table's newest snapshot was first seen, the one under way included. */
+  get attemptsOnSameHistory(): number {
+    return this.#attempts
+  }
+
+  begin(): void {
+    this.#attempts++
+  }
+
+  note({ metadata: { lastSequenceNumber } }: Table): void {
+    if (lastSequenceNumber !== this.#lastSequenceNumber) this.#attempts = 1
+    this.#lastSequenceNumber = lastSequenceNumber
   }
 }
 

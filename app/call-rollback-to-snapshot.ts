@@ -1,6 +1,13 @@
 /** `CALL system.rollback_to_snapshot`, with Spark's arguments and output: main moves to an ancestor. */
 import { mainBranch } from '../catalog/format/index.ts'
-import { ancestorsOf, commitAction, ManageRefs, type Table } from '../catalog/index.ts'
+import {
+  commitAction,
+  ManageRefs,
+  newestOffsets,
+  offsetsProperty,
+  offsetsPropertyKey,
+  type Table,
+} from '../catalog/index.ts'
 import { CorruptDataError } from '../common/index.ts'
 import { defineProcedure, type Procedure, required } from '../sql/index.ts'
 import type { Lake } from './lake.ts'
@@ -37,12 +44,10 @@ export function rollbackToSnapshotProcedure(lake: Lake): Procedure {
  * a stream never reads again what was rolled back unless a person sets the property.
  */
 async function streamNotes(table: Table): Promise<readonly string[]> {
-  const { offsetsPropertyKey, offsetsSummaryKey, restoreOffsets } = await import(
-    '../ingest/index.ts'
-  )
+  const { restoreOffsets } = await import('../ingest/index.ts')
   const { metadata } = table
   const property = offsetsPropertyKey(mainBranch)
-  if (metadata.properties[property] === undefined) return []
+  if (offsetsProperty(metadata, mainBranch) === undefined) return []
   try {
     restoreOffsets(table, mainBranch)
   } catch (error) {
@@ -52,13 +57,7 @@ async function streamNotes(table: Table): Promise<readonly string[]> {
         `set to the snapshot's offsets it reads the records of the lost rows again: ${error.message}`,
     ]
   }
-  const head = metadata.currentSnapshotId
-  const hasOffsets =
-    head !== undefined &&
-    [...ancestorsOf(metadata, head)].some(
-      ({ summary }) => summary?.[offsetsSummaryKey] !== undefined,
-    )
-  if (hasOffsets) return []
+  if (newestOffsets(metadata, mainBranch) !== undefined) return []
   return [
     `a stream that fills this table goes on at the offsets of ${property}, which a rollback leaves as they ` +
       'are: it does not read the records of the lost rows again',

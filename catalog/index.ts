@@ -62,10 +62,17 @@ export type { TableUpdate } from './table/update.ts'
 export type { TransactionAction } from './transaction/action.ts'
 export { isPublished } from './transaction/branch-change.ts'
 export { ConflictError } from './transaction/conflict-error.ts'
-export { ancestorsOf } from './transaction/conflicts.ts'
 export type { SchemaChange } from './transaction/evolve-schema.ts'
 export { expireSnapshots } from './transaction/expire-snapshots.ts'
 export { FastAppend } from './transaction/fast-append.ts'
+export {
+  ancestorsOf,
+  headOf,
+  newestOffsets,
+  offsetsProperty,
+  offsetsPropertyKey,
+  offsetsSummaryKey,
+} from './transaction/history.ts'
 export { ManageRefs, type RefChange } from './transaction/manage-refs.ts'
 export {
   type FileChanges,

@@ -7,8 +7,6 @@ export {
   advanceOffsets,
   formatOffsetMap,
   nextOffsetOf,
-  offsetsPropertyKey,
-  offsetsSummaryKey,
 } from './offsets/offset-map.ts'
 export { type RecordCodec, recordCodecs } from './record-batch/record-compression.ts'
 export { decodeRecordHeaders } from './record-batch/record-headers.ts'

@@ -8,6 +8,7 @@ import {
   commitAction,
   ConflictError,
   isPublished,
+  offsetsProperty,
   PublishBranch,
   type Table,
   type TableUpdate,

@@ -8,7 +8,6 @@
 import {
   mainBranch,
   type Snapshot,
-  snapshotById,
   type TableMetadata,
   formatIdentifier,
   parseTableName,
@@ -17,7 +16,11 @@ import {
 import {
   type CommitTools,
   commitAction,
+  headOf,
   ManageRefs,
+  offsetsProperty,
+  offsetsPropertyKey,
+  offsetsSummaryKey,
   OverwriteFiles,
   type RefChange,
   type Table,
@@ -25,14 +28,7 @@ import {
   UpdateProperties,
 } from '../catalog/index.ts'
 import { AlreadyExistsError, type ErrorFacts } from '../common/index.ts'
-import {
-  findTable,
-  formatOffsetMap,
-  offsetsPropertyKey,
-  offsetsSummaryKey,
-  restoreOffsets,
-  type StreamOffsets,
-} from '../ingest/index.ts'
+import { findTable, formatOffsetMap, restoreOffsets, type StreamOffsets } from '../ingest/index.ts'
 import { findRangeFiles, rewriteRows } from './range-files.ts'
 import type { RangeTools } from './range-tools.ts'
 import { ReplayRefusedError } from './replay-ranges.ts'
@@ -116,8 +112,8 @@ export function hasBranch({ refs }: TableMetadata, branch: string): boolean {
   return Object.hasOwn(refs, branch)
 }
 
-function hasOffsets({ properties }: TableMetadata, branch: string): boolean {
-  return Object.hasOwn(properties, offsetsPropertyKey(branch))
+function hasOffsets(metadata: TableMetadata, branch: string): boolean {
+  return offsetsProperty(metadata, branch) !== undefined
 }
 
 /** A branch that a commit has made has no retention of its own yet. */
@@ -228,7 +224,5 @@ function removing(removals: readonly string[]): TableUpdate {
 }
 
 export function headSnapshot({ metadata }: Table, ref: string): Snapshot | undefined {
-  const own = hasBranch(metadata, ref) ? metadata.refs[ref]?.snapshotId : undefined
-  const id = own ?? (ref === mainBranch ? metadata.currentSnapshotId : undefined)
-  return id === undefined ? undefined : snapshotById(metadata, id)
+  return headOf(metadata, ref)
 }

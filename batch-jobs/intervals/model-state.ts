@@ -5,11 +5,12 @@
  * (docs/spec/batch-jobs.md, B1).
  */
 import {
+  currentSnapshot,
   mainBranch,
   type Snapshot,
-  snapshotById,
   type TableMetadata,
 } from '../../catalog/format/index.ts'
+import { ancestorsOf, offsetsProperty } from '../../catalog/index.ts'
 import {
   asBigint,
   CorruptDataError,
@@ -61,26 +62,18 @@ export interface ModelState {
 export const stateSummaryKey = 'tidewater.model-state'
 export const statePropertyKey = `tidewater.model-state.${mainBranch}`
 
-/** How far back a state is looked for. */
-const ancestorsMax = 10_000
-
 /**
  * The state that belongs to the rows on `main`: that of the newest ancestor that carries one, so that
  * a rollback takes the intervals back too; the property only where expiry has left no such ancestor.
  */
 export function modelStateOf(metadata: TableMetadata): ModelState | undefined {
-  let isCutOff = false
-  let id = metadata.currentSnapshotId
-  for (let walked = 0; id !== undefined && walked < ancestorsMax; walked++) {
-    const snapshot: Snapshot | undefined = snapshotById(metadata, id)
-    if (snapshot === undefined) {
-      isCutOff = true
-      break
-    }
+  let oldest: Snapshot | undefined
+  for (const snapshot of ancestorsOf(metadata, metadata.currentSnapshotId)) {
     const text = snapshot.summary?.[stateSummaryKey]
     if (text !== undefined) return parseModelState(text, `snapshot ${snapshot.snapshotId}`)
-    id = snapshot.parentSnapshotId
+    oldest = snapshot
   }
+  const isCutOff = oldest?.parentSnapshotId !== undefined
   const property = metadata.properties[statePropertyKey]
   return isCutOff && property !== undefined
     ? parseModelState(property, `property ${statePropertyKey}`)
@@ -140,14 +133,12 @@ function historyFromJson(json: Json, where: string): HistoryBasis {
 }
 
 export function sourceStateOf(metadata: TableMetadata): SourceState {
-  const { currentSnapshotId, properties } = metadata
-  const snapshot =
-    currentSnapshotId === undefined ? undefined : snapshotById(metadata, currentSnapshotId)
+  const snapshot = currentSnapshot(metadata)
   return {
     tableUuid: metadata.tableUuid,
-    snapshotId: currentSnapshotId,
+    snapshotId: metadata.currentSnapshotId,
     sequenceNumber: snapshot?.sequenceNumber ?? 0n,
-    offsets: properties[`tidewater.offsets.${mainBranch}`],
+    offsets: offsetsProperty(metadata, mainBranch),
   }
 }
 

@@ -14,7 +14,9 @@ import {
   type TableMetadata,
 } from '../../catalog/format/index.ts'
 import {
+  ancestorsOf,
   type ManifestCache,
+  offsetsProperty,
   readManifestEntries,
   readSnapshotManifests,
   type Table,
@@ -94,14 +96,13 @@ function snapshotsSince(
   since: SourceState,
 ): readonly Snapshot[] | undefined {
   const later: Snapshot[] = []
-  let id = metadata.currentSnapshotId
-  while (id !== since.snapshotId) {
-    const snapshot: Snapshot | undefined = id === undefined ? undefined : snapshotById(metadata, id)
-    if (snapshot === undefined || later.length === snapshotsMax) return undefined
+  for (const snapshot of ancestorsOf(metadata, metadata.currentSnapshotId)) {
+    if (snapshot.snapshotId === since.snapshotId) return later
+    if (later.length === snapshotsMax) return undefined
     later.push(snapshot)
-    id = snapshot.parentSnapshotId
   }
-  return later
+  const isWhole = later.at(-1)?.parentSnapshotId === undefined
+  return isWhole && since.snapshotId === undefined ? later : undefined
 }
 
 async function changedFiles(
@@ -167,7 +168,7 @@ async function newerFiles(
   since: SourceState,
 ): Promise<readonly DataFile[] | undefined> {
   const current = snapshotById(metadata, metadata.currentSnapshotId ?? -1n)
-  const isStream = metadata.properties[`tidewater.offsets.${mainBranch}`] !== undefined
+  const isStream = offsetsProperty(metadata, mainBranch) !== undefined
   const isAhead = (current?.sequenceNumber ?? 0n) > since.sequenceNumber
   // A snapshot that is still there but no ancestor means that the table was rolled back.
   const isRolledBack =

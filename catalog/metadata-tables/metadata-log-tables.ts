@@ -2,6 +2,7 @@
 import type { Table } from '../catalog.ts'
 import { snapshotById } from '../format/table-metadata.ts'
 import type { Snapshot, TableMetadata } from '../format/types.ts'
+import { ancestorsOf } from '../transaction/history.ts'
 import {
   bigint,
   boolean,
@@ -38,7 +39,8 @@ export function snapshotsTable({ metadata }: Table): Promise<MetadataTableRows> 
 }
 
 export function historyTable({ metadata }: Table): Promise<MetadataTableRows> {
-  const ancestors = new Set(ancestorsOf(metadata).map((snapshot) => snapshot.snapshotId))
+  const main = ancestorsOf(metadata, metadata.currentSnapshotId)
+  const ancestors = new Set([...main].map((snapshot) => snapshot.snapshotId))
   return Promise.resolve({
     columns: columns({
       made_current_at: timestamptz,
@@ -116,20 +118,4 @@ export function metadataLogTable({
 function newestAt(metadata: TableMetadata, timestampMs: bigint): Snapshot | undefined {
   const entry = metadata.snapshotLog.findLast((logged) => logged.timestampMs <= timestampMs)
   return entry === undefined ? undefined : snapshotById(metadata, entry.snapshotId)
-}
-
-/** From the current snapshot back through its parents, as far as they are still known. */
-function ancestorsOf(metadata: TableMetadata): readonly Snapshot[] {
-  const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]))
-  const ancestors: Snapshot[] = []
-  let id = metadata.currentSnapshotId
-  while (id !== undefined) {
-    const snapshot = byId.get(id)
-    if (snapshot === undefined) break
-    // Removed, so that a table whose parents form a circle does not hold us for ever.
-    byId.delete(id)
-    ancestors.push(snapshot)
-    id = snapshot.parentSnapshotId
-  }
-  return ancestors
 }

@@ -9,7 +9,7 @@ import { type ManifestSource, readSnapshotManifests } from '../manifest/snapshot
 import { DeleteIndex } from '../scan/delete-index.ts'
 import type { DataFile, ManifestFile, Snapshot, TableMetadata } from '../format/types.ts'
 import { ConflictError } from './conflict-error.ts'
-import { ancestorsOf } from './conflicts.ts'
+import { ancestorsOf } from './history.ts'
 import { type LiveFile, readLiveFiles } from '../manifest/active-files.ts'
 
 /** As Java's cherry-pick has it; names the head of the branch that a snapshot published. */

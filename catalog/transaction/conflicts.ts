@@ -9,9 +9,9 @@ import type { ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { DeleteIndex } from '../scan/delete-index.ts'
 import type { Expression } from '../scan/expression.ts'
 import { planScan } from '../scan/plan-scan.ts'
-import { snapshotById } from '../format/table-metadata.ts'
-import type { DataFile, ManifestFile, Snapshot, TableMetadata } from '../format/types.ts'
+import type { DataFile, ManifestFile, TableMetadata } from '../format/types.ts'
 import { ConflictError } from './conflict-error.ts'
+import { ancestorsOf } from './history.ts'
 import {
   type FilePlace,
   type LiveFile,
@@ -19,21 +19,6 @@ import {
   readLiveFiles,
 } from '../manifest/active-files.ts'
 import type { SnapshotBase } from './snapshot-producer.ts'
-
-/** Snapshots of a line of history, newest first, as far as expiry left them. */
-export function* ancestorsOf(
-  metadata: TableMetadata,
-  snapshotId: bigint | undefined,
-): Generator<Snapshot> {
-  const seen = new Set<bigint>()
-  for (let id = snapshotId; id !== undefined && !seen.has(id); ) {
-    seen.add(id)
-    const snapshot = snapshotById(metadata, id)
-    if (snapshot === undefined) return
-    yield snapshot
-    id = snapshot.parentSnapshotId
-  }
-}
 
 /**
  * The sequence number of the snapshot that a change was planned on, 0 for an empty branch. Throws

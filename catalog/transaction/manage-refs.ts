@@ -9,7 +9,7 @@ import type { TableRequirement } from '../table/requirement.ts'
 import type { TableUpdate } from '../table/update.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'
 import { ConflictError } from './conflict-error.ts'
-import { ancestorsOf } from './conflicts.ts'
+import { isAncestor } from './history.ts'
 
 /** How long expiry keeps the ref and, of a branch, its snapshots. */
 export type RefRetention = Pick<
@@ -162,13 +162,6 @@ function moved(
     branch: change.name,
     to: change.to,
   })
-}
-
-export function isAncestor(metadata: TableMetadata, ancestor: bigint, of: bigint): boolean {
-  for (const { snapshotId } of ancestorsOf(metadata, of)) {
-    if (snapshotId === ancestor) return true
-  }
-  return false
 }
 
 function checkRetention(name: string, type: 'branch' | 'tag', retention: RefRetention): void {

@@ -13,7 +13,7 @@ import {
   statedProperty,
   tableProperties,
 } from '../table/properties.ts'
-import { ancestorsOf } from './conflicts.ts'
+import { ancestorsOf } from './history.ts'
 
 export interface ExpiryOptions {
   /** Snapshots older than this go; default: now less `history.expire.max-snapshot-age-ms` (5 days). */

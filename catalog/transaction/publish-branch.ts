@@ -26,7 +26,8 @@ import {
 import { ConflictError } from './conflict-error.ts'
 import { danglingDeletes, deletesApplyingTo, readDeletes, requireLive } from './conflicts.ts'
 import { type LiveFile, locateFiles } from '../manifest/active-files.ts'
-import { isAncestor, refRequirement } from './manage-refs.ts'
+import { isAncestor } from './history.ts'
+import { refRequirement } from './manage-refs.ts'
 import {
   operationOf,
   type PreparedSnapshot,

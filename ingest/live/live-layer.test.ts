@@ -5,7 +5,12 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { assignFreshIds } from '../../catalog/format/index.ts'
-import { type DataFileWriter, ObjectStoreCatalog, type Table } from '../../catalog/index.ts'
+import {
+  type DataFileWriter,
+  ObjectStoreCatalog,
+  offsetsPropertyKey,
+  type Table,
+} from '../../catalog/index.ts'
 import type { LiveRange, LiveRows } from '../../catalog/scan/index.ts'
 import { parseStreamSettings } from '../settings/stream-document.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
@@ -14,7 +19,7 @@ import { MemoryFileIO } from '../../io/index.ts'
 import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
 import { InstantClock } from '../../tests/support/instant-clock.ts'
 import type { PendingSpool } from '../spool/spool-writer.ts'
-import { formatOffsetMap, offsetsPropertyKey } from '../offsets/offset-map.ts'
+import { formatOffsetMap } from '../offsets/offset-map.ts'
 import { createLiveLayer, type LiveLayer } from './live-layer.ts'
 import type { StreamSegments } from './stream-segments.ts'
 

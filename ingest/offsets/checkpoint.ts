@@ -6,23 +6,17 @@
  *     branch's property; disagreement is an error, not a guess.
  * E3: a commit of [from, to) asserts for every partition that the base's next offset is `from`.
  */
+import { type Snapshot, type TableMetadata, formatIdentifier } from '../../catalog/format/index.ts'
 import {
-  mainBranch,
-  type Snapshot,
-  snapshotById,
-  type TableMetadata,
-  formatIdentifier,
-} from '../../catalog/format/index.ts'
-import type { Table } from '../../catalog/index.ts'
-import { CorruptDataError, LakeError } from '../../common/index.ts'
-import {
-  formatOffsetMap,
-  nextOffsetOf,
-  type OffsetMap,
+  ancestorsOf,
+  headOf,
+  newestOffsets,
+  offsetsProperty,
   offsetsPropertyKey,
-  offsetsSummaryKey,
-  parseOffsetMap,
-} from './offset-map.ts'
+  type Table,
+} from '../../catalog/index.ts'
+import { CorruptDataError, LakeError } from '../../common/index.ts'
+import { formatOffsetMap, nextOffsetOf, type OffsetMap, parseOffsetMap } from './offset-map.ts'
 import type { OffsetRange } from './offset-range.ts'
 
 /**
@@ -33,15 +27,12 @@ export class OffsetConflictError extends LakeError {
   readonly code = 'offset-conflict'
 }
 
-/** How far back offsets are looked for: beyond it a snapshot without them is as good as none. */
-const ancestorsMax = 10_000
-
 /** The offsets that the branch holds, for every stream; empty for a table that was never streamed to. */
 export function restoreOffsets(table: Table, branch: string): OffsetMap {
   const name = formatIdentifier(table.identifier)
   const found = newestOffsets(table.metadata, branch)
   const key = offsetsPropertyKey(branch)
-  const text = table.metadata.properties[key]
+  const text = offsetsProperty(table.metadata, branch)
   const property = text === undefined ? undefined : parseOffsetMap(text, `${name} property ${key}`)
   if (found === undefined) return property ?? new Map()
   const summary = parseOffsetMap(found.text, `${name} snapshot ${found.snapshot.snapshotId}`)
@@ -93,31 +84,8 @@ export function newestCommitOf(
   branch: string,
   stream: string,
 ): Snapshot | undefined {
-  for (const snapshot of ancestors(metadata, branch)) {
+  for (const snapshot of ancestorsOf(metadata, headOf(metadata, branch)?.snapshotId)) {
     if (snapshot.summary?.['tidewater.stream'] === stream) return snapshot
   }
   return undefined
-}
-
-function newestOffsets(
-  metadata: TableMetadata,
-  branch: string,
-): { readonly text: string; readonly snapshot: Snapshot } | undefined {
-  for (const snapshot of ancestors(metadata, branch)) {
-    const text = snapshot.summary?.[offsetsSummaryKey]
-    if (text !== undefined) return { text, snapshot }
-  }
-  return undefined
-}
-
-/** Snapshots of the branch, newest first, as far as expiry left them. */
-function* ancestors(metadata: TableMetadata, branch: string): Generator<Snapshot> {
-  let id = metadata.refs[branch]?.snapshotId
-  if (id === undefined && branch === mainBranch) id = metadata.currentSnapshotId
-  for (let walked = 0; id !== undefined && walked < ancestorsMax; walked++) {
-    const snapshot = snapshotById(metadata, id)
-    if (snapshot === undefined) return
-    yield snapshot
-    id = snapshot.parentSnapshotId
-  }
 }

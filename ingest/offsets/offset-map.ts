@@ -30,12 +30,6 @@ export interface StreamOffsets {
 /** By stream name. */
 export type OffsetMap = ReadonlyMap<string, StreamOffsets>
 
-export const offsetsSummaryKey = 'tidewater.offsets'
-
-export function offsetsPropertyKey(branch: string): string {
-  return `tidewater.offsets.${branch}`
-}
-
 export function nextOffsetOf(
   offsets: StreamOffsets | undefined,
   partition: TopicPartition,

@@ -19,6 +19,8 @@ import {
   FastAppend,
   ManifestCache,
   type RefusedRow,
+  offsetsPropertyKey,
+  offsetsSummaryKey,
   type RowSpool,
   type SideField,
   type Table,
@@ -38,13 +40,7 @@ import { checkRanges } from '../offsets/checkpoint.ts'
 import type { OffsetRange } from '../offsets/offset-range.ts'
 import { deadLetterSideFields } from '../dead-letter/dead-letter.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
-import {
-  advanceOffsets,
-  formatOffsetMap,
-  offsetsPropertyKey,
-  offsetsSummaryKey,
-  type StreamOffsets,
-} from '../offsets/offset-map.ts'
+import { advanceOffsets, formatOffsetMap, type StreamOffsets } from '../offsets/offset-map.ts'
 
 export interface CommitterParts {
   readonly catalog: Catalog

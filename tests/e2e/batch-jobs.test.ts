@@ -239,43 +239,48 @@ describe('materialized: incremental, by intervals', () => {
   })
 })
 
+const materializations = [
+  ['table', "{{ config(materialized='table') }} SELECT"],
+  ['incremental, appended', "{{ config(materialized='incremental') }} SELECT"],
+  ['incremental, by intervals', daily.replace('SELECT', 'SELECT /**/')],
+] as const
+
 describe('a run', () => {
-  it.each([
-    ['table', "{{ config(materialized='table') }} SELECT"],
-    ['incremental, appended', "{{ config(materialized='incremental') }} SELECT"],
-    ['incremental, by intervals', daily.replace('SELECT', 'SELECT /**/')],
-  ])('[B14] of a model (%s) that fails leaves its table as it was', async (_, sql) => {
-    await arrive([1, '2026-01-02 10:00', 'a'])
-    const isDaily = sql.includes('/**/')
-    const query = (columns: string): Record<string, string> => ({
-      'models/m.sql': isDaily ? sql.replace('/**/', columns) : `${sql} ${columns} 1 AS id`,
-      'models/sources.yml': sources,
-    })
-    await project.files(query('1::INTEGER AS n1,'))
-    await project.build()
-    const before = await project.lake.load('models.m')
-    await arrive([2, '2026-01-02 11:00', 'b'])
-    await project.files(query("5000000000 AS n1, 'new' AS note,"))
-    const io = new Proxy(project.tools.io, {
-      get: (target, name) => {
-        const member: unknown = Reflect.get(target, name)
-        if (typeof member !== 'function') return member
-        if (name === 'upload') return () => Promise.reject(new UnavailableError('bucket is full'))
-        return member.bind(target) as unknown
-      },
-    })
-    const loaded = await loadProject({ directory: project.directory, namespace: 'models' })
-    const { results } = await runProject({ ...project.tools, io }, loaded, { verb: 'build' })
-    expect(results[0]?.message).toMatch(/bucket is full/)
-    expect(await project.lake.load('models.m')).toEqual(before)
-    // And one that does not fail makes columns and rows in one commit.
-    await project.build()
-    const after = await project.lake.load('models.m')
-    expect(after.metadata.metadataLog.at(-1)?.metadataFile).toBe(before.metadataLocation)
-    expect(await project.rows('SELECT max(n1), max(note) FROM models.m')).toEqual([
-      '5000000000|new',
-    ])
-  })
+  it.each(materializations)(
+    '[B14] of a model (%s) that fails leaves its table as it was',
+    async (_, sql) => {
+      await arrive([1, '2026-01-02 10:00', 'a'])
+      const isDaily = sql.includes('/**/')
+      const query = (columns: string): Record<string, string> => ({
+        'models/m.sql': isDaily ? sql.replace('/**/', columns) : `${sql} ${columns} 1 AS id`,
+        'models/sources.yml': sources,
+      })
+      await project.files(query('1::INTEGER AS n1,'))
+      await project.build()
+      const before = await project.lake.load('models.m')
+      await arrive([2, '2026-01-02 11:00', 'b'])
+      await project.files(query("5000000000 AS n1, 'new' AS note,"))
+      const io = new Proxy(project.tools.io, {
+        get: (target, name) => {
+          const member: unknown = Reflect.get(target, name)
+          if (typeof member !== 'function') return member
+          if (name === 'upload') return () => Promise.reject(new UnavailableError('bucket is full'))
+          return member.bind(target) as unknown
+        },
+      })
+      const loaded = await loadProject({ directory: project.directory, namespace: 'models' })
+      const { results } = await runProject({ ...project.tools, io }, loaded, { verb: 'build' })
+      expect(results[0]?.message).toMatch(/bucket is full/)
+      expect(await project.lake.load('models.m')).toEqual(before)
+      // And one that does not fail makes columns and rows in one commit.
+      await project.build()
+      const after = await project.lake.load('models.m')
+      expect(after.metadata.metadataLog.at(-1)?.metadataFile).toBe(before.metadataLocation)
+      expect(await project.rows('SELECT max(n1), max(note) FROM models.m')).toEqual([
+        '5000000000|new',
+      ])
+    },
+  )
 
   it('tests what it built, and leaves alone what stands behind a failure', async () => {
     await arrive([1, '2026-01-01 10:00', 'a'], [1, '2026-01-02 10:00', 'x'])

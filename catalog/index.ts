@@ -1,5 +1,6 @@
 /** catalog: Apache Iceberg tables, from the spec's types to the commit. */
 export type { Catalog, CreateTableRequest, Table, TableCommit } from './catalog.ts'
+export { decorateCatalog } from './decorate-catalog.ts'
 export type {
   DataFileRewriter,
   LocalFile,

@@ -6,7 +6,7 @@
  * does, with the branch's own offsets: what makes a sink exactly once makes a replay exactly once.
  */
 import { formatIdentifier, mainBranch } from '../catalog/format/index.ts'
-import type { Catalog, Table } from '../catalog/index.ts'
+import { type Catalog, type Table, decorateCatalog } from '../catalog/index.ts'
 import {
   ensureDeadLetterTable,
   restoreOffsets,
@@ -17,7 +17,7 @@ import {
 import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
 import { checkSame, planOf, type ReplayBeginning, type ReplayPlan } from './plan-replay.ts'
 import { createRangeSource } from './range-source.ts'
-import { loadingBy, withRangeTools } from './range-tools.ts'
+import { withRangeTools } from './range-tools.ts'
 import {
   branchRemoved,
   createReplayBranch,
@@ -185,12 +185,14 @@ function whileBranchesStand(catalog: Catalog, { branch, record, table }: ReplayP
     [formatIdentifier(table.identifier), branch],
     [record.deadLetterTable, record.letterBranch],
   ])
-  return loadingBy(catalog, async (identifier) => {
-    const loaded = await catalog.loadTable(identifier)
-    const name = formatIdentifier(identifier)
-    const needed = branches.get(name)
-    if (needed === undefined || hasBranch(loaded.metadata, needed)) return loaded
-    throw branchRemoved({ table: name, branch: needed })
+  return decorateCatalog(catalog, {
+    loadTable: async (identifier) => {
+      const loaded = await catalog.loadTable(identifier)
+      const name = formatIdentifier(identifier)
+      const needed = branches.get(name)
+      if (needed === undefined || hasBranch(loaded.metadata, needed)) return loaded
+      throw branchRemoved({ table: name, branch: needed })
+    },
   })
 }
 

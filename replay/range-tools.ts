@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Catalog, Table } from '../catalog/index.ts'
+import { type Catalog, decorateCatalog, type Table } from '../catalog/index.ts'
 import { formatIdentifier } from '../catalog/format/index.ts'
 import type { QueryStage } from '../sql/index.ts'
 import type { ReplayTools } from './replay-tools.ts'
@@ -36,28 +36,8 @@ export async function withRangeTools<T>(
 
 /** What is computed for a commit is computed from the very state that the commit is tried on. */
 function pinnedCatalog(catalog: Catalog, pins: ReadonlyMap<string, Table>): Catalog {
-  return loadingBy(
-    catalog,
-    async (identifier) =>
+  return decorateCatalog(catalog, {
+    loadTable: async (identifier) =>
       pins.get(formatIdentifier(identifier)) ?? (await catalog.loadTable(identifier)),
-  )
-}
-
-/** The catalog with another way of loading tables. */
-export function loadingBy(catalog: Catalog, loadTable: Catalog['loadTable']): Catalog {
-  return {
-    listNamespaces: (parent) => catalog.listNamespaces(parent),
-    createNamespace: (namespace, properties) => catalog.createNamespace(namespace, properties),
-    loadNamespace: (namespace) => catalog.loadNamespace(namespace),
-    updateNamespaceProperties: (namespace, changes) =>
-      catalog.updateNamespaceProperties(namespace, changes),
-    dropNamespace: (namespace) => catalog.dropNamespace(namespace),
-    listTables: (namespace) => catalog.listTables(namespace),
-    createTable: (request) => catalog.createTable(request),
-    loadTable,
-    commitTable: (commit) => catalog.commitTable(commit),
-    dropTable: (identifier, options) => catalog.dropTable(identifier, options),
-    renameTable: (from, to) => catalog.renameTable(from, to),
-    registerTable: (identifier, location) => catalog.registerTable(identifier, location),
-  }
+  })
 }

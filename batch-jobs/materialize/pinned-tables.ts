@@ -2,7 +2,7 @@
  * A catalog that shows each table as it was when it was first asked for: all queries of a run read one
  * state of the lake, and the run knows which (docs/spec/batch-jobs.md, B2).
  */
-import type { Catalog, Table } from '../../catalog/index.ts'
+import { type Catalog, decorateCatalog, type Table } from '../../catalog/index.ts'
 import { formatIdentifier, type TableIdentifier } from '../../catalog/format/index.ts'
 import { NotFoundError } from '../../common/index.ts'
 
@@ -23,21 +23,7 @@ export function pinTables(catalog: Catalog): PinnedTables {
     return table
   }
   return {
-    catalog: {
-      listNamespaces: (parent) => catalog.listNamespaces(parent),
-      createNamespace: (namespace, properties) => catalog.createNamespace(namespace, properties),
-      loadNamespace: (namespace) => catalog.loadNamespace(namespace),
-      updateNamespaceProperties: (namespace, changes) =>
-        catalog.updateNamespaceProperties(namespace, changes),
-      dropNamespace: (namespace) => catalog.dropNamespace(namespace),
-      listTables: (namespace) => catalog.listTables(namespace),
-      createTable: (request) => catalog.createTable(request),
-      loadTable,
-      commitTable: (commit) => catalog.commitTable(commit),
-      dropTable: (identifier, options) => catalog.dropTable(identifier, options),
-      renameTable: (from, to) => catalog.renameTable(from, to),
-      registerTable: (identifier, location) => catalog.registerTable(identifier, location),
-    },
+    catalog: decorateCatalog(catalog, { loadTable }),
     load: (identifier) => loadTable(identifier).catch(undefinedWhenMissing),
     read: async () => {
       const tables = new Map<string, Table>()

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { withCommit } from '../../tests/support/catalog-lake.ts'
 import {
   CommitFailedError,
   CommitStateUnknownError,
@@ -7,7 +8,7 @@ import {
   type Clock,
 } from '../../common/index.ts'
 import { MemoryFileIO } from '../../io/index.ts'
-import type { Catalog, Table, TableCommit } from '../catalog.ts'
+import type { Catalog, Table } from '../catalog.ts'
 import { ManifestCache } from '../manifest/manifest-cache.ts'
 import { readManifestEntries, readSnapshotManifests } from '../manifest/snapshot-manifests.ts'
 import { parsePartitionBy } from '../format/partition-by.ts'
@@ -105,21 +106,6 @@ const file = (over: Partial<DataFile> = {}): DataFile => ({
   fileSizeInBytes: 100n,
   ...over,
 })
-
-/** A catalog whose commits meet `before` first: the place to plant a rival or a fault. */
-function withCommit(
-  catalog: Catalog,
-  commitTable: (commit: TableCommit, attempt: number) => Promise<Table>,
-): Catalog {
-  let attempt = 0
-  return new Proxy(catalog, {
-    get: (target, name) => {
-      if (name === 'commitTable') return (commit: TableCommit) => commitTable(commit, ++attempt)
-      const member = Reflect.get(target, name) as unknown
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member
-    },
-  })
-}
 
 describe('FastAppend', () => {
   it('[F4] adds a snapshot with a sequence number above all before and totals carried forward', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { withRival } from '../../tests/support/catalog-lake.ts'
 import { CommitFailedError, seededRandom, systemClock } from '../../common/index.ts'
 import { MemoryFileIO } from '../../io/index.ts'
-import type { Catalog, Table, TableCommit } from '../catalog.ts'
+import type { Catalog } from '../catalog.ts'
 import { parsePartitionBy } from '../format/partition-by.ts'
 import { findField } from '../format/schema.ts'
 import { currentSchema } from '../format/table-metadata.ts'
@@ -202,19 +203,9 @@ describe('UpdateSchema and UpdateProperties', () => {
 
   it('derives the change again after a lost race, so two writers add a column once', async () => {
     const catalog = await open()
-    let raced = false
-    const racing: Catalog = new Proxy(catalog, {
-      get: (target, name) => {
-        if (name !== 'commitTable') return (Reflect.get(target, name) as () => void).bind(target)
-        return async (commit: TableCommit): Promise<Table> => {
-          if (!raced) {
-            raced = true
-            await commitAction(catalog, identifier, addIfMissing('extra'), tools)
-          }
-          return target.commitTable(commit)
-        }
-      },
-    })
+    const racing = withRival(catalog, () =>
+      commitAction(catalog, identifier, addIfMissing('extra'), tools),
+    )
     const table = await commitAction(racing, identifier, addIfMissing('extra'), tools)
     expect(names(currentSchema(table.metadata)).filter((name) => name === 'extra')).toHaveLength(1)
     expect(table.metadata.schemas).toHaveLength(2)

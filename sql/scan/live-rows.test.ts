@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Table } from '../../catalog/index.ts'
+import { decorateCatalog, type Table } from '../../catalog/index.ts'
 import {
   livePlaceColumns,
   type LiveRange,
@@ -64,18 +64,15 @@ async function engineWith(rows: LiveRows): Promise<QueryEngine> {
       }
     },
   }
-  const catalog = {
-    ...lake.catalog,
-    listNamespaces: () => lake.catalog.listNamespaces(),
-    listTables: (namespace: readonly string[]) => lake.catalog.listTables(namespace),
-    loadTable: async (identifier: Table['identifier']) => {
+  const catalog = decorateCatalog(lake.catalog, {
+    loadTable: async (identifier) => {
       order.push(`load ${identifier.name}`)
       return lake.catalog.loadTable(identifier)
     },
-  }
+  })
   return createQueryEngine({
     ...lake,
-    catalog: catalog as typeof lake.catalog,
+    catalog,
     cache: cacheOf(),
     live,
   })

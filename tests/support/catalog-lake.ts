@@ -10,6 +10,7 @@ import {
 import {
   type Catalog,
   commitAction,
+  decorateCatalog,
   FastAppend,
   ManifestCache,
   ObjectStoreCatalog,
@@ -138,13 +139,7 @@ export function withCommit(
   commitTable: (commit: TableCommit, attempt: number) => Promise<Table>,
 ): Catalog {
   let attempt = 0
-  return new Proxy(catalog, {
-    get: (target, name) => {
-      if (name === 'commitTable') return (commit: TableCommit) => commitTable(commit, ++attempt)
-      const member = Reflect.get(target, name) as unknown
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member
-    },
-  })
+  return decorateCatalog(catalog, { commitTable: (commit) => commitTable(commit, ++attempt) })
 }
 
 /** Runs `rival` between the first attempt's reading of the table and its commit. */

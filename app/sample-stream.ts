@@ -1,6 +1,6 @@
 /** A look at a stream's records without a trace: no group is joined, nothing is written. */
 import { currentSchema, formatType, formatIdentifier } from '../catalog/format/index.ts'
-import type { Catalog } from '../catalog/index.ts'
+import { type Catalog, loadTableIfExists } from '../catalog/index.ts'
 import { NotFoundError } from '../common/index.ts'
 import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
 import type { RecordBatch, RecordSource } from '../ingest/index.ts'
@@ -88,15 +88,13 @@ async function knownColumns(
 ): Promise<
   { readonly columns: StreamSample['columns']; readonly from: 'table' | 'settings' } | undefined
 > {
-  try {
-    const table = await catalog.loadTable(settings.output.table)
+  const table = await loadTableIfExists(catalog, settings.output.table)
+  if (table !== undefined) {
     const columns = currentSchema(table.metadata).fields.map(({ name, type }) => ({
       name,
       type: formatType(type),
     }))
     return { columns, from: 'table' }
-  } catch (error) {
-    if (!(error instanceof NotFoundError)) throw error
   }
   if (!settings.output.autoCreate) {
     throw new NotFoundError(

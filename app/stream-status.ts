@@ -1,7 +1,7 @@
 /** How far a stream has come: the table's own offsets against the ends of the log. */
 import { type Snapshot, snapshotById } from '../catalog/format/index.ts'
-import type { Table } from '../catalog/index.ts'
-import { NotFoundError, errorMessage } from '../common/index.ts'
+import { loadTableIfExists } from '../catalog/index.ts'
+import { errorMessage } from '../common/index.ts'
 import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
 import type { Lake } from './lake.ts'
 import { type TopicBounds, logBounds } from './log-bounds.ts'
@@ -30,7 +30,7 @@ export interface StreamStatus {
 export async function streamStatus(lake: Lake, settings: StreamSettings): Promise<StreamStatus> {
   const { restoreOffsets } = await import('../ingest/index.ts')
   const { branch } = settings.output
-  const table = await findTable(lake, settings)
+  const table = await loadTableIfExists(lake.catalog, settings.output.table)
   const offsets = table === undefined ? undefined : restoreOffsets(table, branch).get(settings.name)
   const { topics, logFault } = await askLog(lake, settings)
   const partitions = topics?.flatMap(({ topic, partitions: bounds }) =>
@@ -51,15 +51,6 @@ export async function streamStatus(lake: Lake, settings: StreamSettings): Promis
     lastSnapshot,
     partitions,
     logFault,
-  }
-}
-
-async function findTable(lake: Lake, settings: StreamSettings): Promise<Table | undefined> {
-  try {
-    return await lake.catalog.loadTable(settings.output.table)
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined
-    throw error
   }
 }
 

@@ -1,6 +1,5 @@
 /** catalog: Apache Iceberg tables, from the spec's types to the commit. */
 export type { Catalog, CreateTableRequest, Table, TableCommit } from './catalog.ts'
-export { decorateCatalog } from './decorate-catalog.ts'
 export type {
   DataFileRewriter,
   LocalFile,
@@ -37,6 +36,8 @@ export {
   positionDeleteSchema,
 } from './data-files/position-deletes.ts'
 export { uploadDataFiles, uploadPositionDeletes } from './data-files/upload.ts'
+export { decorateCatalog } from './decorate-catalog.ts'
+export { loadTableIfExists } from './load-table.ts'
 export { ManifestCache } from './manifest/manifest-cache.ts'
 export { listReachableFiles } from './manifest/reachable-files.ts'
 export {

@@ -11,7 +11,13 @@ import {
   formatIdentifier,
   type TableIdentifier,
 } from '../catalog/format/index.ts'
-import { ConflictError, expireSnapshots, retentionRules, type Table } from '../catalog/index.ts'
+import {
+  ConflictError,
+  expireSnapshots,
+  loadTableIfExists,
+  retentionRules,
+  type Table,
+} from '../catalog/index.ts'
 import { propertyOf, tableProperties, TablePropertyError } from '../catalog/table/index.ts'
 import { CommitFailedError, errorMessage, NotFoundError } from '../common/index.ts'
 import { allTables } from './all-tables.ts'
@@ -145,7 +151,8 @@ export class MaintenanceLoop {
 
   async #maintain(identifier: TableIdentifier, memory: TableMemory): Promise<void> {
     const { logger } = this.#tools
-    const table = await this.#find(identifier)
+    // Undefined when it was dropped since it was listed, or is only planned.
+    const table = await loadTableIfExists(this.#tools.catalog, identifier)
     if (table === undefined || !isOurs(table.metadata)) return
     const isExpiryDue = this.#isExpiryDue(table, memory)
     if (table.metadataLocation === memory.settledAt && !isExpiryDue) return
@@ -170,16 +177,6 @@ export class MaintenanceLoop {
       }
       memory.expiryRefusedAt = metadataLocation
       return false
-    }
-  }
-
-  /** Undefined: nobody has made it yet, or somebody has dropped it since it was listed. */
-  async #find(identifier: TableIdentifier): Promise<Table | undefined> {
-    try {
-      return await this.#tools.catalog.loadTable(identifier)
-    } catch (error) {
-      if (error instanceof NotFoundError) return undefined
-      throw error
     }
   }
 

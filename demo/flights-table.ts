@@ -1,7 +1,7 @@
 /** The demo's main table, as any reader finds it between two acts. */
-import { findTable, restoreOffsets } from '../ingest/index.ts'
+import { restoreOffsets } from '../ingest/index.ts'
 import { currentSnapshot } from '../catalog/format/index.ts'
-import type { Table } from '../catalog/index.ts'
+import { loadTableIfExists, type Table } from '../catalog/index.ts'
 import { NotFoundError } from '../common/index.ts'
 import type { DemoSession } from './demo-session.ts'
 import { grouped } from './grouped.ts'
@@ -27,13 +27,13 @@ export interface FlightsState {
 
 /** Nothing while the sink has not made the table yet. */
 export async function readCommitted(session: DemoSession): Promise<Committed> {
-  const table = await findTable(session.lake.catalog, flightsTable)
+  const table = await loadTableIfExists(session.lake.catalog, flightsTable)
   if (table === undefined) return { rows: 0, snapshots: 0 }
   return { rows: Number(recordsOf(table)), snapshots: table.metadata.snapshots.length }
 }
 
 export async function loadFlights(session: DemoSession): Promise<Table> {
-  const table = await findTable(session.lake.catalog, flightsTable)
+  const table = await loadTableIfExists(session.lake.catalog, flightsTable)
   if (table !== undefined) return table
   throw new NotFoundError('the demo left no table demo.flights')
 }
@@ -50,7 +50,7 @@ export async function readFlightsState(session: DemoSession): Promise<FlightsSta
 }
 
 export async function countDeadLetters(session: DemoSession): Promise<bigint> {
-  const table = await findTable(session.lake.catalog, deadLetterTable)
+  const table = await loadTableIfExists(session.lake.catalog, deadLetterTable)
   return table === undefined ? 0n : recordsOf(table)
 }
 

@@ -4,9 +4,9 @@
  * loads a table again, a comment says why.
  */
 import { formatIdentifier, parseTableName } from '../catalog/format/index.ts'
-import type { Table } from '../catalog/index.ts'
+import { loadTableIfExists, type Table } from '../catalog/index.ts'
 import { ValidationError } from '../common/index.ts'
-import { findTable, restoreOffsets } from '../ingest/index.ts'
+import { restoreOffsets } from '../ingest/index.ts'
 import type { StreamSettings } from '../ingest/settings/index.ts'
 import { readLogFacts } from './read-log-facts.ts'
 import { branchRemoved, hasBranch, headSnapshot } from './replay-branch.ts'
@@ -107,7 +107,7 @@ export function findLetters(
   tools: ReplayTools,
   { deadLetterTable }: ReplayRecord,
 ): Promise<Table | undefined> {
-  return findTable(tools.catalog, parseTableName(deadLetterTable))
+  return loadTableIfExists(tools.catalog, parseTableName(deadLetterTable))
 }
 
 /** Throws ReplayRefusedError unless the branch's replay is the one that was requested (P3). */
@@ -176,7 +176,7 @@ async function requireStreamTable(
   tools: ReplayTools,
   { name, output }: StreamSettings,
 ): Promise<Table> {
-  const table = await findTable(tools.catalog, output.table)
+  const table = await loadTableIfExists(tools.catalog, output.table)
   if (table !== undefined) return table
   throw new ReplayRefusedError(
     'the table of the stream does not exist: there is nothing to replay',

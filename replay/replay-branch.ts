@@ -14,6 +14,7 @@ import {
   type TableIdentifier,
 } from '../catalog/format/index.ts'
 import {
+  loadTableIfExists,
   type CommitTools,
   commitAction,
   headOf,
@@ -28,7 +29,7 @@ import {
   UpdateProperties,
 } from '../catalog/index.ts'
 import { AlreadyExistsError, type ErrorFacts } from '../common/index.ts'
-import { findTable, formatOffsetMap, restoreOffsets, type StreamOffsets } from '../ingest/index.ts'
+import { formatOffsetMap, restoreOffsets, type StreamOffsets } from '../ingest/index.ts'
 import { findRangeFiles, rewriteRows } from './range-files.ts'
 import type { RangeTools } from './range-tools.ts'
 import { ReplayRefusedError } from './replay-ranges.ts'
@@ -215,7 +216,7 @@ export async function dropLetterBranch(
   tools: ReplayTools,
   { deadLetterTable, letterBranch }: ReplayRecord,
 ): Promise<void> {
-  const letters = await findTable(tools.catalog, parseTableName(deadLetterTable))
+  const letters = await loadTableIfExists(tools.catalog, parseTableName(deadLetterTable))
   if (letters !== undefined) await dropReplayBranch(tools, letters, letterBranch)
 }
 

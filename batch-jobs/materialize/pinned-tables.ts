@@ -2,9 +2,13 @@
  * A catalog that shows each table as it was when it was first asked for: all queries of a run read one
  * state of the lake, and the run knows which (docs/spec/batch-jobs.md, B2).
  */
-import { type Catalog, decorateCatalog, type Table } from '../../catalog/index.ts'
+import {
+  type Catalog,
+  decorateCatalog,
+  loadTableIfExists,
+  type Table,
+} from '../../catalog/index.ts'
 import { formatIdentifier, type TableIdentifier } from '../../catalog/format/index.ts'
-import { NotFoundError } from '../../common/index.ts'
 
 export interface PinnedTables {
   /** For reading: writes go past the pins, to the catalog itself. */
@@ -15,28 +19,27 @@ export interface PinnedTables {
 }
 
 export function pinTables(catalog: Catalog): PinnedTables {
-  const pinned = new Map<string, Promise<Table>>()
-  const loadTable = (identifier: TableIdentifier): Promise<Table> => {
-    const key = formatIdentifier(identifier)
-    const table = pinned.get(key) ?? catalog.loadTable(identifier)
-    pinned.set(key, table)
-    return table
-  }
+  const identifiers = new Map<string, TableIdentifier>()
+  const loaded = new Map<string, Promise<Table>>()
+  const pinned = decorateCatalog(catalog, {
+    loadTable: (identifier) => {
+      const name = formatIdentifier(identifier)
+      const table = loaded.get(name) ?? catalog.loadTable(identifier)
+      identifiers.set(name, identifier)
+      loaded.set(name, table)
+      return table
+    },
+  })
   return {
-    catalog: decorateCatalog(catalog, { loadTable }),
-    load: (identifier) => loadTable(identifier).catch(undefinedWhenMissing),
+    catalog: pinned,
+    load: (identifier) => loadTableIfExists(pinned, identifier),
     read: async () => {
       const tables = new Map<string, Table>()
-      for (const [name, loading] of pinned) {
-        const table = await loading.catch(undefinedWhenMissing)
+      for (const [name, identifier] of identifiers) {
+        const table = await loadTableIfExists(pinned, identifier)
         if (table !== undefined) tables.set(name, table)
       }
       return tables
     },
   }
-}
-
-function undefinedWhenMissing(error: unknown): undefined {
-  if (error instanceof NotFoundError) return undefined
-  throw error
 }

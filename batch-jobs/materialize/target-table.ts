@@ -11,13 +11,14 @@ import {
 } from '../../catalog/format/index.ts'
 import {
   type Catalog,
+  loadTableIfExists,
   type SchemaChange,
   stageSchema,
   type Table,
   UpdateSchema,
 } from '../../catalog/index.ts'
 import { propertyNotes } from '../../catalog/table/index.ts'
-import { AlreadyExistsError, NotFoundError, ValidationError } from '../../common/index.ts'
+import { AlreadyExistsError, ValidationError } from '../../common/index.ts'
 import type { ModelConfig } from '../settings/model-settings.ts'
 import type { BatchTools } from './materialize.ts'
 
@@ -47,7 +48,7 @@ export async function openTarget(
   const { catalog, clock } = tools
   checkColumns(identifier, columns)
   const found =
-    (await loadIfThere(catalog, identifier)) ??
+    (await loadTableIfExists(catalog, identifier)) ??
     (await createTable(tools, identifier, columns, options.config))
   const changes = (schema: Schema): readonly SchemaChange[] =>
     planSchema(identifier, schema, columns, options)
@@ -173,18 +174,6 @@ function checkColumns(identifier: TableIdentifier, columns: readonly NestedField
       })
     }
     seen.add(key)
-  }
-}
-
-async function loadIfThere(
-  catalog: Catalog,
-  identifier: TableIdentifier,
-): Promise<Table | undefined> {
-  try {
-    return await catalog.loadTable(identifier)
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined
-    throw error
   }
 }
 

@@ -12,7 +12,7 @@ import {
   formatIdentifier,
   type TableIdentifier,
 } from '../../catalog/format/index.ts'
-import type { Catalog, Table } from '../../catalog/index.ts'
+import { type Catalog, loadTableIfExists, type Table } from '../../catalog/index.ts'
 import {
   AlreadyExistsError,
   CommitFailedError,
@@ -37,19 +37,6 @@ const growRetry: RetryPolicy = {
   waitMsMin: 20,
   waitMsMax: 1000,
   totalMsMax: 60_000,
-}
-
-/** Undefined when there is no such table. */
-export async function findTable(
-  catalog: Catalog,
-  identifier: TableIdentifier,
-): Promise<Table | undefined> {
-  try {
-    return await catalog.loadTable(identifier)
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined
-    throw error
-  }
 }
 
 /** Creates the stream's table with `fields` and its metadata columns; a racing creator is welcome. */
@@ -78,7 +65,7 @@ export async function ensureDeadLetterTable(
   catalog: Catalog,
   identifier: TableIdentifier,
 ): Promise<Table> {
-  const existing = await findTable(catalog, identifier)
+  const existing = await loadTableIfExists(catalog, identifier)
   if (existing === undefined) {
     const { schema } = assignFreshIds({
       schemaId: 0,

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { currentSchema, mainBranch, type NestedField } from '../../catalog/format/index.ts'
-import type { SideField, Table } from '../../catalog/index.ts'
+import { loadTableIfExists, type SideField, type Table } from '../../catalog/index.ts'
 import { propertyNotes } from '../../catalog/table/index.ts'
 import { ValidationError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
@@ -24,7 +24,6 @@ import {
   checkDeclared,
   createStreamTable,
   ensureDeadLetterTable,
-  findTable,
   growTable,
 } from '../schema/stream-table.ts'
 import { requireFillable } from '../schema/table-faults.ts'
@@ -79,7 +78,7 @@ export class Tables {
   async load(): Promise<void> {
     const { catalog } = this.#parts
     const { schema, output, errors } = this.#settings
-    let table = await findTable(catalog, output.table)
+    let table = await loadTableIfExists(catalog, output.table)
     if (table === undefined && schema.mode === 'declared') {
       table = await this.#create(schema.fields)
     }
@@ -88,7 +87,7 @@ export class Tables {
       if (schema.mode === 'declared') checkDeclared(table, schema.fields)
       this.#use(table)
     }
-    this.#deadLetterTable = await findTable(catalog, errors.deadLetterTable)
+    this.#deadLetterTable = await loadTableIfExists(catalog, errors.deadLetterTable)
   }
 
   async requireDeadLetterTable(): Promise<Table> {

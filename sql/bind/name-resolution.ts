@@ -2,7 +2,7 @@
  * Names of a query into tables of the catalog, and into their metadata tables
  * (`"t$snapshots"` as Trino has it, `t.snapshots` as Spark has it).
  */
-import type { Catalog, Table } from '../../catalog/index.ts'
+import { type Catalog, loadTableIfExists, type Table } from '../../catalog/index.ts'
 import {
   formatIdentifier,
   formatNamespace,
@@ -45,7 +45,7 @@ export function nameResolver(options: NameResolverOptions): NameResolver {
   const loaded = new Map<string, Promise<Table | undefined>>()
   const load = (identifier: TableIdentifier): Promise<Table | undefined> => {
     const key = JSON.stringify([identifier.namespace, identifier.name])
-    const table = loaded.get(key) ?? loadIfThere(options.catalog, identifier)
+    const table = loaded.get(key) ?? loadIfNamed(options.catalog, identifier)
     loaded.set(key, table)
     return table
   }
@@ -93,15 +93,15 @@ function identifiers(
   return found
 }
 
-async function loadIfThere(
+async function loadIfNamed(
   catalog: Catalog,
   identifier: TableIdentifier,
 ): Promise<Table | undefined> {
   try {
-    return await catalog.loadTable(identifier)
+    return await loadTableIfExists(catalog, identifier)
   } catch (error) {
-    // A name that no catalog would accept is simply not there.
-    if (error instanceof NotFoundError || error instanceof ValidationError) return undefined
+    // No table has a name that the catalog does not accept.
+    if (error instanceof ValidationError) return undefined
     throw error
   }
 }

@@ -12,8 +12,9 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Table } from '../../catalog/index.ts'
-import { environment, NotFoundError, seededRandom, systemClock } from '../../common/index.ts'
+import { parseTableName } from '../../catalog/format/index.ts'
+import { loadTableIfExists, type Table } from '../../catalog/index.ts'
+import { environment, seededRandom, systemClock } from '../../common/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { type RealLake, startRealLake } from '../support/real-lake.ts'
 import { requirePart } from '../support/services/index.ts'
@@ -174,14 +175,8 @@ SELECT date_trunc('minute', ts) AS minute, count(*) AS n FROM {{ source('web', '
     return { row: data[0] ?? {}, offsets: summary.layers?.[0]?.offsets ?? {} }
   }
 
-  async function tableNow(name: string): Promise<Table | undefined> {
-    try {
-      return await lake.table(name)
-    } catch (error) {
-      if (error instanceof NotFoundError) return undefined
-      throw error
-    }
-  }
+  const tableNow = (name: string): Promise<Table | undefined> =>
+    loadTableIfExists(lake.catalog, parseTableName(name))
 
   /** Polls until `over`. A wrong answer ends it at once; one that fails is noted. */
   async function readUntil(over: AbortSignal, reading: Reading): Promise<void> {

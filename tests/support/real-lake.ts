@@ -4,8 +4,7 @@
  * the topic holds, PyIceberg or DuckDB's iceberg extension what the table holds.
  */
 import { currentSnapshot } from '../../catalog/format/index.ts'
-import { ObjectStoreCatalog, type Table } from '../../catalog/index.ts'
-import { NotFoundError } from '../../common/index.ts'
+import { loadTableIfExists, ObjectStoreCatalog, type Table } from '../../catalog/index.ts'
 import { restoreOffsets } from '../../ingest/index.ts'
 import { type FileIO, openFileIO } from '../../io/index.ts'
 import { type JudgedRecord, topicRecords } from './kafka-judge.ts'
@@ -75,10 +74,7 @@ export async function startRealLake(kafkaConfig: KafkaOptions['config'] = {}): P
   const catalog = new ObjectStoreCatalog({ io, warehouse })
   const table = (name: string): Promise<Table> => catalog.loadTable(identifierOf(name))
   const find = (name: string): Promise<Table | undefined> =>
-    table(name).catch((error: unknown) => {
-      if (error instanceof NotFoundError) return undefined
-      throw error
-    })
+    loadTableIfExists(catalog, identifierOf(name))
   const rowCount = async (name: string): Promise<number> => {
     const found = await find(name)
     const snapshot = found === undefined ? undefined : currentSnapshot(found.metadata)

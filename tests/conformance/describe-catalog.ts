@@ -3,7 +3,13 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Schema, Snapshot } from '../../catalog/format/index.ts'
-import type { Catalog, CreateTableRequest, Table, TableUpdate } from '../../catalog/index.ts'
+import type {
+  Catalog,
+  CreateTableRequest,
+  Table,
+  TableCommit,
+  TableUpdate,
+} from '../../catalog/index.ts'
 import {
   AlreadyExistsError,
   CommitFailedError,
@@ -382,6 +388,52 @@ function describeCommits(
     expect(Object.keys(metadata.refs).sort()).toEqual(['audit', 'main'])
     expect(metadata.snapshots.map((snapshot) => snapshot.snapshotId)).toEqual([12n])
     expect((await catalog.loadTable(identifier)).metadata).toEqual(metadata)
+  })
+
+  test('[C27] commitTable() applies a schema, a snapshot of it and properties as one version', async () => {
+    const catalog = catalogOf()
+    const created = await catalog.createTable(request(await freshNamespace()))
+    const { metadata } = created
+    const [schema] = metadata.schemas
+    const fieldId = metadata.lastColumnId + 1
+    const extra = { id: fieldId, name: 'extra', required: false, type: { type: 'long' } } as const
+    const commit: TableCommit = {
+      identifier: created.identifier,
+      requirements: [
+        { type: 'assert-table-uuid', uuid: metadata.tableUuid },
+        { type: 'assert-current-schema-id', currentSchemaId: 0 },
+        { type: 'assert-last-assigned-field-id', lastAssignedFieldId: metadata.lastColumnId },
+        { type: 'assert-ref-snapshot-id', ref: 'main', snapshotId: null },
+      ],
+      updates: [
+        {
+          action: 'add-schema',
+          schema: {
+            schemaId: 1,
+            identifierFieldIds: schema?.identifierFieldIds ?? [],
+            fields: [...(schema?.fields ?? []), extra],
+          },
+          lastColumnId: fieldId,
+        },
+        { action: 'set-current-schema', schemaId: -1 },
+        { action: 'add-snapshot', snapshot: { ...snapshotOf(created, 11n), schemaId: 1 } },
+        { action: 'set-snapshot-ref', refName: 'main', ref: { type: 'branch', snapshotId: 11n } },
+        { action: 'set-properties', updates: { step: 'one' } },
+      ],
+    }
+    const committed = await catalog.commitTable(commit)
+    expect(committed.metadata).toMatchObject({
+      currentSchemaId: 1,
+      lastColumnId: fieldId,
+      currentSnapshotId: 11n,
+      snapshots: [{ snapshotId: 11n, schemaId: 1 }],
+      properties: { step: 'one' },
+      metadataLog: [{ metadataFile: created.metadataLocation }],
+    })
+    expect(await catalog.loadTable(created.identifier)).toEqual(committed)
+    // Where one requirement of many does not hold, none of the updates is applied.
+    await expect(catalog.commitTable(commit)).rejects.toThrow(CommitFailedError)
+    expect(await catalog.loadTable(created.identifier)).toEqual(committed)
   })
 
   test('commitTable() lets exactly one of many racing appends win', async () => {

@@ -5,7 +5,15 @@
 import { join } from 'node:path'
 import { IcebergRestCatalog } from 'iceberg-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ObjectStoreCatalog, RestCatalog } from '../../catalog/index.ts'
+import {
+  FastAppend,
+  ObjectStoreCatalog,
+  RestCatalog,
+  Transaction,
+  UpdateProperties,
+  UpdateSchema,
+} from '../../catalog/index.ts'
+import { systemClock, systemRandom } from '../../common/index.ts'
 import { type FileIO, openS3FileIO } from '../../io/index.ts'
 import { type Server, createServer } from '../../server/index.ts'
 import {
@@ -120,6 +128,35 @@ describe.skipIf(!requirePart('minio') || !requirePart('python'))('REST catalog o
     })
     const orders = await catalog.loadTable({ namespace: ['shop'], name: 'orders' })
     expect(orders.metadata.snapshots).toHaveLength(2)
+  })
+
+  test('[C27] a transaction of several actions is one request to our server', async () => {
+    const remote = new RestCatalog({ uri })
+    const identifier = { namespace: ['grown'], name: 't' }
+    await remote.createNamespace(['grown'])
+    const created = await remote.createTable({
+      identifier,
+      schema: {
+        schemaId: 0,
+        identifierFieldIds: [],
+        fields: [{ id: 1, name: 'id', required: true, type: { type: 'long' } }],
+      },
+    })
+    const tools = { io, clock: systemClock, random: systemRandom }
+    const column = { kind: 'add-column', parent: [], name: 'n', type: { type: 'long' } } as const
+    await new Transaction(remote, identifier, tools)
+      .add(new UpdateSchema([column]))
+      .add(new FastAppend(tools, { files: [], summary: { step: 'one' } }))
+      .add(new UpdateProperties({ updates: { step: 'one' } }))
+      .commit()
+    expect((await catalog.loadTable(identifier)).metadata).toMatchObject({
+      currentSchemaId: 1,
+      snapshots: [{ schemaId: 1, summary: { step: 'one' } }],
+      properties: { step: 'one' },
+      metadataLog: [{ metadataFile: created.metadataLocation }],
+    })
+    await remote.dropTable(identifier, { purge: true })
+    await remote.dropNamespace(['grown'])
   })
 
   test('iceberg-js speaks to our server', async () => {

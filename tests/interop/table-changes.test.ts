@@ -7,7 +7,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type DataFile, parsePartitionBy, type Schema } from '../../catalog/format/index.ts'
+import {
+  currentSchema,
+  type DataFile,
+  parsePartitionBy,
+  type Schema,
+} from '../../catalog/format/index.ts'
 import {
   commitAction,
   expireSnapshots,
@@ -21,8 +26,12 @@ import {
   PublishBranch,
   RewriteFiles,
   RowDelta,
+  stageSchema,
   type Table,
+  Transaction,
   type TransactionAction,
+  UpdateProperties,
+  UpdateSchema,
 } from '../../catalog/index.ts'
 import { systemClock, systemRandom } from '../../common/index.ts'
 import { LocalFileIO } from '../../io/index.ts'
@@ -80,10 +89,10 @@ describe.skipIf(!requirePart('python'))('tables of ours after every kind of chan
     return { path, size: BigInt((await io.read(`file://${path}`)).length) }
   }
 
-  async function dataFile(rows: Rows): Promise<DataFile> {
+  async function dataFile(rows: Rows, columns = '', fields = schema): Promise<DataFile> {
     const list = rows.map((row) => `(${row}::BIGINT)`).join(', ')
-    const select = `SELECT id, 'at' AS country FROM (VALUES ${list}) t(id)`
-    const { path, size } = await write(select, schema)
+    const select = `SELECT id, 'at' AS country${columns} FROM (VALUES ${list}) t(id)`
+    const { path, size } = await write(select, fields)
     return {
       content: 'data',
       filePath: `file://${path}`,
@@ -198,6 +207,18 @@ describe.skipIf(!requirePart('python'))('tables of ours after every kind of chan
     rows = [...onBranch, 300]
     await stage('publish', rows)
     await commit(new ManageRefs({ changes: [{ kind: 'remove', name: 'replay' }] }))
+
+    const grown = [
+      { kind: 'add-column', parent: [], name: 'extra', type: { type: 'long' } },
+    ] as const
+    const writtenSchema = currentSchema(stageSchema(await load(), grown, systemClock).metadata)
+    const files = [await dataFile([400], ', id AS extra', writtenSchema)]
+    await new Transaction(catalog, identifier, tools)
+      .add(new UpdateSchema(grown))
+      .add(new FastAppend(tools, { files, writtenSchema }))
+      .add(new UpdateProperties({ updates: { grown: 'yes' } }))
+      .commit()
+    await stage('schema, rows and properties in one commit', [...rows, 400])
   })
   afterAll(async () => {
     database.close()
@@ -205,12 +226,18 @@ describe.skipIf(!requirePart('python'))('tables of ours after every kind of chan
   })
 
   it.each(tableReaders)('%s reads the rows of every step', async (reader) => {
-    expect(stages).toHaveLength(6)
+    expect(stages).toHaveLength(7)
     for (const { name, metadataLocation, rows } of stages) {
       const { count, sums } = await tableSummary(reader, { metadataLocation }, { sums: ['id'] })
       const sum = String(rows.reduce((total, row) => total + row, 0))
       expect({ name, count, sum: sums['id'] }).toEqual({ name, count: rows.length, sum })
     }
+  })
+
+  it.each(tableReaders)('[C27] %s reads a column that came with its rows', async (reader) => {
+    const { metadataLocation = '' } = stages.at(-1) ?? {}
+    const { sums } = await tableSummary(reader, { metadataLocation }, { sums: ['extra'] })
+    expect(sums['extra']).toBe('400')
   })
 
   it('PyIceberg reads the branch beside main', async () => {

@@ -8,7 +8,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { DataFile, Schema } from '../../catalog/format/index.ts'
+import { currentSchema, type DataFile, type Schema } from '../../catalog/format/index.ts'
 import {
   commitAction,
   ConflictError,
@@ -24,6 +24,9 @@ import {
   RowDelta,
   type SnapshotTools,
   type Table,
+  Transaction,
+  UpdateProperties,
+  UpdateSchema,
 } from '../../catalog/index.ts'
 import { type FileScanTask, planScan } from '../../catalog/scan/index.ts'
 import {
@@ -45,6 +48,7 @@ const schema: Schema = {
   identifierFieldIds: [],
   fields: [{ id: 1, name: 'id', required: true, type: { type: 'long' } }],
 }
+const long = { type: 'long' } as const
 const policy = { retriesMax: 6, waitMsMin: 1, waitMsMax: 10, totalMsMax: 1e9 }
 const seed = Number(
   environment('TIDEWATER_SIMULATION_SEED') ?? Math.floor(systemRandom.fraction() * 2 ** 31),
@@ -58,6 +62,8 @@ class World {
   readonly store = new MemoryFileIO()
   readonly added = new Map<number, Outcome>()
   readonly deleted = new Map<number, Outcome>()
+  /** Of `added`, those that brought a column and a property. */
+  readonly appends = new Set<number>()
   readonly told = { applied: 0, refused: 0, unknown: 0, conflicts: 0 }
   readonly #rows = new Map<string, ReadonlySet<number>>()
   readonly #deletes = new Map<string, ReadonlyMap<string, ReadonlySet<number>>>()
@@ -166,16 +172,17 @@ class Actor {
     this.#world.told[outcome]++
   }
 
+  /** Rows with a column and a property of their own, all of which come or none. */
   async #append(row: number): Promise<Outcome> {
+    this.#world.appends.add(row)
     const files = [await this.#world.dataFile(new Set([row, row + 50]))]
     this.#world.added.set(row + 50, 'unknown')
     const outcome = await outcomeOf(this.#world, async () => {
-      await commitAction(
-        this.#catalog,
-        identifier,
-        new FastAppend(this.#tools, { files }),
-        this.#tools,
-      )
+      await new Transaction(this.#catalog, identifier, this.#tools)
+        .add(new UpdateSchema([{ kind: 'add-column', parent: [], name: `c${row}`, type: long }]))
+        .add(new FastAppend(this.#tools, { files }))
+        .add(new UpdateProperties({ updates: { [`c${row}`]: 'set' } }))
+        .commit()
       return 'applied'
     })
     this.#world.added.set(row + 50, outcome)
@@ -280,6 +287,14 @@ async function judge(world: World): Promise<void> {
   const { tasks } = await planScan(world.store, table)
   const visible = tasks.flatMap((task) => [...world.rowsOf(task)])
   expect(new Set(visible).size).toBe(visible.length)
+  const columns = new Set(currentSchema(table.metadata).fields.map(({ name }) => name))
+  for (const row of world.appends) {
+    const isThere = columns.has(`c${row}`)
+    expect(Object.hasOwn(table.metadata.properties, `c${row}`)).toBe(isThere)
+    const outcome = world.added.get(row)
+    if (outcome !== 'unknown') expect(isThere).toBe(outcome === 'applied')
+    if (visible.includes(row)) expect(isThere).toBe(true)
+  }
   for (const [row, outcome] of world.added) {
     const deletion = world.deleted.get(row) ?? 'refused'
     if (outcome === 'applied' && deletion === 'refused') expect(visible).toContain(row)
@@ -306,7 +321,7 @@ const steps = ['append', 'append', 'compact', 'delete', 'publish', 'expire'] as 
 type Step = (typeof steps)[number]
 
 describe(`transactions of a table, seed=${seed} runs=${numRuns}`, () => {
-  test('[C3, C24, C25] no row is lost, doubled or brought back, and no file in use is deleted', async () => {
+  test('[C3, C24, C25, C27] no row is lost, doubled or brought back, and no file in use is deleted', async () => {
     const told = { applied: 0, refused: 0, unknown: 0, conflicts: 0 }
     const property = fc.asyncProperty(
       fc.scheduler(),

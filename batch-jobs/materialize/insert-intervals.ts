@@ -23,7 +23,7 @@ import { judgeSpans, timedStates, timedTables, upstreamTables } from '../interva
 import { sameSource, sourceStateOf } from '../intervals/model-state.ts'
 import { eventTimeField, timesOf } from '../intervals/source-changes.ts'
 import { commitRun } from './commit-run.ts'
-import { type Attempt, liveTasks, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { type Attempt, activeTasks, type Outcome, sourcesOf, stateOf } from './materialize.ts'
 import { placedRows, placeSql, removeRows, type RowRemoval } from './remove-rows.ts'
 import { renderTemplate } from './render-model.ts'
 import { openTarget } from './target-table.ts'
@@ -52,11 +52,11 @@ export async function insertIntervals(attempt: Attempt, config: IntervalConfig):
   const isReplaced = flags.fullRefresh && flags.window === undefined
   const options = { config: model.config, isReplaced }
   const target = await openTarget(tools, model.table, columns, options)
-  const live = await liveTasks(attempt)
+  const active = await activeTasks(attempt)
   const { removal, selectKept } =
     isReplaced || pinned === undefined
-      ? { removal: { removed: live.map(({ file }) => file) }, selectKept: [] }
-      : await keepOthers(attempt, pinned, config, due, live)
+      ? { removal: { removed: active.map(({ file }) => file) }, selectKept: [] }
+      : await keepOthers(attempt, pinned, config, due, active)
   const selects = due.map((_, index) => `SELECT * FROM span_${index}`)
   const added = await stage.write({
     select: [...selects, ...selectKept].join(' UNION ALL BY NAME '),
@@ -131,7 +131,7 @@ async function keepOthers(
   table: Table,
   { eventTime }: IntervalConfig,
   due: readonly Span[],
-  live: readonly FileScanTask[],
+  active: readonly FileScanTask[],
 ): Promise<{
   readonly removal: Pick<RowRemoval, 'removed'> & Partial<RowRemoval>
   readonly selectKept: readonly string[]
@@ -145,7 +145,7 @@ async function keepOthers(
   }
   const whole: FileScanTask[] = []
   const partial = new Map<string, FileScanTask>()
-  for (const task of live) {
+  for (const task of active) {
     const times = timesOf(task.file, field)
     if (times === undefined) continue
     if (times !== 'unknown' && covers(due, times)) whole.push(task)

@@ -13,8 +13,8 @@ import { historyColumns } from './history-columns.ts'
 import { faultyKeysSql, type HistoryPlan, historyStatements, historyTables } from './history-sql.ts'
 import {
   type Attempt,
-  liveFiles,
-  liveTasks,
+  activeFiles,
+  activeTasks,
   type Outcome,
   sourcesOf,
   stateOf,
@@ -110,7 +110,7 @@ async function changes(attempt: Attempt, plan: HistoryPlan): Promise<HistoryChan
   const { next, history } = historyTables
   if (!plan.hasHistory) {
     const rows = await stage.rows(`SELECT count(*) FROM ${next}`)
-    const removal = { removed: await liveFiles(attempt) }
+    const removal = { removed: await activeFiles(attempt) }
     const changedCount = Number(rows[0]?.[0])
     return { removal, select: `SELECT * FROM ${next}`, changedCount, isSame: false }
   }
@@ -121,7 +121,7 @@ async function changes(attempt: Attempt, plan: HistoryPlan): Promise<HistoryChan
   await stage.run(`CREATE OR REPLACE TEMP TABLE ${placedRows} AS
     SELECT h."$path" AS path, ${placeSql(attempt.table)} AS pos, n.${quoteIdentifier(plan.columns.scdId)} IS NULL AS is_gone
     FROM ${history} h LEFT JOIN ${next} n ON ${same}`)
-  const removal = await removeRows(attempt, await liveTasks(attempt), 'update')
+  const removal = await removeRows(attempt, await activeTasks(attempt), 'update')
   const changedCount = Number(changed[0]?.[0])
   return {
     removal,

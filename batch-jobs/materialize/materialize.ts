@@ -84,13 +84,13 @@ export function stateOf(
   return { model: name, runId: rendering.runId, startedMs, checksum, sources, done }
 }
 
-/** The live data files of the model's table as pinned. */
-export async function liveFiles(attempt: Attempt): Promise<readonly DataFile[]> {
-  return (await liveTasks(attempt)).map(({ file }) => file)
+/** The active data files of the model's table as pinned. */
+export async function activeFiles(attempt: Attempt): Promise<readonly DataFile[]> {
+  return (await activeTasks(attempt)).map(({ file }) => file)
 }
 
 /** The same, each with its deletes. */
-export async function liveTasks({ tools, table }: Attempt): Promise<readonly FileScanTask[]> {
+export async function activeTasks({ tools, table }: Attempt): Promise<readonly FileScanTask[]> {
   if (table === undefined || currentSnapshot(table.metadata) === undefined) return []
   return (await planScan(tools.io, table, {}, tools.cache)).tasks
 }

@@ -2,7 +2,7 @@
 import { defaultPartitionSpec, currentSchema } from '../../catalog/format/index.ts'
 import { sameSources } from '../intervals/model-state.ts'
 import { commitRun } from './commit-run.ts'
-import { type Attempt, liveFiles, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { type Attempt, activeFiles, type Outcome, sourcesOf, stateOf } from './materialize.ts'
 import { renderTemplate } from './render-model.ts'
 import { openTarget } from './target-table.ts'
 
@@ -30,7 +30,7 @@ export async function replaceTable(attempt: Attempt): Promise<Outcome> {
     baseSnapshotId: pinned?.metadata.currentSnapshotId,
     previousRunId: previous?.runId,
     state: stateOf(attempt, sources, []),
-    removed: await liveFiles(attempt),
+    removed: await activeFiles(attempt),
     added,
     computed: [],
   })

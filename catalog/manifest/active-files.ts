@@ -17,34 +17,34 @@ import type {
   Value,
 } from '../format/types.ts'
 
-/** A live file and the manifest that says so. */
-export interface LiveFile {
+/** An active file and the manifest that says so. */
+export interface ActiveFile {
   readonly manifest: ManifestFile
   readonly entry: ManifestEntry
 }
 
 export type FilePlace = Pick<DataFile, 'filePath' | 'specId' | 'partition'>
 
-/** Every live entry of the given files; a file that is not found is not live. */
+/** Every active entry of the given files; a file that is not found is not active. */
 export async function locateFiles(
   source: ManifestSource,
   metadata: TableMetadata,
   manifests: readonly ManifestFile[],
   files: readonly FilePlace[],
-): Promise<readonly LiveFile[]> {
+): Promise<readonly ActiveFile[]> {
   if (files.length === 0) return []
   const paths = new Set(files.map((file) => file.filePath))
   const partitions = new PartitionSet(metadata, files)
   const candidates = manifests.filter((manifest) => partitions.mayBeIn(manifest))
-  const read = await readLiveFiles(source, metadata, candidates)
+  const read = await readActiveFiles(source, metadata, candidates)
   return read.filter(({ entry }) => paths.has(entry.dataFile.filePath))
 }
 
-export async function readLiveFiles(
+export async function readActiveFiles(
   source: ManifestSource,
   metadata: TableMetadata,
   manifests: readonly ManifestFile[],
-): Promise<readonly LiveFile[]> {
+): Promise<readonly ActiveFile[]> {
   const read = await mapLimited(manifests, async (manifest) => {
     const entries = await readManifestEntries(source, metadata, manifest)
     return entries

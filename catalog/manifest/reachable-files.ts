@@ -66,9 +66,9 @@ export async function listUnreachableFiles(
   kept: TableMetadata,
 ): Promise<UnreachableFiles> {
   const { metadata, snapshots } = expired
-  const live = await manifestsOf(source, kept.snapshots)
+  const keptManifests = await manifestsOf(source, kept.snapshots)
   const before = await manifestsOf(source, snapshots, 'may-be-gone')
-  const dead = [...before.values()].filter((manifest) => !live.has(manifest.manifestPath))
+  const dead = [...before.values()].filter((manifest) => !keptManifests.has(manifest.manifestPath))
   const entries = await mapLimited(dead, (manifest) =>
     unlessGone(() => readManifestEntries(source, metadata, manifest)),
   )
@@ -76,7 +76,7 @@ export async function listUnreachableFiles(
   for (const entry of entries.flatMap((found) => found ?? [])) {
     candidates.set(entry.dataFile.filePath, entry)
   }
-  await withoutLive(source, metadata, live, candidates)
+  await withoutActive(source, metadata, keptManifests, candidates)
   const keptLists = new Set(kept.snapshots.map((snapshot) => snapshot.manifestList))
   const keptStatistics = new Set(statisticsOf(kept).map((one) => one.path))
   const ids = new Set(snapshots.map((snapshot) => snapshot.snapshotId))
@@ -103,11 +103,11 @@ function pathsOf(
   )
 }
 
-/** Takes out of `candidates` what is live in a kept manifest: carried over, merged or added again. */
-async function withoutLive(
+/** Takes out of `candidates` what is active in a kept manifest: carried over, merged or added again. */
+async function withoutActive(
   source: ManifestSource,
   metadata: TableMetadata,
-  live: ReadonlyMap<string, ManifestFile>,
+  keptManifests: ReadonlyMap<string, ManifestFile>,
   candidates: Map<string, ManifestEntry>,
 ): Promise<void> {
   if (candidates.size === 0) return
@@ -115,7 +115,7 @@ async function withoutLive(
     metadata,
     [...candidates.values()].map((entry) => entry.dataFile),
   )
-  const suspects = [...live.values()].filter((manifest) => partitions.mayBeIn(manifest))
+  const suspects = [...keptManifests.values()].filter((manifest) => partitions.mayBeIn(manifest))
   await mapLimited(suspects, async (manifest) => {
     for (const { status, dataFile } of await readManifestEntries(source, metadata, manifest)) {
       if (status !== 'deleted') candidates.delete(dataFile.filePath)

@@ -130,7 +130,7 @@ function listEntry(content: ManifestContent, manifestLength: bigint): ManifestFi
   const rows = (some: readonly ManifestEntry[]): bigint =>
     some.reduce((sum, entry) => sum + entry.dataFile.recordCount, 0n)
   const [added, existing, deleted] = [of('added'), of('existing'), of('deleted')]
-  // Of live entries only: what is deleted here holds no sequence number alive.
+  // Of active entries only: what is deleted here holds no sequence number alive.
   const explicit = [...added, ...existing].flatMap((entry) => entry.sequenceNumber ?? [])
   return {
     manifestPath: content.location,

@@ -10,7 +10,7 @@ import { DeleteIndex } from '../scan/delete-index.ts'
 import type { DataFile, ManifestFile, Snapshot, TableMetadata } from '../format/types.ts'
 import { ConflictError } from './conflict-error.ts'
 import { ancestorsOf } from './history.ts'
-import { type LiveFile, readLiveFiles } from '../manifest/active-files.ts'
+import { type ActiveFile, readActiveFiles } from '../manifest/active-files.ts'
 
 /** As Java's cherry-pick has it; names the head of the branch that a snapshot published. */
 export const sourceSnapshotKey = 'source-snapshot-id'
@@ -103,8 +103,8 @@ export async function readBranchChange(
   const { since } = fork
   const before = since === undefined ? [] : await readSnapshotManifests(source, since)
   const after = await readSnapshotManifests(source, head)
-  const left = await readLiveFiles(source, metadata, without(before, after))
-  const right = await readLiveFiles(source, metadata, without(after, before))
+  const left = await readActiveFiles(source, metadata, without(before, after))
+  const right = await readActiveFiles(source, metadata, without(after, before))
   const added = minus(right, left)
   const removed = minus(left, right)
   refuseEqualityDeletes(added)
@@ -119,7 +119,7 @@ export async function readBranchChange(
 }
 
 /** They delete by age, and the files they were aimed at get a new age when they are published. */
-function refuseEqualityDeletes(added: readonly LiveFile[]): void {
+function refuseEqualityDeletes(added: readonly ActiveFile[]): void {
   const found = added.find(({ entry }) => entry.dataFile.content === 'equality-deletes')
   if (found === undefined) return
   throw new UnsupportedError(
@@ -132,18 +132,18 @@ async function neededFiles(
   source: ManifestSource,
   metadata: TableMetadata,
   manifests: readonly ManifestFile[],
-  added: readonly LiveFile[],
+  added: readonly ActiveFile[],
 ): Promise<readonly DataFile[]> {
   const deletes = added.filter(({ entry }) => entry.dataFile.content !== 'data')
   if (deletes.length === 0) return []
   const own = new Set(added.map(({ entry }) => entry.dataFile.filePath))
   const data = manifests.filter((manifest) => manifest.content === 'data')
-  const live = await readLiveFiles(source, metadata, data)
+  const active = await readActiveFiles(source, metadata, data)
   const index = new DeleteIndex(
     metadata,
     deletes.map(({ entry }) => entry),
   )
-  return live
+  return active
     .filter(({ entry: { dataFile, sequenceNumber = 0n } }) => {
       return !own.has(dataFile.filePath) && index.deletesFor(dataFile, sequenceNumber).length > 0
     })
@@ -156,8 +156,8 @@ async function deletePaths(
   manifests: readonly ManifestFile[],
 ): Promise<ReadonlySet<string>> {
   const deletes = manifests.filter((manifest) => manifest.content === 'deletes')
-  const live = await readLiveFiles(source, metadata, deletes)
-  return new Set(live.map(({ entry }) => entry.dataFile.filePath))
+  const active = await readActiveFiles(source, metadata, deletes)
+  return new Set(active.map(({ entry }) => entry.dataFile.filePath))
 }
 
 function keepsRows(metadata: TableMetadata, head: Snapshot, since: Snapshot | undefined): boolean {
@@ -176,7 +176,7 @@ function without(
   return manifests.filter((manifest) => !paths.has(manifest.manifestPath))
 }
 
-function minus(files: readonly LiveFile[], others: readonly LiveFile[]): readonly LiveFile[] {
+function minus(files: readonly ActiveFile[], others: readonly ActiveFile[]): readonly ActiveFile[] {
   const paths = new Set(others.map(({ entry }) => entry.dataFile.filePath))
   return files.filter(({ entry }) => !paths.has(entry.dataFile.filePath))
 }

@@ -1,5 +1,5 @@
 /**
- * Refuses to add a file that is already live: the same path twice in a snapshot is undefined
+ * Refuses to add a file that is already active: the same path twice in a snapshot is undefined
  * behaviour and doubles its rows (iceberg-facts 19; apache/iceberg#17340).
  *
  * Complete checking reads every manifest of the table at every commit. A file is added a second time
@@ -12,7 +12,7 @@ import type { DataFile, ManifestFile, TableMetadata } from '../format/types.ts'
 const manifestsMax = 8
 const manifestBytesMax = 1_000_000n
 
-export async function checkNotLive(
+export async function checkNotActive(
   source: ManifestSource,
   metadata: TableMetadata,
   base: readonly ManifestFile[],
@@ -29,7 +29,7 @@ export async function checkNotLive(
     (entry) => entry.status !== 'deleted' && paths.has(entry.dataFile.filePath),
   )
   if (twice !== undefined) {
-    throw new ValidationError('file is already live in the table', {
+    throw new ValidationError('file is already active in the table', {
       facts: { file: twice.dataFile.filePath, snapshot: twice.snapshotId },
     })
   }

@@ -14,9 +14,9 @@ import { ConflictError } from './conflict-error.ts'
 import { ancestorsOf } from './history.ts'
 import {
   type FilePlace,
-  type LiveFile,
+  type ActiveFile,
   locateFiles,
-  readLiveFiles,
+  readActiveFiles,
 } from '../manifest/active-files.ts'
 import type { SnapshotBase } from './snapshot-producer.ts'
 
@@ -38,38 +38,38 @@ export function plannedSequenceNumber(
   })
 }
 
-/** Throws ConflictError naming the files that are no longer live. */
-export async function requireLive(
+/** Throws ConflictError naming the files that are no longer active. */
+export async function requireActive(
   source: ManifestSource,
   { table: { metadata }, manifests }: SnapshotBase,
   files: readonly FilePlace[],
   content: ManifestFile['content'] = 'data',
-): Promise<readonly LiveFile[]> {
+): Promise<readonly ActiveFile[]> {
   const candidates = manifests.filter((manifest) => manifest.content === content)
   const found = await locateFiles(source, metadata, candidates, files)
-  const live = new Set(found.map(({ entry }) => entry.dataFile.filePath))
-  const missing = files.map((file) => file.filePath).filter((path) => !live.has(path))
+  const active = new Set(found.map(({ entry }) => entry.dataFile.filePath))
+  const missing = files.map((file) => file.filePath).filter((path) => !active.has(path))
   if (missing.length === 0) return found
   throw new ConflictError('files were replaced or deleted by another commit; plan again', missing, {
     table: metadata.location,
   })
 }
 
-/** Every live delete file of the base. */
+/** Every active delete file of the base. */
 export function readDeletes(
   source: ManifestSource,
   { table, manifests }: SnapshotBase,
-): Promise<readonly LiveFile[]> {
+): Promise<readonly ActiveFile[]> {
   const candidates = manifests.filter((manifest) => manifest.content === 'deletes')
-  return readLiveFiles(source, table.metadata, candidates)
+  return readActiveFiles(source, table.metadata, candidates)
 }
 
 /** The delete files among `deletes` that apply to one of `files`. */
 export function deletesApplyingTo(
   metadata: TableMetadata,
-  deletes: readonly LiveFile[],
-  files: readonly LiveFile[],
-): readonly LiveFile[] {
+  deletes: readonly ActiveFile[],
+  files: readonly ActiveFile[],
+): readonly ActiveFile[] {
   if (deletes.length === 0) return []
   const index = new DeleteIndex(
     metadata,
@@ -87,9 +87,9 @@ export function deletesApplyingTo(
 export async function danglingDeletes(
   source: ManifestSource,
   { table: { metadata }, manifests }: SnapshotBase,
-  deletes: readonly LiveFile[],
-  removed: readonly LiveFile[],
-): Promise<readonly LiveFile[]> {
+  deletes: readonly ActiveFile[],
+  removed: readonly ActiveFile[],
+): Promise<readonly ActiveFile[]> {
   const candidates = deletesApplyingTo(metadata, deletes, removed)
   if (candidates.length === 0) return []
   const newest = candidates.reduce((max, { entry }) => maxOf(max, entry.sequenceNumber ?? 0n), 0n)
@@ -98,14 +98,17 @@ export async function danglingDeletes(
     (manifest) => manifest.content === 'data' && manifest.minSequenceNumber <= newest,
   )
   const gone = new Set(removed.map(({ entry }) => entry.dataFile.filePath))
-  const live = await readLiveFiles(source, metadata, older)
-  const staying = live.filter(({ entry }) => !gone.has(entry.dataFile.filePath))
+  const active = await readActiveFiles(source, metadata, older)
+  const staying = active.filter(({ entry }) => !gone.has(entry.dataFile.filePath))
   const needed = new Set(deletesApplyingTo(metadata, candidates, staying))
   return candidates.filter((candidate) => !needed.has(candidate))
 }
 
 /** Of `files`, those that came to the branch after `sequenceNumber`. */
-export function newerThan(files: readonly LiveFile[], sequenceNumber: bigint): readonly LiveFile[] {
+export function newerThan(
+  files: readonly ActiveFile[],
+  sequenceNumber: bigint,
+): readonly ActiveFile[] {
   return files.filter(({ entry }) => (entry.sequenceNumber ?? 0n) > sequenceNumber)
 }
 
@@ -134,8 +137,8 @@ export async function refuseNewRows(
 /** Throws ConflictError when deletes of rows in `files` came after `sequenceNumber`. */
 export function refuseNewDeletes(
   metadata: TableMetadata,
-  deletes: readonly LiveFile[],
-  files: readonly LiveFile[],
+  deletes: readonly ActiveFile[],
+  files: readonly ActiveFile[],
   sequenceNumber: bigint,
 ): void {
   const late = deletesApplyingTo(metadata, newerThan(deletes, sequenceNumber), files)

@@ -184,7 +184,7 @@ describe('expireSnapshots()', () => {
     expect([await exists(lake, a), await exists(lake, b)]).toEqual([false, false])
     expect(await exists(lake, merged)).toBe(true)
     await expectTidy(lake)
-    expect(await lake.live()).toEqual([merged.filePath])
+    expect(await lake.active()).toEqual([merged.filePath])
     const again = await expire(lake)
     expect(again.snapshotIds).toEqual([])
     expect(again.table.metadataLocation).toBe(table.metadataLocation)
@@ -224,8 +224,8 @@ describe('expireSnapshots()', () => {
     await lake.append([b], { branch: 'audit' })
     await compact(lake, [a])
     await expire(lake)
-    expect(await lake.live('v1')).toEqual([a.filePath])
-    expect(await lake.live('audit')).toEqual([a.filePath, b.filePath])
+    expect(await lake.active('v1')).toEqual([a.filePath])
+    expect(await lake.active('audit')).toEqual([a.filePath, b.filePath])
     await expectTidy(lake)
     await lake.commit(
       new ManageRefs({
@@ -305,7 +305,7 @@ describe('expireSnapshots()', () => {
     const racing = withRival(lake.catalog, () => lake.commit(new ManageRefs({ changes: [tag] })))
     const { snapshotIds } = await expire(lake, all, racing)
     expect(snapshotIds).toEqual([])
-    expect(await lake.live('v1')).toEqual([a.filePath])
+    expect(await lake.active('v1')).toEqual([a.filePath])
     await expectTidy(lake)
   })
 
@@ -332,7 +332,7 @@ describe('expireSnapshots()', () => {
     }
     await lake.append([c], { check })
     expect(checks).toBe(2)
-    expect(await lake.live()).toEqual([a.filePath, b.filePath, c.filePath])
+    expect(await lake.active()).toEqual([a.filePath, b.filePath, c.filePath])
   })
 
   it('[C24] leaves any history whole, whatever is expired in it', async () => {
@@ -354,8 +354,8 @@ describe('expireSnapshots()', () => {
           if (kind === 'append') await lake.append([await made()])
           if (kind === 'branch') await lake.append([await made()], { branch: `b${pick % 2}` })
           if (kind === 'compact') {
-            const live = await lake.live()
-            const chosen = live.slice(0, 1 + (pick % 3)).flatMap((path) => files.get(path) ?? [])
+            const active = await lake.active()
+            const chosen = active.slice(0, 1 + (pick % 3)).flatMap((path) => files.get(path) ?? [])
             const merged = await compact(lake, chosen)
             files.set(merged.filePath, merged)
           }

@@ -2,7 +2,7 @@
  * Expiry: takes snapshots out of the metadata, then deletes the files that only they reached.
  *
  * The commit comes first and is planned anew on every base; files go only after it is certain, judged
- * against the table as the commit left it (C24). Streams' offsets live on in the table's properties.
+ * against the table as the commit left it (C24). Streams' offsets stay on in the table's properties.
  */
 import { formatIdentifier, type TableIdentifier } from '../format/identifiers.ts'
 import { errorMessage, silentLogger } from '../../common/index.ts'

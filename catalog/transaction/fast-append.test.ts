@@ -233,12 +233,12 @@ describe('FastAppend', () => {
     await expect(lake.append({ files: [file()] }, swapping)).rejects.toThrow(/dropped and created/)
   })
 
-  it('[F19] refuses a path twice in one commit, and one that is already live', async () => {
+  it('[F19] refuses a path twice in one commit, and one that is already active', async () => {
     const lake = await openLake()
     const one = file()
     await expect(async () => lake.append({ files: [one, one] })).rejects.toThrow(/added twice/)
     await lake.append({ files: [one] })
-    await expect(lake.append({ files: [one] })).rejects.toThrow(/already live/)
+    await expect(lake.append({ files: [one] })).rejects.toThrow(/already active/)
   })
 
   it('appends to a branch that begins at main and leaves main alone', async () => {

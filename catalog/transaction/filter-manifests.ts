@@ -12,7 +12,7 @@ import { writeManifest } from '../manifest/write-manifest.ts'
 import { partitionTypes } from '../format/partition-types.ts'
 import { currentSchema, partitionSpecById } from '../format/table-metadata.ts'
 import type { ManifestEntry, ManifestFile, TableMetadata } from '../format/types.ts'
-import type { LiveFile } from '../manifest/active-files.ts'
+import type { ActiveFile } from '../manifest/active-files.ts'
 
 export interface FilterTarget {
   /** The snapshot that is being made. */
@@ -43,7 +43,7 @@ export class ManifestFilter {
   async filter(
     metadata: TableMetadata,
     base: readonly ManifestFile[],
-    removed: readonly LiveFile[],
+    removed: readonly ActiveFile[],
   ): Promise<FilteredManifests> {
     const gone = new Map<ManifestFile, Set<string>>()
     for (const { manifest, entry } of removed) {
@@ -90,7 +90,7 @@ export class ManifestFilter {
   }
 }
 
-/** A live entry as a later manifest carries it. */
+/** An active entry as a later manifest carries it. */
 export function asExisting(entry: ManifestEntry): ManifestEntry {
   const { fileSequenceNumber, sequenceNumber } = entry
   return {

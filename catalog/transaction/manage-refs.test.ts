@@ -84,7 +84,7 @@ describe('ManageRefs', () => {
     )
     expect(metadata.currentSnapshotId).toBe(first)
     expect(metadata.properties['offsets.main']).toBe('1')
-    expect(await lake.live()).toEqual([a.filePath])
+    expect(await lake.active()).toEqual([a.filePath])
     await lake.append([file()])
     expect((await lake.head()).parentSnapshotId).toBe(first)
   })
@@ -96,7 +96,7 @@ describe('ManageRefs', () => {
     const forward = { kind: 'fast-forward', name: 'main', to: 'audit' } as const
     const { metadata } = await lake.commit(refs(forward))
     expect(metadata.currentSnapshotId).toBe(metadata.refs['audit']?.snapshotId)
-    expect(await lake.live()).toHaveLength(2)
+    expect(await lake.active()).toHaveLength(2)
     await lake.append([file()], { branch: 'audit' })
     await lake.append([file()])
     await expect(lake.commit(refs(forward))).rejects.toMatchObject({ code: 'conflict' })
@@ -111,7 +111,7 @@ describe('ManageRefs', () => {
     const failure = await lake.commit(forward, racing).catch((error: unknown) => error)
     expect(failure).not.toBeInstanceOf(CommitFailedError)
     expect(failure).toMatchObject({ code: 'conflict' })
-    expect(await lake.live()).toHaveLength(2)
+    expect(await lake.active()).toHaveLength(2)
   })
 })
 

@@ -30,31 +30,31 @@ export async function mergeManifests(
   base: readonly ManifestFile[],
   target: MergeTarget,
 ): Promise<readonly ManifestFile[]> {
-  const live = base.filter(
+  const active = base.filter(
     ({ addedFilesCount, existingFilesCount }) => addedFilesCount !== 0 || existingFilesCount !== 0,
   )
-  const wanted = binsToMerge(live, metadata.properties)
-  if (wanted.length === 0) return live
+  const wanted = binsToMerge(active, metadata.properties)
+  if (wanted.length === 0) return active
   const gone = new Set(wanted.flat())
   const merged: ManifestFile[] = []
   for (const bin of wanted) {
     merged.push(await mergeBin(source, metadata, bin, target, merged.length))
   }
-  return [...merged, ...live.filter((manifest) => !gone.has(manifest))]
+  return [...merged, ...active.filter((manifest) => !gone.has(manifest))]
 }
 
 function binsToMerge(
-  live: readonly ManifestFile[],
+  active: readonly ManifestFile[],
   properties: Readonly<Record<string, string>>,
 ): readonly (readonly ManifestFile[])[] {
   // v2 wants exact counts, which only a rewrite finds out.
-  const uncounted = live.filter(
+  const uncounted = active.filter(
     ({ addedFilesCount, content }) => addedFilesCount === unknownCount && content === 'data',
   )
   const enabled = propertyOf(properties, tableProperties.mergesManifests)
   const countMin = propertyOf(properties, tableProperties.manifestsToMergeMin)
   const bytesTarget = propertyOf(properties, tableProperties.manifestBytesTarget)
-  const data = live.filter(
+  const data = active.filter(
     (manifest) =>
       manifest.content === 'data' &&
       !uncounted.includes(manifest) &&

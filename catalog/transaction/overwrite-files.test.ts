@@ -23,7 +23,7 @@ describe('OverwriteFiles', () => {
     const racing = withRival(lake.catalog, () => lake.append([b]))
     await lake.commit(action, racing)
     expect(computedOn).toHaveLength(2)
-    expect(await lake.live()).toHaveLength(3)
+    expect(await lake.active()).toHaveLength(3)
   })
 
   it('lands only while the refs that it was computed from stand where they stood', async () => {
@@ -42,6 +42,6 @@ describe('OverwriteFiles', () => {
     })
     const racing = withRival(lake.catalog, () => lake.append([file()], { branch: 'source' }))
     await expect(lake.commit(action, racing)).rejects.toThrow(refused)
-    expect(await lake.live()).toHaveLength(1)
+    expect(await lake.active()).toHaveLength(1)
   })
 })

@@ -1,7 +1,7 @@
 /**
  * Data files out and others in, by a reading of the table (operations `overwrite`, `delete`, `append`).
  *
- * What the change was computed from must still hold when it lands: every file to remove is live, none of
+ * What the change was computed from must still hold when it lands: every file to remove is active, none of
  * its rows was deleted since, and, where asked for, nobody added rows that the change would have seen.
  * Given as a function, the change is computed again on the newer table; given as a value, it fails with
  * ConflictError.
@@ -18,7 +18,7 @@ import {
   readDeletes,
   refuseNewDeletes,
   refuseNewRows,
-  requireLive,
+  requireActive,
 } from './conflicts.ts'
 import {
   operationOf,
@@ -102,7 +102,7 @@ export class OverwriteFiles implements TransactionAction<PreparedOverwrite> {
       addsDeletes: false,
     })
     if (removed.length === 0) return { operation, removed: [] }
-    const gone = await requireLive(source, base, removed)
+    const gone = await requireActive(source, base, removed)
     const deletes = await readDeletes(source, base)
     refuseNewDeletes(base.table.metadata, deletes, gone, since)
     const dangling = await danglingDeletes(source, base, deletes, gone)

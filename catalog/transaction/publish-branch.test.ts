@@ -89,7 +89,7 @@ describe('PublishBranch', () => {
     const before = await lake.head()
     const racing = withRival(lake.catalog, () => lake.append([e]))
     await lake.commit(publish(lake, { summary: { 'tidewater.run': 'r1' } }), racing)
-    expect(await lake.live()).toEqual(paths(b, c, d, e))
+    expect(await lake.active()).toEqual(paths(b, c, d, e))
     const head = await lake.head()
     expect(head.parentSnapshotId).not.toBe(before.snapshotId)
     expect(head.summary).toMatchObject({
@@ -101,7 +101,7 @@ describe('PublishBranch', () => {
       'added-records': '7',
       'total-records': '37',
     })
-    expect(await lake.live('replay')).toEqual(paths(b, c))
+    expect(await lake.active('replay')).toEqual(paths(b, c))
   })
 
   it('[C25] goes on while each attempt loses to another rewrite, past commit.retry.num-retries', async () => {
@@ -113,13 +113,13 @@ describe('PublishBranch', () => {
     })
     const tools = { ...lake.tools, persistsWhileTableMoves: true }
     await commitAction(racing, lakeTable, publish(lake), tools)
-    expect(await lake.live()).toEqual(paths(c, rewritten))
+    expect(await lake.active()).toEqual(paths(c, rewritten))
   })
 
   it('gives up after commit.retry.num-retries where no other snapshot comes, and at the time limit where they do', async () => {
     const properties = { 'commit.retry.num-retries': '2', 'commit.retry.total-timeout-ms': '5000' }
     const { lake, b } = await replayed(properties)
-    const before = await lake.live()
+    const before = await lake.active()
     const tools = { ...lake.tools, persistsWhileTableMoves: true }
     let attempts = 0
     const losing = withCommit(lake.catalog, () => {
@@ -128,7 +128,7 @@ describe('PublishBranch', () => {
     })
     await expect(commitAction(losing, lakeTable, publish(lake), tools)).rejects.toThrow(/lost/)
     expect(attempts).toBe(3)
-    expect(await lake.live()).toEqual(before)
+    expect(await lake.active()).toEqual(before)
     let rewritten = b
     const begunMs = lake.clock.now()
     const racing = withCommit(lake.catalog, async (commit) => {
@@ -150,10 +150,10 @@ describe('PublishBranch', () => {
     await expireSnapshots(lake.catalog, lakeTable, lake.tools, {
       snapshotIds: [once.metadata.currentSnapshotId ?? 0n],
     })
-    const live = await lake.live()
+    const active = await lake.active()
     const before = await lake.objects()
     await lake.commit(publish(lake))
-    expect(await lake.live()).toEqual(live)
+    expect(await lake.active()).toEqual(active)
     expect(await lake.objects()).toEqual(before)
   })
 
@@ -163,7 +163,7 @@ describe('PublishBranch', () => {
     await lake.append([d])
     const racing = withRival(lake.catalog, () => lake.commit(publish(lake)))
     await lake.commit(publish(lake), racing)
-    expect(await lake.live()).toEqual(paths(b, c, d))
+    expect(await lake.active()).toEqual(paths(b, c, d))
     const published = (await lake.load()).metadata.snapshots.filter(
       (snapshot) => snapshot.summary?.['tidewater.published-branch'] !== undefined,
     )
@@ -178,13 +178,13 @@ describe('PublishBranch', () => {
     const { metadata } = await lake.commit(publish(lake, { extraUpdates }))
     expect(metadata.currentSnapshotId).toBe(metadata.refs['replay']?.snapshotId)
     expect(metadata.properties['k']).toBe('v')
-    expect(await lake.live()).toEqual(paths(b, c))
+    expect(await lake.active()).toEqual(paths(b, c))
 
     const other = await replayed()
     const parent = await other.lake.head()
     await other.lake.commit(publish(other.lake, { fastForward: 'never' }))
     expect((await other.lake.head()).parentSnapshotId).toBe(parent.snapshotId)
-    expect(await other.lake.live()).toEqual(paths(other.b, other.c))
+    expect(await other.lake.active()).toEqual(paths(other.b, other.c))
   })
 
   it('applies the branch after all when main moved under the fast-forward', async () => {
@@ -192,7 +192,7 @@ describe('PublishBranch', () => {
     const d = file()
     const racing = withRival(lake.catalog, () => lake.append([d]))
     await lake.commit(publish(lake), racing)
-    expect(await lake.live()).toEqual(paths(b, c, d))
+    expect(await lake.active()).toEqual(paths(b, c, d))
   })
 
   it('publishes what a branch did after it was published', async () => {
@@ -202,18 +202,18 @@ describe('PublishBranch', () => {
     await lake.commit(publish(lake))
     await overwrite(lake, 'replay', [c], [e])
     await lake.commit(publish(lake))
-    expect(await lake.live()).toEqual(paths(b, d, e))
+    expect(await lake.active()).toEqual(paths(b, d, e))
     expect((await lake.head()).summary).toMatchObject({ 'total-data-files': '3' })
   })
 
   it('is a conflict naming the file that a compaction on main replaced', async () => {
     const { lake, a, b } = await replayed()
     await compact(lake, [a, b])
-    const live = await lake.live()
+    const active = await lake.active()
     const failure = await lake.commit(publish(lake)).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(ConflictError)
     expect((failure as ConflictError).files).toEqual([a.filePath])
-    expect(await lake.live()).toEqual(live)
+    expect(await lake.active()).toEqual(active)
     const avro = (await lake.objects()).filter((one) => one.includes('/snap-'))
     expect(avro).toHaveLength(3)
   })
@@ -261,9 +261,9 @@ describe('PublishBranch', () => {
     })
     // The fork is there, main's way to it is not.
     expect((await lake.load()).metadata.snapshots).toHaveLength(3)
-    const live = await lake.live()
+    const active = await lake.active()
     await expect(lake.commit(publish(lake))).rejects.toThrow(/no longer in the target/)
-    expect(await lake.live()).toEqual(live)
+    expect(await lake.active()).toEqual(active)
   })
 
   it('[C25] adds all of a branch that began on the empty table, and nothing of what main replaced', async () => {
@@ -272,7 +272,7 @@ describe('PublishBranch', () => {
     await lake.append([a], { branch: 'replay' })
     await lake.append([b])
     await lake.commit(publish(lake))
-    expect(await lake.live()).toEqual(paths(a, b))
+    expect(await lake.active()).toEqual(paths(a, b))
 
     // As CREATE OR REPLACE of other engines leaves it: main begins anew, without a parent.
     const other = await replayed()
@@ -303,7 +303,7 @@ describe('PublishBranch', () => {
     const { snapshotId } = await lake.head('replay')
     await lake.append([d], { summary: { 'source-snapshot-id': String(snapshotId) } })
     await lake.commit(publish(lake))
-    expect(await lake.live()).toEqual(paths(b, c, d))
+    expect(await lake.active()).toEqual(paths(b, c, d))
   })
 
   it('calls a branch that only compacted a replace', async () => {
@@ -321,7 +321,7 @@ describe('PublishBranch', () => {
     await lake.append([d])
     await lake.commit(publish(lake))
     expect((await lake.head()).summary).toMatchObject({ operation: 'replace' })
-    expect(await lake.live()).toEqual(paths(added, d))
+    expect(await lake.active()).toEqual(paths(added, d))
   })
 
   it('publishes the current head when the branch moved meanwhile', async () => {
@@ -330,7 +330,7 @@ describe('PublishBranch', () => {
     await lake.append([d])
     const racing = withRival(lake.catalog, () => lake.append([e], { branch: 'replay' }))
     await lake.commit(publish(lake), racing)
-    expect(await lake.live()).toEqual(paths(b, c, d, e))
+    expect(await lake.active()).toEqual(paths(b, c, d, e))
   })
 
   it('stops when the branch was removed or moved under it', async () => {
@@ -339,13 +339,13 @@ describe('PublishBranch', () => {
     const remove = new ManageRefs({ changes: [{ kind: 'remove', name: 'replay' }] })
     const racing = withRival(lake.catalog, () => lake.commit(remove))
     await expect(lake.commit(publish(lake), racing)).rejects.toThrow(/no such branch/)
-    expect(await lake.live()).toHaveLength(3)
+    expect(await lake.active()).toHaveLength(3)
 
     const other = await replayed()
     const e = file()
     const moving = withRival(other.lake.catalog, () => other.lake.append([e], { branch: 'replay' }))
     await other.lake.commit(publish(other.lake), moving)
-    expect(await other.lake.live()).toEqual(paths(other.b, other.c, e))
+    expect(await other.lake.active()).toEqual(paths(other.b, other.c, e))
   })
 
   it('says which branches there are when it is given none of them', async () => {

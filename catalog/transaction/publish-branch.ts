@@ -24,8 +24,8 @@ import {
   sourceSnapshotKey,
 } from './branch-change.ts'
 import { ConflictError } from './conflict-error.ts'
-import { danglingDeletes, deletesApplyingTo, readDeletes, requireLive } from './conflicts.ts'
-import { type LiveFile, locateFiles } from '../manifest/active-files.ts'
+import { danglingDeletes, deletesApplyingTo, readDeletes, requireActive } from './conflicts.ts'
+import { type ActiveFile, locateFiles } from '../manifest/active-files.ts'
 import { isAncestor } from './history.ts'
 import { refRequirement } from './manage-refs.ts'
 import {
@@ -163,7 +163,7 @@ export class PublishBranch implements TransactionAction<PreparedPublish> {
     if (await this.#isThere(opened, change)) return nothing
     requireCertain(fork, this.#headIn(base.metadata).snapshotId, base.metadata.location)
     const data = removed.filter((file) => file.content === 'data')
-    const gone = await requireLive(source, opened, [...data, ...change.needed])
+    const gone = await requireActive(source, opened, [...data, ...change.needed])
     const taken = pathsOf(data)
     const out = gone.filter(({ entry }) => taken.has(entry.dataFile.filePath))
     const deletes = await readDeletes(source, opened)
@@ -202,8 +202,8 @@ export class PublishBranch implements TransactionAction<PreparedPublish> {
 
   #refuseLateDeletes(
     metadata: TableMetadata,
-    deletes: readonly LiveFile[],
-    gone: readonly LiveFile[],
+    deletes: readonly ActiveFile[],
+    gone: readonly ActiveFile[],
     { knownDeletes }: BranchChange,
   ): void {
     const late = deletes.filter(({ entry }) => !knownDeletes.has(entry.dataFile.filePath))

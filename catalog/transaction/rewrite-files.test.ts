@@ -72,7 +72,7 @@ describe('RewriteFiles', () => {
     await lake.append([b, c])
     const added = both([a, b])
     const table = await lake.commit(await rewrite(lake, { removed: [a, b], added: [added] }))
-    expect(await lake.live()).toEqual([added.filePath, c.filePath].sort())
+    expect(await lake.active()).toEqual([added.filePath, c.filePath].sort())
     const { snapshotId } = await lake.head()
     const entries = await lake.entries()
     const brief = new Map(entries.map((entry) => [entry.dataFile.filePath, entry]))
@@ -129,7 +129,7 @@ describe('RewriteFiles', () => {
     const table = await lake.append([file()])
     expect((await lake.entries()).every((entry) => entry.status !== 'deleted')).toBe(false)
     expect(table.metadata.snapshots).toHaveLength(4)
-    expect(await lake.live()).toHaveLength(4)
+    expect(await lake.active()).toHaveLength(4)
   })
 
   it('wins over concurrent appends, writing only the manifest list again', async () => {
@@ -140,7 +140,7 @@ describe('RewriteFiles', () => {
     const action = await rewrite(lake, { removed: [a, b], added: [added] })
     const racing = withRival(lake.catalog, () => lake.append([rival]))
     await lake.commit(action, racing)
-    expect(await lake.live()).toEqual([added.filePath, rival.filePath].sort())
+    expect(await lake.active()).toEqual([added.filePath, rival.filePath].sort())
     const avro = (await lake.objects()).filter((one) => one.endsWith('.avro'))
     // Two appends: a list and a manifest each; the rewrite: a list, the added and the filtered manifest.
     expect(avro).toHaveLength(7)
@@ -187,7 +187,7 @@ describe('RewriteFiles', () => {
     const action = await rewrite(lake, { removed: [a], added: [file({ recordCount: 9n })] })
     await addForeignDeletes(lake, late)
     await lake.commit(action)
-    const [added] = await lake.live()
+    const [added] = await lake.active()
     expect(await lake.deletes()).toEqual({ [added ?? '']: [late.filePath] })
     expect((await lake.head()).summary).toMatchObject({
       'removed-delete-files': '1',
@@ -283,8 +283,8 @@ describe('RewriteFiles', () => {
         branch: 'audit',
       }),
     )
-    expect(await lake.live('audit')).toEqual([added.filePath])
-    expect(await lake.live()).toEqual([a.filePath])
+    expect(await lake.active('audit')).toEqual([added.filePath])
+    expect(await lake.active()).toEqual([a.filePath])
   })
 })
 
@@ -318,7 +318,7 @@ describe('OverwriteFiles', () => {
     await lake.append([a, b])
     const added = file({ recordCount: 3n })
     await lake.commit(await overwrite(lake, [a], [added]))
-    expect(await lake.live()).toEqual([added.filePath, b.filePath].sort())
+    expect(await lake.active()).toEqual([added.filePath, b.filePath].sort())
     expect((await lake.head()).summary).toMatchObject({
       operation: 'overwrite',
       'deleted-records': '10',
@@ -378,7 +378,7 @@ describe('OverwriteFiles', () => {
     const action = await overwrite(lake, [a], [file()], 'anywhere')
     await lake.commit(await rewrite(lake, { removed: [b], added: [both([b])] }))
     await lake.commit(action)
-    expect(await lake.live()).toHaveLength(2)
+    expect(await lake.active()).toHaveLength(2)
   })
 
   it('computes its change again when another commit made it out of date', async () => {
@@ -404,7 +404,7 @@ describe('OverwriteFiles', () => {
       withRival(lake.catalog, () => lake.commit(compaction)),
     )
     expect(computed).toBe(2)
-    expect(await lake.live()).toEqual([added.filePath])
+    expect(await lake.active()).toEqual([added.filePath])
     const avro = (await lake.objects()).filter((one) => one.endsWith('.avro'))
     expect(avro.filter((one) => one.includes('/snap-'))).toHaveLength(3)
   })

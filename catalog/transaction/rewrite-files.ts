@@ -20,9 +20,9 @@ import {
   plannedSequenceNumber,
   readDeletes,
   refuseNewDeletes,
-  requireLive,
+  requireActive,
 } from './conflicts.ts'
-import type { LiveFile } from '../manifest/active-files.ts'
+import type { ActiveFile } from '../manifest/active-files.ts'
 import {
   type PreparedSnapshot,
   type SnapshotOptions,
@@ -77,7 +77,7 @@ export class RewriteFiles implements TransactionAction<PreparedSnapshot> {
     const { source } = this.#producer
     const opened = await this.#producer.open(base)
     const since = plannedSequenceNumber(opened, startingSnapshotId)
-    const gone = await requireLive(source, opened, removed)
+    const gone = await requireActive(source, opened, removed)
     const deletes = await readDeletes(source, opened)
     this.#checkDeletes(base.metadata, deletes, gone, since)
     const dangling = await danglingDeletes(source, opened, deletes, gone)
@@ -97,8 +97,8 @@ export class RewriteFiles implements TransactionAction<PreparedSnapshot> {
 
   #checkDeletes(
     metadata: TableMetadata,
-    deletes: readonly LiveFile[],
-    gone: readonly LiveFile[],
+    deletes: readonly ActiveFile[],
+    gone: readonly ActiveFile[],
     since: bigint,
   ): void {
     const { removed, added } = this.#options

@@ -52,7 +52,7 @@ describe('RowDelta', () => {
         replacedDeletes: [ofB.file],
       }),
     )
-    expect(await lake.live()).toEqual([b, c, added].map(({ filePath }) => filePath).sort())
+    expect(await lake.active()).toEqual([b, c, added].map(({ filePath }) => filePath).sort())
     expect(await lake.deletes()).toEqual({ [b.filePath]: [again.file.filePath] })
     expect((await lake.head()).summary).toMatchObject({
       operation: 'overwrite',

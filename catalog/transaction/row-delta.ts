@@ -4,7 +4,7 @@
  * change takes the cheaper way for each file.
  *
  * A position delete names a data file and is lost when that file is replaced, so every named file must
- * still be live when the change lands. Given as a function, the change is prepared again on the newer
+ * still be active when the change lands. Given as a function, the change is prepared again on the newer
  * table (a compaction moved its rows); given as a value, it fails with ConflictError.
  */
 import { UnsupportedError, ValidationError } from '../../common/index.ts'
@@ -21,9 +21,9 @@ import {
   readDeletes,
   refuseNewDeletes,
   refuseNewRows,
-  requireLive,
+  requireActive,
 } from './conflicts.ts'
-import type { LiveFile } from '../manifest/active-files.ts'
+import type { ActiveFile } from '../manifest/active-files.ts'
 import {
   operationOf,
   type PreparedSnapshot,
@@ -119,7 +119,7 @@ export class RowDelta implements TransactionAction<PreparedRowDelta> {
     const replaced = changes.replacedDeletes ?? []
     const isUpdate = this.#options.refuseNewDeletes === true || replaced.length > 0
     if (!isUpdate && removed.length === 0) return { operation, removed: [] }
-    const gone = await requireLive(source, base, removed)
+    const gone = await requireActive(source, base, removed)
     const known = await readDeletes(source, base)
     refuseNewDeletes(metadata, known, isUpdate ? [...gone, ...named] : gone, since)
     const dangling = await danglingDeletes(source, base, known, gone)
@@ -127,11 +127,11 @@ export class RowDelta implements TransactionAction<PreparedRowDelta> {
     return { operation, removed: [...gone, ...new Set([...dangling, ...obsolete])] }
   }
 
-  /** The live files that the deletes name, each of which readers will apply them to. */
+  /** The active files that the deletes name, each of which readers will apply them to. */
   async #checkDeletes(
     base: SnapshotBase,
     { added = [], deletes = [] }: RowChanges,
-  ): Promise<readonly LiveFile[]> {
+  ): Promise<readonly ActiveFile[]> {
     const { source } = this.#producer
     const { metadata } = base.table
     const own = new Map(added.map((file) => [file.filePath, file]))
@@ -146,15 +146,15 @@ export class RowDelta implements TransactionAction<PreparedRowDelta> {
         .filter((filePath) => !own.has(filePath))
         .map((filePath) => ({ filePath, specId, partition })),
     )
-    const live = await requireLive(source, base, distinct(places))
-    const byPath = new Map(live.map(({ entry }) => [entry.dataFile.filePath, entry.dataFile]))
+    const active = await requireActive(source, base, distinct(places))
+    const byPath = new Map(active.map(({ entry }) => [entry.dataFile.filePath, entry.dataFile]))
     for (const one of deletes) {
       for (const path of one.referencedFiles) {
         const file = byPath.get(path)
         if (file !== undefined) checkReaches(metadata, one.file, file)
       }
     }
-    return live
+    return active
   }
 }
 
@@ -202,9 +202,12 @@ function checkReplaced(file: DataFile, deletes: readonly PositionDeletes[]): voi
   )
 }
 
-/** Throws ConflictError when one of `replaced` is no longer live. */
-function replacedIn(live: readonly LiveFile[], replaced: readonly DataFile[]): readonly LiveFile[] {
-  const byPath = new Map(live.map((each) => [each.entry.dataFile.filePath, each]))
+/** Throws ConflictError when one of `replaced` is no longer active. */
+function replacedIn(
+  active: readonly ActiveFile[],
+  replaced: readonly DataFile[],
+): readonly ActiveFile[] {
+  const byPath = new Map(active.map((each) => [each.entry.dataFile.filePath, each]))
   const missing = replaced.map(({ filePath }) => filePath).filter((path) => !byPath.has(path))
   if (missing.length > 0) {
     throw new ConflictError('delete files were replaced by another commit; plan again', missing, {})

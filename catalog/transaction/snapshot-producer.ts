@@ -44,9 +44,9 @@ import type {
 import type { TableRequirement } from '../table/requirement.ts'
 import type { TableUpdate } from '../table/update.ts'
 import type { ActionCommit } from './action.ts'
-import { checkNotLive } from './check-not-active.ts'
+import { checkNotActive } from './check-not-active.ts'
 import { ManifestFilter } from './filter-manifests.ts'
-import type { LiveFile } from '../manifest/active-files.ts'
+import type { ActiveFile } from '../manifest/active-files.ts'
 import { mergeManifests } from './merge-manifests.ts'
 import { snapshotSummary } from './snapshot-summary.ts'
 import { requireWrittenSchema } from './update-schema.ts'
@@ -95,7 +95,7 @@ export interface SnapshotBase {
 
 export interface SnapshotPlan {
   readonly operation: SnapshotOperation
-  readonly removed: readonly LiveFile[]
+  readonly removed: readonly ActiveFile[]
   readonly summary?: SummaryEntries
 }
 
@@ -269,7 +269,7 @@ export class SnapshotProducer {
     }
   }
 
-  /** Ours first, then the base's that still hold live files, small ones merged. */
+  /** Ours first, then the base's that still hold active files, small ones merged. */
   async #manifestsOver(
     { table: { metadata }, manifests: base }: SnapshotBase,
     prepared: PreparedSnapshot,
@@ -279,7 +279,7 @@ export class SnapshotProducer {
     const { random } = this.#tools
     const { snapshotId, commitId } = prepared
     const addedData = prepared.added.filter((file) => file.content === 'data')
-    await checkNotLive(source, metadata, base, addedData)
+    await checkNotActive(source, metadata, base, addedData)
     const write = (location: string, body: Uint8Array): Promise<void> => this.#write(location, body)
     this.#filter ??= new ManifestFilter(source, {
       snapshotId,

@@ -72,7 +72,7 @@ describe('Transaction', () => {
     expect(currentSnapshot(table.metadata)?.schemaId).toBe(1)
     expect(table.metadata.currentSchemaId).toBe(1)
     expect(table.metadata.properties['a']).toBe('1')
-    expect(await lake.live()).toEqual([mine.filePath])
+    expect(await lake.active()).toEqual([mine.filePath])
   })
 
   it('[C27] shows each action the table as the actions before it leave it', async () => {
@@ -97,7 +97,7 @@ describe('Transaction', () => {
     expect(table.metadata.snapshotLog.map(({ snapshotId }) => snapshotId)).toEqual([
       two?.snapshotId,
     ])
-    expect(await lake.live()).toHaveLength(2)
+    expect(await lake.active()).toHaveLength(2)
   })
 
   it('[C27] states the requirements of every action once, on the table that it began at', async () => {
@@ -136,7 +136,7 @@ describe('Transaction', () => {
     expect(seen).toEqual(['last: id,country,mine 10', 'last: id,country,theirs,mine 20'])
     const ids = currentSchema(table.metadata).fields.map(({ name, id }) => [name, id])
     expect(Object.fromEntries(ids)).toMatchObject({ theirs: 3, mine: 4 })
-    expect(await lake.live()).toHaveLength(2)
+    expect(await lake.active()).toHaveLength(2)
     // Two manifests and two lists: those of the lost attempt are deleted.
     expect((await lake.objects()).filter((path) => path.endsWith('.avro'))).toHaveLength(4)
   })
@@ -179,7 +179,7 @@ describe('Transaction', () => {
     })
     const transaction = begin(lake, silent).add(addColumn('extra')).add(append(lake, file()))
     await expect(transaction.commit()).rejects.toThrow(/no answer/)
-    expect(await lake.live()).toHaveLength(1)
+    expect(await lake.active()).toHaveLength(1)
     expect(currentSchema((await lake.load()).metadata).fields).toHaveLength(3)
   })
 
@@ -239,7 +239,7 @@ describe('writtenSchema', () => {
       .add(changes())
       .add(new FastAppend(lake.tools, { files: [file()], writtenSchema }))
       .commit()
-    expect(await lake.live()).toHaveLength(1)
+    expect(await lake.active()).toHaveLength(1)
     expect((await lake.load()).metadata.schemas).toHaveLength(2)
   })
 })

@@ -50,8 +50,8 @@ export interface CatalogLake {
   manifests(branch?: string): Promise<readonly ManifestFile[]>
   /** Entries of the branch's head, deleted ones too. */
   entries(branch?: string): Promise<readonly ManifestEntry[]>
-  /** Paths of the live data files, sorted. */
-  live(branch?: string): Promise<readonly string[]>
+  /** Paths of the active data files, sorted. */
+  active(branch?: string): Promise<readonly string[]>
   /** By data file: the names of the delete files that a scan applies. */
   deletes(branch?: string): Promise<Readonly<Record<string, readonly string[]>>>
   /** Every object below the table's folder, sorted. */
@@ -92,7 +92,7 @@ export async function openCatalogLake(
       const read = manifests.map((one) => readManifestEntries(tools, metadata, one))
       return (await Promise.all(read)).flat()
     },
-    live: async (branch) => {
+    active: async (branch) => {
       const entries = await lake.entries(branch)
       return entries
         .filter((entry) => entry.status !== 'deleted' && entry.dataFile.content === 'data')

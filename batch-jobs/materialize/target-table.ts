@@ -10,7 +10,6 @@ import {
   type TableIdentifier,
 } from '../../catalog/format/index.ts'
 import {
-  type Catalog,
   loadTableIfExists,
   type SchemaChange,
   stageSchema,

@@ -479,14 +479,8 @@ describe('limits', () => {
     const stop = new AbortController()
     const running = [1, 2, 3, 4].map(() => ask(slowQuery, stop.signal, own))
     const ended = Promise.allSettled(running)
-    await eventually(async () => {
-      const probe = new AbortController()
-      const refused = ask('SELECT 1', probe.signal, own).then(() => 'answered', String)
-      const outcome = await Promise.race([refused, systemClock.sleep(200)])
-      probe.abort(new Error('it waits'))
-      await refused
-      return outcome?.includes('too many queries are waiting')
-    })
+    // Asked after those four, so it comes after them.
+    await expect(ask('SELECT 1', undefined, own)).rejects.toThrow('too many queries are waiting')
     stop.abort(new Error('enough'))
     const reasons = (await ended).map((end) =>
       end.status === 'rejected' ? String(end.reason) : '',
@@ -506,6 +500,17 @@ describe('failures', () => {
     await expect(query).rejects.toThrow('cancelled')
     expect(performance.now() - started).toBeLessThan(endedWithinMs)
     expect(await ask('SELECT 1')).toEqual(['1'])
+  })
+
+  it('[S6] cancel a query that is given up before its process is ready for it', async () => {
+    const own = await open({ timeoutMs: 2 * endedWithinMs })
+    const stop = new AbortController()
+    const query = ask(slowQuery, stop.signal, own)
+    const started = performance.now()
+    stop.abort(new Error('by the user'))
+    await expect(query).rejects.toThrow('cancelled')
+    expect(performance.now() - started).toBeLessThan(endedWithinMs)
+    expect(await ask('SELECT 1', undefined, own)).toEqual(['1'])
   })
 
   it('[S6] lose only the query whose process crashed', async () => {

@@ -266,11 +266,13 @@ describe(`the live layer (TIDEWATER_TEST_SEED=${seed})`, () => {
         seen.snapshots.add(table.snapshotId)
       }
     })()
-    await Promise.race([producing, reading]).finally(async () => {
+    try {
+      await Promise.race([producing, reading])
       await clock.sleep(300)
+    } finally {
       over.abort()
       await Promise.allSettled([producing, reading, sinking, compacting])
-    })
+    }
     await Promise.all([producing, reading, sinking, compacting])
     expect((await ask()).text).toBe(ledger.at(ledger.end))
   })

@@ -11,7 +11,7 @@ export {
 export { type RecordCodec, recordCodecs } from './record-batch/record-compression.ts'
 export { decodeRecordHeaders } from './record-batch/record-headers.ts'
 export { retainRecords } from './record-batch/retained-records.ts'
-export { firstReadable, sampleBytesMax, sampleColumns } from './schema/sample-columns.ts'
+export { firstReadable, sampleBytesMax, sampleColumns } from './decode/json/sample-columns.ts'
 export { ensureDeadLetterTable } from './schema/stream-table.ts'
 export { tableFaults } from './schema/table-faults.ts'
 export { EmbeddedLog } from './source/embedded-log/embedded-log.ts'

@@ -27,8 +27,8 @@ import {
 } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import { deadLetterFields } from '../dead-letter/dead-letter.ts'
-import { type GrownSchema, growSchema } from './evolve-schema.ts'
-import { newShape, observe, type Shape } from './infer-schema.ts'
+import { type GrownSchema, growSchema } from '../decode/json/evolve-schema.ts'
+import { newShape, observe, type Shape } from '../decode/json/infer-schema.ts'
 import { metadataFields } from './metadata-columns.ts'
 
 /** Racing changes of a schema are rare; this many lost rounds mean that something is wrong. */

@@ -6,7 +6,7 @@
 import type { RecordBatch } from '../source/record-source.ts'
 import { ColumnKind, type ColumnDefinition, type ColumnLayout } from './column-layout.ts'
 import { SpoolBuffer } from './spool-buffer.ts'
-import { exactPowers, latin1, writeLong, writeSafe, writeTimestamp } from './token-values.ts'
+import { exactPowers, latin1, writeLong, writeSafe, writeTimestamp } from '../decode/json/token-values.ts'
 
 const kinds = ColumnKind
 const { boolean: BOOLEAN, int: INT, long: LONG, float: FLOAT, double: DOUBLE } = ColumnKind

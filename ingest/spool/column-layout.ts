@@ -6,7 +6,7 @@
  */
 import type { NestedField } from '../../catalog/format/index.ts'
 import type { PlaceKeys } from './place-keys.ts'
-import type { Coercion } from './coercion.ts'
+import type { Coercion } from '../decode/json/coercion.ts'
 
 /** Dense numbers, because the buffer switches on them for each value. */
 export const ColumnKind = {

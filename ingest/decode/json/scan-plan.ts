@@ -2,7 +2,7 @@
  * A table schema compiled for the row scanner: which JSON keys are expected where, and what each
  * value must look like so that the engine's conversion changes nothing.
  */
-import type { Coercion } from '../../spool/coercion.ts'
+import type { Coercion } from './coercion.ts'
 import type { NestedField, Type } from '../../../catalog/format/index.ts'
 import { UnsupportedError } from '../../../common/index.ts'
 

@@ -1,6 +1,6 @@
 /** The bounded first look at a topic from which a schema is inferred. */
-import { isJsonObject, type Json, parseJsonTokens } from '../../common/index.ts'
-import type { RecordBatch } from '../source/record-source.ts'
+import { isJsonObject, type Json, parseJsonTokens } from '../../../common/index.ts'
+import type { RecordBatch } from '../../source/record-source.ts'
 import { type InferredSchema, inferFields, newShape, observe } from './infer-schema.ts'
 
 /** A sample of long records ends here: it is held in memory. */

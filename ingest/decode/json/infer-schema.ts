@@ -5,10 +5,10 @@
  * there), the kind of the most values decides and records with the others will be dead letters: one
  * bad record in a sample must not make every good one a dead letter. `notes` says so out loud.
  */
-import type { NestedField, Type } from '../../catalog/format/index.ts'
-import { isJsonObject, type Json } from '../../common/index.ts'
-import { columnNameFault, DottedNames, joinPath } from '../decode/column-names.ts'
-import { isDate, isTimestamp } from '../decode/json/scalar-checks.ts'
+import type { NestedField, Type } from '../../../catalog/format/index.ts'
+import { isJsonObject, type Json } from '../../../common/index.ts'
+import { columnNameFault, DottedNames, joinPath } from '../column-names.ts'
+import { isDate, isTimestamp } from './scalar-checks.ts'
 
 /** What was seen of one value position. */
 export interface Shape {

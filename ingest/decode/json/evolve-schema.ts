@@ -2,8 +2,8 @@
  * Adds to a schema what was seen in records and is not in it yet, at any depth. Nothing is dropped,
  * renamed or retyped: such changes are never automatic.
  */
-import type { NestedField, Schema, Type } from '../../catalog/format/index.ts'
-import { columnNameFault, DottedNames, joinPath } from '../decode/column-names.ts'
+import type { NestedField, Schema, Type } from '../../../catalog/format/index.ts'
+import { columnNameFault, DottedNames, joinPath } from '../column-names.ts'
 import { inferType, type Shape } from './infer-schema.ts'
 
 export interface GrownSchema {

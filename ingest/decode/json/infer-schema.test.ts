@@ -1,11 +1,11 @@
 /** What a sample of records becomes; above all that one bad record costs no good one. */
 import { describe, expect, it } from 'vitest'
-import { formatType } from '../../catalog/format/index.ts'
-import { parseJsonTokens } from '../../common/index.ts'
+import { formatType } from '../../../catalog/format/index.ts'
+import { parseJsonTokens } from '../../../common/index.ts'
 import { growSchema } from './evolve-schema.ts'
 import { inferFields, newShape, observe, type Shape } from './infer-schema.ts'
-import { RowScanner, ScanResult } from '../decode/json/row-scanner.ts'
-import { compileScanPlan } from '../decode/json/scan-plan.ts'
+import { RowScanner, ScanResult } from './row-scanner.ts'
+import { compileScanPlan } from './scan-plan.ts'
 
 function shapeOf(records: readonly string[]): Shape {
   const shape = newShape()

@@ -1,5 +1,10 @@
 /** A look at a stream's records without a trace: no group is joined, nothing is written. */
-import { currentSchema, formatType, formatIdentifier } from '../catalog/format/index.ts'
+import {
+  currentSchema,
+  formatIdentifier,
+  formatType,
+  type NestedField,
+} from '../catalog/format/index.ts'
 import { type Catalog, loadTableIfExists } from '../catalog/index.ts'
 import { NotFoundError } from '../common/index.ts'
 import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
@@ -11,7 +16,7 @@ import { openSource } from './open-source.ts'
 export interface StreamSample {
   readonly topics: readonly TopicBounds[]
   readonly recordsSampled: number
-  /** Sampled records that are JSON objects. */
+  /** Sampled records that have the form which the schema mode asks for: of JSON, objects. */
   readonly recordsReadable: number
   /** Columns that inference would choose now, or that the table or the settings have. */
   readonly columns: readonly { readonly name: string; readonly type: string }[]
@@ -24,7 +29,7 @@ const pollBytesMax = 4_000_000
 const waitMs = 500
 
 export async function sampleStream(lake: Lake, settings: StreamSettings): Promise<StreamSample> {
-  const { firstReadable, sampleColumns } = await import('../ingest/index.ts')
+  const { openRecordFormat } = await import('../ingest/index.ts')
   const { clock, logger, random } = lake
   const source = await openSource(withoutGroup(settings.input), { clock, logger, random })
   try {
@@ -32,19 +37,16 @@ export async function sampleStream(lake: Lake, settings: StreamSettings): Promis
     const topics = await logBounds(source)
     const { sampleRecordsMax } = settings.schema
     const batches = await readSome(source, topics, sampleRecordsMax)
-    const readable = firstReadable(batches, sampleRecordsMax)
-    const held = batches.reduce((sum, batch) => sum + batch.count, 0)
-    const inferred = sampleColumns(readable)
-    const known = await knownColumns(lake.catalog, settings)
+    const format = openRecordFormat(settings.schema)
+    const sampled = format.sample(batches, sampleRecordsMax)
+    const known = await knownColumns(lake.catalog, settings, format.columns)
     return {
       topics,
-      recordsSampled: Math.min(sampleRecordsMax, held),
-      recordsReadable: readable.count,
-      columns:
-        known?.columns ??
-        inferred.fields.map(({ name, type }) => ({ name, type: formatType(type) })),
+      recordsSampled: sampled.sampledCount,
+      recordsReadable: sampled.readableCount,
+      columns: known?.columns ?? namesAndTypes(sampled.fields),
       columnsFrom: known?.from ?? 'sample',
-      notes: known === undefined ? inferred.notes : [],
+      notes: known === undefined ? sampled.notes : [],
     }
   } finally {
     await source.stop()
@@ -85,26 +87,22 @@ async function readSome(
 async function knownColumns(
   catalog: Catalog,
   settings: StreamSettings,
+  declared: readonly NestedField[] | undefined,
 ): Promise<
   { readonly columns: StreamSample['columns']; readonly from: 'table' | 'settings' } | undefined
 > {
   const table = await loadTableIfExists(catalog, settings.output.table)
   if (table !== undefined) {
-    const columns = currentSchema(table.metadata).fields.map(({ name, type }) => ({
-      name,
-      type: formatType(type),
-    }))
-    return { columns, from: 'table' }
+    return { columns: namesAndTypes(currentSchema(table.metadata).fields), from: 'table' }
   }
   if (!settings.output.autoCreate) {
     throw new NotFoundError(
       `table ${formatIdentifier(settings.output.table)} does not exist and auto_create is false`,
     )
   }
-  if (settings.schema.mode !== 'declared') return undefined
-  const columns = settings.schema.fields.map(({ name, type }) => ({
-    name,
-    type: formatType(type),
-  }))
-  return { columns, from: 'settings' }
+  return declared === undefined ? undefined : { columns: namesAndTypes(declared), from: 'settings' }
+}
+
+function namesAndTypes(fields: readonly NestedField[]): StreamSample['columns'] {
+  return fields.map(({ name, type }) => ({ name, type: formatType(type) }))
 }

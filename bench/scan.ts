@@ -1,5 +1,5 @@
 /**
- * The row scanner alone: CPU seconds per million records of about 230 bytes, with the copy into a spool
+ * The decoders alone: CPU seconds per million records of about 230 bytes, with the copy into a spool
  * of JSON rows or of columns.
  *
  *   npx tsx bench/scan.ts [--records 500000] [--runs 5]
@@ -7,10 +7,11 @@
 import { PassThrough } from 'node:stream'
 import { parseArgs } from 'node:util'
 import type { NestedField } from '../catalog/format/index.ts'
-import { columnLayout } from '../ingest/spool/column-layout.ts'
-import { openRowBuffer } from '../ingest/spool/row-buffer.ts'
-import { RowScanner, ScanResult } from '../ingest/decode/json/row-scanner.ts'
+import { JsonTextDecoder, openJsonDecoder } from '../ingest/decode/json/json-decoder.ts'
+import { RowScanner } from '../ingest/decode/json/row-scanner.ts'
 import { compileScanPlan } from '../ingest/decode/json/scan-plan.ts'
+import { DecodeResult, type RowDecoder } from '../ingest/decode/row-decoder.ts'
+import { openRowBuffer } from '../ingest/spool/open-row-buffer.ts'
 import type { RecordBatch } from '../ingest/source/record-source.ts'
 import { generateRecords } from './generate.ts'
 
@@ -76,19 +77,19 @@ const batch: RecordBatch = {
   nextOffset: BigInt(records),
 }
 const place = { offset: '$o', timestamp: '$t', partition: '$p', record: '$r' }
-const formats = {
-  json: { placeKeys: place, layout: undefined },
-  columns: { placeKeys: place, layout: columnLayout(fields, 'strict', place) },
+const decoders: Readonly<Record<string, () => RowDecoder>> = {
+  json: () => new JsonTextDecoder(new RowScanner(compileScanPlan(fields, 'strict')), place),
+  columns: () => openJsonDecoder(fields, 'strict', place),
 }
 console.log(`${records} records, ${(data.length / records).toFixed(0)} bytes each`)
 const times = new Map<string, number[]>()
 for (let run = 0; run < Number(values.runs); run++) {
-  for (const [name, format] of Object.entries(formats)) {
-    const scanner = new RowScanner(compileScanPlan(fields, 'strict'))
-    const rows = openRowBuffer(format)
+  for (const [name, openDecoder] of Object.entries(decoders)) {
+    const decoder = openDecoder()
+    const rows = openRowBuffer(decoder.format)
     const before = process.cpuUsage()
     for (let index = 0; index < records; index++) {
-      if (rows.take(scanner, batch, index) !== ScanResult.good) throw new Error(scanner.fault)
+      if (decoder.decode(batch, index, rows) !== DecodeResult.good) throw new Error(decoder.fault)
       if ((index & 1023) === 0 && rows.isFull) rows.clear()
     }
     const cpu = process.cpuUsage(before)

@@ -8,7 +8,6 @@ import {
   type NestedField,
   parsePartitionBy,
   type Schema,
-  formatType,
   formatIdentifier,
   type TableIdentifier,
 } from '../../catalog/format/index.ts'
@@ -16,23 +15,19 @@ import { type Catalog, loadTableIfExists, type Table } from '../../catalog/index
 import {
   AlreadyExistsError,
   CommitFailedError,
-  type Json,
   NotFoundError,
-  parseJsonTokens,
   type RetryPolicy,
   type RetryTools,
-  SettingsError,
   ValidationError,
   withRetry,
 } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import { deadLetterFields } from '../dead-letter/dead-letter.ts'
-import { type GrownSchema, growSchema } from '../decode/json/evolve-schema.ts'
-import { newShape, observe, type Shape } from '../decode/json/infer-schema.ts'
+import type { EvolvedSchema, SchemaEvolution } from '../decode/row-decoder.ts'
 import { metadataFields } from './metadata-columns.ts'
 
 /** Racing changes of a schema are rare; this many lost rounds mean that something is wrong. */
-const growRetry: RetryPolicy = {
+const evolveRetry: RetryPolicy = {
   retriesMax: 20,
   waitMsMin: 20,
   waitMsMax: 1000,
@@ -87,43 +82,19 @@ export async function ensureDeadLetterTable(
   return existing
 }
 
-/** Every declared column must stand in the table with the declared type. */
-export function checkDeclared(table: Table, fields: readonly NestedField[]): void {
-  const columns = new Map(currentSchema(table.metadata).fields.map((field) => [field.name, field]))
-  for (const field of fields) {
-    const wanted = formatType(field.type)
-    const column = columns.get(field.name)
-    const found = column === undefined ? 'no such column' : formatType(column.type)
-    if (found === wanted) continue
-    throw new SettingsError(
-      'schema.fields and the table disagree; change the declaration or the table, or write to a new table',
-      {
-        facts: {
-          table: formatIdentifier(table.identifier),
-          field: field.name,
-          declared: wanted,
-          found,
-        },
-      },
-    )
-  }
-}
-
-/** Adds to the table what `records` hold beyond its schema; returns the table as it is then. */
-export async function growTable(
+/** Adds the columns of `evolution` to the table; returns the table as it is then. */
+export async function evolveTable(
   catalog: Catalog,
   identifier: TableIdentifier,
-  records: readonly Uint8Array[],
+  evolution: SchemaEvolution,
   tools: RetryTools,
-): Promise<{ readonly table: Table; readonly grown: GrownSchema }> {
-  const shape = newShape()
-  for (const record of records) observeRecord(shape, record)
+): Promise<{ readonly table: Table; readonly evolved: EvolvedSchema }> {
   const retry = { ...tools, shouldRetry: (error: unknown) => error instanceof CommitFailedError }
-  return withRetry(growRetry, retry, async () => {
+  return withRetry(evolveRetry, retry, async () => {
     const base = await catalog.loadTable(identifier)
     const { metadata } = base
-    const grown = growSchema(currentSchema(metadata), metadata.lastColumnId, shape)
-    if (grown.added.length === 0) return { table: base, grown }
+    const evolved = evolution(currentSchema(metadata), metadata.lastColumnId)
+    if (evolved.added.length === 0) return { table: base, evolved }
     const table = await catalog.commitTable({
       identifier,
       requirements: [
@@ -134,25 +105,14 @@ export async function growTable(
       updates: [
         {
           action: 'add-schema',
-          schema: { ...grown.schema, schemaId: nextSchemaId(metadata.schemas) },
-          lastColumnId: grown.lastColumnId,
+          schema: { ...evolved.schema, schemaId: nextSchemaId(metadata.schemas) },
+          lastColumnId: evolved.lastColumnId,
         },
         { action: 'set-current-schema', schemaId: -1 },
       ],
     })
-    return { table, grown }
+    return { table, evolved }
   })
-}
-
-/** One that does not parse brings nothing; it becomes a dead letter when it is scanned again. */
-function observeRecord(shape: Shape, record: Uint8Array): void {
-  let value: Json
-  try {
-    value = parseJsonTokens(Buffer.from(record).toString('utf8'))
-  } catch {
-    return
-  }
-  observe(shape, value)
 }
 
 async function createTable(

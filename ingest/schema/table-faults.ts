@@ -14,8 +14,8 @@ import {
 import { errorMessage, LakeError, SettingsError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import { columnNameFault } from '../decode/column-names.ts'
-import { compileScanPlan } from '../decode/json/scan-plan.ts'
 import { metadataFields } from './metadata-columns.ts'
+import { openRecordFormat } from './open-record-format.ts'
 
 export interface TableFault {
   /** Of the setting at fault. */
@@ -27,13 +27,12 @@ const partitionPath = ['output', 'iceberg', 'partition_by'] as const
 
 /** What the settings alone show: of an inferred schema nothing, for records may have any key, dots and all. */
 export function tableFaults(settings: StreamSettings): readonly TableFault[] {
-  if (settings.schema.mode !== 'declared') return []
-  const { fields } = settings.schema
+  const format = openRecordFormat(settings.schema)
+  const fields = format.columns
+  if (fields === undefined) return []
   const misnamed = nameFaults(settings, fields)
   const unfillable = fields.flatMap((field, index) =>
-    refused(['schema', 'fields', index, 'type'], () =>
-      compileScanPlan([field], settings.schema.coercion),
-    ),
+    refused(['schema', 'fields', index, 'type'], () => format.requireFillable(field)),
   )
   // Terms are looked up by name, so they wait until every name stands for one column.
   const terms = misnamed.length > 0 ? [] : partitionFaults(settings, fields)
@@ -42,8 +41,8 @@ export function tableFaults(settings: StreamSettings): readonly TableFault[] {
 
 /** Throws SettingsError before a table of `fields` is made that no row could be written to. */
 export function requireFillable(settings: StreamSettings, fields: readonly NestedField[]): void {
-  const faults =
-    settings.schema.mode === 'declared' ? tableFaults(settings) : sampleFaults(settings, fields)
+  const isDeclared = openRecordFormat(settings.schema).columns !== undefined
+  const faults = isDeclared ? tableFaults(settings) : sampleFaults(settings, fields)
   if (faults.length === 0) return
   throw new SettingsError(
     faults.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'),

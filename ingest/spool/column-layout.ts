@@ -2,11 +2,10 @@
  * Which columns a columnar spool has, and how each holds its values.
  *
  * Values whose check is most of their conversion are stored as what they are; the rarer kinds stay the
- * text that they are in JSON, which the engine casts exactly (the scanner has checked them).
+ * text that they are in JSON, which the engine casts exactly (the decoder has checked them).
  */
 import type { NestedField } from '../../catalog/format/index.ts'
 import type { PlaceKeys } from './place-keys.ts'
-import type { Coercion } from '../decode/json/coercion.ts'
 
 /** Dense numbers, because the buffer switches on them for each value. */
 export const ColumnKind = {
@@ -29,18 +28,16 @@ export interface ColumnDefinition {
 }
 
 export interface ColumnLayout {
-  /** In the order of the scan plan's fields. */
+  /** In the order in which the decoder knows them. */
   readonly fields: readonly ColumnDefinition[]
   readonly place: PlaceKeys
 }
 
-/** Undefined where rows have to stay JSON: nested columns, and conversions that are the engine's. */
+/** Undefined where a column is nested: such rows have to stay text. */
 export function columnLayout(
   fields: readonly NestedField[],
-  coercion: Coercion,
   place: PlaceKeys,
 ): ColumnLayout | undefined {
-  if (coercion !== 'strict') return undefined
   const definitions: ColumnDefinition[] = []
   for (const { name, type } of fields) {
     const kind = kindOf(type.type)

@@ -3,7 +3,7 @@
  * uncompressed PLAIN page per column, no statistics. It never leaves this machine; table files are the
  * engine's own.
  */
-import type { ColumnarRows, ColumnBuffer } from './column-buffer.ts'
+import type { ColumnBuffer } from './column-buffer.ts'
 import { ColumnKind } from './column-layout.ts'
 import { CompactWriter } from './thrift-compact.ts'
 
@@ -23,20 +23,23 @@ interface Chunk {
 }
 
 /** The file's parts in order. They alias the buffers: write them before more rows are appended. */
-export function parquetSpool(rows: ColumnarRows): readonly Uint8Array[] {
+export function parquetSpool(
+  rowCount: number,
+  columns: readonly ColumnBuffer[],
+): readonly Uint8Array[] {
   const parts: Uint8Array[] = [magic]
   const chunks: Chunk[] = []
   let offset = magic.length
-  for (const column of rows.columns) {
-    const levels = definitionLevels(column, rows.rowCount)
+  for (const column of columns) {
+    const levels = definitionLevels(column, rowCount)
     const values = plainValues(column)
-    const header = pageHeader(rows.rowCount, levels.length + values.length)
+    const header = pageHeader(rowCount, levels.length + values.length)
     const sizeBytes = header.length + levels.length + values.length
     parts.push(header, levels, values)
     chunks.push({ column, offset, sizeBytes })
     offset += sizeBytes
   }
-  const footer = fileMetadata(rows.rowCount, chunks)
+  const footer = fileMetadata(rowCount, chunks)
   const tail = Buffer.alloc(4)
   tail.writeUInt32LE(footer.length)
   parts.push(footer, tail, magic)

@@ -4,7 +4,8 @@
  */
 import { open } from 'node:fs/promises'
 import type { RowSpool } from '../../catalog/index.ts'
-import { openRowBuffer, type RowBuffer, type RowFormat } from './row-buffer.ts'
+import { openRowBuffer } from './open-row-buffer.ts'
+import type { RowBuffer, RowFormat } from './row-buffer.ts'
 
 /** A spool whose file may still be on its way to the disk. */
 export interface PendingSpool extends RowSpool {

@@ -7,9 +7,8 @@ import { ObjectStoreCatalog, type RefusedRow, type Table } from '../../catalog/i
 import { systemClock, ValidationError } from '../../common/index.ts'
 import { MemoryFileIO } from '../../io/index.ts'
 import { recordBatch, type TestRecord } from '../../tests/support/scripted-source.ts'
-import { RowScanner } from '../decode/json/row-scanner.ts'
-import { compileScanPlan } from '../decode/json/scan-plan.ts'
-import { columnLayout } from '../spool/column-layout.ts'
+import { openJsonDecoder } from '../decode/json/json-decoder.ts'
+import type { RecordInBatch } from '../decode/row-decoder.ts'
 import { SpoolWriter } from '../spool/spool-writer.ts'
 import { Batch, type BatchOptions } from './batch.ts'
 import type { TableReader } from './tables.ts'
@@ -45,12 +44,13 @@ function readerOf(coercion: Coercion, of = table, ...added: readonly string[]): 
     required: false,
     type: { type: 'long' },
   }))
-  return {
-    table: of,
-    sideFields: [],
-    scanner: new RowScanner(compileScanPlan(fields, coercion)),
-    format: { placeKeys, layout: columnLayout(fields, coercion, placeKeys) },
-  }
+  const decoder = openJsonDecoder(fields, coercion, placeKeys)
+  return { table: of, sideFields: [], decoder, format: decoder.format }
+}
+
+function valueText({ batch, index }: RecordInBatch): string {
+  const value = batch.data.subarray(batch.valueStarts[index], batch.valueEnds[index])
+  return Buffer.from(value).toString()
 }
 
 let batches = 0
@@ -158,10 +158,7 @@ describe('Batch', () => {
   it('[E4] keeps records that wait for a column until they are tried again', async () => {
     const batch = openBatch({ reader: readerOf('strict') })
     await batch.add(at40(['{"a":1,"n":2}', '{"a":3}', '{"a":4,"m":5}']), batch.reader)
-    expect(batch.waiting.map((value) => Buffer.from(value).toString())).toEqual([
-      '{"a":1,"n":2}',
-      '{"a":4,"m":5}',
-    ])
+    expect(batch.waiting.map(valueText)).toEqual(['{"a":1,"n":2}', '{"a":4,"m":5}'])
     expect(() => batch.seal([])).toThrow('wait for a column')
     await batch.retryWaiting(readerOf('strict', table, 'n'))
     expect(batch.waitingCount).toBe(0)

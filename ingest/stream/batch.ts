@@ -15,7 +15,7 @@ import type { RefusedRow } from '../../catalog/index.ts'
 import { assert, type Clock, ValidationError } from '../../common/index.ts'
 import { type DeadLetter, deadLetterOf } from '../dead-letter/dead-letter.ts'
 import { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
-import { type RowScanner, ScanResult } from '../decode/json/row-scanner.ts'
+import { DecodeResult, type RecordInBatch, type RowDecoder } from '../decode/row-decoder.ts'
 import { type OffsetRange, PartitionRanges } from '../offsets/offset-range.ts'
 import { retainRecords } from '../record-batch/retained-records.ts'
 import { keepsColumns } from '../schema/keeps-columns.ts'
@@ -48,12 +48,6 @@ export interface BatchOptions {
   readonly committedOffset: (partition: TopicPartition) => bigint | undefined
 }
 
-/** A record that named a field which the table lacks; kept until the schema has evolved. */
-interface WaitingRecord {
-  readonly records: RecordBatch
-  readonly index: number
-}
-
 /** Records are added while it is open, files and their letters while it is sealed. */
 export type BatchState = 'open' | 'sealed' | 'committed'
 
@@ -68,7 +62,7 @@ export class Batch implements SpooledRows {
   readonly letters: DeadLetterSpool
   readonly #options: BatchOptions
   readonly #ranges = new PartitionRanges()
-  readonly #waiting: WaitingRecord[] = []
+  readonly #waiting: RecordInBatch[] = []
   #waitingBytes = 0
   #reader: TableReader
   #newestTimestampMs = 0
@@ -109,11 +103,9 @@ export class Batch implements SpooledRows {
     return this.#newestTimestampMs
   }
 
-  /** The values of the records that wait for a column. */
-  get waiting(): readonly Uint8Array[] {
-    return this.#waiting.map(({ records: { data, valueStarts, valueEnds }, index }) =>
-      data.subarray(valueStarts[index], valueEnds[index]),
-    )
+  /** The records that named a field which the table lacks, kept until the schema has evolved. */
+  get waiting(): readonly RecordInBatch[] {
+    return this.#waiting
   }
 
   get waitingCount(): number {
@@ -151,11 +143,11 @@ export class Batch implements SpooledRows {
   /** Takes all records, read by `reader`. Throws at the first bad one when none is tolerated. */
   async add(records: RecordBatch, reader: TableReader): Promise<void> {
     this.#require('open')
-    const { scanner, format } = this.#use(reader)
+    const { decoder, format } = this.#use(reader)
     const rows = await this.#rows(format)
     this.#ranges.extend(records, records.nextOffset, () => this.#options.committedOffset(records))
     for (let index = 0; index < records.count; index++) {
-      this.#addRecord(records, index, scanner, rows)
+      this.#addRecord(records, index, decoder, rows)
     }
     this.recordCount += records.count
     const last = records.count - 1
@@ -169,12 +161,12 @@ export class Batch implements SpooledRows {
   /** Tries the waiting records again by an evolved `reader`; what fails now is a dead letter. */
   async retryWaiting(reader: TableReader): Promise<void> {
     this.#require('open')
-    const { scanner, format } = this.#use(reader)
+    const { decoder, format } = this.#use(reader)
     const rows = await this.#rows(format)
     this.#waitingBytes = 0
-    for (const { records, index } of this.#waiting.splice(0)) {
-      const result = rows.take(scanner, records, index)
-      if (result !== ScanResult.good) this.#refuse(deadLetterOf(records, index, scanner.fault))
+    for (const { batch, index } of this.#waiting.splice(0)) {
+      const result = decoder.decode(batch, index, rows)
+      if (result !== DecodeResult.good) this.#refuse(deadLetterOf(batch, index, decoder.fault))
     }
   }
 
@@ -232,19 +224,13 @@ export class Batch implements SpooledRows {
     return spoolWriter.rows(format)
   }
 
-  #addRecord(records: RecordBatch, index: number, scanner: RowScanner, rows: RowBuffer): void {
-    const start = records.valueStarts[index] as number
-    const end = records.valueEnds[index] as number
-    if (start < 0) {
-      this.#refuse(deadLetterOf(records, index, 'null value'))
-      return
-    }
-    this.sizeBytes += end - start
-    const result = rows.take(scanner, records, index)
-    if (result === ScanResult.bad) this.#refuse(deadLetterOf(records, index, scanner.fault))
-    else if (result === ScanResult.unknownField) {
+  #addRecord(records: RecordBatch, index: number, decoder: RowDecoder, rows: RowBuffer): void {
+    this.sizeBytes += decoder.bytesOf(records, index)
+    const result = decoder.decode(records, index, rows)
+    if (result === DecodeResult.bad) this.#refuse(deadLetterOf(records, index, decoder.fault))
+    else if (result === DecodeResult.unknownField) {
       const kept = retainRecords(records, [index])
-      this.#waiting.push({ records: kept, index: 0 })
+      this.#waiting.push({ batch: kept, index: 0 })
       this.#waitingBytes += kept.data.length
     }
   }

@@ -7,7 +7,7 @@
  * E8: after a failure nothing in memory is believed: what is under way is awaited, what is not committed is
  *     thrown away, and the table is read again.
  */
-import { sampleBytesMax } from '../decode/json/sample-columns.ts'
+import { sampleBytesMax } from '../decode/row-decoder.ts'
 import type {
   BatchAction,
   BatchEvent,

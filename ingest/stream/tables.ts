@@ -1,5 +1,5 @@
 /**
- * The tables of one running stream and what follows from their schema: the scanner, the side columns,
+ * The tables of one running stream and what follows from their schema: the decoder, the side columns,
  * the keys put into rows. Loads them, makes them from a sample, grows them, follows foreign changes.
  */
 import { join } from 'node:path'
@@ -11,21 +11,15 @@ import type { StreamSettings } from '../settings/stream-settings.ts'
 import type { Committer } from './committer.ts'
 import { OffsetConflictError, restoreOffsets } from '../offsets/checkpoint.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
-import { columnLayout } from '../spool/column-layout.ts'
 import type { RowFormat } from '../spool/row-buffer.ts'
-import { RowScanner } from '../decode/json/row-scanner.ts'
-import { firstReadable, sampleColumns } from '../decode/json/sample-columns.ts'
-import { compileScanPlan } from '../decode/json/scan-plan.ts'
+import type { RecordFormat, RecordInBatch, RowDecoder } from '../decode/row-decoder.ts'
+import { checkDeclared } from '../schema/check-declared.ts'
+import { openRecordFormat } from '../schema/open-record-format.ts'
 import { metadataSideFields, placeKeysFor } from '../schema/metadata-columns.ts'
 import type { StreamOffsets } from '../offsets/offset-map.ts'
 import type { RecordBatch } from '../source/record-source.ts'
 import type { StreamParts } from './stream-parts.ts'
-import {
-  checkDeclared,
-  createStreamTable,
-  ensureDeadLetterTable,
-  growTable,
-} from '../schema/stream-table.ts'
+import { createStreamTable, ensureDeadLetterTable, evolveTable } from '../schema/stream-table.ts'
 import { requireFillable } from '../schema/table-faults.ts'
 
 /** Sinks that run side by side by mistake get past each other's letters within a few tries. */
@@ -39,7 +33,7 @@ const notesLoggedMax = 1_000
 /** A table together with all that its schema decides. */
 export interface TableReader {
   readonly table: Table
-  readonly scanner: RowScanner
+  readonly decoder: RowDecoder
   readonly sideFields: readonly SideField[]
   readonly format: RowFormat
 }
@@ -47,6 +41,7 @@ export interface TableReader {
 export class Tables {
   readonly #settings: StreamSettings
   readonly #parts: StreamParts
+  readonly #recordFormat: RecordFormat
   #reader: TableReader | undefined
   #deadLetterTable: Table | undefined
   readonly #notesLogged = new Set<string>()
@@ -54,6 +49,7 @@ export class Tables {
   constructor(settings: StreamSettings, parts: StreamParts) {
     this.#settings = settings
     this.#parts = parts
+    this.#recordFormat = openRecordFormat(settings.schema)
   }
 
   /** Undefined until the table exists. */
@@ -77,14 +73,13 @@ export class Tables {
 
   async load(): Promise<void> {
     const { catalog } = this.#parts
-    const { schema, output, errors } = this.#settings
+    const { output, errors } = this.#settings
+    const { columns } = this.#recordFormat
     let table = await loadTableIfExists(catalog, output.table)
-    if (table === undefined && schema.mode === 'declared') {
-      table = await this.#create(schema.fields)
-    }
+    if (table === undefined && columns !== undefined) table = await this.#create(columns)
     if (table === undefined) this.#reader = undefined
     else {
-      if (schema.mode === 'declared') checkDeclared(table, schema.fields)
+      if (columns !== undefined) checkDeclared(table, columns)
       this.#use(table)
     }
     this.#deadLetterTable = await loadTableIfExists(catalog, errors.deadLetterTable)
@@ -130,36 +125,38 @@ export class Tables {
   async createFromSample(sample: readonly RecordBatch[]): Promise<void> {
     const { schema, name } = this.#settings
     const { logger } = this.#parts
-    const records = firstReadable(sample, schema.sampleRecordsMax)
-    if (records.count === 0) {
+    const sampled = this.#recordFormat.sample(sample, schema.sampleRecordsMax)
+    const { fields, notes } = sampled
+    if (sampled.readableCount === 0) {
       throw new ValidationError(
         'no schema can be inferred: none of the sampled records is a json object; declare schema.fields',
         { facts: { stream: name, sampled: sample.reduce((sum, batch) => sum + batch.count, 0) } },
       )
     }
-    const { fields, notes } = sampleColumns(records)
     for (const note of notes) logger.warn('schema.inferred', { note })
     const table = await this.#create(fields)
     const columns = currentSchema(table.metadata).fields
     logger.info('schema.chosen', {
-      sampled: records.count,
+      sampled: sampled.readableCount,
       columns: columns.map((field) => `${field.name}: ${field.type.type}`).join(', '),
     })
     this.#use(table)
   }
 
   /** Adds the columns that `records` bring, unless the policy for unknown fields forbids it. */
-  async evolve(records: readonly Uint8Array[]): Promise<void> {
+  async evolve(records: readonly RecordInBatch[]): Promise<void> {
     const { schema, output } = this.#settings
     const { catalog, clock, random, logger } = this.#parts
     if (schema.unknownFields === 'add') {
-      const { table, grown } = await growTable(catalog, output.table, records, { clock, random })
-      this.#logNotes(grown.notes)
-      if (grown.added.length > 0) {
-        const shown = grown.added
+      const evolution = this.#recordFormat.evolve(records)
+      const tools = { clock, random }
+      const { table, evolved } = await evolveTable(catalog, output.table, evolution, tools)
+      this.#logNotes(evolved.notes)
+      if (evolved.added.length > 0) {
+        const shown = evolved.added
           .slice(0, columnsLogged)
           .map(({ path, type }) => `${path}: ${type.type}`)
-        logger.info('schema.added', { count: grown.added.length, columns: shown.join(', ') })
+        logger.info('schema.added', { count: evolved.added.length, columns: shown.join(', ') })
       }
       this.#use(table)
     }
@@ -191,14 +188,13 @@ export class Tables {
   }
 
   #use(table: Table): void {
-    const { metadata, input, schema } = this.#settings
+    const { metadata, input } = this.#settings
     const current = currentSchema(table.metadata)
     const placeKeys = placeKeysFor(current, input.topics.length > 1)
     const sideFields = metadataSideFields(current, metadata, placeKeys)
     const side = new Set(sideFields.map((field) => field.field))
     const fields = current.fields.filter((field) => !side.has(field.name))
-    const scanner = new RowScanner(compileScanPlan(fields, schema.coercion))
-    const format = { placeKeys, layout: columnLayout(fields, schema.coercion, placeKeys) }
-    this.#reader = { table, scanner, sideFields, format }
+    const decoder = this.#recordFormat.openDecoder(fields, placeKeys)
+    this.#reader = { table, decoder, sideFields, format: decoder.format }
   }
 }

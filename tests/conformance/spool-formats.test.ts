@@ -10,8 +10,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { NestedField, Schema, Type } from '../../catalog/format/index.ts'
 import type { SideField } from '../../catalog/index.ts'
 import { columnLayout } from '../../ingest/spool/column-layout.ts'
-import { RowScanner, ScanResult } from '../../ingest/decode/json/row-scanner.ts'
+import {
+  JsonColumnsDecoder,
+  JsonTextDecoder,
+  openJsonDecoder,
+} from '../../ingest/decode/json/json-decoder.ts'
+import { RowScanner } from '../../ingest/decode/json/row-scanner.ts'
 import { compileScanPlan } from '../../ingest/decode/json/scan-plan.ts'
+import { DecodeResult, type RowDecoder } from '../../ingest/decode/row-decoder.ts'
 import { SpoolWriter } from '../../ingest/spool/spool-writer.ts'
 import { RecordColumns } from '../../ingest/record-batch/record-columns.ts'
 import type { RecordBatch } from '../../ingest/source/record-source.ts'
@@ -93,11 +99,14 @@ interface Outcome {
 
 async function throughSpool(records: readonly string[], isColumnar: boolean): Promise<Outcome> {
   const scanner = new RowScanner(compileScanPlan(jsonFields, 'strict'))
-  const layout = isColumnar ? columnLayout(jsonFields, 'strict', place) : undefined
+  const layout = columnLayout(jsonFields, place)
+  const decoder: RowDecoder = isColumnar
+    ? new JsonColumnsDecoder(scanner, { placeKeys: place, layout })
+    : new JsonTextDecoder(scanner, place)
   const writer = new SpoolWriter()
-  const rows = writer.rows({ placeKeys: place, layout })
+  const rows = writer.rows(decoder.format)
   const batch = batchOf(records)
-  const results = records.map((_, index) => rows.take(scanner, batch, index))
+  const results = records.map((_, index) => decoder.decode(batch, index, rows))
   if (rows.rowCount === 0) return { results, rows: [], refused: new Set() }
   const spool = await writer.write(join(directory, `spool-${++written}`))
   await spool.written
@@ -209,7 +218,7 @@ describe('spool formats', () => {
     const good = `{"string":"kept","long":1,"double":0.5}`
     const bad = `{"string":"lost","decimal":"1.5","long":2,"double":"x"}`
     const { results, rows } = await throughSpool([good, bad, good], true)
-    expect(results).toEqual([ScanResult.good, ScanResult.bad, ScanResult.good])
+    expect(results).toEqual([DecodeResult.good, DecodeResult.bad, DecodeResult.good])
     expect(rows).toMatchObject([
       { string: 'kept', long: '1', double: 0.5, decimal: null },
       { string: 'kept', long: '1', double: 0.5, decimal: null },
@@ -232,7 +241,7 @@ describe('spool formats', () => {
       records.map((text) => `{"timestamptz":"${text}"}`),
       true,
     )
-    expect(results).toEqual([ScanResult.bad, ScanResult.bad, ScanResult.good])
+    expect(results).toEqual([DecodeResult.bad, DecodeResult.bad, DecodeResult.good])
   })
 
   it('[J2] takes a zone after minutes, which the engine does not parse', async () => {
@@ -242,8 +251,10 @@ describe('spool formats', () => {
 
   it('is columnar only where every column is flat and the coercion strict', () => {
     const nested: NestedField[] = [field(1, 'a', { type: 'struct', fields: [] })]
-    expect(columnLayout(nested, 'strict', place)).toBeUndefined()
-    expect(columnLayout(jsonFields, 'lenient', place)).toBeUndefined()
-    expect(columnLayout(jsonFields, 'strict', place)?.fields).toHaveLength(names.length)
+    const layoutOf = (fields: readonly NestedField[], coercion: 'strict' | 'lenient') =>
+      openJsonDecoder(fields, coercion, place).format.layout
+    expect(layoutOf(nested, 'strict')).toBeUndefined()
+    expect(layoutOf(jsonFields, 'lenient')).toBeUndefined()
+    expect(layoutOf(jsonFields, 'strict')?.fields).toHaveLength(names.length)
   })
 })

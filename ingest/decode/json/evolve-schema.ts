@@ -4,18 +4,11 @@
  */
 import type { NestedField, Schema, Type } from '../../../catalog/format/index.ts'
 import { columnNameFault, DottedNames, joinPath } from '../column-names.ts'
+import type { EvolvedSchema } from '../row-decoder.ts'
 import { inferType, type Shape } from './infer-schema.ts'
 
-export interface GrownSchema {
-  readonly schema: Schema
-  readonly lastColumnId: number
-  /** Dotted paths with their types, for people. */
-  readonly added: readonly { readonly path: string; readonly type: Type }[]
-  readonly notes: readonly string[]
-}
-
 /** `shape` describes whole records; ids of added fields begin above `lastColumnId`. */
-export function growSchema(schema: Schema, lastColumnId: number, shape: Shape): GrownSchema {
+export function evolveSchema(schema: Schema, lastColumnId: number, shape: Shape): EvolvedSchema {
   const added: { path: string; type: Type }[] = []
   const notes: string[] = []
   const taken = new DottedNames()
@@ -74,7 +67,7 @@ export function growSchema(schema: Schema, lastColumnId: number, shape: Shape): 
 }
 
 /** Gives every nested node of a new type its id. */
-export function withIds(type: Type, nextId: () => number): Type {
+function withIds(type: Type, nextId: () => number): Type {
   switch (type.type) {
     case 'struct': {
       const fields = type.fields.map((field) => ({ ...field, id: nextId() }))

@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest'
 import { formatType } from '../../../catalog/format/index.ts'
 import { parseJsonTokens } from '../../../common/index.ts'
-import { growSchema } from './evolve-schema.ts'
+import { evolveSchema } from './evolve-schema.ts'
 import { inferFields, newShape, observe, type Shape } from './infer-schema.ts'
-import { RowScanner, ScanResult } from './row-scanner.ts'
+import { DecodeResult } from '../row-decoder.ts'
+import { RowScanner } from './row-scanner.ts'
 import { compileScanPlan } from './scan-plan.ts'
 
 function shapeOf(records: readonly string[]): Shape {
@@ -36,7 +37,7 @@ function takes(sample: readonly string[], record: string): boolean {
   const { fields } = inferFields(shapeOf(sample))
   const scanner = new RowScanner(compileScanPlan(fields, 'strict'))
   const bytes = Buffer.from(record)
-  return scanner.scan(bytes, 0, bytes.length) === ScanResult.good
+  return scanner.scan(bytes, 0, bytes.length) === DecodeResult.good
 }
 
 describe('inferFields()', () => {
@@ -149,8 +150,10 @@ describe('inferFields()', () => {
     const { fields } = inferFields(shapeOf([nested(17)]))
     const schema = { schemaId: 0, identifierFieldIds: [], fields }
     const deeper = shapeOf([nested(16).replace('1', '{"b":1}'), nested(15).replace('1', '{"b":1}')])
-    const { added } = growSchema(schema, 100, deeper)
+    const { added } = evolveSchema(schema, 100, deeper)
     expect(added.map(({ path }) => path)).toEqual([`${'a.'.repeat(16)}b`, `${'a.'.repeat(15)}b`])
-    expect(growSchema(schema, 100, shapeOf([nested(17).replace('1', '{"b":1}')])).added).toEqual([])
+    expect(evolveSchema(schema, 100, shapeOf([nested(17).replace('1', '{"b":1}')])).added).toEqual(
+      [],
+    )
   })
 })

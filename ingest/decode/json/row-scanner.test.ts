@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { NestedField, Type } from '../../../catalog/format/index.ts'
-import { RowScanner, ScanResult } from './row-scanner.ts'
+import { DecodeResult } from '../row-decoder.ts'
+import { RowScanner } from './row-scanner.ts'
 import { compileScanPlan } from './scan-plan.ts'
 import { SpoolBuffer } from '../../spool/spool-buffer.ts'
 
@@ -31,10 +32,10 @@ function scan(fields: readonly NestedField[], value: string | Buffer, prefix = n
   // The record stands between other bytes, as it does in a fetched batch.
   const padded = Buffer.concat([Buffer.from('}"1'), Buffer.from(value), Buffer.from('"}9')])
   const result = subject.scan(padded, 3, padded.length - 3)
-  if (result === ScanResult.good) subject.copyTo(row, prefix, prefix.length)
+  if (result === DecodeResult.good) subject.copyTo(row, prefix, prefix.length)
   return {
     result,
-    fault: result === ScanResult.good ? '' : subject.fault,
+    fault: result === DecodeResult.good ? '' : subject.fault,
     row: row.view().toString(),
   }
 }
@@ -120,7 +121,7 @@ describe('RowScanner', () => {
     ['string', '"\\ud83d\\ude00 \\u0000 \\"\\\\"'],
   ] as const)('[J2] takes for %s what is kept exactly: %s', (type, json) => {
     expect(scan([field('a', simple(type))], `{"a":${json}}`)).toMatchObject({
-      result: ScanResult.good,
+      result: DecodeResult.good,
       row: `{"a":${json}}\n`,
     })
   })
@@ -162,7 +163,7 @@ describe('RowScanner', () => {
     ['{"\\u0061":1,"a":2}', 'duplicate key a'],
   ] as const)('[J3] refuses %s', (json, reason) => {
     const { result, fault } = scan([field('a', simple('long'))], json)
-    expect(result).toBe(ScanResult.bad)
+    expect(result).toBe(DecodeResult.bad)
     expect(fault).toContain(reason)
   })
 
@@ -186,21 +187,21 @@ describe('RowScanner', () => {
       field('l', { type: 'list', elementId: 90, elementRequired: false, element: inner }),
     ]
     expect(scan(fields, '{"a":1,"b":[{"c":1}]}')).toMatchObject({
-      result: ScanResult.unknownField,
+      result: DecodeResult.unknownField,
       fault: 'field b is not in the schema',
     })
     expect(scan(fields, '{"s":{"y":1}}').fault).toBe('field s.y is not in the schema')
     expect(scan(fields, '{"l":[{"x":1},{"z":1}]}').fault).toBe(
       'field l.element.z is not in the schema',
     )
-    expect(scan(fields, '{"a":1,"b":null}').result).toBe(ScanResult.good)
+    expect(scan(fields, '{"a":1,"b":null}').result).toBe(DecodeResult.good)
   })
 
   it('[J4] refuses what no column can be named, wherever it stands, and never passes over it', () => {
     const fields = [field('s', { type: 'struct', fields: [field('x', simple('long'))] })]
     const faults = (text: string): string => {
       const { result, fault } = scan(fields, text)
-      return result === ScanResult.bad ? fault : `not bad: ${result}`
+      return result === DecodeResult.bad ? fault : `not bad: ${result}`
     }
     const refused = 'no column can have the name of field'
     expect(faults('{"":1}')).toBe(`${refused} "": it is empty`)
@@ -208,8 +209,8 @@ describe('RowScanner', () => {
     expect(faults('{"":{"a":1},"b":2}')).toBe(`${refused} "": it is empty`)
     expect(faults('{"a\\u0000b":1}')).toBe(`${refused} "a\\u0000b": it holds a zero byte`)
     expect(faults(`{"${'k'.repeat(1_025)}":1}`)).toContain('longer than 1024 bytes')
-    expect(scan(fields, '{"":null}').result).toBe(ScanResult.good)
-    expect(scan(fields, `{"${'k'.repeat(1_024)}":1}`).result).toBe(ScanResult.unknownField)
+    expect(scan(fields, '{"":null}').result).toBe(DecodeResult.good)
+    expect(scan(fields, `{"${'k'.repeat(1_024)}":1}`).result).toBe(DecodeResult.unknownField)
   })
 
   it('[J5] demands required fields, in every struct of a list', () => {
@@ -224,12 +225,12 @@ describe('RowScanner', () => {
       'required field l.element.x is missing',
     )
     expect(scan(fields, '{"a":1,"l":[null]}').fault).toBe('null in required field l.element')
-    expect(scan(fields, '{"l":[{"x":1}],"a":1}').result).toBe(ScanResult.good)
+    expect(scan(fields, '{"l":[{"x":1}],"a":1}').result).toBe(DecodeResult.good)
   })
 
   it('[J6] bounds nesting instead of overflowing the stack', () => {
     const deep = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`
-    expect(scan([], `{"a":${deep(64)}}`).result).toBe(ScanResult.unknownField)
+    expect(scan([], `{"a":${deep(64)}}`).result).toBe(DecodeResult.unknownField)
     expect(scan([], `{"a":${deep(5000)}}`).fault).toContain('nested deeper than 100 levels')
   })
 
@@ -248,7 +249,7 @@ describe('RowScanner', () => {
     fc.assert(
       fc.property(fc.oneof(document, mutated), (text) => {
         const { result, fault } = scan([], text)
-        if (result === ScanResult.bad) {
+        if (result === DecodeResult.bad) {
           // Stricter than JSON.parse only in these, each on purpose.
           const onPurpose =
             /[Dd]uplicate key|lone surrogate|upper and lower|no column can have/.test(fault)
@@ -280,7 +281,7 @@ describe('RowScanner', () => {
         if (reversed) entries.reverse()
         const text = `{${entries.map(([key, v]) => `${gap}"${key}"${gap}:${gap}${JSON.stringify(v)}`).join(`${gap},`)}${gap}}`
         const { result, row } = scan(fields, text)
-        expect(result).toBe(ScanResult.good)
+        expect(result).toBe(DecodeResult.good)
         expect(row.indexOf('\n')).toBe(row.length - 1)
         expect(JSON.parse(row)).toEqual(JSON.parse(text))
       }),
@@ -290,9 +291,9 @@ describe('RowScanner', () => {
   it('[J8] with lenient coercion checks only that the record is a JSON object', () => {
     const lenient = scanner([field('a', simple('long'))], 'lenient')
     const bytes = Buffer.from('{"a":1.5}')
-    expect(lenient.scan(bytes, 0, bytes.length)).toBe(ScanResult.good)
+    expect(lenient.scan(bytes, 0, bytes.length)).toBe(DecodeResult.good)
     const broken = Buffer.from('{"a":1.5')
-    expect(lenient.scan(broken, 0, broken.length)).toBe(ScanResult.bad)
+    expect(lenient.scan(broken, 0, broken.length)).toBe(DecodeResult.bad)
   })
 })
 

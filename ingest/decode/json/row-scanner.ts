@@ -9,31 +9,19 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { joinPath } from '../column-names.ts'
+import { DecodeResult } from '../row-decoder.ts'
+import { appendNumber, appendToken } from './append-value.ts'
 import { faultSignal, jsonBytes, nestingDepthMax as depthMax } from './json-cursor.ts'
 import { ScalarCursor } from './scalar-cursor.ts'
 import { type FieldTable, type KeyPattern, NodeKind, type ScanNode } from './scan-plan.ts'
-import {
-  appendNumber,
-  appendText,
-  appendToken,
-  type ColumnarRows,
-  type ColumnBuffer,
-} from '../../spool/column-buffer.ts'
+import { appendText, type ColumnBuffer } from '../../spool/column-buffer.ts'
+import type { ColumnarRows } from '../../spool/columnar-rows.ts'
 import type { SpoolBuffer } from '../../spool/spool-buffer.ts'
 import { unknownFieldFault } from './unknown-field.ts'
 
 const { QUOTE, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET, MINUS } = jsonBytes
 const { stringStop } = jsonBytes
 const kinds = NodeKind
-
-export const ScanResult = {
-  /** The record can be a row. */
-  good: 0,
-  /** `fault` says why the record is a dead letter. */
-  bad: 1,
-  /** Well-formed, but it holds a key that the schema lacks (`fault` names it). */
-  unknownField: 2,
-} as const
 
 export class RowScanner extends ScalarCursor {
   /** Whether `copyTo` changes anything in the text of the last record. */
@@ -53,7 +41,10 @@ export class RowScanner extends ScalarCursor {
     this.#root = root
   }
 
-  /** Scans data[start, end). With `rows`, its values are appended; whoever calls ends or drops the row. */
+  /**
+   * Scans data[start, end) and returns a `DecodeResult`. With `rows`, its values are appended, and the caller
+   * ends or drops the row.
+   */
   scan(data: Uint8Array, start: number, end: number, rows?: ColumnarRows): number {
     this.#columns = rows?.fields
     if (rows !== undefined) this.#row = rows.rowCount
@@ -82,13 +73,13 @@ export class RowScanner extends ScalarCursor {
         this.#open !== start || close !== end || this.newlines.length + this.quotes.length > 0
     } catch (error) {
       if (error !== faultSignal) throw error
-      return ScanResult.bad
+      return DecodeResult.bad
     }
     if (this.#unknown !== undefined) {
       this.fault = `field ${this.#unknown} is not in the schema`
-      return ScanResult.unknownField
+      return DecodeResult.unknownField
     }
-    return ScanResult.good
+    return DecodeResult.good
   }
 
   /**

@@ -1,0 +1,14 @@
+/** The one place where the settings of a stream choose how its records are decoded. */
+import { jsonFormat } from '../decode/json/json-format.ts'
+import type { RecordFormat } from '../decode/row-decoder.ts'
+import type { SchemaSettings } from '../settings/stream-settings.ts'
+
+export function openRecordFormat(schema: SchemaSettings): RecordFormat {
+  const { mode, coercion } = schema
+  switch (mode) {
+    case 'json_infer':
+      return jsonFormat({ columns: undefined, coercion })
+    case 'declared':
+      return jsonFormat({ columns: schema.fields, coercion })
+  }
+}

@@ -1,0 +1,53 @@
+/** The rows of one spool as lines of JSON, each with its record's place in the log as the first members. */
+import type { RecordBatch } from '../source/record-source.ts'
+import type { PlaceKeys } from './place-keys.ts'
+import { PlacePrefix } from './place-prefix.ts'
+import type { RowBuffer } from './row-buffer.ts'
+import { SpoolBuffer } from './spool-buffer.ts'
+
+/** Large enough for a parallel parse, small enough to hold twice. */
+const bytesTarget = 32 << 20
+
+export class TextRows implements RowBuffer {
+  readonly columns = undefined
+  readonly extension = 'ndjson'
+  /** The decoder appends the line here. */
+  readonly text = new SpoolBuffer()
+  /** Of the row that was begun last. */
+  readonly prefix: PlacePrefix
+  #batch: RecordBatch | undefined
+
+  constructor(placeKeys: PlaceKeys) {
+    this.prefix = new PlacePrefix(placeKeys)
+  }
+
+  get rowCount(): number {
+    return this.text.rowCount
+  }
+
+  get rowBytesMax(): number {
+    return this.text.rowBytesMax
+  }
+
+  get isFull(): boolean {
+    return this.text.length >= bytesTarget
+  }
+
+  /** Puts the place of record `index` into `prefix`; nothing is appended yet. */
+  beginRow(batch: RecordBatch, index: number): void {
+    if (batch !== this.#batch) {
+      this.#batch = batch
+      this.prefix.enter(batch.topic, batch.partition)
+    }
+    this.prefix.write(batch.offsets, batch.timestamps, index)
+  }
+
+  content(): readonly Uint8Array[] {
+    return [this.text.view()]
+  }
+
+  clear(): void {
+    this.#batch = undefined
+    this.text.clear()
+  }
+}

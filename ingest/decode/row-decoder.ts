@@ -2,7 +2,8 @@
  * The seam of value formats: how the bytes of records become the columns of one table.
  *
  * To add a format, write a folder beside this file with a `RecordFormat` and its `RowDecoder`, name it in
- * `ingest/schema/open-record-format.ts`, and give it settings in `ingest/settings`.
+ * `ingest/schema/open-record-format.ts`, give it settings in `ingest/settings`, and run
+ * `tests/conformance/describe-row-decoder.ts` over it. Invariants: docs/spec/row-decoders.md (D series).
  */
 import type { NestedField, Schema, Type } from '../../catalog/format/index.ts'
 import type { RecordBatch } from '../source/record-source.ts'

@@ -1,5 +1,6 @@
 /** The one place where the settings of a stream choose how its records are decoded. */
 import { jsonFormat } from '../decode/json/json-format.ts'
+import { keyValueFormat } from '../decode/key-value/key-value-format.ts'
 import type { RecordFormat } from '../decode/row-decoder.ts'
 import type { SchemaSettings } from '../settings/stream-settings.ts'
 
@@ -10,5 +11,7 @@ export function openRecordFormat(schema: SchemaSettings): RecordFormat {
       return jsonFormat({ columns: undefined, coercion })
     case 'declared':
       return jsonFormat({ columns: schema.fields, coercion })
+    case 'key_value':
+      return keyValueFormat({ key: schema.keyType, value: schema.valueType })
   }
 }

@@ -46,6 +46,8 @@ describe('parseStreamSettings()', () => {
         sampleRecordsMax: 1000,
         coercion: 'strict',
         unknownFields: 'add',
+        keyType: 'binary',
+        valueType: 'binary',
       },
       metadata: 'struct',
       errors: {
@@ -87,6 +89,26 @@ describe('parseStreamSettings()', () => {
         required: false,
       },
     ])
+  })
+
+  it('reads raw keys and values, and lists no key that has no meaning with them', () => {
+    const { settings, entries } = load(`${head}${tail}schema: {mode: key_value, key: string}\n`)
+    expect(settings.schema).toMatchObject({
+      mode: 'key_value',
+      keyType: 'string',
+      valueType: 'binary',
+    })
+    const texts = entries
+      .filter(({ path }) => path[0] === 'schema')
+      .map(({ path, text }) => `${formatPath(path)}=${text}`)
+    expect(texts.sort()).toEqual([
+      'schema.key=string',
+      'schema.mode=key_value',
+      'schema.value=binary',
+    ])
+    const json = load(issueYaml).entries.map(({ path }) => formatPath(path))
+    expect(json).toContain('schema.coercion')
+    expect(json).not.toContain('schema.key')
   })
 
   it('maps the Java and librdkafka names, own keys first', () => {
@@ -185,7 +207,7 @@ metadta: none
       'streams/events.yaml:3:10 input.kafka.topics: is required',
       expect.stringContaining('3:35 input.kafka.topic: unknown key "topic", did you mean topics'),
       expect.stringContaining('3:66 input.kafka.start_offset: expected earliest, latest or @time'),
-      'streams/events.yaml:4:17 schema.mode: "avro" is not in this release (json_infer | declared)',
+      'streams/events.yaml:4:17 schema.mode: "avro" is not in this release (json_infer | declared | key_value)',
       expect.stringContaining('5:29 output.iceberg.table: "events" has no namespace'),
       expect.stringContaining('5:57 output.iceberg.commit.interval: a bare number has no unit'),
       expect.stringContaining('5:61 output.iceberg.commit.max_recods: unknown key "max_recods"'),
@@ -218,6 +240,27 @@ metadta: none
     [
       `${head}${tail}schema: {mode: json_infer, fields: [{name: a, type: long}]}`,
       'fields are declared, so mode must be declared',
+    ],
+    [
+      `${head}${tail}schema: {mode: key_value, fields: [{name: a, type: long}]}`,
+      'streams/events.yaml:4:34 schema.fields: has no meaning with mode key_value',
+    ],
+    [
+      `${head}${tail}schema: {mode: key_value, coercion: strict}`,
+      '4:37 schema.coercion: has no meaning with mode key_value: it belongs to json_infer and declared',
+    ],
+    [
+      `${head}${tail}schema: {mode: key_value, unknown_fields: add}`,
+      'schema.unknown_fields: has no',
+    ],
+    [`${head}${tail}schema: {mode: key_value, sample_records: 5}`, 'schema.sample_records: has no'],
+    [
+      `${head}${tail}schema: {value: string}`,
+      'schema.value: has no meaning with mode json_infer: it belongs to key_value',
+    ],
+    [
+      `${head}${tail}schema: {mode: key_value, key: text}`,
+      'expected binary | string, found "text"',
     ],
     [
       `${head}${tail}schema: {fields: [{name: a, type: long}, {name: A, type: long}]}`,

@@ -27,13 +27,16 @@ import type { InputSettings, StreamSettings } from './stream-settings.ts'
 import { parseDeclaredType } from './declared-type.ts'
 
 const laterSchemaModes = [
-  'key_value',
   'value_schema_id_prefix',
   'value_schema_latest',
   'disabled',
   'avro',
   'protobuf',
 ]
+
+/** Keys of `schema` that only some modes read; with another mode they would be read in vain. */
+const jsonKeys = ['fields', 'sample_records', 'coercion', 'unknown_fields']
+const keyValueKeys = ['key', 'value']
 
 const tableName = () => field.parsed('namespace.table', parseTableName)
 
@@ -49,11 +52,13 @@ export const streamSchema = field.section({
   input: field.section({ kafka: kafkaSection.optional(), embedded: embeddedSection.optional() }),
   schema: field
     .section({
-      mode: field.choice(['json_infer', 'declared'], laterSchemaModes).optional(),
+      mode: field.choice(['json_infer', 'declared', 'key_value'], laterSchemaModes).optional(),
       fields: field.list(declaredField, '{name, type}').optional(),
       sample_records: field.integer(1, 1_000_000).prefault('1000'),
       coercion: field.choice(['strict', 'lenient']).prefault('strict'),
       unknown_fields: field.choice(['add', 'dead_letter']).optional(),
+      key: field.choice(['binary', 'string']).prefault('binary'),
+      value: field.choice(['binary', 'string']).prefault('binary'),
     })
     .prefault({}),
   metadata: field.choice(['struct', 'columns', 'none']).prefault('struct'),
@@ -91,7 +96,7 @@ const laterKeys: Readonly<Record<string, string>> = {
   'input.kafka_franz': 'write input.kafka: its keys are the same',
   'input.kafka.batching':
     'batches are set by output.iceberg.commit: {interval, max_bytes, max_records}',
-  'schema.registry': later('a schema registry', 'use mode: json_infer or declared'),
+  'schema.registry': later('a schema registry', 'use mode: json_infer, declared or key_value'),
   'errors.dlq.topic': later('a dead-letter topic', 'dead letters go to errors.dlq.table'),
   'errors.dlq.topic_name': later('a dead-letter topic', 'dead letters go to errors.dlq.table'),
   'output.iceberg.route': later('route', 'one stream writes one table'),
@@ -104,8 +109,11 @@ const laterKeys: Readonly<Record<string, string>> = {
     'fields are optional unless required: true',
   ),
   pipeline: 'processors of Redpanda Connect are not supported',
-  schema_registry: later('a schema registry', 'use schema: {mode: json_infer or declared}'),
-  avro: later('avro', 'values are JSON'),
+  schema_registry: later(
+    'a schema registry',
+    'use schema: {mode: json_infer, declared or key_value}',
+  ),
+  avro: later('avro', 'values are JSON, or raw with schema: {mode: key_value}'),
 }
 
 /** What the settings ask of a table that no table can be; other folders know the rules of tables. */
@@ -133,7 +141,7 @@ export function parseStreamSettings(
   // The check takes settings that are sound in themselves.
   if (check !== undefined && builder.problems.length === 0) builder.apply(check, settings)
   if (builder.problems.length > 0) throw new SettingsProblemsError(builder.problems)
-  return { settings, entries: [...resolved.entries, ...builder.derivedEntries(settings)] }
+  return { settings, entries: builder.entries(settings) }
 }
 
 type StreamValues = field.Values<typeof streamSchema>
@@ -195,14 +203,19 @@ class StreamBuilder {
     return [...list, firstPiece(term, items)]
   }
 
-  derivedEntries(settings: StreamSettings): Loaded<StreamSettings>['entries'] {
+  /** Every setting that has a meaning in this stream. */
+  entries(settings: StreamSettings): Loaded<StreamSettings>['entries'] {
     const { errors, schema } = this.#resolved.value
     const origin = { kind: 'default' } as const
+    const meaningless = meaninglessKeys(settings.schema.mode)
+    const isMeant = ({ path }: SettingEntry): boolean =>
+      path[0] !== 'schema' || !meaningless.includes(String(path[1]))
     return [
+      ...this.#resolved.entries.filter(isMeant),
       ...(schema.mode === undefined
         ? [{ path: ['schema', 'mode'], text: settings.schema.mode, origin }]
         : []),
-      ...(schema.unknown_fields === undefined
+      ...(schema.unknown_fields === undefined && !meaningless.includes('unknown_fields')
         ? [{ path: ['schema', 'unknown_fields'], text: settings.schema.unknownFields, origin }]
         : []),
       ...(errors.dlq.table === undefined
@@ -238,13 +251,29 @@ class StreamBuilder {
     if (mode === 'json_infer' && declared) {
       this.#report(['schema', 'fields'], 'fields are declared, so mode must be declared')
     }
+    for (const key of meaninglessKeys(mode)) {
+      if (!this.#isGiven(['schema', key])) continue
+      const other = mode === 'key_value' ? 'json_infer and declared' : 'key_value'
+      this.#report(['schema', key], `has no meaning with mode ${mode}: it belongs to ${other}`)
+    }
     return {
       mode,
       fields: this.#fields(),
       sampleRecordsMax: schema.sample_records,
       coercion: schema.coercion,
-      unknownFields: schema.unknown_fields ?? (mode === 'declared' ? 'dead_letter' : 'add'),
+      unknownFields: schema.unknown_fields ?? (mode === 'json_infer' ? 'add' : 'dead_letter'),
+      keyType: schema.key,
+      valueType: schema.value,
     }
+  }
+
+  /** Written in the file, the environment or a flag. */
+  #isGiven(path: SettingPath): boolean {
+    const given = formatPath(path)
+    return this.#resolved.entries.some(
+      (entry) =>
+        entry.origin.kind !== 'default' && formatPath(entry.path.slice(0, path.length)) === given,
+    )
   }
 
   #fields(): readonly NestedField[] {
@@ -283,6 +312,10 @@ class StreamBuilder {
   #report(path: SettingPath, message: string): void {
     this.problems.push(this.#resolved.problem(path, message))
   }
+}
+
+function meaninglessKeys(mode: StreamSettings['schema']['mode']): readonly string[] {
+  return mode === 'key_value' ? jsonKeys : keyValueKeys
 }
 
 function later(what: string, instead: string): string {

@@ -45,7 +45,7 @@ export interface EmbeddedInputSettings {
 export type InputSettings = KafkaInputSettings | EmbeddedInputSettings
 
 export interface SchemaSettings {
-  readonly mode: 'json_infer' | 'declared'
+  readonly mode: 'json_infer' | 'declared' | 'key_value'
   /** Columns in order; empty when inferred. */
   /** Ids are 0 until the table is made. */
   readonly fields: readonly NestedField[]
@@ -55,6 +55,9 @@ export interface SchemaSettings {
   readonly coercion: 'strict' | 'lenient'
   /** A key that is no column: added to the schema, or its record is a dead letter. */
   readonly unknownFields: 'add' | 'dead_letter'
+  /** Of the column `key`; of mode `key_value` only, as the next. */
+  readonly keyType: 'binary' | 'string'
+  readonly valueType: 'binary' | 'string'
 }
 
 export interface ErrorSettings {

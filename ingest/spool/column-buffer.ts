@@ -71,6 +71,21 @@ export function appendText(
   appendRange(column.text, data, start, end)
 }
 
+/** data[start, end) are any bytes. */
+export function appendBinary(
+  column: ColumnBuffer,
+  data: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  const { text } = column
+  column.count++
+  column.lastStart = text.length
+  text.reserve(end - start + 4)
+  text.word(end - start)
+  text.binary(data, start, end)
+}
+
 /** PLAIN byte arrays begin with their length. */
 export function appendRange(text: SpoolBuffer, data: Uint8Array, start: number, end: number): void {
   text.reserve(end - start + 4)
@@ -94,6 +109,7 @@ function widthOf(kind: number): number {
       return 4
     case kinds.text:
     case kinds.token:
+    case kinds.binary:
       return 0
     default:
       return 8

@@ -16,10 +16,12 @@ export const ColumnKind = {
   double: 4,
   timestamp: 5,
   timestamptz: 6,
-  /** A JSON string, unescaped. */
+  /** UTF-8. */
   text: 7,
   /** The characters of a number token, or of a string without its quotes: for the engine to cast. */
   token: 8,
+  /** Bytes, as they are. */
+  binary: 9,
 } as const
 
 export interface ColumnDefinition {
@@ -56,6 +58,7 @@ function kindOf(type: NestedField['type']['type']): number | undefined {
     case 'double':
     case 'timestamp':
     case 'timestamptz':
+    case 'binary':
       return ColumnKind[type]
     case 'string':
       return ColumnKind.text
@@ -63,7 +66,6 @@ function kindOf(type: NestedField['type']['type']): number | undefined {
     case 'date':
     case 'time':
     case 'uuid':
-    case 'binary':
       return ColumnKind.token
     default:
       return undefined

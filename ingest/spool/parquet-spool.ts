@@ -161,6 +161,7 @@ function physicalType(kind: number): number {
       return physical.double
     case ColumnKind.text:
     case ColumnKind.token:
+    case ColumnKind.binary:
       return physical.byteArray
     default:
       return physical.int64

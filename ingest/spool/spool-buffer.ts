@@ -3,6 +3,9 @@
  * file in one go (the file is a cache that a crash may lose; the log still has the records).
  */
 
+/** From here on a native copy is worth the view object that it needs. */
+const nativeCopyMin = 512
+
 export class SpoolBuffer {
   length = 0
   rowCount = 0
@@ -20,7 +23,7 @@ export class SpoolBuffer {
     this.#view = viewOf(this.#bytes)
   }
 
-  /** Makes room for `count` more bytes. Must precede `byte`, `word`, `text` and `head`. */
+  /** Makes room for `count` more bytes. Must precede `byte`, `word`, `text`, `binary` and `head`. */
   reserve(count: number): void {
     const needed = this.length + count
     if (needed <= this.#bytes.length) return
@@ -53,7 +56,28 @@ export class SpoolBuffer {
     this.#copy(source, this.#sourceView, start, end)
   }
 
-  /** The same for the few bytes in front of each row, whose buffer never changes. */
+  /** Appends source[start, end), any bytes: by integers, since a double that is no number may lose bits. */
+  binary(source: Uint8Array, start: number, end: number): void {
+    if (end - start > nativeCopyMin) {
+      this.#bytes.set(source.subarray(start, end), this.length)
+      this.length += end - start
+      return
+    }
+    if (source !== this.#source) {
+      this.#source = source
+      this.#sourceView = viewOf(source)
+    }
+    const from = this.#sourceView
+    const to = this.#view
+    let length = this.length
+    let pos = start
+    for (; pos + 4 <= end; pos += 4, length += 4) to.setInt32(length, from.getInt32(pos))
+    const target = this.#bytes
+    for (; pos < end; pos++) target[length++] = source[pos] as number
+    this.length = length
+  }
+
+  /** As `text`, for the few bytes in front of each row, whose buffer never changes. */
   head(source: Uint8Array, end: number): void {
     if (source !== this.#headSource) {
       this.#headSource = source

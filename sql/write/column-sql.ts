@@ -74,7 +74,7 @@ export function selectList(
   })
 }
 
-/** The same over a spool of columns; those that it lacks were added to the schema after it. */
+/** The same over a spool of columns, whose bytes are bytes; those that it lacks were added to the schema after it. */
 export function columnsList(
   fields: readonly NestedField[],
   sideFields: readonly SideField[],
@@ -87,7 +87,6 @@ export function columnsList(
     const side = sideByField.get(field.name)
     if (side !== undefined) return `${sideExpression(side)} AS ${name}`
     if (!known.has(field.name)) return `CAST(NULL AS ${duckdbTypeName(field.type)}) AS ${name}`
-    if (field.type.type === 'binary') return `${storedExpression(field.type, name)} AS ${name}`
     return `CAST(${name} AS ${duckdbTypeName(field.type)}) AS ${name}`
   })
 }

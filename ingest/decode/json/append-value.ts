@@ -6,7 +6,7 @@ import { exactPowers, latin1, writeLong, writeSafe, writeTimestamp } from './tok
 
 // Constants of this module, because an imported binding is not folded into hot code.
 const { boolean: BOOLEAN, int: INT, long: LONG, float: FLOAT, double: DOUBLE } = ColumnKind
-const { timestamp: TIMESTAMP, timestamptz: TIMESTAMPTZ } = ColumnKind
+const { timestamp: TIMESTAMP, timestamptz: TIMESTAMPTZ, binary: BINARY } = ColumnKind
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
@@ -58,6 +58,10 @@ export function appendToken(
       return
     case BOOLEAN:
       column.bytes[at] = data[start] === 0x74 ? 1 : 0
+      return
+    case BINARY:
+      column.lastStart = column.text.length
+      appendBytes(column.text, Buffer.from(latin1(data, start + 1, end - 1), 'base64'))
       return
     default:
       column.lastStart = column.text.length

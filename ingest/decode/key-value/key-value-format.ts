@@ -1,0 +1,86 @@
+/** Records as they are: the raw key and value in two columns, `key` and `value`, whatever they hold. */
+import type { NestedField } from '../../../catalog/format/index.ts'
+import { SettingsError, UnsupportedError } from '../../../common/index.ts'
+import type { RecordBatch } from '../../source/record-source.ts'
+import { columnLayout } from '../../spool/column-layout.ts'
+import type { PlaceKeys } from '../../spool/place-keys.ts'
+import type { RecordFormat, RowDecoder, SampledColumns } from '../row-decoder.ts'
+import { isText, KeyValueDecoder } from './key-value-decoder.ts'
+
+/** `string` for UTF-8 text; a record whose bytes are no text is then a dead letter. */
+export type RawType = 'binary' | 'string'
+
+export interface KeyValueTypes {
+  readonly key: RawType
+  readonly value: RawType
+}
+
+export function keyValueFormat(types: KeyValueTypes): RecordFormat {
+  return {
+    columns: [rawColumn('key', types.key), rawColumn('value', types.value)],
+    requireFillable: ({ name, type }) => {
+      if (type.type === 'binary' || type.type === 'string') return
+      throw new UnsupportedError('raw keys and values fill binary and string columns only', {
+        facts: { column: name, type: type.type },
+      })
+    },
+    sample: (batches, recordsMax) => sampleRaw(types, batches, recordsMax),
+    // Every column there can be is declared, so no record names an unknown field.
+    evolve: () => (schema, lastColumnId) => ({ schema, lastColumnId, added: [], notes: [] }),
+    openDecoder: (fields, placeKeys) => openKeyValueDecoder(types, fields, placeKeys),
+  }
+}
+
+function openKeyValueDecoder(
+  types: KeyValueTypes,
+  fields: readonly NestedField[],
+  placeKeys: PlaceKeys,
+): RowDecoder {
+  const key = columnOf(fields, 'key', types.key)
+  const value = columnOf(fields, 'value', types.value)
+  const required = fields.find((field) => field.required && field !== key && field !== value)
+  if (required !== undefined) {
+    throw new UnsupportedError(
+      'the table requires a value of a column that records do not fill with schema.mode key_value',
+      { facts: { column: required.name } },
+    )
+  }
+  const layout = columnLayout([key, value], placeKeys)
+  if (layout === undefined) throw new Error('assertion failed: raw columns are flat')
+  return new KeyValueDecoder({ placeKeys, layout }, key.required, value.required)
+}
+
+function columnOf(fields: readonly NestedField[], name: string, type: RawType): NestedField {
+  const field = fields.find((candidate) => candidate.name === name)
+  if (field?.type.type === type) return field
+  throw new SettingsError(
+    'the table lacks a column that schema.mode key_value fills; write to a new table, or set its type',
+    { facts: { column: name, declared: type, found: field?.type.type ?? 'no such column' } },
+  )
+}
+
+function sampleRaw(
+  types: KeyValueTypes,
+  batches: readonly RecordBatch[],
+  recordsMax: number,
+): SampledColumns {
+  const isReadable = (type: RawType, data: Uint8Array, start: number, end: number): boolean =>
+    type === 'binary' || start < 0 || isText(data, start, end)
+  let sampledCount = 0
+  let readableCount = 0
+  for (const batch of batches) {
+    const { data, keyStarts, keyEnds, valueStarts, valueEnds } = batch
+    for (let index = 0; index < batch.count && sampledCount < recordsMax; index++) {
+      sampledCount++
+      if (!isReadable(types.key, data, keyStarts[index] ?? -1, keyEnds[index] ?? -1)) continue
+      if (isReadable(types.value, data, valueStarts[index] ?? -1, valueEnds[index] ?? -1))
+        readableCount++
+    }
+  }
+  const fields = [rawColumn('key', types.key), rawColumn('value', types.value)]
+  return { sampledCount, readableCount, fields, notes: [] }
+}
+
+function rawColumn(name: string, type: RawType): NestedField {
+  return { id: 0, name, required: false, type: { type } }
+}

@@ -1,4 +1,4 @@
-/** A Kafka source from settings: certificates read, the client chosen. */
+/** A Kafka source from settings: certificates read. */
 import { readFile } from 'node:fs/promises'
 import type { ConnectionOptions } from 'node:tls'
 import {
@@ -7,13 +7,11 @@ import {
   type Random,
   SettingsError,
   errorMessage,
-  randomUuid,
 } from '../common/index.ts'
 import type { KafkaInputSettings, KafkaTlsSettings } from '../ingest/settings/index.ts'
 import {
   type KafkaConnectionSettings,
   type RecordSource,
-  createKafkaJsSource,
   createKafkaSource,
 } from '../ingest/index.ts'
 
@@ -37,11 +35,6 @@ export async function openKafkaSource(
   const limits = {
     ...(fetchBytesMax === undefined ? {} : { bytesMax: fetchBytesMax }),
     ...(partitionFetchBytesMax === undefined ? {} : { partitionBytesMax: partitionFetchBytesMax }),
-  }
-  if (input.client === 'kafkajs') {
-    // kafkajs consumes in a group only; without one in the settings nobody else may share it.
-    const group = consumerGroup ?? `tidewater-${randomUuid(tools.random)}`
-    return createKafkaJsSource({ ...common, ...limits, consumerGroup: group })
   }
   return createKafkaSource({
     ...common,

@@ -8,6 +8,7 @@ import { tuneRuntime } from '../common/index.ts'
 import { parseLakeSettings } from '../app/settings/index.ts'
 import { parseStreamSettings } from '../ingest/settings/index.ts'
 import { variableSource } from '../settings/index.ts'
+import { drainWithKafkajs } from '../tests/support/kafkajs-source/drain-with-kafkajs.ts'
 
 interface Job {
   readonly bootstrap: string
@@ -27,7 +28,7 @@ const input = { variables: variableSource({}), overrides: [], directory: process
 const lakeYaml = `catalog: { warehouse: "${job.warehouse}", s3.endpoint: "${job.endpoint}", s3.access-key-id: minioadmin, s3.secret-access-key: minioadmin }`
 const streamYaml = `
 name: ${job.topic}
-input: { kafka: { seed_brokers: ["${job.bootstrap}"], topics: [${job.topic}], consumer_group: ${job.table}, start_offset: earliest, client: ${job.client} } }
+input: { kafka: { seed_brokers: ["${job.bootstrap}"], topics: [${job.topic}], consumer_group: ${job.table}, start_offset: earliest } }
 schema: { mode: json_infer }
 metadata: ${job.metadata}
 output: { iceberg: { table: ${job.table}, partition_by: ["day(ts)"], commit: { interval: 10s, max_records: 1000000, max_bytes: 1GB } } }
@@ -38,7 +39,10 @@ const lake = await openLake(
 )
 const settings = parseStreamSettings({ ...input, text: streamYaml, file: 'stream.yaml' }).settings
 const cpuBefore = process.cpuUsage()
-const result = await runLakeStream(lake, settings, { until: 'latest' })
+const result =
+  job.client === 'sliced'
+    ? await runLakeStream(lake, settings, { until: 'latest' })
+    : await drainWithKafkajs(lake, settings)
 const cpu = process.cpuUsage(cpuBefore)
 await lake.close()
 const seconds = result.elapsedMs / 1000

@@ -24,7 +24,6 @@ export { createEmbeddedSource } from './source/embedded-log/embedded-source.ts'
 export type { KafkaConnectionSettings } from './source/kafka/kafka-connection.ts'
 export { createKafkaAdmin, createKafkaProducer } from './source/kafka/kafka-producer.ts'
 export { createKafkaSource } from './source/kafka/kafka-source.ts'
-export { createKafkaJsSource } from './source/kafkajs/kafkajs-source.ts'
 export { OffsetOutOfRangeError } from './source/offset-out-of-range-error.ts'
 export type { RecordProducer, RecordToProduce, TopicAdmin } from './source/produce.ts'
 export {

@@ -1,6 +1,7 @@
 /** `input.kafka` and `input.embedded`: their keys, and from them the typed settings. */
 import { resolve } from 'node:path'
 import { mapKafkaProperties, type MappedProperties } from './kafka-properties.ts'
+import { SettingsError } from '../../common/index.ts'
 import { field, type SettingPath, parseStartOffset } from '../../settings/index.ts'
 import type {
   EmbeddedInputSettings,
@@ -26,6 +27,14 @@ const tlsSection = field.section({
     .optional(),
 })
 
+/** Accepted for files of earlier releases; there is no choice any more. */
+function readClient(word: string): 'sliced' {
+  if (word === 'sliced') return word
+  throw new SettingsError(
+    `the choice of a client was removed: the record batch reader is the only one, so leave client out`,
+  )
+}
+
 const saslEntry = field.section({
   mechanism: field.text(),
   username: field.text().optional(),
@@ -37,7 +46,7 @@ export const kafkaSection = field.section({
   topics: field.textList(),
   consumer_group: field.text().optional(),
   start_offset: startOffset().optional(),
-  client: field.choice(['sliced', 'kafkajs']).prefault('sliced'),
+  client: field.parsed('sliced', readClient).optional(),
   client_id: field.text().optional(),
   tls: tlsSection.optional(),
   sasl: field.list(saslEntry, '{mechanism, username, password}').optional(),
@@ -92,7 +101,6 @@ export function kafkaInput(
     topics: value.topics,
     ...(consumerGroup === undefined ? {} : { consumerGroup }),
     startOffset: value.start_offset ?? parseStartOffset(mapped.startOffset ?? 'earliest'),
-    client: value.client,
     clientId: value.client_id ?? mapped.clientId ?? 'tidewater',
     ...(tls === undefined ? {} : { tls }),
     ...(sasl === undefined ? {} : { sasl }),

@@ -37,7 +37,6 @@ describe('parseStreamSettings()', () => {
         topics: ['events'],
         consumerGroup: 'tide-events',
         startOffset: { kind: 'earliest' },
-        client: 'sliced',
         clientId: 'tidewater',
       },
       schema: {
@@ -132,12 +131,16 @@ ${tail}`
       topics: ['t'],
       consumerGroup: 'own',
       startOffset: { kind: 'latest' },
-      client: 'sliced',
       clientId: 'tidewater',
       tls: { verifyCertificate: true },
       sasl: { mechanism: 'scram-sha-512', username: 'u', password: 'p' },
     })
     expect(JSON.stringify(loaded.entries)).not.toContain('password=')
+  })
+
+  it('takes the one client that is left, which says nothing any more', () => {
+    const named = load(head.replace('topics: [t]', 'topics: [t], client: sliced') + tail).settings
+    expect(named).toEqual(load(head + tail).settings)
   })
 
   it('reads the embedded log with a directory beside the file', () => {
@@ -243,7 +246,7 @@ metadta: none
     ],
     [
       `${head}${tail}schema: {mode: key_value, fields: [{name: a, type: long}]}`,
-      'streams/events.yaml:4:34 schema.fields: has no meaning with mode key_value',
+      'streams/events.yaml:4:35 schema.fields: has no meaning with mode key_value',
     ],
     [
       `${head}${tail}schema: {mode: key_value, coercion: strict}`,
@@ -291,6 +294,10 @@ metadta: none
       'is always read_committed',
     ],
     [`name: s\ninput: {http_server: {}}\n${tail}`, 'input.http_server is not in this release'],
+    [
+      `name: s\ninput: {kafka: {seed_brokers: ["b:1"], topics: [t], client: kafkajs}}\n${tail}`,
+      '2:61 input.kafka.client: the choice of a client was removed',
+    ],
     [`${head}${tail}limits: {memory: \${MEMORY}}`, 'write "${VAR}" with quotes'],
   ])('refuses %j', (text, message) => {
     expect(() => load(text)).toThrow(message)

@@ -23,8 +23,6 @@ export interface KafkaInputSettings {
   /** Without a group every partition of the topics is read. */
   readonly consumerGroup?: string
   readonly startOffset: StartOffset
-  /** `sliced` reads record batches without an object per record; `kafkajs` is the plain consumer. */
-  readonly client: 'sliced' | 'kafkajs'
   readonly clientId: string
   readonly tls?: KafkaTlsSettings
   readonly sasl?: KafkaSaslSettings

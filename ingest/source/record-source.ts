@@ -1,6 +1,6 @@
 /**
- * The seam to a partitioned, offset-addressed log. Kafka (sliced record batches), Kafka (plain
- * kafkajs consumer) and the embedded log implement it and run one conformance suite.
+ * The seam to a partitioned, offset-addressed log. Kafka and the embedded log implement it, and in tests
+ * the plain kafkajs consumer does; one conformance suite runs over all.
  *
  * Contract:
  * - Records of a partition come in offset order; offsets below the last `seek` never appear.

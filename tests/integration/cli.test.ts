@@ -104,10 +104,13 @@ output: { iceberg: { table: web.events, partition_by: ["day(ts)"], commit: { int
     }
   })
 
-  it('reads the same with the plain kafkajs client', async () => {
+  it('says that the plain kafkajs client was removed, and takes the one that is left', async () => {
     await tide(`topic produce ${topic} --create --partitions 2`, record(1) + record(2))
-    const run = 'stream run --until latest --set input.kafka.client=kafkajs'
-    expect(await rows(run)).toMatchObject([{ records: 2, rows: 2 }])
+    const run = 'stream run --until latest --set input.kafka.client='
+    const removed = await tide(`${run}kafkajs`)
+    expect(removed.code).toBe(2)
+    expect(removed.stderr).toContain('input.kafka.client: the choice of a client was removed')
+    expect(await rows(`${run}sliced`)).toMatchObject([{ records: 2, rows: 2 }])
   })
 
   it('names a topic that is missing', async () => {

@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AccessDeniedError, UnavailableError } from '../../common/index.ts'
 import {
   createKafkaAdmin,
-  createKafkaJsSource,
   createKafkaProducer,
   createKafkaSource,
   partitionKey,
@@ -24,6 +23,7 @@ import {
 } from '../conformance/describe-record-source.ts'
 import { connectKafkaTools, type KafkaTools } from '../support/kafka-tools.ts'
 import { patience } from '../support/eventually.ts'
+import { createKafkajsSource } from '../support/kafkajs-source/kafkajs-source.ts'
 import {
   freePort,
   installKafka,
@@ -65,7 +65,7 @@ const kinds: readonly Kind[] = [
     name: 'kafkajs',
     grouped: true,
     make: (bootstrap, topics, consumerGroup = freshGroup()) =>
-      createKafkaJsSource({
+      createKafkajsSource({
         connection: { seedBrokers: [bootstrap] },
         topics,
         consumerGroup,
@@ -453,7 +453,7 @@ describe.skipIf(!present)('record sources on a Kafka that wants a password', () 
         consumerGroup: freshGroup(),
       }),
     kafkajs: (username: string, password: string) =>
-      createKafkaJsSource({
+      createKafkajsSource({
         connection: {
           seedBrokers: [saslAddress],
           sasl: { mechanism: 'plain', username, password },

@@ -7,9 +7,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { silentLogger, systemClock, systemRandom } from '../../common/index.ts'
+import { parseStreamSettings } from '../../ingest/settings/index.ts'
+import { variableSource } from '../../settings/index.ts'
 import { type Database, openDatabase } from '../../sql/index.ts'
 import { within } from '../support/eventually.ts'
 import type { TestRecord } from '../support/kafka-tools.ts'
+import { drainWithKafkajs } from '../support/kafkajs-source/drain-with-kafkajs.ts'
 import { liveFiles } from '../support/lake-fixture.ts'
 import { type RealLake, startRealLake } from '../support/real-lake.ts'
 import { freePort, requirePart } from '../support/services/index.ts'
@@ -127,17 +131,28 @@ describe.skipIf(!hasParts)('a stream of bad input', () => {
     })
   }
 
-  it.each(['sliced', 'kafkajs'])(
-    '[E4] keeps every record whole, as a row or as a dead letter (%s)',
-    async (client) => {
-      const topic = `bad_${client}`
+  const drainByOracle = async (yaml: string): Promise<void> => {
+    const input = {
+      file: undefined,
+      variables: variableSource({}),
+      overrides: [],
+      directory: folder,
+    }
+    const { settings } = parseStreamSettings({ ...input, text: yaml })
+    const { catalog, io } = lake
+    const tools = { clock: systemClock, random: systemRandom, logger: silentLogger }
+    await drainWithKafkajs({ catalog, io, ...tools, workDirectory: folder }, settings)
+  }
+
+  it.each(['tide', 'kafkajs'])(
+    '[E4] keeps every record whole, as a row or as a dead letter (read by %s)',
+    async (reader) => {
+      const topic = `bad_${reader}`
       const config = { 'max.message.bytes': '20000000' }
       await lake.tools.createTopic(topic, { partitions: 1, config })
       for (const { record } of cases) await lake.tools.produce(topic, [{ ...record, partition: 0 }])
-      await lake.project.writeStream(
-        topic,
-        `name: ${topic}
-input: { kafka: { seed_brokers: ["${lake.kafka.bootstrap}"], topics: [${topic}], client: ${client} } }
+      const yaml = `name: ${topic}
+input: { kafka: { seed_brokers: ["${lake.kafka.bootstrap}"], topics: [${topic}] } }
 schema:
   fields:
     - { name: n, type: long }
@@ -145,9 +160,12 @@ schema:
     - { name: c, type: "decimal(9,2)" }
     - { name: s, type: string }
 output: { iceberg: { table: web.${topic}, commit: { interval: 2s } } }
-`,
-      )
-      await lake.project.drain(topic)
+`
+      if (reader === 'kafkajs') await drainByOracle(yaml)
+      else {
+        await lake.project.writeStream(topic, yaml)
+        await lake.project.drain(topic)
+      }
       const landed = await rows(`web.${topic}`, 'n, d, c, s, _kafka."offset" AS o')
       const letters = await rows(
         `web.${topic}__dlq`,
@@ -179,6 +197,38 @@ output: { iceberg: { table: web.${topic}, commit: { interval: 2s } } }
       expect(landed.length + letters.length).toBe(cases.length)
     },
   )
+
+  it('[D6] keeps raw keys and values byte for byte, tombstones too', async () => {
+    const topic = 'raw'
+    await lake.tools.createTopic(topic, { partitions: 1 })
+    const every = Buffer.from(Uint8Array.from({ length: 256 }, (_, byte) => byte))
+    const raw: readonly TestRecord[] = [
+      ...cases.map(({ record }) => record).filter(({ value }) => (value?.length ?? 0) < 1_000),
+      { key: '', value: every },
+      { key: null, value: null },
+      { key: 'k', value: null },
+    ]
+    for (const record of raw) await lake.tools.produce(topic, [{ ...record, partition: 0 }])
+    await lake.project.writeStream(
+      topic,
+      `name: ${topic}
+input: { kafka: { seed_brokers: ["${lake.kafka.bootstrap}"], topics: [${topic}] } }
+schema: { mode: key_value, key: string }
+output: { iceberg: { table: web.${topic} } }
+`,
+    )
+    await lake.project.drain(topic)
+    const landed = await rows(
+      `web.${topic}`,
+      '_kafka."offset"::INTEGER AS o, "key" AS k, hex("value") AS v',
+    )
+    const told = raw.map(({ key, value }, o) => ({
+      o,
+      k: key ?? null,
+      v: value === null ? null : hex(value),
+    }))
+    expect([...landed].sort((a, b) => Number(a['o']) - Number(b['o']))).toEqual(told)
+  })
 
   it('[E4] infers, and adds what 64 levels deep comes later', async () => {
     const topic = 'inferred'

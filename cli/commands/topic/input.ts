@@ -24,7 +24,7 @@ export async function topicInput(
   const brokers = options.brokers ?? context.environment('TIDEWATER_BROKERS')
   if (brokers !== undefined) {
     const seedBrokers = brokers.split(',').map((broker) => broker.trim())
-    return { kind: 'kafka', seedBrokers, topics, startOffset, client: 'sliced', clientId: 'tide' }
+    return { kind: 'kafka', seedBrokers, topics, startOffset, clientId: 'tide' }
   }
   return { ...(await streamInput(context, options.stream, topics)), topics }
 }

@@ -3,14 +3,18 @@
  * callers pull: a batch is held back in `eachBatch`, with heartbeats, until there is room for it.
  */
 import type { EachBatchPayload } from 'kafkajs'
-import { type RecordBatch, type TopicPartition, partitionKey } from '../record-source.ts'
-import { batchBytes, notAssignedError } from '../source-support.ts'
-import type { Wakeup } from '../wakeup.ts'
+import {
+  type RecordBatch,
+  type TopicPartition,
+  partitionKey,
+} from '../../../ingest/source/record-source.ts'
+import { batchBytes, notAssignedError } from '../../../ingest/source/source-support.ts'
+import type { Wakeup } from '../../../ingest/source/wakeup.ts'
 import {
   GroupConsumer,
   type GroupFetchLimits,
   type GroupSettings,
-} from '../kafka/group-consumer.ts'
+} from '../../../ingest/source/kafka/group-consumer.ts'
 import { emptyBatch, kafkajsBatches, splitBatch } from './kafkajs-batch.ts'
 
 export interface KafkajsConsumerOptions {

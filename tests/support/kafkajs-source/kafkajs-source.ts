@@ -1,6 +1,6 @@
 /**
  * The plain `RecordSource` over Kafka: a kafkajs consumer as anyone would use it. Several times slower
- * than `kafka-source.ts` and kept as the second opinion, should our own Fetch fail somewhere.
+ * than our own Fetch, and the oracle by which tests judge it.
  *
  * kafkajs itself jumps when the log has lost an offset, so every position is checked against the log's
  * bounds when it is sought and wherever records do not follow on.
@@ -14,12 +14,12 @@ import {
   systemClock,
   systemRandom,
 } from '../../../common/index.ts'
-import { KafkaCluster } from '../kafka/kafka-cluster.ts'
-import type { KafkaConnectionSettings } from '../kafka/kafka-connection.ts'
-import { registerKafkajsCodecs } from '../kafka/kafkajs-codecs.ts'
+import { KafkaCluster } from '../../../ingest/source/kafka/kafka-cluster.ts'
+import type { KafkaConnectionSettings } from '../../../ingest/source/kafka/kafka-connection.ts'
+import { registerKafkajsCodecs } from '../../../ingest/source/kafka/kafkajs-codecs.ts'
 import { KafkajsConsumer } from './kafkajs-consumer.ts'
-import { TopicWatch } from '../kafka/topic-watch.ts'
-import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
+import { TopicWatch } from '../../../ingest/source/kafka/topic-watch.ts'
+import { OffsetOutOfRangeError } from '../../../ingest/source/offset-out-of-range-error.ts'
 import {
   type OffsetBounds,
   type PollResult,
@@ -28,10 +28,10 @@ import {
   type TopicDescription,
   type TopicPartition,
   partitionKey,
-} from '../record-source.ts'
-import { Wakeup } from '../wakeup.ts'
+} from '../../../ingest/source/record-source.ts'
+import { Wakeup } from '../../../ingest/source/wakeup.ts'
 
-export interface KafkaJsSourceOptions {
+export interface KafkajsSourceOptions {
   readonly connection: KafkaConnectionSettings
   readonly topics: readonly string[]
   /** kafkajs consumes in a group only. */
@@ -54,12 +54,12 @@ const partitionBytesMaxDefault = 8 << 20
 const bytesMaxDefault = 16 << 20
 const lookMs = 250
 
-export function createKafkaJsSource(options: KafkaJsSourceOptions): RecordSource {
+export function createKafkajsSource(options: KafkajsSourceOptions): RecordSource {
   return new KafkaJsSource(options)
 }
 
 class KafkaJsSource implements RecordSource {
-  readonly #options: KafkaJsSourceOptions
+  readonly #options: KafkajsSourceOptions
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #cluster: KafkaCluster
@@ -71,7 +71,7 @@ class KafkaJsSource implements RecordSource {
   #unchecked = new Map<string, { partition: TopicPartition; nextOffset: bigint }>()
   readonly #positions = new Map<string, bigint>()
 
-  constructor(options: KafkaJsSourceOptions) {
+  constructor(options: KafkajsSourceOptions) {
     if (options.topics.length === 0) throw new ValidationError('a source needs at least one topic')
     this.#options = options
     this.#clock = options.clock ?? systemClock

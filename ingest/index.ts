@@ -19,11 +19,11 @@ export { EmbeddedLog } from './source/embedded-log/embedded-log.ts'
 export {
   createEmbeddedAdmin,
   createEmbeddedProducer,
-} from './source/embedded-log/embedded-producer.ts'
-export { createEmbeddedSource } from './source/embedded-log/embedded-source.ts'
+} from './source/embedded-log/producer.ts'
+export { createEmbeddedSource } from './source/embedded-log/source.ts'
 export type { KafkaConnectionSettings } from './source/kafka/kafka-connection.ts'
-export { createKafkaAdmin, createKafkaProducer } from './source/kafka/kafka-producer.ts'
-export { createKafkaSource } from './source/kafka/kafka-source.ts'
+export { createKafkaAdmin, createKafkaProducer } from './source/kafka/producer.ts'
+export { createKafkaSource } from './source/kafka/source.ts'
 export { OffsetOutOfRangeError } from './source/offset-out-of-range-error.ts'
 export type { RecordProducer, RecordToProduce, TopicAdmin } from './source/produce.ts'
 export {

@@ -16,13 +16,12 @@ export { openRecordFormat } from './schema/open-record-format.ts'
 export { ensureDeadLetterTable } from './schema/stream-table.ts'
 export { tableFaults } from './schema/table-faults.ts'
 export { EmbeddedLog } from './source/embedded-log/embedded-log.ts'
-export {
-  createEmbeddedAdmin,
-  createEmbeddedProducer,
-} from './source/embedded-log/producer.ts'
+export { createEmbeddedAdmin } from './source/embedded-log/admin.ts'
+export { createEmbeddedProducer } from './source/embedded-log/producer.ts'
 export { createEmbeddedSource } from './source/embedded-log/source.ts'
 export type { KafkaConnectionSettings } from './source/kafka/kafka-connection.ts'
-export { createKafkaAdmin, createKafkaProducer } from './source/kafka/producer.ts'
+export { createKafkaAdmin } from './source/kafka/admin.ts'
+export { createKafkaProducer } from './source/kafka/producer.ts'
 export { createKafkaSource } from './source/kafka/source.ts'
 export { OffsetOutOfRangeError } from './source/offset-out-of-range-error.ts'
 export type { RecordProducer, RecordToProduce, TopicAdmin } from './source/produce.ts'

@@ -1,6 +1,6 @@
-/** `RecordProducer` and `TopicAdmin` over an embedded log, which stays open when they are closed. */
+/** `RecordProducer` over an embedded log, which stays open when it is closed. */
 import { NotFoundError } from '../../../common/index.ts'
-import type { RecordProducer, RecordToProduce, TopicAdmin } from '../produce.ts'
+import type { RecordProducer, RecordToProduce } from '../produce.ts'
 import type { EmbeddedLog, EmbeddedRecord } from './embedded-log.ts'
 import { partitionOfKey } from './key-partition.ts'
 
@@ -29,24 +29,6 @@ export function createEmbeddedProducer(log: EmbeddedLog): RecordProducer {
       await Promise.all(
         [...groups].map(([partition, group]) => log.append({ topic, partition }, group)),
       )
-    },
-    close: () => Promise.resolve(),
-  }
-}
-
-export function createEmbeddedAdmin(log: EmbeddedLog): TopicAdmin {
-  return {
-    listTopics: () => log.listTopics(),
-    describeTopic: async (topic) => {
-      const described = await log.describeTopic(topic)
-      const partitions = Array.from({ length: described.partitionCount }, (_, index) => index)
-      const bounds = await Promise.all(
-        partitions.map((partition) => log.offsetBounds({ topic, partition })),
-      )
-      return { ...described, bounds }
-    },
-    createTopic: async (topic, partitionCount) => {
-      await log.createTopic(topic, partitionCount)
     },
     close: () => Promise.resolve(),
   }

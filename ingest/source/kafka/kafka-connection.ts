@@ -22,6 +22,9 @@ export interface KafkaSaslSettings {
   readonly password: string
 }
 
+/** For a client that a person waits for. */
+export const promptRetry: RetryOptions = { initialRetryTime: 200, maxRetryTime: 2_000, retries: 6 }
+
 export const kafkaDefaults = {
   clientId: 'tidewater',
   connectionTimeoutMs: 3_000,

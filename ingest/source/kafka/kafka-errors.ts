@@ -122,3 +122,12 @@ function textField(value: unknown, field: string): string {
   const found = (value as Readonly<Record<string, unknown>> | null | undefined)?.[field]
   return typeof found === 'string' ? found : ''
 }
+
+/** What kafkajs throws in `work` as one of ours. */
+export async function withKafkajsErrors<T>(address: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw kafkajsError(error, address)
+  }
+}

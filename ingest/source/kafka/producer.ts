@@ -1,20 +1,19 @@
-/** `RecordProducer` and `TopicAdmin` over Kafka, by kafkajs. */
+/** `RecordProducer` over Kafka, by kafkajs. */
 import { Partitioners } from 'kafkajs'
-import type { Admin, IHeaders, Kafka, Message, Producer } from 'kafkajs'
+import type { IHeaders, Message, Producer } from 'kafkajs'
 import {
   type Logger,
-  AlreadyExistsError,
   NotFoundError,
   UnavailableError,
   silentLogger,
-  systemClock,
-  systemRandom,
 } from '../../../common/index.ts'
-import type { RecordProducer, RecordToProduce, TopicAdmin, TopicDetails } from '../produce.ts'
-import { partitionKey } from '../record-source.ts'
-import { KafkaCluster } from './kafka-cluster.ts'
-import { createKafkajsClient, type KafkaConnectionSettings } from './kafka-connection.ts'
-import { kafkajsError, missingTopicError } from './kafka-errors.ts'
+import type { RecordProducer, RecordToProduce } from '../produce.ts'
+import {
+  createKafkajsClient,
+  type KafkaConnectionSettings,
+  promptRetry,
+} from './kafka-connection.ts'
+import { missingTopicError, withKafkajsErrors } from './kafka-errors.ts'
 import { kafkajsCompression, registerKafkajsCodecs } from './kafkajs-codecs.ts'
 import type { RecordCodec } from '../../record-batch/record-compression.ts'
 
@@ -29,7 +28,6 @@ export interface KafkaProducerOptions {
 /** Sent at once, so that one request stays below the broker's limit for ordinary records. */
 const requestBytesTarget = 512 << 10
 const acksAll = -1
-const retry = { initialRetryTime: 200, maxRetryTime: 2_000, retries: 6 }
 
 export async function createKafkaProducer(options: KafkaProducerOptions): Promise<RecordProducer> {
   const { connection, codec = 'none', logger = silentLogger } = options
@@ -37,13 +35,13 @@ export async function createKafkaProducer(options: KafkaProducerOptions): Promis
   const isIdempotent = options.idempotent ?? true
   const address = connection.seedBrokers.join(',')
   await registerKafkajsCodecs()
-  const producer = createKafkajsClient(connection, logger, retry).producer({
+  const producer = createKafkajsClient(connection, logger, promptRetry).producer({
     idempotent: isIdempotent,
     allowAutoTopicCreation: false,
     createPartitioner: Partitioners.DefaultPartitioner,
     ...(isIdempotent ? { maxInFlightRequests: 1 } : {}),
   })
-  await wrapped(address, producer.connect())
+  await withKafkajsErrors(address, producer.connect())
   return {
     produce: async (topic, records) => {
       for (const group of groupByBytes(records))
@@ -52,55 +50,6 @@ export async function createKafkaProducer(options: KafkaProducerOptions): Promis
     close: () => producer.disconnect(),
   }
 }
-
-export async function createKafkaAdmin(
-  connection: KafkaConnectionSettings,
-  logger: Logger = silentLogger,
-): Promise<TopicAdmin> {
-  const address = connection.seedBrokers.join(',')
-  const kafka: Kafka = createKafkajsClient(connection, logger, retry)
-  const admin: Admin = kafka.admin()
-  await wrapped(address, admin.connect())
-  return {
-    listTopics: async () => {
-      const topics = await wrapped(address, admin.listTopics())
-      return topics.filter((topic) => !topic.startsWith('__')).sort()
-    },
-    describeTopic: (topic) => describeTopic(connection, logger, topic),
-    createTopic: async (topic, partitionCount) => {
-      const topics = [{ topic, numPartitions: partitionCount }]
-      const created = await wrapped(address, admin.createTopics({ topics, waitForLeaders: true }))
-      if (!created) throw new AlreadyExistsError('the topic exists already', { facts: { topic } })
-    },
-    close: () => admin.disconnect(),
-  }
-}
-
-async function describeTopic(
-  connection: KafkaConnectionSettings,
-  logger: Logger,
-  topic: string,
-): Promise<TopicDetails> {
-  const tools = { clock: systemClock, random: systemRandom, logger }
-  const cluster = new KafkaCluster({ connection, topics: [topic], ...tools })
-  try {
-    const metadata = await cluster.loadTopics()
-    const { topicId, partitions } = cluster.requireTopic(metadata, topic)
-    const numbers = partitions.map(({ partition }) => partition).sort((a, b) => a - b)
-    const asked = numbers.map((partition) => ({ topic, partition }))
-    const bounds = await cluster.offsetBounds(asked)
-    return {
-      topic,
-      topicId,
-      partitionCount: partitions.length,
-      bounds: asked.map((partition) => bounds.get(partitionKey(partition)) ?? noRecords),
-    }
-  } finally {
-    await cluster.close()
-  }
-}
-
-const noRecords = { earliest: 0n, latest: 0n }
 
 async function send(
   producer: Producer,
@@ -111,7 +60,7 @@ async function send(
 ): Promise<void> {
   const messages = records.map(toMessage)
   const compression = kafkajsCompression[codec]
-  const sent = await wrapped(
+  const sent = await withKafkajsErrors(
     connection.seedBrokers.join(','),
     producer.send({ topic, messages, acks: acksAll, compression }),
   ).catch((error: unknown) => {
@@ -172,12 +121,4 @@ function* groupByBytes(records: readonly RecordToProduce[]): Generator<RecordToP
     bytes += size
   }
   if (group.length > 0) yield group
-}
-
-async function wrapped<T>(address: string, work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (error) {
-    throw kafkajsError(error, address)
-  }
 }

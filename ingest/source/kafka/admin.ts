@@ -1,0 +1,70 @@
+/** `TopicAdmin` over Kafka, by kafkajs. */
+import type { Admin, Kafka } from 'kafkajs'
+import {
+  type Logger,
+  AlreadyExistsError,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '../../../common/index.ts'
+import type { TopicAdmin, TopicDetails } from '../produce.ts'
+import { partitionKey } from '../record-source.ts'
+import { KafkaCluster } from './kafka-cluster.ts'
+import {
+  createKafkajsClient,
+  type KafkaConnectionSettings,
+  promptRetry,
+} from './kafka-connection.ts'
+import { withKafkajsErrors } from './kafka-errors.ts'
+
+export async function createKafkaAdmin(
+  connection: KafkaConnectionSettings,
+  logger: Logger = silentLogger,
+): Promise<TopicAdmin> {
+  const address = connection.seedBrokers.join(',')
+  const kafka: Kafka = createKafkajsClient(connection, logger, promptRetry)
+  const admin: Admin = kafka.admin()
+  await withKafkajsErrors(address, admin.connect())
+  return {
+    listTopics: async () => {
+      const topics = await withKafkajsErrors(address, admin.listTopics())
+      return topics.filter((topic) => !topic.startsWith('__')).sort()
+    },
+    describeTopic: (topic) => describeTopic(connection, logger, topic),
+    createTopic: async (topic, partitionCount) => {
+      const topics = [{ topic, numPartitions: partitionCount }]
+      const created = await withKafkajsErrors(
+        address,
+        admin.createTopics({ topics, waitForLeaders: true }),
+      )
+      if (!created) throw new AlreadyExistsError('the topic exists already', { facts: { topic } })
+    },
+    close: () => admin.disconnect(),
+  }
+}
+
+async function describeTopic(
+  connection: KafkaConnectionSettings,
+  logger: Logger,
+  topic: string,
+): Promise<TopicDetails> {
+  const tools = { clock: systemClock, random: systemRandom, logger }
+  const cluster = new KafkaCluster({ connection, topics: [topic], ...tools })
+  try {
+    const metadata = await cluster.loadTopics()
+    const { topicId, partitions } = cluster.requireTopic(metadata, topic)
+    const numbers = partitions.map(({ partition }) => partition).sort((a, b) => a - b)
+    const asked = numbers.map((partition) => ({ topic, partition }))
+    const bounds = await cluster.offsetBounds(asked)
+    return {
+      topic,
+      topicId,
+      partitionCount: partitions.length,
+      bounds: asked.map((partition) => bounds.get(partitionKey(partition)) ?? noRecords),
+    }
+  } finally {
+    await cluster.close()
+  }
+}
+
+const noRecords = { earliest: 0n, latest: 0n }

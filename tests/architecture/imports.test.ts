@@ -2,6 +2,15 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import {
+  deadDoorNames,
+  doorNames,
+  folderGraph,
+  isDoor,
+  knotComplaints,
+  mutualPairs,
+  nameEdges,
+} from '../support/folder-graph.ts'
 import { productFolders, readSource, readSources } from '../support/import-graph.ts'
 import { repositoryRoot } from '../support/services/paths.ts'
 import {
@@ -57,6 +66,92 @@ describe('imports', () => {
         !sources.some((source) => source.path === `${folder}/index.ts`),
     )
     expect(withoutDoor).toEqual([])
+  })
+})
+
+describe('folders', () => {
+  const edges = nameEdges(sources)
+  const everyDepth = folderGraph(edges, Number.POSITIVE_INFINITY)
+
+  it('are all there, with a use of most', () => {
+    expect(everyDepth.size).toBeGreaterThan(50)
+    expect([...everyDepth.values()].filter((uses) => uses.size > 0).length).toBeGreaterThan(40)
+  })
+
+  it('are in no knot, at any depth', () => {
+    expect(knotComplaints(edges)).toEqual([])
+  })
+
+  it('never import each other', () => {
+    expect(mutualPairs(everyDepth)).toEqual([])
+  })
+
+  it('offer at their door what others import, and nothing else', () => {
+    const doors = sources.filter((source) => isDoor(source.path))
+    expect(doors.flatMap(doorNames).length).toBeGreaterThan(200)
+    expect(deadDoorNames(sources)).toEqual([])
+  })
+})
+
+describe('the folder rules', () => {
+  const files = (texts: Readonly<Record<string, string>>) =>
+    Object.entries(texts).map(([path, text]) => readSource(path, text))
+
+  it('look through doors, whatever name they give', () => {
+    const edges = nameEdges(
+      files({
+        'sql/text/a.ts': 'export const a = 1',
+        'sql/index.ts': "export { a as first } from './text/a.ts'",
+        'server/b.ts': "import { first as other } from '../sql/index.ts'",
+      }),
+    )
+    expect(edges).toEqual([{ from: 'server/b.ts', to: 'sql/text/a.ts', name: 'first' }])
+  })
+
+  it('name the imports of a knot of three folders, and of a pair', () => {
+    const edges = nameEdges(
+      files({
+        'sql/a/a.ts': "import { b } from '../b/b.ts'",
+        'sql/b/b.ts': "import { c } from '../c/c.ts'",
+        'sql/c/c.ts': "import type { a } from '../a/a.ts'",
+      }),
+    )
+    expect(knotComplaints(edges)).toEqual([
+      'sql/a, sql/b, sql/c: sql/a/a.ts -> sql/b/b.ts (b); sql/b/b.ts -> sql/c/c.ts (c); sql/c/c.ts -> sql/a/a.ts (a)',
+    ])
+    expect(mutualPairs(folderGraph(edges, 2))).toEqual([])
+    const pair = nameEdges(
+      files({
+        'sql/a/a.ts': "const { b } = await import('../b/b.ts')",
+        'sql/b/b.ts': "export { a } from '../a/a.ts'",
+      }),
+    )
+    expect(mutualPairs(folderGraph(pair, 2))).toEqual([
+      'sql/a <-> sql/b: sql/a/a.ts -> sql/b/b.ts (b); sql/b/b.ts -> sql/a/a.ts (a)',
+    ])
+  })
+
+  it('see a knot of folders that lie at different depths', () => {
+    const edges = nameEdges(
+      files({
+        'io/open.ts': "import { x } from './s3/x.ts'",
+        'io/s3/x.ts': "import { seam } from '../seam.ts'",
+      }),
+    )
+    expect(knotComplaints(edges)).toHaveLength(1)
+  })
+
+  it('leave tests out of the graph, but let them keep a name at a door', () => {
+    const sources = files({
+      'io/index.ts': "export { a, type B as C } from './a.ts'\nexport { d }",
+      'io/a.test.ts': "import { d } from './index.ts'",
+      'tests/e2e/b.test.ts': "import { type C } from '../../io/index.ts'",
+    })
+    expect(nameEdges(sources)).toEqual([])
+    expect(deadDoorNames(sources)).toEqual([
+      'io/index.ts: nobody outside imports a',
+      'io/index.ts: nobody outside imports d',
+    ])
   })
 })
 

@@ -13,6 +13,16 @@ export interface ImportEdge {
   /** Package name of a bare import; `node:` for the runtime's own modules. */
   readonly packageName: string | undefined
   readonly line: number
+  /** What is imported, under the names of the other file; `all` for a whole module. */
+  readonly names: readonly ImportedName[] | 'all'
+  /** `export … from`: the file offers the names of another one. */
+  readonly isExport: boolean
+}
+
+export interface ImportedName {
+  readonly name: string
+  /** The name that this file gives it. */
+  readonly as: string
 }
 
 export interface SourceFile {
@@ -111,15 +121,15 @@ export function readSource(path: string, text: string): SourceFile {
 }
 
 const importPatterns = [
-  /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/gm,
-  /^\s*import\s*['"]([^'"]+)['"]/gm,
-  /\bimport\(\s*['"]([^'"]+)['"]\s*\)/g,
+  /^\s*(?<word>import|export)\b(?<clause>[^'"`;]*?)\bfrom\s*['"](?<specifier>[^'"]+)['"]/gm,
+  /^\s*import\s*['"](?<specifier>[^'"]+)['"]/gm,
+  /(?:\{(?<clause>[^{}]*)\}\s*=\s*await\s+)?\bimport\(\s*['"](?<specifier>[^'"]+)['"]\s*,?\s*\)/g,
 ]
 
 function findImports(path: string, code: string): readonly ImportEdge[] {
   const edges = importPatterns.flatMap((pattern) =>
     [...code.matchAll(pattern)].map((match) => {
-      const specifier = match[1] ?? ''
+      const { word, clause = '', specifier = '' } = match.groups ?? {}
       const end = (match.index ?? 0) + match[0].length
       const relative = specifier.startsWith('.')
       return {
@@ -127,10 +137,25 @@ function findImports(path: string, code: string): readonly ImportEdge[] {
         target: relative ? posix.join(dirname(path), specifier) : undefined,
         packageName: relative ? undefined : packageNameOf(specifier),
         line: code.slice(0, end).split('\n').length,
+        names: importedNames(word === undefined ? `{${clause}}` : clause),
+        isExport: word === 'export',
       }
     }),
   )
   return edges.sort((left, right) => left.line - right.line)
+}
+
+/** The names in `{ a, type B as C, d: e }`, as imports, exports and destructuring write them. */
+function importedNames(clause: string): readonly ImportedName[] | 'all' {
+  const list = /\{([^}]*)\}/.exec(clause)?.[1]
+  const names = (list ?? '').split(',').flatMap((part) => {
+    const [name = '', as = name] = part
+      .trim()
+      .replace(/^type\s+/, '')
+      .split(/\s+as\s+|\s*:\s*/)
+    return name === '' ? [] : [{ name, as }]
+  })
+  return names.length === 0 ? 'all' : names
 }
 
 function packageNameOf(specifier: string): string {

@@ -72,22 +72,22 @@ async function grant(
   principals: NonNullable<BootstrapOptions['principals']>,
 ): Promise<BootstrapStep> {
   const name = 'policy'
-  const wanted = bucketPolicy(scope, principals)
-  const found = await admin.policy(scope.bucket)
-  if (found !== undefined) {
-    // Somebody else's statements are not ours to drop, and merging policies is for people.
-    const isSame = JSON.stringify(JSON.parse(found)) === JSON.stringify(wanted)
+  const expected = bucketPolicy(scope, principals)
+  const existing = await admin.policy(scope.bucket)
+  if (existing !== undefined) {
+    // Statements that another tool or person wrote are kept; merging policies is left to people.
+    const isSame = JSON.stringify(JSON.parse(existing)) === JSON.stringify(expected)
     return isSame
       ? { name, outcome: 'already', detail: 'the bucket policy is in place' }
       : { name, outcome: 'refused', detail: 'the bucket has another policy: merge it by hand' }
   }
   return orRefused(name, async () => {
-    await admin.setPolicy(scope.bucket, JSON.stringify(wanted))
+    await admin.setPolicy(scope.bucket, JSON.stringify(expected))
     return { name, outcome: 'done', detail: 'granted by bucket policy' }
   })
 }
 
-/** What a store cannot or may not do here is told, and does not stop the rest. */
+/** A step that the store does not offer or forbids is reported, and does not stop the others. */
 async function orRefused(
   name: BootstrapStep['name'],
   step: () => Promise<BootstrapStep>,

@@ -79,8 +79,8 @@ describe('certifyStore()', () => {
       new UnsafeFileIO(new MemoryFileIO(), 'check-then-write'),
       prefix,
     )
-    expect(detail(torn, 'create-race')).toMatch(/^8 writers were told that they won in round 1/)
-    expect(detail(torn, 'swap-race')).toMatch(/^8 writers were told that they won in round 1/)
+    expect(detail(torn, 'create-race')).toMatch(/^8 writers were answered that they won in round 1/)
+    expect(detail(torn, 'swap-race')).toMatch(/^8 writers were answered that they won in round 1/)
 
     let writes = 0
     const haunted = new FaultyFileIO(new MemoryFileIO(), {

@@ -74,7 +74,7 @@ export async function probeStore(
   const first = await attempt(run, anchor, 'probe', { kind: 'if-absent' })
   const second = isWin(first) ? await attempt(run, anchor, 'probe', { kind: 'if-absent' }) : first
   return [
-    judge('create-once', second, 'exists', 'a second create-if-absent of the same key'),
+    expectRefusal('create-once', second, 'exists', 'a second create-if-absent of the same key'),
     await checkStaleEtag(run, anchor),
     await checkMissingKey(run),
   ]
@@ -129,7 +129,12 @@ async function checkCreate(run: Certification, key: string): Promise<StoreCheck>
     return failure('create-once', `creating a new key gave ${describeOutcome(first)}`)
   }
   const second = await attempt(run, key, 'second', { kind: 'if-absent' })
-  const check = judge('create-once', second, 'exists', 'a second create-if-absent of the same key')
+  const check = expectRefusal(
+    'create-once',
+    second,
+    'exists',
+    'a second create-if-absent of the same key',
+  )
   const stored = await readText(run, key)
   if (!check.ok || stored === 'first') return check
   return failure('create-once', `the first body did not stand, found ${JSON.stringify(stored)}`)
@@ -137,13 +142,13 @@ async function checkCreate(run: Certification, key: string): Promise<StoreCheck>
 
 async function checkStaleEtag(run: Certification, key: string): Promise<StoreCheck> {
   const outcome = await attempt(run, key, 'stale', { kind: 'if-match', etag: wrongEtag })
-  return judge('stale-etag', outcome, 'changed', 'if-match with a wrong etag')
+  return expectRefusal('stale-etag', outcome, 'changed', 'if-match with a wrong etag')
 }
 
 async function checkMissingKey(run: Certification): Promise<StoreCheck> {
   const key = freshKey(run)
   const outcome = await attempt(run, key, 'ghost', { kind: 'if-match', etag: wrongEtag })
-  return judge('missing-key', outcome, 'changed', 'if-match on a key that does not exist')
+  return expectRefusal('missing-key', outcome, 'changed', 'if-match on a key that does not exist')
 }
 
 /** An honest swap wins, is read back at once, and makes its own base stale. */
@@ -164,7 +169,7 @@ async function checkSwap(run: Certification, key: string): Promise<StoreCheck> {
   }
   if (after.etag === etag) return failure(name, `the etag did not change with the body: ${etag}`)
   const again = await attempt(run, key, 'again', { kind: 'if-match', etag })
-  const check = judge(name, again, 'changed', 'if-match with the etag from before the swap')
+  const check = expectRefusal(name, again, 'changed', 'if-match with the etag from before the swap')
   return check.ok ? { name, ok: true, detail: `read and swap took ${tookMs} ms` } : check
 }
 
@@ -211,9 +216,9 @@ async function race(
     const stored = await readText(run, key)
     const where = `round ${round} of ${run.rounds}, ${run.writers} writers`
     if (winners.length > 1) {
-      return failure(name, `${winners.length} writers were told that they won in ${where}`)
+      return failure(name, `${winners.length} writers were answered that they won in ${where}`)
     }
-    // With a known winner nobody else's body may stand; without one, it must be one in doubt.
+    // Where one writer won, its body must be there; without a winner, the body of a writer with an unknown outcome.
     const candidates = winners.length === 1 ? winners : unsure
     if (!candidates.includes(stored ?? '')) {
       const expected = winners.length === 1 ? "the winner's body" : 'the body of a writer in doubt'
@@ -304,7 +309,7 @@ function isWin(outcome: Outcome | undefined): boolean {
   return typeof outcome === 'object' && outcome.ok
 }
 
-function judge(
+function expectRefusal(
   name: string,
   outcome: Outcome,
   expected: 'exists' | 'changed',

@@ -43,7 +43,7 @@ export async function startNativeMinio(options: NativeMinioOptions): Promise<Nat
   if (options.accessKeyId.length < 3 || options.secretAccessKey.length < 8) {
     throw new ValidationError('minio wants an access key of 3 and a secret of 8 characters or more')
   }
-  // Whoever holds the port would answer our questions in the new server's place.
+  // Another process on the port would answer in the new server's place.
   if (await isListening(options.port)) {
     throw new UnavailableError('another process listens on the port', {
       facts: { port: options.port },
@@ -137,7 +137,7 @@ async function waitUntilReady(
     try {
       if ((await fetch(`${endpoint}/minio/health/cluster`)).ok) return
     } catch {
-      // Nobody listens yet.
+      // No process listens yet.
     }
     await clock.sleep(pollMs)
   }

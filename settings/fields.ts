@@ -58,8 +58,8 @@ export function choice<const Name extends string>(
 ) {
   const expected = names.join(' | ')
   return converted(expected, (word): Name => {
-    const found = names.find((name) => name === word)
-    if (found !== undefined) return found
+    const choice = names.find((name) => name === word)
+    if (choice !== undefined) return choice
     if (later.includes(word)) throw new Error(`"${word}" is not in this release (${expected})`)
     throw new Error(`expected ${expected}, found "${word}"${didYouMean(word, names)}`)
   })

@@ -18,8 +18,8 @@ export function formatEntries(entries: readonly SettingEntry[], withOrigin: bool
 function placeContainers(document: Document, path: readonly (string | number)[]): void {
   for (let length = 1; length < path.length; length++) {
     const parent = path.slice(0, length)
-    const found: unknown = document.getIn(parent, true)
-    if (isMap(found) || isSeq(found)) continue
+    const node: unknown = document.getIn(parent, true)
+    if (isMap(node) || isSeq(node)) continue
     document.setIn(parent, document.createNode(typeof path[length] === 'number' ? [] : {}))
   }
 }

@@ -8,7 +8,7 @@ import type { VariableSource } from './interpolate.ts'
 import { looksSecret, maskUrlCredentials, maskedText } from './mask.ts'
 import {
   environmentName,
-  knownKeys,
+  keysAt,
   leaves,
   resolveSettingPath,
   type SettingLeaf,
@@ -137,8 +137,8 @@ class Layers {
     const origin: Origin = { kind: 'flag', flag: override.flag }
     const path = resolveSettingPath(this.#schema, override.path)
     if (path === undefined) {
-      const known = leaves(this.#schema).map((leaf) => leaf.path.join('.'))
-      const message = `unknown key "${override.path}"${didYouMean(override.path, known)}`
+      const keys = leaves(this.#schema).map((leaf) => leaf.path.join('.'))
+      const message = `unknown key "${override.path}"${didYouMean(override.path, keys)}`
       this.problems.push({ path: [], origin, message })
       return
     }
@@ -203,13 +203,13 @@ function describeIssue(
   if (issue.code !== 'unrecognized_keys') {
     return [{ path, origin: layers.origin(path), message: issue.message }]
   }
-  const known = knownKeys(schema, path) ?? []
+  const keys = keysAt(schema, path) ?? []
   return issue.keys.map((key) => {
     const keyPath = [...path, key]
     const later = laterKeys[keyPath.filter((step) => typeof step === 'string').join('.')]
     const message =
       later === undefined
-        ? `unknown key "${key}"${didYouMean(key, known)} (known here: ${known.join(', ')})`
+        ? `unknown key "${key}"${didYouMean(key, keys)} (known here: ${keys.join(', ')})`
         : later
     return { path: keyPath, origin: layers.keyOrigin(keyPath), message }
   })
@@ -220,10 +220,10 @@ function withoutEchoes(
   problems: readonly SettingProblem[],
   first: readonly SettingProblem[],
 ): readonly SettingProblem[] {
-  const told = new Set(first.map((problem) => pathKey(problem.path)))
-  const broken = told.has(pathKey([]))
+  const reported = new Set(first.map((problem) => pathKey(problem.path)))
+  const broken = reported.has(pathKey([]))
   return problems.filter(
-    (problem) => first.includes(problem) || !(broken || told.has(pathKey(problem.path))),
+    (problem) => first.includes(problem) || !(broken || reported.has(pathKey(problem.path))),
   )
 }
 
@@ -277,12 +277,12 @@ export function refuseUnknownVariables(
   environment: Readonly<Record<string, string | undefined>>,
   schemas: readonly SettingsSchema[],
 ): void {
-  const known = schemas.flatMap((schema) =>
+  const names = schemas.flatMap((schema) =>
     leaves(schema).map((leaf) => environmentName(leaf.path)),
   )
   for (const name of Object.keys(environment)) {
     if (!name.startsWith('TIDEWATER_') || !name.includes('__')) continue
-    if (known.includes(name.replace(/_FILE$/, '')) || known.includes(name)) continue
-    throw new SettingsError(`unknown environment variable ${name}${didYouMean(name, known)}`)
+    if (names.includes(name.replace(/_FILE$/, '')) || names.includes(name)) continue
+    throw new SettingsError(`unknown environment variable ${name}${didYouMean(name, names)}`)
   }
 }

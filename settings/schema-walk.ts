@@ -23,7 +23,7 @@ export function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
 }
 
 /** The known keys at `path`; undefined where keys are free or there are none. */
-export function knownKeys(
+export function keysAt(
   schema: SettingsSchema,
   path: readonly (string | number)[],
 ): readonly string[] | undefined {

@@ -61,7 +61,7 @@ class TreeReader {
       lineCounter: this.#lines,
       prettyErrors: false,
     })
-    // One slip makes many faults of what stands behind it, so the first alone is told.
+    // One slip makes many faults of what stands behind it, so only the first is reported.
     const [first] = [...document.errors].sort((left, right) => left.pos[0] - right.pos[0])
     for (const fault of first === undefined ? document.warnings : [first]) {
       this.#report([], fault.pos[0], yamlMessage(fault.code, fault.message, text))

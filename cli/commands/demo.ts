@@ -25,7 +25,7 @@ export function defineDemo(demo: Command, context: CliContext): void {
     .option('--for <duration>', 'replay no longer than this (default 60s)')
     .option('--rate <records>', 'records per second (default: full speed)')
     .option('--records <count>', 'replay only the first flights')
-    .option('--dir <path>', 'project directory, made anew', 'demo-lake')
+    .option('--dir <path>', 'project directory, replaced', 'demo-lake')
     .option('--keep', 'keep the directory even when the demo is interrupted')
     .option('--check', 'only check again what an earlier demo left')
     .action((flags: DemoFlags) => runDemoCommand(context, flags))

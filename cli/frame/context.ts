@@ -258,13 +258,13 @@ export class CliContext {
 
   async #expand(name: string, optional: boolean): Promise<readonly string[]> {
     const path = resolve(this.directory, name)
-    const found = await stat(path).catch((error: unknown) => {
+    const stats = await stat(path).catch((error: unknown) => {
       if (optional) return undefined
       const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
       throw new UsageError(`cannot read ${name}: ${missing ? 'no such file' : errorMessage(error)}`)
     })
-    if (found === undefined) return []
-    if (!found.isDirectory()) return [name]
+    if (stats === undefined) return []
+    if (!stats.isDirectory()) return [name]
     const entries = await readdir(path)
     return entries
       .filter((entry) => /\.ya?ml$/.test(entry))
@@ -276,11 +276,11 @@ export class CliContext {
   #logLevel(): LogLevel {
     const word = this.globals.logLevel ?? this.#environment['TIDEWATER_LOG_LEVEL']
     if (word === undefined) return this.debug ? 'debug' : 'info'
-    const found = logLevels.find((level) => level === word)
-    if (found === undefined) {
+    const level = logLevels.find((candidate) => candidate === word)
+    if (level === undefined) {
       throw new UsageError(`unknown log level "${word}" (${logLevels.join(', ')})`)
     }
-    return found
+    return level
   }
 
   #logFormat(): LogFormat {

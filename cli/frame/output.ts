@@ -27,8 +27,8 @@ export interface Report {
 /** `text` is PyIceberg's word for the table. */
 export function parseOutputFormat(word: string): OutputFormat {
   const name = word === 'text' ? 'table' : word === 'md' ? 'markdown' : word
-  const found = outputFormats.find((format) => format === name)
-  if (found !== undefined) return found
+  const format = outputFormats.find((candidate) => candidate === name)
+  if (format !== undefined) return format
   throw new UsageError(
     `unknown output format "${word}"${didYouMean(word, outputFormats)} (${outputFormats.join(', ')})`,
   )
@@ -118,7 +118,7 @@ function rawText(value: Json | undefined, empty: string): string {
 function cellText(value: Json | undefined): string {
   return rawText(value, '-').replaceAll(
     controlCharacters,
-    (found) => `\\x${found.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
   )
 }
 

@@ -3,7 +3,7 @@
  * or rename(2), with the directory flushed as well.
  *
  * A process that dies leaves at most a temporary file behind, which listings hide and which is
- * removed a day later by whoever writes into that directory.
+ * removed a day later by the next write into that directory.
  */
 import { createHash } from 'node:crypto'
 import { type FileHandle, link, mkdir, open, readdir, stat, unlink } from 'node:fs/promises'
@@ -127,22 +127,22 @@ export interface FileFacts {
 
 /**
  * What an ETag is made of. Small bodies are hashed whole, which is what S3 does; a large body is
- * known by its inode, time, size and both ends, because nobody waits for a hash of a data file.
+ * identified by its inode, time, size and both ends, because a hash of a whole data file takes too long.
  */
 export async function fileFacts(handle: FileHandle): Promise<FileFacts> {
-  const found = await handle.stat({ bigint: true })
-  if (found.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' })
-  const sizeBytes = Number(found.size)
+  const stats = await handle.stat({ bigint: true })
+  if (stats.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' })
+  const sizeBytes = Number(stats.size)
   const hash = createHash('sha256').update(`${sizeBytes}:`)
   if (sizeBytes <= wholeHashBytesMax) {
     hash.update(await readExactly(handle, 0, sizeBytes))
   } else {
-    hash.update(`${found.ino}:${found.mtimeNs}:`)
+    hash.update(`${stats.ino}:${stats.mtimeNs}:`)
     hash.update(await readExactly(handle, 0, endHashBytes))
     hash.update(await readExactly(handle, sizeBytes - endHashBytes, endHashBytes))
   }
   const fingerprint = hash.digest('hex').slice(0, 32)
-  return { sizeBytes, modifiedMs: Number(found.mtimeMs), fingerprint }
+  return { sizeBytes, modifiedMs: Number(stats.mtimeMs), fingerprint }
 }
 
 /** Reads `length` bytes from `position`; fewer means that the file shrank under us. */

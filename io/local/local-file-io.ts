@@ -236,9 +236,9 @@ export class LocalFileIO implements FileIO {
 }
 
 async function fileStat(handle: FileHandle): Promise<{ size: number }> {
-  const found = await handle.stat()
-  if (found.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' })
-  return found
+  const stats = await handle.stat()
+  if (stats.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' })
+  return stats
 }
 
 async function readDirectory(directory: string): ReturnType<typeof readDirents> {
@@ -255,7 +255,7 @@ async function readDirents(directory: string) {
 }
 
 async function requireFile(source: string): Promise<void> {
-  const found = await withLocation(pathLocation(source), () => stat(source))
-  if (found.isFile()) return
+  const stats = await withLocation(pathLocation(source), () => stat(source))
+  if (stats.isFile()) return
   throw new ValidationError('only a file can be uploaded', { facts: { path: source } })
 }

@@ -119,7 +119,7 @@ export async function deleteObject(path: string): Promise<void> {
   throw busy(path)
 }
 
-/** Opens the head's file; a version that was pruned meanwhile means that there is a newer one. */
+/** Opens the head's file; a version pruned since the head was read means that there is a newer one. */
 export async function openHead(path: string): Promise<OpenHead | undefined> {
   for (let round = 0; round < roundsMax; round++) {
     const head = await resolveHead(path)

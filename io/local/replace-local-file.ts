@@ -1,8 +1,8 @@
 /**
  * A file of this machine, written whole or not at all: the receiving end of every download.
  *
- * What fails on this side (disk full, no right to write) names the file, so that nobody looks for the
- * fault in the store.
+ * What fails on this side (disk full, no right to write) names the file, so that the fault is not
+ * looked for in the store.
  */
 import { type FileHandle, mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'

@@ -17,7 +17,7 @@
  *     highest it cannot tell a genuine win from that, and says the outcome is unknown.
  *  4. Unconditional writes and deletes of an object that was never swapped act on the anchor alone
  *     (rename, unlink). A swap racing with them lands in the chain of an anchor that is gone, where
- *     nobody looks; the writer checks the anchor after its link and reports an unknown outcome.
+ *     no reader looks; the writer checks the anchor after its link and reports an unknown outcome.
  *     The chain is keyed by the anchor's content, so the new object does not inherit it; and before
  *     an anchor with the very same content is created, the left-overs are covered by a version with
  *     the new body (see `coverLeftovers`).
@@ -175,8 +175,8 @@ async function removeTombstone(target: string): Promise<void> {
 
 async function listChain(path: string): Promise<ChainEntry[]> {
   try {
-    const found = await readdir(chainDirectory(path), { withFileTypes: true })
-    return found.flatMap((entry) => {
+    const entries = await readdir(chainDirectory(path), { withFileTypes: true })
+    return entries.flatMap((entry) => {
       const match = /^([0-9a-f]{24})-(\d+)$/.exec(entry.name)
       if (match === null) return []
       const isTombstone = entry.isDirectory()

@@ -66,11 +66,11 @@ export class MemoryFileIO implements FileIO {
     checkMemoryLocation(location)
     const copy = Uint8Array.from(body)
     await turn()
-    const found = this.#objects.get(location)
-    if (condition?.kind === 'if-absent' && found !== undefined) {
+    const existing = this.#objects.get(location)
+    if (condition?.kind === 'if-absent' && existing !== undefined) {
       return { ok: false, reason: 'exists' }
     }
-    if (condition?.kind === 'if-match' && found?.etag !== condition.etag) {
+    if (condition?.kind === 'if-match' && existing?.etag !== condition.etag) {
       return { ok: false, reason: 'changed' }
     }
     const etag = `"m${++this.#writes}"`
@@ -103,8 +103,8 @@ export class MemoryFileIO implements FileIO {
   async *list(prefix: string): AsyncIterable<ObjectInfo> {
     parseLocation(prefix)
     await turn()
-    const found = [...this.#objects].filter(([location]) => location.startsWith(prefix))
-    for (const [location, object] of found) yield infoOf(location, object)
+    const matching = [...this.#objects].filter(([location]) => location.startsWith(prefix))
+    for (const [location, object] of matching) yield infoOf(location, object)
   }
 
   async close(): Promise<void> {

@@ -60,8 +60,8 @@ export class S3BucketAdmin implements BucketAdmin {
 
   async policy(bucket: string): Promise<string | undefined> {
     try {
-      const found = await this.#clients.bulk.send(new GetBucketPolicyCommand({ Bucket: bucket }))
-      return found.Policy
+      const response = await this.#clients.bulk.send(new GetBucketPolicyCommand({ Bucket: bucket }))
+      return response.Policy
     } catch (error) {
       if (failureOf(error).code === 'NoSuchBucketPolicy') return undefined
       throw toLakeError(error, { operation: 'get bucket policy', bucket })

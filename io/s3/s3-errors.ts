@@ -49,7 +49,7 @@ const accessCodes = new Set([
 
 const accessHints: Readonly<Record<string, string>> = {
   AccessDenied: 'these keys lack the right for it',
-  CredentialsProviderError: 'no s3 keys were found: set s3.access-key-id and s3.secret-access-key',
+  CredentialsProviderError: 'no s3 keys were fields: set s3.access-key-id and s3.secret-access-key',
   InvalidAccessKeyId: 'the store does not know this access key id',
   RequestTimeTooSkewed: 'the clock of this machine is wrong',
   SignatureDoesNotMatch: 'the secret access key is wrong',
@@ -69,16 +69,16 @@ const inputCodes = new Set([
 ])
 
 export function failureOf(error: unknown): S3Failure {
-  const found = error as {
+  const fields = error as {
     name?: string
     code?: string
     Code?: string
     $metadata?: { httpStatusCode?: number }
     $response?: { statusCode?: number }
   }
-  const status = found.$metadata?.httpStatusCode ?? found.$response?.statusCode
-  const name = found.name ?? ''
-  const code = namesWithoutCode.has(name) ? (found.Code ?? found.code ?? '') : name
+  const status = fields.$metadata?.httpStatusCode ?? fields.$response?.statusCode
+  const name = fields.name ?? ''
+  const code = namesWithoutCode.has(name) ? (fields.Code ?? fields.code ?? '') : name
   return { code, status }
 }
 

@@ -62,7 +62,7 @@ export class S3FileIO implements FileIO {
   readonly #random: Random
   readonly #uploadLimits: UploadLimits
   /** Buckets that have answered: a HEAD cannot tell a missing bucket from a missing key. */
-  readonly #knownBuckets = new Set<string>()
+  readonly #existingBuckets = new Set<string>()
 
   constructor(options: S3Options = {}, parts: S3Parts = {}) {
     this.#clients = makeClients(options)
@@ -93,7 +93,7 @@ export class S3FileIO implements FileIO {
     try {
       const command = new HeadObjectCommand({ Bucket: bucket, Key: key })
       const head = await this.#gate.run(() => this.#clients.bulk.send(command))
-      this.#knownBuckets.add(bucket)
+      this.#existingBuckets.add(bucket)
       return {
         location,
         sizeBytes: head.ContentLength ?? 0,
@@ -179,7 +179,7 @@ export class S3FileIO implements FileIO {
       const page = await this.#attempt('list', bucket, prefix, () =>
         this.#gate.run(() => this.#clients.bulk.send(command)),
       )
-      this.#knownBuckets.add(bucket)
+      this.#existingBuckets.add(bucket)
       for (const entry of page.Contents ?? []) {
         // A key that ends in a slash is a folder that some console drew, not an object of ours.
         if (entry.Key === undefined || entry.Key.endsWith('/')) continue
@@ -250,7 +250,7 @@ export class S3FileIO implements FileIO {
       this.#gate.run(async () => {
         for (let tried = 1; ; tried++) {
           const output = await this.#clients.bulk.send(command)
-          this.#knownBuckets.add(bucket)
+          this.#existingBuckets.add(bucket)
           try {
             return await use(output)
           } catch (error) {
@@ -280,7 +280,7 @@ export class S3FileIO implements FileIO {
         code: first.Code,
         reason: first.Message,
         failed: failed.length,
-        asked: keys.length,
+        requested: keys.length,
       },
     }
     if (first.Code === 'AccessDenied') {
@@ -290,7 +290,7 @@ export class S3FileIO implements FileIO {
   }
 
   async #requireBucket(bucket: string): Promise<void> {
-    if (this.#knownBuckets.has(bucket)) return
+    if (this.#existingBuckets.has(bucket)) return
     try {
       const command = new HeadBucketCommand({ Bucket: bucket })
       await this.#gate.run(() => this.#clients.bulk.send(command))
@@ -302,7 +302,7 @@ export class S3FileIO implements FileIO {
         throw toLakeError(error, { operation: 'stat', bucket })
       }
     }
-    this.#knownBuckets.add(bucket)
+    this.#existingBuckets.add(bucket)
   }
 
   async #attempt<T>(

@@ -12,11 +12,11 @@ export const s3Schemes: readonly string[] = ['s3', 's3a', 's3n']
 
 /** The location of an object. */
 export function s3Object(location: string): S3Location {
-  const found = s3Prefix(location)
-  if (found.key === '' || found.key.endsWith('/')) {
+  const parsed = s3Prefix(location)
+  if (parsed.key === '' || parsed.key.endsWith('/')) {
     throw new ValidationError('expected s3://bucket/key', { facts: { location } })
   }
-  return found
+  return parsed
 }
 
 /** The start of locations; the key may be empty. */

@@ -2,7 +2,7 @@
  * Settings of an S3 store and the two SDK clients made from them.
  *
  * The SDK resends a request whose answer was lost. For a conditional PUT that is a fault: the resent
- * request finds its own first copy and is told that it lost. So conditional writes have a client of
+ * request finds its own first copy and is answered that it lost. So conditional writes have a client of
  * their own that sends once, over a fresh connection each time, because a kept-alive connection that
  * the server has just closed would turn a plain commit into an unknown outcome.
  */
@@ -98,7 +98,7 @@ function clientConfig(options: S3Options): S3ClientConfig {
   }
 }
 
-/** Nobody on the way could alter a body: TLS, or this very machine. Without an endpoint it is AWS, by TLS. */
+/** True when no machine on the way can alter a body: TLS, or a store on this machine. Without an endpoint it is AWS, by TLS. */
 function isTamperProof(endpoint: string | undefined): boolean {
   if (endpoint === undefined) return true
   const { protocol, hostname } = new URL(endpoint)

@@ -48,9 +48,8 @@ export function identifierComplaints(sources: readonly SourceFile[]): readonly s
       .flatMap((line, index) =>
         [...line.matchAll(/[#\w$]+/g)].flatMap(([identifier]) =>
           partsOf(identifier).flatMap((part) => {
-            const remedy = identifierWords[part]
-            if (remedy === undefined) return []
-            return [`${source.path}:${index + 1} ${identifier}: ${remedy}`]
+            if (!Object.hasOwn(identifierWords, part)) return []
+            return [`${source.path}:${index + 1} ${identifier}: ${identifierWords[part]}`]
           }),
         ),
       ),
@@ -70,9 +69,10 @@ export interface Prose {
 export function proseComplaints(documents: readonly Prose[]): readonly string[] {
   return documents.flatMap(({ path, text }) =>
     text.split('\n').flatMap((line, index) =>
-      [...line.matchAll(/[A-Za-z]+/g)].flatMap(([word]) => {
-        const remedy = proseWords[word.toLowerCase()]
-        return remedy === undefined ? [] : [`${path}:${index + 1} ${word}: ${remedy}`]
+      [...line.replaceAll(/\btold apart\b/g, '').matchAll(/[A-Za-z]+/g)].flatMap(([word]) => {
+        const plain = word.toLowerCase()
+        if (!Object.hasOwn(proseWords, plain)) return []
+        return [`${path}:${index + 1} ${word}: ${proseWords[plain]}`]
       }),
     ),
   )

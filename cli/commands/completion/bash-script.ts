@@ -100,8 +100,8 @@ function valueCases(tree: CommandTree): string {
 }
 
 function valueCase({ names, value }: CommandFlag, pattern: (name: string) => string): string {
-  const found = value === undefined ? 'return 1' : `values='${valuesText(value)}'`
-  return `  ${names.map(pattern).join(' | ')}) ${found} ;;`
+  const action = value === undefined ? 'return 1' : `values='${valuesText(value)}'`
+  return `  ${names.map(pattern).join(' | ')}) ${action} ;;`
 }
 
 function valuesText(source: ValueSource): string {

@@ -111,8 +111,8 @@ function valueCases(tree: CommandTree): string {
 }
 
 function valueCase({ names, value }: CommandFlag, pattern: (name: string) => string): string {
-  const found = value === undefined ? 'return 1' : `candidates=(${valueWords(value)})`
-  return `  (${names.map(pattern).join(' | ')}) ${found} ;;`
+  const action = value === undefined ? 'return 1' : `candidates=(${valueWords(value)})`
+  return `  (${names.map(pattern).join(' | ')}) ${action} ;;`
 }
 
 /** A word of \`_describe\`: the name ends at the first colon. */

@@ -1,4 +1,4 @@
-/** `tide schedule`: models as their cron says, until somebody stops it. */
+/** `tide schedule`: models as their cron says, until it is stopped. */
 import type { Command } from 'commander'
 import { selectModels } from '../../../batch-jobs/index.ts'
 import type { CliContext } from '../../frame/context.ts'

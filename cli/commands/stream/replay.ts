@@ -99,8 +99,8 @@ function noteReport(context: CliContext, { table, branch, isChanged }: ReplayRep
 async function findStream(context: CliContext, name: string): Promise<LoadedStream> {
   if (/\.ya?ml$/.test(name)) return context.loadStream(name)
   const streams = await context.loadStreams(await context.streamFiles([]))
-  const found = streams.find(({ settings }) => settings.name === name)
-  if (found !== undefined) return found
+  const stream = streams.find(({ settings }) => settings.name === name)
+  if (stream !== undefined) return stream
   const names = streams.map(({ settings }) => settings.name)
   throw new UsageError(`there is no stream ${name}${didYouMean(name, names)} (${names.join(', ')})`)
 }
@@ -179,7 +179,7 @@ async function printPreview(
   )
   context.note(
     `publishing would exchange the range's rows in one commit: ${filesWhole} files as a whole, ` +
-      `${filesPartial} files whose other ${rowsRewritten} rows are written anew; the stream's offsets stay`,
+      `${filesPartial} files whose other ${rowsRewritten} rows are written again; the stream's offsets stay`,
   )
   context.note('a dry run: nothing was changed (--execute does it)')
 }

@@ -58,7 +58,7 @@ async function runStreams(
       throw error
     }
   })
-  // A drain is over soon; whoever runs for long also keeps its tables in order.
+  // A drain is over soon; a run without an end also keeps its tables in order.
   const tables = tablesOf(streams.map(({ settings }) => settings))
   const upkeep = drains ? undefined : runMaintenance(lake, { tables, signal, ...workDirectory })
   const outcomes = await Promise.allSettled(runs)

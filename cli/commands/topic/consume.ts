@@ -1,4 +1,4 @@
-/** `tide topic consume`: reads without a group, so nobody's offsets move. */
+/** `tide topic consume`: reads without a group, so no committed offset moves. */
 import type { Command } from 'commander'
 import { logBounds, openSource } from '../../../app/index.ts'
 import { NotFoundError } from '../../../common/index.ts'
@@ -69,8 +69,8 @@ async function consumeTopic(
   const source = await openSource(input, { clock: context.clock, logger: await context.logger() })
   context.onClose(() => source.stop())
   await source.start()
-  const wanted = options.exit === true ? { end: { kind: 'latest' as const }, ...range } : range
-  const readings = await planReadings(source, topic, partitionList(options.partitions), wanted)
+  const bounded = options.exit === true ? { end: { kind: 'latest' as const }, ...range } : range
+  const readings = await planReadings(source, topic, partitionList(options.partitions), bounded)
   await readAll(context, source, readings, formatter, recordsMax)
 }
 

@@ -15,7 +15,7 @@ import { RowScanner } from '../ingest/decode/json/row-scanner.ts'
 import { compileScanPlan } from '../ingest/decode/json/scan-plan.ts'
 import { DecodeResult, type RowDecoder } from '../ingest/decode/row-decoder.ts'
 import { openRowBuffer } from '../ingest/spool/open-row-buffer.ts'
-import type { RecordBatch } from '../ingest/source/record-source.ts'
+import type { RecordBatch } from '../ingest/record-batch/record-batch.ts'
 import { generateRecords } from './generate.ts'
 
 const { values } = parseArgs({

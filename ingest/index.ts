@@ -25,14 +25,13 @@ export { createKafkaProducer } from './source/kafka/producer.ts'
 export { createKafkaSource } from './source/kafka/source.ts'
 export { OffsetOutOfRangeError } from './source/offset-out-of-range-error.ts'
 export type { RecordProducer, RecordToProduce, TopicAdmin } from './source/produce.ts'
-export {
-  type OffsetBounds,
-  type PollResult,
-  type RecordBatch,
-  type RecordSource,
-  type TopicDescription,
-  type TopicPartition,
-  partitionKey,
+export { type TopicPartition, partitionKey } from './offsets/topic-partition.ts'
+export type { RecordBatch } from './record-batch/record-batch.ts'
+export type {
+  OffsetBounds,
+  PollResult,
+  RecordSource,
+  TopicDescription,
 } from './source/record-source.ts'
 export { checkIdentity } from './stream/positions.ts'
 export type {

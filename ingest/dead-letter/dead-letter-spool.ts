@@ -19,7 +19,7 @@ import {
 import type { OffsetRange } from '../offsets/offset-range.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { nextOffsetOf, type StreamOffsets } from '../offsets/offset-map.ts'
-import { partitionKey, type TopicPartition } from '../source/record-source.ts'
+import { partitionKey, type TopicPartition } from '../offsets/topic-partition.ts'
 
 /** Rows wait in memory up to about this much, besides those of one poll. */
 const bufferedBytesMax = 1 << 20

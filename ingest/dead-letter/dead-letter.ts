@@ -4,9 +4,10 @@
  */
 import type { NestedField } from '../../catalog/format/index.ts'
 import type { SideField } from '../../catalog/index.ts'
-import type { RecordHeader } from '../source/record-header.ts'
+import type { RecordHeader } from '../record-batch/record-header.ts'
 import { decodeRecordHeaders } from '../record-batch/record-headers.ts'
-import type { RecordBatch, TopicPartition } from '../source/record-source.ts'
+import type { TopicPartition } from '../offsets/topic-partition.ts'
+import type { RecordBatch } from '../record-batch/record-batch.ts'
 
 export interface DeadLetter extends TopicPartition {
   readonly offset: bigint

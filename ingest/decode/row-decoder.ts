@@ -6,7 +6,7 @@
  * `tests/conformance/describe-row-decoder.ts` over it. Invariants: docs/spec/row-decoders.md (D series).
  */
 import type { NestedField, Schema, Type } from '../../catalog/format/index.ts'
-import type { RecordBatch } from '../source/record-source.ts'
+import type { RecordBatch } from '../record-batch/record-batch.ts'
 import type { PlaceKeys } from '../spool/place-keys.ts'
 import type { RowBuffer, RowFormat } from '../spool/row-buffer.ts'
 

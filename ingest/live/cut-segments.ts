@@ -5,7 +5,7 @@
  * an offset twice and without a gap; where the next segment begins further on, the live part ends.
  */
 import { continuesAt, cutRange, type OffsetRange } from '../offsets/offset-range.ts'
-import { partitionKey, type TopicPartition } from '../source/record-source.ts'
+import { partitionKey, type TopicPartition } from '../offsets/topic-partition.ts'
 
 export interface SegmentCut<Segment> {
   /** What to read of each segment that has anything to give, in order. */

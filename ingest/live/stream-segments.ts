@@ -10,7 +10,7 @@ import { formatIdentifier, type TableIdentifier } from '../../catalog/format/ind
 import type { Clock } from '../../common/index.ts'
 import { cutRange, type OffsetRange } from '../offsets/offset-range.ts'
 import type { SpooledRows, SpooledTable, StreamingRows } from '../stream/streaming-rows.ts'
-import { partitionKey } from '../source/record-source.ts'
+import { partitionKey } from '../offsets/topic-partition.ts'
 import { HeldFolder } from './held-folder.ts'
 import { HotSegment } from './hot-segment.ts'
 

@@ -15,7 +15,7 @@ import {
   parseJson,
   stringifyJson,
 } from '../../common/index.ts'
-import type { TopicPartition } from '../source/record-source.ts'
+import type { TopicPartition } from './topic-partition.ts'
 
 export interface TopicOffsets {
   readonly topicId: string

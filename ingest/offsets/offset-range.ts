@@ -2,7 +2,7 @@
  * The half-open range of one partition's offsets: what a batch, a dead-letter commit, a live segment or a
  * replay covers. Pure.
  */
-import { partitionKey, type TopicPartition } from '../source/record-source.ts'
+import { partitionKey, type TopicPartition } from './topic-partition.ts'
 
 /** Records from `from` up to, and without, `to`. */
 export interface OffsetRange extends TopicPartition {

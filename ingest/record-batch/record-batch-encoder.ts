@@ -4,7 +4,7 @@
  *
  * One growing buffer, no object per record: the demo appends millions.
  */
-import type { RecordHeader } from '../source/record-header.ts'
+import type { RecordHeader } from './record-header.ts'
 import { assert } from '../../common/index.ts'
 import { batchAttributes, batchHeaderBytes, writeBatchChecksum } from './record-batch-header.ts'
 import { recordCodecs, type RecordCodec, type RecordCompression } from './record-compression.ts'

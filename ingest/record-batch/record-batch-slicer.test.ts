@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { CorruptDataError, UnsupportedError } from '../../common/index.ts'
 import { decodeRecordHeaders } from './record-headers.ts'
-import type { RecordBatch } from '../source/record-source.ts'
+import type { RecordBatch } from './record-batch.ts'
 import { RecordBatchEncoder, type BatchFields, type RecordToWrite } from './record-batch-encoder.ts'
 import { RecordSetSlicer } from './record-batch-slicer.ts'
 import {

@@ -8,7 +8,7 @@
  * appears, control records and aborted transactions never do, and the position moves over them.
  */
 import { UnsupportedError, errorMessage } from '../../common/index.ts'
-import type { RecordBatch } from '../source/record-source.ts'
+import type { RecordBatch } from './record-batch.ts'
 import { AbortedTransactions, type AbortedTransaction } from './aborted-transactions.ts'
 import { ByteArena } from './byte-arena.ts'
 import {

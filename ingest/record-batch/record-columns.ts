@@ -4,7 +4,7 @@
  * One allocation holds all columns. 64-bit columns are written as halves: storing a bigint would
  * allocate one per record.
  */
-import type { RecordBatch } from '../source/record-source.ts'
+import type { RecordBatch } from './record-batch.ts'
 
 const bytesPerRecord = 8 + 8 + 6 * 4
 const two32 = 2 ** 32

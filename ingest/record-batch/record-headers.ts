@@ -3,7 +3,7 @@
  */
 import { CorruptDataError } from '../../common/index.ts'
 import { VarintCursor } from './varint-cursor.ts'
-import type { RecordHeader } from '../source/record-header.ts'
+import type { RecordHeader } from './record-header.ts'
 
 /** Decodes one record's header range of a `RecordBatch`; an empty range has none. */
 export function decodeRecordHeaders(

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { RecordBatchEncoder } from './record-batch-encoder.ts'
 import { loadRecordCompression } from './record-compression.ts'
 import { RecordSetSlicer } from './record-batch-slicer.ts'
-import type { RecordBatch } from '../source/record-source.ts'
+import type { RecordBatch } from './record-batch.ts'
 import { retainRecords } from './retained-records.ts'
 
 const compression = await loadRecordCompression()

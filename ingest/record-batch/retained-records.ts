@@ -1,6 +1,6 @@
 /** Copies of records that must outlive the poll that brought them. */
 import { RecordColumns } from './record-columns.ts'
-import type { RecordBatch } from '../source/record-source.ts'
+import type { RecordBatch } from './record-batch.ts'
 
 /** The records of `batch` at `indexes` (default: all), in memory of their own. */
 export function retainRecords(batch: RecordBatch, indexes?: readonly number[]): RecordBatch {

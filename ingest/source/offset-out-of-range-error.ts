@@ -1,5 +1,6 @@
 import { LakeError } from '../../common/index.ts'
-import type { OffsetBounds, TopicPartition } from './record-source.ts'
+import type { TopicPartition } from '../offsets/topic-partition.ts'
+import type { OffsetBounds } from './record-source.ts'
 
 /**
  * The log does not hold the offset that was asked for: records are lost to us (retention, truncation)

@@ -3,7 +3,7 @@
  *
  * One small seam over Kafka and the embedded log, so that their callers need not know which it is.
  */
-import type { RecordHeader } from './record-header.ts'
+import type { RecordHeader } from '../record-batch/record-header.ts'
 import type { OffsetBounds, TopicDescription } from './record-source.ts'
 
 export interface RecordToProduce {

@@ -11,37 +11,8 @@
  * - The memory of a poll's batches is the caller's until the next poll; what must outlive it is copied
  *   (`retainRecords`).
  */
-
-export interface TopicPartition {
-  readonly topic: string
-  readonly partition: number
-}
-
-/**
- * Records of one partition as columns over shared bytes: no object per record, because at a million
- * records a second an object each costs more than parsing the record does.
- *
- * Entry i: value bytes are data[valueStarts[i], valueEnds[i]); a start below 0 means null. The same
- * for keys. Headers hold the record's header section in Kafka's own encoding (a varint count, then
- * varint-length-prefixed names and values; record format v2), empty range when there are none.
- */
-export interface RecordBatch extends TopicPartition {
-  readonly count: number
-  readonly data: Uint8Array
-  readonly offsets: BigInt64Array
-  /** Milliseconds since the epoch. */
-  readonly timestamps: BigInt64Array
-  /** 0 create time, 1 log append time. */
-  readonly timestampType: 0 | 1
-  readonly valueStarts: Int32Array
-  readonly valueEnds: Int32Array
-  readonly keyStarts: Int32Array
-  readonly keyEnds: Int32Array
-  readonly headerStarts: Int32Array
-  readonly headerEnds: Int32Array
-  /** The position after this batch: past its last record and every hole behind it. */
-  readonly nextOffset: bigint
-}
+import type { TopicPartition } from '../offsets/topic-partition.ts'
+import type { RecordBatch } from '../record-batch/record-batch.ts'
 
 export type PollResult =
   /** `batches` may be empty (nothing new in time); positions may advance over holes alone. */
@@ -87,9 +58,4 @@ export interface RecordSource {
   reportCommitted(nextOffsets: ReadonlyMap<string, bigint>): Promise<void>
   /** Leaves the group and closes connections; safe to call twice. */
   stop(): Promise<void>
-}
-
-/** Key of the maps above. Topic names cannot hold a colon. */
-export function partitionKey(partition: TopicPartition): string {
-  return `${partition.topic}:${partition.partition}`
 }

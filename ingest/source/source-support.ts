@@ -1,6 +1,8 @@
 /** What the implementations of `RecordSource` share. */
 import { NotFoundError, ValidationError } from '../../common/index.ts'
-import type { RecordBatch, TopicDescription, TopicPartition } from './record-source.ts'
+import type { TopicPartition } from '../offsets/topic-partition.ts'
+import type { RecordBatch } from '../record-batch/record-batch.ts'
+import type { TopicDescription } from './record-source.ts'
 
 /** Bytes of the records of a batch; its `data` may be shared with other batches. */
 export function batchBytes(batch: RecordBatch): number {

@@ -1,5 +1,5 @@
 /** The rows of one spool as columns, each with its record's place in the log. */
-import type { RecordBatch } from '../source/record-source.ts'
+import type { RecordBatch } from '../record-batch/record-batch.ts'
 import { appendBytes, ColumnBuffer } from './column-buffer.ts'
 import { ColumnKind, type ColumnLayout } from './column-layout.ts'
 import { parquetSpool } from './parquet-spool.ts'

@@ -2,9 +2,9 @@
  * What a spooled row of JSON would lose of its record, kept in one member of the row: key, headers, and the
  * value where its bytes were changed. Should the engine refuse the row, its dead letter is whole.
  */
-import type { RecordHeader } from '../source/record-header.ts'
+import type { RecordHeader } from '../record-batch/record-header.ts'
 import { decodeRecordHeaders } from '../record-batch/record-headers.ts'
-import type { RecordBatch } from '../source/record-source.ts'
+import type { RecordBatch } from '../record-batch/record-batch.ts'
 
 export interface KeptRecord {
   readonly key: Uint8Array | null

@@ -6,12 +6,8 @@ import { LakeError } from '../../common/index.ts'
 import type { StartOffset } from '../../settings/index.ts'
 import { type OffsetRange, rangeSize } from '../offsets/offset-range.ts'
 import { nextOffsetOf, type StreamOffsets } from '../offsets/offset-map.ts'
-import {
-  type OffsetBounds,
-  partitionKey,
-  type RecordSource,
-  type TopicPartition,
-} from '../source/record-source.ts'
+import { partitionKey, type TopicPartition } from '../offsets/topic-partition.ts'
+import type { OffsetBounds, RecordSource } from '../source/record-source.ts'
 import type { StreamIdentity } from './committer.ts'
 
 /** The log is not the one that the table was filled from, or no longer holds what comes next. */

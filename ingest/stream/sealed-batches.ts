@@ -7,7 +7,7 @@
 import { join } from 'node:path'
 import { errorMessage, failpoint } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
-import { partitionKey } from '../source/record-source.ts'
+import { partitionKey } from '../offsets/topic-partition.ts'
 import type { Batch } from './batch.ts'
 import { Committer, type StreamIdentity } from './committer.ts'
 import type { StreamParts, StreamProgress } from './stream-parts.ts'

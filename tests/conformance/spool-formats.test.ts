@@ -20,7 +20,7 @@ import { compileScanPlan } from '../../ingest/decode/json/scan-plan.ts'
 import { DecodeResult, type RowDecoder } from '../../ingest/decode/row-decoder.ts'
 import { SpoolWriter } from '../../ingest/spool/spool-writer.ts'
 import { RecordColumns } from '../../ingest/record-batch/record-columns.ts'
-import type { RecordBatch } from '../../ingest/source/record-source.ts'
+import type { RecordBatch } from '../../ingest/record-batch/record-batch.ts'
 import { createDataFileWriter, type Database, openDatabase } from '../../sql/index.ts'
 import { fuzzEffort } from '../support/fuzz-effort.ts'
 

@@ -1,6 +1,6 @@
 /** Batches of records as a source gives them, from plain keys and values. */
 import { RecordColumns } from '../../ingest/record-batch/record-columns.ts'
-import type { RecordBatch } from '../../ingest/source/record-source.ts'
+import type { RecordBatch } from '../../ingest/record-batch/record-batch.ts'
 
 export interface RawRecord {
   readonly key: Uint8Array | null

@@ -1,13 +1,12 @@
 /** A log in memory whose polls a test can watch, answer or fail. */
 import { RecordColumns } from '../../ingest/record-batch/record-columns.ts'
-import {
-  type OffsetBounds,
-  partitionKey,
-  type PollResult,
-  type RecordBatch,
-  type RecordSource,
-  type TopicDescription,
-  type TopicPartition,
+import { partitionKey, type TopicPartition } from '../../ingest/offsets/topic-partition.ts'
+import type { RecordBatch } from '../../ingest/record-batch/record-batch.ts'
+import type {
+  OffsetBounds,
+  PollResult,
+  RecordSource,
+  TopicDescription,
 } from '../../ingest/source/record-source.ts'
 
 export interface TestRecord {

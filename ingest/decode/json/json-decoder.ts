@@ -1,6 +1,6 @@
 /** JSON objects as rows: their values in columns where every column is flat, else their text. */
 import type { NestedField } from '../../../catalog/format/index.ts'
-import type { RecordBatch } from '../../source/record-source.ts'
+import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import { columnLayout } from '../../spool/column-layout.ts'
 import type { ColumnarRows } from '../../spool/columnar-rows.ts'
 import type { PlaceKeys } from '../../spool/place-keys.ts'

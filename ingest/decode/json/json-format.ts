@@ -1,7 +1,7 @@
 /** Records whose values are JSON objects: a member is a column of the same name. */
 import type { NestedField } from '../../../catalog/format/index.ts'
 import { isJsonObject, type Json, parseJsonTokens } from '../../../common/index.ts'
-import type { RecordBatch } from '../../source/record-source.ts'
+import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import type {
   RecordFormat,
   RecordInBatch,

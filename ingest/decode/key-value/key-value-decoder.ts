@@ -1,6 +1,6 @@
 /** Copies the bytes of keys and values into columns; of text it checks first that it is UTF-8. */
 import { isUtf8 } from 'node:buffer'
-import type { RecordBatch } from '../../source/record-source.ts'
+import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import { appendBinary, appendText } from '../../spool/column-buffer.ts'
 import { ColumnKind } from '../../spool/column-layout.ts'
 import type { ColumnarRows } from '../../spool/columnar-rows.ts'

@@ -1,7 +1,7 @@
 /** Records as they are: the raw key and value in two columns, `key` and `value`, whatever they hold. */
 import type { NestedField } from '../../../catalog/format/index.ts'
 import { SettingsError, UnsupportedError } from '../../../common/index.ts'
-import type { RecordBatch } from '../../source/record-source.ts'
+import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import { columnLayout } from '../../spool/column-layout.ts'
 import type { PlaceKeys } from '../../spool/place-keys.ts'
 import type { RecordFormat, RowDecoder, SampledColumns } from '../row-decoder.ts'

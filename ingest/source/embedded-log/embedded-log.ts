@@ -15,18 +15,14 @@ import {
   systemClock,
 } from '../../../common/index.ts'
 import { RecordBatchEncoder } from '../../record-batch/record-batch-encoder.ts'
-import type { RecordHeader } from '../record-header.ts'
+import type { RecordHeader } from '../../record-batch/record-header.ts'
 import {
   loadRecordCompression,
   type RecordCodec,
   type RecordCompression,
 } from '../../record-batch/record-compression.ts'
-import {
-  type OffsetBounds,
-  type TopicDescription,
-  type TopicPartition,
-  partitionKey,
-} from '../record-source.ts'
+import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
+import type { OffsetBounds, TopicDescription } from '../record-source.ts'
 import {
   checkTopicName,
   createFile,

@@ -12,7 +12,7 @@ import {
   readBatchHeader,
   verifyBatchChecksum,
 } from '../../record-batch/record-batch-header.ts'
-import type { TopicPartition } from '../record-source.ts'
+import type { TopicPartition } from '../../offsets/topic-partition.ts'
 import { type DurableEnd, durableFile, tryReadDurableEnd } from './durable-end.ts'
 import { hasCode, listSegments, segmentFile, syncDirectory } from './log-layout.ts'
 

@@ -11,7 +11,7 @@ import {
   ValidationError,
   errorMessage,
 } from '../../../common/index.ts'
-import type { TopicPartition } from '../record-source.ts'
+import type { TopicPartition } from '../../offsets/topic-partition.ts'
 import { durableFile, emptyDurableEnd, encodeDurableEnd, type DurableEnd } from './durable-end.ts'
 import { listSegments, segmentFile, syncDirectory } from './log-layout.ts'
 import { recoverPartition } from './partition-recovery.ts'

@@ -6,15 +6,9 @@
  */
 import { ValidationError } from '../../../common/index.ts'
 import type { RecordSetSlicer } from '../../record-batch/record-batch-slicer.ts'
-import {
-  type OffsetBounds,
-  type PollResult,
-  type RecordBatch,
-  type RecordSource,
-  type TopicDescription,
-  type TopicPartition,
-  partitionKey,
-} from '../record-source.ts'
+import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
+import type { RecordBatch } from '../../record-batch/record-batch.ts'
+import type { OffsetBounds, PollResult, RecordSource, TopicDescription } from '../record-source.ts'
 import { batchBytes, notAssignedError, recreatedTopicError } from '../source-support.ts'
 import type { EmbeddedLog } from './embedded-log.ts'
 import type { PartitionReader } from './partition-reader.ts'

@@ -8,7 +8,7 @@ import {
   systemRandom,
 } from '../../../common/index.ts'
 import type { TopicAdmin, TopicDetails } from '../produce.ts'
-import { partitionKey } from '../record-source.ts'
+import { partitionKey } from '../../offsets/topic-partition.ts'
 import { KafkaCluster } from './kafka-cluster.ts'
 import {
   createKafkajsClient,

@@ -10,7 +10,7 @@ import {
   errorMessage,
   isRetryable,
 } from '../../../common/index.ts'
-import type { TopicPartition } from '../record-source.ts'
+import type { TopicPartition } from '../../offsets/topic-partition.ts'
 import { createKafkajsClient, type KafkaConnectionSettings } from './kafka-connection.ts'
 import { isCoordinatorStarting, kafkajsError } from './kafka-errors.ts'
 import { KafkaSockets } from './kafka-sockets.ts'

@@ -13,12 +13,8 @@ import {
   errorMessage,
   withRetry,
 } from '../../../common/index.ts'
-import {
-  type OffsetBounds,
-  type TopicDescription,
-  type TopicPartition,
-  partitionKey,
-} from '../record-source.ts'
+import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
+import type { OffsetBounds, TopicDescription } from '../record-source.ts'
 import { parseBrokerAddress, type KafkaConnectionSettings } from './kafka-connection.ts'
 import { kafkaErrorCodes, missingTopicError, protocolCodeError } from './kafka-errors.ts'
 import { KafkaNode } from './kafka-node.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { CorruptDataError, silentLogger, systemClock } from '../../../common/index.ts'
-import type { RecordBatch } from '../record-source.ts'
+import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import { Wakeup } from '../wakeup.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { KafkaFetcher } from './kafka-fetcher.ts'

@@ -13,7 +13,8 @@ import {
   isRetryable,
 } from '../../../common/index.ts'
 import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
-import { type RecordBatch, type TopicPartition, partitionKey } from '../record-source.ts'
+import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
+import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import { batchBytes, notAssignedError } from '../source-support.ts'
 import type { Wakeup } from '../wakeup.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'

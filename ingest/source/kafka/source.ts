@@ -13,14 +13,8 @@ import {
   systemClock,
   systemRandom,
 } from '../../../common/index.ts'
-import {
-  type OffsetBounds,
-  type PollResult,
-  type RecordSource,
-  type TopicDescription,
-  type TopicPartition,
-  partitionKey,
-} from '../record-source.ts'
+import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
+import type { OffsetBounds, PollResult, RecordSource, TopicDescription } from '../record-source.ts'
 import { Wakeup } from '../wakeup.ts'
 import { GroupConsumer } from './group-consumer.ts'
 import { KafkaCluster } from './kafka-cluster.ts'

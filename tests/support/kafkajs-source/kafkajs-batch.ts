@@ -2,9 +2,10 @@
  * Messages of kafkajs as columns: key, value and headers of each, one after the other, in one buffer.
  */
 import type { KafkaMessage } from 'kafkajs'
-import type { RecordBatch, TopicPartition } from '../../../ingest/source/record-source.ts'
+import type { TopicPartition } from '../../../ingest/offsets/topic-partition.ts'
+import type { RecordBatch } from '../../../ingest/record-batch/record-batch.ts'
 import { encodeHeaders } from '../../../ingest/record-batch/record-batch-encoder.ts'
-import type { RecordHeader } from '../../../ingest/source/record-header.ts'
+import type { RecordHeader } from '../../../ingest/record-batch/record-header.ts'
 import { RecordColumns } from '../../../ingest/record-batch/record-columns.ts'
 
 /** One batch per run of messages with the same kind of timestamp: almost always one. */

@@ -3,11 +3,8 @@
  * callers pull: a batch is held back in `eachBatch`, with heartbeats, until there is room for it.
  */
 import type { EachBatchPayload } from 'kafkajs'
-import {
-  type RecordBatch,
-  type TopicPartition,
-  partitionKey,
-} from '../../../ingest/source/record-source.ts'
+import { type TopicPartition, partitionKey } from '../../../ingest/offsets/topic-partition.ts'
+import type { RecordBatch } from '../../../ingest/record-batch/record-batch.ts'
 import { batchBytes, notAssignedError } from '../../../ingest/source/source-support.ts'
 import type { Wakeup } from '../../../ingest/source/wakeup.ts'
 import {

@@ -20,14 +20,13 @@ import { registerKafkajsCodecs } from '../../../ingest/source/kafka/kafkajs-code
 import { KafkajsConsumer } from './kafkajs-consumer.ts'
 import { TopicWatch } from '../../../ingest/source/kafka/topic-watch.ts'
 import { OffsetOutOfRangeError } from '../../../ingest/source/offset-out-of-range-error.ts'
-import {
-  type OffsetBounds,
-  type PollResult,
-  type RecordBatch,
-  type RecordSource,
-  type TopicDescription,
-  type TopicPartition,
-  partitionKey,
+import { type TopicPartition, partitionKey } from '../../../ingest/offsets/topic-partition.ts'
+import type { RecordBatch } from '../../../ingest/record-batch/record-batch.ts'
+import type {
+  OffsetBounds,
+  PollResult,
+  RecordSource,
+  TopicDescription,
 } from '../../../ingest/source/record-source.ts'
 import { Wakeup } from '../../../ingest/source/wakeup.ts'
 

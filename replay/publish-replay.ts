@@ -8,7 +8,6 @@ import {
   commitAction,
   ConflictError,
   isPublished,
-  offsetsProperty,
   PublishBranch,
   type Table,
   type TableUpdate,

@@ -1,6 +1,6 @@
 /**
- * What `tide doctor` looks at: each check says what was seen, and for a fault the way out. Checks run
- * one after the other and none stops the rest.
+ * What `tide doctor` checks: each check reports what it saw and, for a fault, how to repair it. Checks run
+ * one after the other, and a failed one does not stop the rest.
  */
 import {
   LakeError,
@@ -30,10 +30,10 @@ const clockSkewMsMax = 5_000
 const nodeFloor = [20, 19, 0] as const
 
 export function checkNode(version: string): DoctorCheck {
-  const found = version.replace(/^v/, '').split('.').map(Number)
+  const parts = version.replace(/^v/, '').split('.').map(Number)
   const floor = nodeFloor.join('.')
-  const differing = nodeFloor.findIndex((part, index) => (found[index] ?? 0) !== part)
-  const ok = differing === -1 || (found[differing] ?? 0) > (nodeFloor[differing] ?? 0)
+  const differing = nodeFloor.findIndex((part, index) => (parts[index] ?? 0) !== part)
+  const ok = differing === -1 || (parts[differing] ?? 0) > (nodeFloor[differing] ?? 0)
   const detail = `Node ${version}`
   return ok
     ? { name: 'node', ok, detail }
@@ -131,7 +131,7 @@ async function* checkStore(
   }
 }
 
-/** The store's own clock, read off an object written between two looks at ours. */
+/** Compares the store's clock, read from an object's time of writing, with ours before and after. */
 async function checkClock(lake: Lake, warehouse: string): Promise<DoctorCheck> {
   const name = 'clock'
   const location = `${warehouse}/_catalog/doctor/clock-${randomUuid(lake.random)}`
@@ -149,7 +149,7 @@ async function checkClock(lake: Lake, warehouse: string): Promise<DoctorCheck> {
   return ok ? { name, ok, detail } : { name, ok, detail, fix: 'set both clocks by NTP' }
 }
 
-/** Zero when the stored time lies between the two looks; stores keep whole seconds. */
+/** Zero when the stored time lies between our two times; stores keep whole seconds. */
 export function skewOf(storedMs: number, beforeMs: number, afterMs: number): number {
   const earliest = Math.floor(beforeMs / 1_000) * 1_000
   if (storedMs < earliest) return storedMs - earliest

@@ -29,7 +29,7 @@ export interface LakeTools {
 export interface Lake {
   readonly catalog: Catalog
   readonly io: FileIO
-  /** Absolute location; behind a REST catalog the name that its server knows, if it wants one. */
+  /** Absolute location; with a REST catalog the warehouse name that its server expects, if any. */
   readonly warehouse: string | undefined
   readonly settings: LakeSettings
   readonly clock: Clock

@@ -22,7 +22,7 @@ export interface BatchJobsOptions {
   /** Where `models/`, `snapshots/` and `tests/` lie. */
   readonly directory: string
   readonly environment?: Readonly<Record<string, string | undefined>>
-  /** Over those of the settings. */
+  /** They replace those of the settings. */
   readonly vars?: Readonly<Record<string, string>>
 }
 
@@ -39,7 +39,7 @@ export interface LakeBatchJobs {
     pins: LambdaRequest['pins'],
     liveTimes?: LambdaRequest['liveTimes'],
   ): Promise<LambdaView>
-  /** Each model with `lambda: true` under the name of its table, for an engine that is asked by name. */
+  /** Each model with `lambda: true` under the name of its table, for an engine that resolves tables by name. */
   lambdaViews(): ViewSource
   /** Not started yet. */
   scheduler(options?: SchedulerOptions): Scheduler

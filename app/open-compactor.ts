@@ -31,7 +31,7 @@ export interface CompactorOptions {
   readonly signal?: AbortSignal
 }
 
-/** A snapshot that somebody reads must outlive the reading. */
+/** A snapshot must not expire while a reader still reads it. */
 const snapshotAgeMsMin = 600_000
 const intervalMsMin = 1_000
 

@@ -13,7 +13,7 @@ export interface LakeQueryEngine {
   close(): Promise<void>
 }
 
-/** What an engine is made of, for those who pin its catalog before each use. */
+/** The parts of an engine, for callers that pin its catalog before each use. */
 export interface LakeQueryParts {
   readonly options: QueryEngineOptions
   readonly reads: LakeQueryEngine['reads']

@@ -1,6 +1,6 @@
 /**
- * Maintenance of a process that runs sinks: beside them, on one thread, and never in their way. Whatever
- * fails here is logged and tried again; only being stopped ends it.
+ * Maintenance of a process that runs sinks: beside them, on one thread, and never in their way. Every
+ * failure is logged and tried again; only the signal ends it.
  */
 import { once } from 'node:events'
 import { formatIdentifier, type TableIdentifier } from '../catalog/format/index.ts'

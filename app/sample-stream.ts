@@ -1,4 +1,4 @@
-/** A look at a stream's records without a trace: no group is joined, nothing is written. */
+/** Reads some of a stream's records without a trace: no group is joined, nothing is written. */
 import {
   currentSchema,
   formatIdentifier,
@@ -39,14 +39,14 @@ export async function sampleStream(lake: Lake, settings: StreamSettings): Promis
     const batches = await readSome(source, topics, sampleRecordsMax)
     const format = openRecordFormat(settings.schema)
     const sampled = format.sample(batches, sampleRecordsMax)
-    const known = await knownColumns(lake.catalog, settings, format.columns)
+    const stated = await statedColumns(lake.catalog, settings, format.columns)
     return {
       topics,
       recordsSampled: sampled.sampledCount,
       recordsReadable: sampled.readableCount,
-      columns: known?.columns ?? namesAndTypes(sampled.fields),
-      columnsFrom: known?.from ?? 'sample',
-      notes: known === undefined ? sampled.notes : [],
+      columns: stated?.columns ?? namesAndTypes(sampled.fields),
+      columnsFrom: stated?.from ?? 'sample',
+      notes: stated === undefined ? sampled.notes : [],
     }
   } finally {
     await source.stop()
@@ -84,7 +84,7 @@ async function readSome(
   return batches
 }
 
-async function knownColumns(
+async function statedColumns(
   catalog: Catalog,
   settings: StreamSettings,
   declared: readonly NestedField[] | undefined,

@@ -1,4 +1,4 @@
-/** How far a stream has come: the table's own offsets against the ends of the log. */
+/** How far a stream has come: the offsets in the table against the end of the log. */
 import { type Snapshot, snapshotById } from '../catalog/format/index.ts'
 import { loadTableIfExists } from '../catalog/index.ts'
 import { errorMessage } from '../common/index.ts'
@@ -22,7 +22,7 @@ export interface StreamStatus {
   readonly tableExists: boolean
   readonly totalRecords: bigint | undefined
   readonly lastSnapshot: Snapshot | undefined
-  /** Undefined when the log could not be asked; `logFault` says why. */
+  /** Undefined when the log did not answer; `logFault` says why. */
   readonly partitions: readonly PartitionStatus[] | undefined
   readonly logFault: string | undefined
 }

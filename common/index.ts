@@ -42,5 +42,5 @@ export {
 } from './random.ts'
 export { type RetryPolicy, type RetryTools, backoffMs, withRetry } from './retry.ts'
 export { tuneRuntime } from './runtime-flags.ts'
-export { didYouMean } from './suggest.ts'
+export { didYouMean, editDistance } from './suggest.ts'
 export { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'

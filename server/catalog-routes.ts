@@ -44,7 +44,7 @@ type Query = Readonly<Record<string, string | undefined>>
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 type Method = 'GET' | 'HEAD' | 'POST' | 'DELETE'
 
-/** Levels of a namespace in a path are separated by the unit separator. */
+/** The unit separator stands between the levels of a namespace in a path. */
 const levelSeparator = '\u001f'
 
 export function registerCatalogRoutes(app: FastifyInstance, options: CatalogRoutesOptions): void {
@@ -69,10 +69,10 @@ function namespaceRoutes({ catalog }: CatalogRoutesOptions): readonly Route[] {
       async (request) => {
         const query = queryOf(request)
         const parent = query['parent']
-        const found = await catalog.listNamespaces(
+        const namespaces = await catalog.listNamespaces(
           parent === undefined || parent === '' ? undefined : parent.split(levelSeparator),
         )
-        const page = pageOf(found, (namespace) => namespace.join(levelSeparator), query)
+        const page = pageOf(namespaces, (namespace) => namespace.join(levelSeparator), query)
         return withPageToken({ namespaces: page.items }, page.nextPageToken)
       },
     ],
@@ -112,7 +112,7 @@ function namespaceRoutes({ catalog }: CatalogRoutesOptions): readonly Route[] {
         try {
           await catalog.dropNamespace(namespace)
         } catch (error) {
-          // The name was good for loading, so what is wrong is what it holds.
+          // The table could be loaded by this name, so the fault is in its metadata.
           if (!(error instanceof ValidationError)) throw error
           const { status, body } = httpError(409, 'NamespaceNotEmptyException', error.message)
           return reply.status(status).send(body)
@@ -150,8 +150,8 @@ function tableRoutes({ catalog, tableConfig }: CatalogRoutesOptions): readonly R
       'GET',
       all,
       async (request) => {
-        const found = await catalog.listTables(namespaceOf(request))
-        const page = pageOf(found, (identifier) => identifier.name, queryOf(request))
+        const tables = await catalog.listTables(namespaceOf(request))
+        const page = pageOf(tables, (identifier) => identifier.name, queryOf(request))
         const identifiers = page.items.map(identifierToJson)
         return withPageToken({ identifiers }, page.nextPageToken)
       },
@@ -161,17 +161,17 @@ function tableRoutes({ catalog, tableConfig }: CatalogRoutesOptions): readonly R
       all,
       async (request) => {
         const namespace = namespaceOf(request)
-        const { request: wanted, stage } = asRequest(() =>
+        const { request: creation, stage } = asRequest(() =>
           createTableFromJson(bodyOf(request), namespace),
         )
         if (!stage) {
-          const { metadata, metadataLocation } = await catalog.createTable(wanted)
+          const { metadata, metadataLocation } = await catalog.createTable(creation)
           return loadTableResultToJson(metadata, metadataLocation, tableConfig ?? {})
         }
         if (catalog.stageTable === undefined) {
           throw new UnsupportedError('this catalog cannot stage a table')
         }
-        const metadata = await catalog.stageTable(wanted)
+        const metadata = await catalog.stageTable(creation)
         return loadTableResultToJson(metadata, undefined, tableConfig ?? {})
       },
     ],
@@ -238,7 +238,7 @@ function writeRoutes(options: CatalogRoutesOptions): readonly Route[] {
         return noContent(reply)
       },
     ],
-    // Clients report how their scans went; nothing is kept of it yet.
+    // Clients report metrics of their scans, which are not kept.
     [
       'POST',
       '/namespaces/:namespace/tables/:table/metrics',
@@ -251,11 +251,11 @@ async function commit(
   { catalog, clock, metrics }: CatalogRoutesOptions,
   request: FastifyRequest,
 ): Promise<JsonObject> {
-  const wanted = asRequest(() => tableCommitFromJson(bodyOf(request), identifierOf(request)))
+  const tableCommit = asRequest(() => tableCommitFromJson(bodyOf(request), identifierOf(request)))
   const startedMs = clock.monotonic()
   const seconds = (): number => (clock.monotonic() - startedMs) / 1000
   try {
-    const { metadata, metadataLocation } = await catalog.commitTable(wanted)
+    const { metadata, metadataLocation } = await catalog.commitTable(tableCommit)
     metrics.commit('committed', seconds())
     return loadTableResultToJson(metadata, metadataLocation, undefined)
   } catch (error) {
@@ -278,7 +278,7 @@ function withReferencedSnapshots(metadata: TableMetadata): TableMetadata {
 function snapshotsMode(query: Query): 'all' | 'refs' {
   const mode = query['snapshots'] ?? 'all'
   if (mode === 'all' || mode === 'refs') return mode
-  throw new ValidationError('snapshots is all or refs', { facts: { found: mode } })
+  throw new ValidationError('snapshots is all or refs', { facts: { snapshots: mode } })
 }
 
 // ---- Parts of a request -------------------------------------------------------------------------

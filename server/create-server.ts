@@ -32,7 +32,7 @@ export interface ServerOptions {
   readonly port?: number
   /** Static bearer token that every request must carry. */
   readonly token?: string
-  /** Further names under which this machine may be asked for without a token. */
+  /** Further host names under which requests without a token are accepted. */
   readonly allowedHosts?: readonly string[]
   /**
    * Passed to clients with each table, for example `s3.endpoint`, `s3.region`,
@@ -102,7 +102,7 @@ function createApp(options: ServerOptions, guard: GuardOptions): FastifyInstance
   useExactJson(app)
   useErrors(app, options.logger ?? silentLogger)
   app.addHook('onRequest', async (request, reply) => {
-    // Answering "I am up" tells nobody anything; probes carry no token.
+    // Probes carry no token, and an answer to them gives nothing away.
     if (request.url === '/healthz' || request.url === '/ping') return undefined
     const { host, origin, authorization } = request.headers
     const fetchSite = request.headers['sec-fetch-site']

@@ -1,7 +1,7 @@
 /**
- * Who may talk to the server.
+ * Decides which requests the server answers.
  *
- * Without a token only this machine may, and only when it asks for this machine by name: a web page
+ * Without a token only this machine may, and only under a name of this machine: a web page
  * whose name was rebound to 127.0.0.1 (DNS rebinding) shows in the Host or Origin header. With a
  * token, every request must carry it; it is compared by hash in constant time.
  */
@@ -12,7 +12,7 @@ import { type HttpError, httpError } from './http-error.ts'
 export interface GuardOptions {
   readonly host: string
   readonly token?: string
-  /** Further names under which this machine may be asked for. */
+  /** Further host names under which requests without a token are accepted. */
   readonly allowedHosts?: readonly string[]
 }
 
@@ -20,7 +20,7 @@ export interface GuardedRequest {
   readonly host: string | undefined
   readonly origin: string | undefined
   readonly authorization: string | undefined
-  /** What the browser says of the page that asks (fetch metadata). */
+  /** `sec-fetch-site`: how the page that sends the request is related to this server. */
   readonly fetchSite?: string | undefined
 }
 

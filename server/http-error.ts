@@ -3,7 +3,7 @@
  *
  * The status decides what a client does with its files. 409 says "not applied, rebase"; 503 says
  * "not applied, come again"; 500 says "may be applied, delete nothing" and is therefore the answer to
- * everything that is not known better (REST OpenAPI, "commit").
+ * everything else (REST OpenAPI, "commit").
  */
 import {
   AccessDeniedError,

@@ -26,7 +26,7 @@ export type AnswerSink = (part: string | Uint8Array) => Promise<void>
 export interface QueryFormat {
   readonly contentType: string
   readonly write: (sink: AnswerSink, result: QueryResult, options: FormatOptions) => Promise<void>
-  /** What stands for an error after rows have been sent; undefined: the answer just breaks off. */
+  /** The last line when the query fails after rows have been sent; undefined: the answer breaks off without one. */
   readonly failure?: (message: string) => string
 }
 
@@ -55,7 +55,7 @@ export const queryFormats: Readonly<Record<string, QueryFormat>> = {
     contentType: 'text/markdown; charset=utf-8',
     write: (sink, result) => writeResult(sink, result, { mode: 'markdown', ...unbounded }),
   },
-  /** Every value as it is: what `tide sql --server` reads. */
+  /** Keeps every value exactly; `tide sql --server` reads this format. */
   TidewaterRows: {
     contentType: 'application/x-ndjson; charset=utf-8',
     write: writeWireRows,

@@ -10,7 +10,7 @@ export interface QueryRequest {
   readonly queryId: string | undefined
   readonly defaultNamespace: Namespace | undefined
   readonly quote64: boolean
-  /** For the placeholders of the text: `param_x` by `x`. */
+  /** Values of the placeholders: the parameter `param_x` under the name `x`. */
   readonly parameters: Readonly<Record<string, string>>
 }
 
@@ -67,7 +67,7 @@ export function queryRequest({ parameters, body, accept }: RawQueryRequest): Que
   }
 }
 
-/** What is not understood is refused: a parameter that is passed over may have mattered. */
+/** An unknown parameter is refused, because ignoring it could change the meaning of the query. */
 function checkName(name: string): void {
   if (parameterNames.includes(name)) return
   throw new ValidationError(`unknown parameter ${name}${didYouMean(name, parameterNames)}`, {

@@ -15,7 +15,7 @@ export class QueryResponse {
   #heldBytes = 0
   #hasBegun = false
 
-  /** `headers` are asked for when the answer begins. */
+  /** `headers` is called when the answer begins. */
   constructor(reply: FastifyReply, headers: () => Readonly<Record<string, string>>) {
     this.#reply = reply
     this.#headers = headers
@@ -41,13 +41,13 @@ export class QueryResponse {
     if (raw.destroyed) throw new Error('the client went away')
   }
 
-  /** The reader may also go away. */
+  /** Waits until the client has room for more; a client that goes away ends the wait too. */
   async #drained(): Promise<void> {
     const { raw } = this.#reply
     const either = new AbortController()
     const { signal } = either
     await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })])
-    // The other one is still listening.
+    // Of the two listeners one is still attached.
     either.abort()
   }
 

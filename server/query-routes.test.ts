@@ -239,7 +239,7 @@ describe('POST /query', () => {
     ['SELECT 1', '?querry_id=1', 400, 'unknown parameter querry_id, did you mean query_id'],
     ['SELECT 1', '?param_x=1', 400, 'the query has no placeholder {x:Type}: parameter=param_x'],
     ["SELECT '{x:Int8}' -- {x:Int8}", '?param_x=1', 400, 'has no placeholder {x:Type}'],
-    ['SELECT {x:Int64}', '?param_x=1.5', 400, 'param_x is no Int64: found=1.5'],
+    ['SELECT {x:Int64}', '?param_x=1.5', 400, 'param_x is no Int64: value=1.5'],
     ['SELECT {x:Int8}', '?param_x=300', 400, 'INT8'],
     ['SELECT {x:Int9}', '?param_x=1', 400, 'unknown type Int9, did you mean'],
     [

@@ -2,7 +2,7 @@
  * `POST /query` (and GET: every query only reads), `DELETE /query/{id}`.
  *
  * The text runs in a locked-down process (`sql/sandbox`); where this machine cannot keep the network
- * from that process, only this machine may ask, unless its owner said otherwise.
+ * from that process, only clients on this machine are answered, unless `query.sandbox` is `process`.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import {
@@ -27,9 +27,9 @@ export interface QueryService {
   readonly engine: QueryEngine
   /** True: the kernel keeps the network from what runs the queries. */
   readonly isNetworkless: boolean
-  /** Why it does not. */
+  /** Why the kernel does not keep it away. */
   readonly networkReason: string | undefined
-  /** Answers other machines even so. */
+  /** Other machines are answered even without that wall. */
   readonly acceptsNetwork: boolean
 }
 
@@ -57,7 +57,7 @@ export function registerQueryRoutes(app: FastifyInstance, options: QueryRoutesOp
   const running = new Map<string, AbortController>()
   const refusal = queriesRefusal(options.queries, options.isLoopback)
   if (refusal !== undefined) options.logger.warn('query.refused', { reason: refusal })
-  // A context of its own: here the body is SQL, whatever type its sender gave it.
+  // A scope of its own: here the body is SQL, whatever content type the client gives.
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser<string>(
@@ -75,8 +75,8 @@ export function registerQueryRoutes(app: FastifyInstance, options: QueryRoutesOp
       method: ['PUT', 'PATCH', 'DELETE'],
       url: '/query',
       handler: async ({ method }, reply) => {
-        const said = `queries are asked by POST or GET, and ended by DELETE /query/{id}: ${method}`
-        const { status, body } = httpError(405, 'MethodNotAllowedException', said)
+        const message = `send queries by POST or GET and cancel them by DELETE /query/{id}: method=${method}`
+        const { status, body } = httpError(405, 'MethodNotAllowedException', message)
         return reply.status(status).header('allow', 'GET, POST').send(body)
       },
     })
@@ -97,12 +97,12 @@ async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
-  const asked = queryRequest({
+  const query = queryRequest({
     parameters: request.query as Readonly<Record<string, unknown>>,
     body: request.body as string | undefined,
     accept: request.headers.accept,
   })
-  const queryId = asked.queryId ?? randomUuid(options.random)
+  const queryId = query.queryId ?? randomUuid(options.random)
   reply.header('x-query-id', queryId)
   if (running.has(queryId)) {
     throw new AlreadyExistsError('a query with this id is running', {
@@ -117,7 +117,7 @@ async function answer(
   reply.raw.once('close', abandon)
   const startedMs = options.clock.monotonic()
   try {
-    await send(options, { asked, queryId, signal: controller.signal }, reply)
+    await send(options, { query, queryId, signal: controller.signal }, reply)
     options.metrics.query('answered', (options.clock.monotonic() - startedMs) / 1000)
   } catch (error) {
     const outcome = controller.signal.aborted ? 'cancelled' : 'failed'
@@ -130,20 +130,20 @@ async function answer(
   return reply
 }
 
-interface Asked {
-  readonly asked: QueryRequest
+interface RunningQuery {
+  readonly query: QueryRequest
   readonly queryId: string
   readonly signal: AbortSignal
 }
 
 async function send(
   { logger, queries }: QueryRoutesOptions,
-  { asked, queryId, signal }: Asked,
+  { query, queryId, signal }: RunningQuery,
   reply: FastifyReply,
 ): Promise<void> {
-  const { defaultNamespace, parameters, quote64, sql } = asked
-  const format = queryFormats[asked.format]
-  if (format === undefined) throw new NotFoundError(`there is no format ${asked.format}`)
+  const { defaultNamespace, parameters, quote64, sql } = query
+  const format = queryFormats[query.format]
+  if (format === undefined) throw new NotFoundError(`there is no format ${query.format}`)
   const result = await queries.engine.query(sql, {
     signal,
     parameters,
@@ -166,7 +166,7 @@ async function send(
   }
 }
 
-/** Header text is Latin: what is not becomes an escape that JSON reads back. */
+/** Headers hold ASCII only, so other characters become escapes that JSON reads back. */
 function summaryHeader(result: QueryResult): string {
   const { rowCount, tables, totalMs } = result.summary()
   const json = stringifyJson({

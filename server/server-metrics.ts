@@ -10,7 +10,7 @@ export interface ServerMetrics {
   commit(result: 'committed' | 'conflict' | 'unknown' | 'refused', seconds: number): void
 }
 
-/** `freshness` is asked at each scrape. */
+/** `freshness` is called at each scrape. */
 export function createServerMetrics(freshness?: () => readonly TableFreshness[]): ServerMetrics {
   const registers = [new Registry()]
   const [registry = new Registry()] = registers

@@ -1,6 +1,6 @@
 /**
- * A worker that is started again whenever it fails, later each time, for as long as it is wanted: in a
- * process of many, one that fails must neither end the others nor spin.
+ * Restarts a worker whenever it fails, after a longer wait each time, until the signal comes: in a process
+ * of many workers, one that fails must neither end the others nor restart in a tight loop.
  */
 import {
   backoffMs,
@@ -14,12 +14,12 @@ export interface KeepRunningTools {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  /** Ends it; a failure after that is logged and not made up for. */
+  /** Ends the worker; a failure after that is logged and the worker is not restarted. */
   readonly signal: AbortSignal
 }
 
 const restart = { waitMsMin: 1_000, waitMsMax: 30_000, retriesMax: Infinity, totalMsMax: Infinity }
-/** Whoever ran for so long has recovered: the next failure is a first one. */
+/** A worker that ran for so long has recovered: its next failure counts as the first. */
 const healthyMs = 60_000
 
 /** Resolves once the signal has come and the last attempt has ended. Never rejects. */

@@ -21,7 +21,7 @@ export interface DevOptions {
   readonly directory: string
   readonly streams: readonly StreamSettings[]
   readonly environment?: Readonly<Record<string, string | undefined>>
-  /** Of this program, told to clients. */
+  /** The version of this program, which the server reports to clients. */
   readonly version: string
 }
 
@@ -30,7 +30,7 @@ export interface Dev {
   readonly address: string
   /** Models that have a cron. */
   readonly scheduledModels: readonly string[]
-  /** Commits what was read and finishes what is under way. */
+  /** Commits what was read, finishes the work under way and closes everything. */
   stop(): Promise<void>
 }
 
@@ -44,7 +44,7 @@ export async function startDev(lake: Lake, options: DevOptions): Promise<Dev> {
   /** In the order of their starts. */
   const stops: (() => Promise<void>)[] = []
   const stop = async (): Promise<void> => {
-    // Without a reason of its own: sinks know the usual one as the wish for an orderly end.
+    // Without a reason, because sinks take the default AbortError for the request to end in an orderly way.
     stopping.abort()
     for (const each of stops.splice(0).reverse()) {
       await each().catch((error: unknown) => {
@@ -154,9 +154,9 @@ async function firstTable(
   const deadlineMs = clock.monotonic() + tableWaitMsMax
   while (streams.length > 0 && !signal.aborted && clock.monotonic() < deadlineMs) {
     for (const { output } of streams) {
-      const found = await catalog.loadTable(output.table).catch((error: unknown) => error)
-      // Any other fault is for the models themselves to tell.
-      if (!(found instanceof NotFoundError)) return
+      const loaded = await catalog.loadTable(output.table).catch((error: unknown) => error)
+      // Any other error will be reported by the models themselves.
+      if (!(loaded instanceof NotFoundError)) return
     }
     await clock.sleep(tableLookMs, signal).catch(() => undefined)
   }

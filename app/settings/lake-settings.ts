@@ -26,7 +26,7 @@ export interface S3Settings {
 export interface CatalogSettings {
   /**
    * Absolute location (`s3://…`, `file:///…`, `memory://…`) of our own catalog; for a REST catalog the
-   * warehouse name that its server knows, if it wants one.
+   * warehouse name that its server expects, if any.
    */
   readonly warehouse?: string
   /** An Iceberg REST catalog; without it the warehouse itself is the catalog. */
@@ -40,7 +40,7 @@ export interface ServerSettings {
   readonly port: number
   /** Bearer token of every request; needed for any address but loopback. */
   readonly token?: string
-  /** Further names under which the server may be asked for without a token. */
+  /** Further host names under which requests without a token are accepted. */
   readonly allowedHosts: readonly string[]
   /** Hands the S3 keys to clients with each table; loopback only. */
   readonly shareKeys: boolean
@@ -49,7 +49,7 @@ export interface ServerSettings {
 export interface SqlSettings {
   /** `auto`: read S3 by DuckDB's httpfs where it is installed; `off`; or the extension's file. */
   readonly httpfs: string
-  /** Files of S3 that DuckDB cannot read itself are kept here. */
+  /** Cache for files of S3 that DuckDB cannot read itself. */
   readonly cacheDirectory: string
   readonly cacheBytesMax: number
 }
@@ -210,9 +210,11 @@ function lakeProblems({ value, problem }: Resolved<LakeValues>): readonly Settin
     )
   }
   const scheme = schemeOf(catalog.warehouse ?? '')
-  if (catalog.uri === undefined && scheme !== undefined && !knownSchemes.includes(scheme)) {
-    const known = 's3://bucket/prefix, file:///directory, memory://name or a path'
-    problems.push(problem(['catalog', 'warehouse'], `unknown scheme "${scheme}": write ${known}`))
+  if (catalog.uri === undefined && scheme !== undefined && !warehouseSchemes.includes(scheme)) {
+    const examples = 's3://bucket/prefix, file:///directory, memory://name or a path'
+    problems.push(
+      problem(['catalog', 'warehouse'], `unknown scheme "${scheme}": write ${examples}`),
+    )
   }
   if (scheme === 's3' && !/^s3[an]?:\/\/[^/]+/.test(catalog.warehouse ?? '')) {
     problems.push(problem(['catalog', 'warehouse'], 'no bucket: write s3://bucket/prefix'))
@@ -232,7 +234,7 @@ function lakeProblems({ value, problem }: Resolved<LakeValues>): readonly Settin
 
 function lakeSettings({ value, origin }: Resolved<LakeValues>, input: SettingsInput): LakeSettings {
   const { catalog, server, sql, query, live, models, maintenance, limits } = value
-  // A relative path means one beside the file that says it, or here for flags and environment.
+  // A path in a file is relative to that file; one from flags or environment to the working directory.
   const baseOf = (path: SettingPath): string => {
     if (origin(path).kind !== 'file' || input.file === undefined) return input.directory
     return dirname(resolve(input.directory, input.file))
@@ -292,7 +294,7 @@ function lakeSettings({ value, origin }: Resolved<LakeValues>, input: SettingsIn
   }
 }
 
-const knownSchemes = ['s3', 's3a', 's3n', 'file', 'memory']
+const warehouseSchemes = ['s3', 's3a', 's3n', 'file', 'memory']
 
 /** `s3a://` and `s3n://` are Hadoop's names of the same store; a path becomes a file URL. */
 export function absoluteLocation(warehouse: string, directory: string): string {

@@ -43,8 +43,8 @@ export function findLakeFile(
     const folder = dirname(resolve(directory, file))
     return [folder, dirname(folder)]
   })
-  const found = [directory, ...beside].find((folder) => existsSync(join(folder, lakeFileName)))
-  return found === undefined ? undefined : shortPath(join(found, lakeFileName), directory)
+  const folder = [directory, ...beside].find((folder) => existsSync(join(folder, lakeFileName)))
+  return folder === undefined ? undefined : shortPath(join(folder, lakeFileName), directory)
 }
 
 export async function loadLakeSettings(
@@ -77,7 +77,7 @@ export async function loadStreamSettings(
   return parseStreamSettings(input, check)
 }
 
-/** One command line sets keys of both documents; each takes its own, and the unknown ones to refuse. */
+/** A command line sets keys of both documents: each takes its own keys, and unknown ones in order to refuse them. */
 function withoutKeysOf(
   other: SettingsSchema,
   own: SettingsSchema,

@@ -43,7 +43,7 @@ import { epochDays, epochNanos, nanosOfDay } from './temporal-units.ts'
 
 export interface ColumnEncoder {
   readonly type: DataType
-  /** Of the field; names an extension type. */
+  /** Metadata of the Arrow field, which names an extension type. */
   readonly metadata?: ReadonlyMap<string, string>
   data(values: readonly SqlValue[]): Data
 }
@@ -198,7 +198,7 @@ function decimalEncoder(precision: number, scale: number): ColumnEncoder {
         if (unscaled >= limit || unscaled <= -limit) {
           throw new ValidationError(
             'an integer has more digits than Arrow decimals: cast the column to VARCHAR',
-            { facts: { found: unscaled, digits: precision } },
+            { facts: { value: unscaled, digits: precision } },
           )
         }
         halves[index * 2] = BigInt.asIntN(64, unscaled)
@@ -375,8 +375,8 @@ function isKind<Kind extends Kinded['kind']>(
   return value !== null && typeof value === 'object' && 'kind' in value && value.kind === kind
 }
 
-function mismatch(wanted: string, value: SqlValue): never {
+function mismatch(expected: string, value: SqlValue): never {
   throw new CorruptDataError('a value is not of the type of its column', {
-    facts: { wanted, found: plainText(value) },
+    facts: { expected, value: plainText(value) },
   })
 }

@@ -13,7 +13,7 @@ export interface StructMember {
   readonly type: ColumnType
 }
 
-/** Of `STRUCT("a b" INTEGER, "c" MAP(VARCHAR, DATE)[])` and the like. What it does not know is plain. */
+/** Parses `STRUCT("a b" INTEGER, "c" MAP(VARCHAR, DATE)[])` and the like; any other type is plain. */
 export function parseColumnType(text: string): ColumnType {
   return new TypeReader(text).type()
 }

@@ -27,7 +27,7 @@ const pattern =
 function parts(text: string): { readonly days: bigint; readonly nanos: bigint } {
   const match = pattern.exec(text)
   if (match === null) {
-    throw new CorruptDataError('a date or time has no known form', { facts: { found: text } })
+    throw new CorruptDataError('a date or time has no known form', { facts: { value: text } })
   }
   const [, yearText = '', month = '', day = '', bc1, hour = '0', minute = '0', second = '0'] = match
   const [fraction = '', bc2] = match.slice(8)

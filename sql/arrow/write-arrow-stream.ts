@@ -1,4 +1,4 @@
-/** Results in Arrow's IPC stream format. The library is loaded by the first result that wants it. */
+/** Results in Arrow's IPC stream format. The Arrow library is loaded by the first result that needs it. */
 import type { QueryResult } from '../session/query-result.ts'
 
 /** Where bytes go; awaits the receiver, so that no more is read than it takes. */

@@ -1,18 +1,18 @@
 /**
- * Which column a name in a condition means: found only when it belongs for certain to the one table
- * reference in question, by the rules of SQL scoping (a name that could mean two things is none).
+ * Which column a name in a condition means. A name is resolved only when, by the scoping rules of SQL, it
+ * certainly belongs to the one table reference in question; an ambiguous name resolves to no column.
  */
 import type { NestedField, PrimitiveType, Schema } from '../../catalog/format/index.ts'
 import type { Leaf, TableReference } from './table-references.ts'
 
-export interface FoundColumn {
-  /** Field names as the schema spells them, outermost first. */
+export interface ResolvedColumn {
+  /** Field names as the schema has them, outermost first. */
   readonly path: readonly string[]
   readonly type: PrimitiveType
 }
 
 export interface ColumnFinder {
-  find(names: readonly string[]): FoundColumn | undefined
+  find(names: readonly string[]): ResolvedColumn | undefined
   /** Whether the name could be a column of anything in FROM. */
   mayBeColumn(name: string): boolean
 }
@@ -70,7 +70,10 @@ function withoutSchema(names: readonly string[], leaves: readonly Leaf[]): reado
 }
 
 /** Walks into structs; lists and maps have no columns of their own. */
-function follow(fields: readonly NestedField[], names: readonly string[]): FoundColumn | undefined {
+function follow(
+  fields: readonly NestedField[],
+  names: readonly string[],
+): ResolvedColumn | undefined {
   const path: string[] = []
   let members = fields
   for (const [index, name] of names.entries()) {

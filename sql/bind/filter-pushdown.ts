@@ -10,7 +10,7 @@ import {
   type Expression,
   oppositeOperators,
 } from '../../catalog/scan/index.ts'
-import type { ColumnFinder, FoundColumn } from './column-finder.ts'
+import type { ColumnFinder, ResolvedColumn } from './column-finder.ts'
 import type { Constant } from '../text/constant-value.ts'
 import { isConstant, isStringLiteral, type ConstantRequest } from './constants.ts'
 import { commonConstants, convertComparison } from './literal-conversion.ts'
@@ -75,8 +75,8 @@ function translate(to: Translation, node: Node, negated: boolean): Pending {
     default: {
       const operator = comparisonOf(textOf(node, 'type'))
       if (operator === undefined) return nothing
-      const wanted = negated ? oppositeOperators[operator] : operator
-      return compare(to, child(node, 'left'), wanted, child(node, 'right'))
+      const effective = negated ? oppositeOperators[operator] : operator
+      return compare(to, child(node, 'left'), effective, child(node, 'right'))
     }
   }
 }
@@ -84,21 +84,21 @@ function translate(to: Translation, node: Node, negated: boolean): Pending {
 /** Leaving out a part of a conjunction makes it weaker, which is allowed. */
 function allOf(parts: readonly Pending[]): Pending {
   return (values) => {
-    const known = parts.map((part) => part(values)).filter((part) => part !== undefined)
-    return combine('and', known)
+    const expressions = parts.map((part) => part(values)).filter((part) => part !== undefined)
+    return combine('and', expressions)
   }
 }
 
 /** Leaving out a part of a disjunction would make it stronger, so all are needed. */
 function anyOf(parts: readonly Pending[]): Pending {
   return (values) => {
-    const known: Expression[] = []
+    const expressions: Expression[] = []
     for (const part of parts) {
       const expression = part(values)
       if (expression === undefined) return undefined
-      known.push(expression)
+      expressions.push(expression)
     }
-    return combine('or', known)
+    return combine('or', expressions)
   }
 }
 
@@ -134,12 +134,12 @@ function compare(to: Translation, left: Node, operator: ComparisonOperator, righ
   const side = direct ?? columnSide(to, right)
   if (side === undefined) return nothing
   const constant = request(to, side, [direct === undefined ? left : right])
-  const wanted = direct === undefined ? mirrored[operator] : operator
-  return (values) => compareWith(side, wanted, constant(values)?.[0])
+  const oriented = direct === undefined ? mirrored[operator] : operator
+  return (values) => compareWith(side, oriented, constant(values)?.[0])
 }
 
 interface ColumnSide {
-  readonly column: FoundColumn
+  readonly column: ResolvedColumn
   /** The type that is compared: the column's own, or date. */
   readonly type: PrimitiveType
   /** The column is a timestamp, seen as its day. */
@@ -174,7 +174,7 @@ function compareWith(
 
 /** `ts::DATE op day` as a range of `ts`. */
 function daysAsInstants(
-  column: FoundColumn,
+  column: ResolvedColumn,
   operator: ComparisonOperator,
   day: number,
 ): Expression | undefined {
@@ -251,25 +251,27 @@ function translatePrefix(to: Translation, node: Node): Pending {
   return prefix === '' ? nothing : () => ({ kind: 'starts-with', column: column.path, prefix })
 }
 
-function translateBoolean(to: Translation, node: Node, wanted: boolean): Pending {
+function translateBoolean(to: Translation, node: Node, literal: boolean): Pending {
   const column = to.columns.find(textsOf(node, 'column_names'))
   if (column?.type.type !== 'boolean') return nothing
-  return () => ({ kind: 'comparison', operator: '=', column: column.path, literal: wanted })
+  return () => ({ kind: 'comparison', operator: '=', column: column.path, literal })
 }
 
 /**
- * Asks for constants that DuckDB gives one type together with the column; the answer is undefined
- * unless all of them are known and can be compared one by one.
+ * Requests constants that DuckDB compares with the column in one common type. The result is undefined
+ * unless all of the nodes are constants that can be compared one by one.
  */
 function request(
   to: Translation,
   { type }: ColumnSide,
   nodes: readonly Node[],
 ): (values: readonly (Constant | undefined)[]) => readonly Constant[] | undefined {
-  const isKnown = nodes.every((node) => isConstant(node, (name) => to.columns.mayBeColumn(name)))
+  const areConstants = nodes.every((node) =>
+    isConstant(node, (name) => to.columns.mayBeColumn(name)),
+  )
   // A bare string takes the type of its neighbours, which need not be the column's.
   const strings = nodes.filter(isStringLiteral).length
-  if (!isKnown || (strings > 0 && strings < nodes.length)) return () => undefined
+  if (!areConstants || (strings > 0 && strings < nodes.length)) return () => undefined
   const first = to.requests.length
   const castTo = strings > 0 ? duckdbTypeName(type) : undefined
   for (const expression of nodes) to.requests.push({ expression, castTo })

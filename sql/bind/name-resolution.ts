@@ -38,7 +38,7 @@ export interface NameResolverOptions {
   readonly metadataKinds: readonly string[]
 }
 
-/** Names looked at for a suggestion; listing a catalog of any size must not take for ever. */
+/** At most so many tables are listed for a suggestion, so that a large catalog does not delay the error. */
 const namesMax = 2000
 
 export function nameResolver(options: NameResolverOptions): NameResolver {
@@ -55,8 +55,8 @@ export function nameResolver(options: NameResolverOptions): NameResolver {
     resolve: async (parts) => {
       const name = parts.at(-1) ?? ''
       const [, base = '', kind = ''] = /^(.+)\$([^$]+)$/s.exec(name) ?? []
-      const wanted = base === '' ? parts : [...parts.slice(0, -1), base]
-      for (const identifier of identifiers(wanted, options.defaultNamespace)) {
+      const tableParts = base === '' ? parts : [...parts.slice(0, -1), base]
+      for (const identifier of identifiers(tableParts, options.defaultNamespace)) {
         const table = await load(identifier)
         if (table === undefined) continue
         if (base === '') return { table, layer: 'both', metadataKind: undefined }
@@ -65,19 +65,19 @@ export function nameResolver(options: NameResolverOptions): NameResolver {
         const metadataKind = checkKind(kind, identifier, options.metadataKinds)
         return { table, layer: 'batch', metadataKind }
       }
-      const suffix = wanted.at(-1)?.toLowerCase() ?? ''
+      const suffix = tableParts.at(-1)?.toLowerCase() ?? ''
       if (base === '' && parts.length > 1 && options.metadataKinds.includes(suffix)) {
         for (const identifier of identifiers(parts.slice(0, -1), options.defaultNamespace)) {
           const table = await load(identifier)
           if (table !== undefined) return { table, layer: 'batch', metadataKind: suffix }
         }
       }
-      throw await notFound(options, wanted, base === '' ? undefined : kind)
+      throw await notFound(options, tableParts, base === '' ? undefined : kind)
     },
   }
 }
 
-/** What a dotted name can mean, the likelier first. A dot inside quotes also parts namespaces. */
+/** What a dotted name can mean, the likelier first. A dot inside quotes also separates namespaces. */
 function identifiers(
   parts: readonly string[],
   defaultNamespace: Namespace | undefined,
@@ -87,10 +87,10 @@ function identifiers(
   if (namespace.length === 0) {
     return defaultNamespace === undefined ? [] : [{ namespace: defaultNamespace, name }]
   }
-  const found: TableIdentifier[] = [{ namespace, name }]
+  const meanings: TableIdentifier[] = [{ namespace, name }]
   const levels = namespace.flatMap((part) => part.split('.'))
-  if (levels.length !== namespace.length) found.push({ namespace: levels, name })
-  return found
+  if (levels.length !== namespace.length) meanings.push({ namespace: levels, name })
+  return meanings
 }
 
 async function loadIfNamed(
@@ -107,29 +107,32 @@ async function loadIfNamed(
 }
 
 function checkKind(kind: string, identifier: TableIdentifier, kinds: readonly string[]): string {
-  const wanted = kind.toLowerCase()
-  if (kinds.includes(wanted)) return wanted
-  const known = [...kinds, 'batch', 'live']
-  throw new NotFoundError(`there is no metadata table $${kind}; there are $${known.join(', $')}`, {
-    facts: { table: formatIdentifier(identifier) },
-  })
+  const lowerCase = kind.toLowerCase()
+  if (kinds.includes(lowerCase)) return lowerCase
+  const existing = [...kinds, 'batch', 'live']
+  throw new NotFoundError(
+    `there is no metadata table $${kind}; there are $${existing.join(', $')}`,
+    {
+      facts: { table: formatIdentifier(identifier) },
+    },
+  )
 }
 
-/** `kind` is what stood behind a `$`. */
+/** `kind`: the part of the name after its `$`. */
 async function notFound(
   options: NameResolverOptions,
   parts: readonly string[],
   kind: string | undefined,
 ): Promise<Error> {
   const written = parts.join('.')
-  const known = await knownTables(options.catalog)
-  const meant = known.find((identifier) => formatIdentifier(identifier) === written)
+  const tables = await catalogTables(options.catalog)
+  const meant = tables.find((identifier) => formatIdentifier(identifier) === written)
   if (meant !== undefined && parts.some((part) => part.includes('.'))) {
     return dotInQuotes(parts, meant, kind)
   }
-  const full = known.map(formatIdentifier)
+  const full = tables.map(formatIdentifier)
   const name = parts.at(-1) ?? ''
-  const sameName = known.filter(
+  const sameName = tables.filter(
     (identifier) => identifier.name.toLowerCase() === name.toLowerCase(),
   )
   const near =
@@ -167,9 +170,9 @@ function nameText(name: string): string {
 }
 
 /** All tables of the catalog, up to a bound. */
-export async function knownTables(catalog: Catalog): Promise<readonly TableIdentifier[]> {
+export async function catalogTables(catalog: Catalog): Promise<readonly TableIdentifier[]> {
   const tables: TableIdentifier[] = []
-  for (const namespace of await knownNamespaces(catalog)) {
+  for (const namespace of await catalogNamespaces(catalog)) {
     if (tables.length >= namesMax) break
     tables.push(...(await catalog.listTables(namespace)))
   }
@@ -177,15 +180,15 @@ export async function knownTables(catalog: Catalog): Promise<readonly TableIdent
 }
 
 /** All namespaces, parents before their children, up to a bound. */
-export async function knownNamespaces(catalog: Catalog): Promise<readonly Namespace[]> {
-  const found: Namespace[] = []
+export async function catalogNamespaces(catalog: Catalog): Promise<readonly Namespace[]> {
+  const namespaces: Namespace[] = []
   const visit = async (parent: Namespace | undefined): Promise<void> => {
     for (const namespace of await catalog.listNamespaces(parent)) {
-      if (found.length >= namesMax) return
-      found.push(namespace)
+      if (namespaces.length >= namesMax) return
+      namespaces.push(namespace)
       await visit(namespace)
     }
   }
   await visit(undefined)
-  return found.sort((a, b) => (formatNamespace(a) < formatNamespace(b) ? -1 : 1))
+  return namespaces.sort((a, b) => (formatNamespace(a) < formatNamespace(b) ? -1 : 1))
 }

@@ -125,8 +125,8 @@ async function checkNamespace(catalog: Catalog, namespace: Namespace): Promise<v
     await catalog.loadNamespace(namespace)
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error
-    const known = (await catalog.listNamespaces()).map(formatNamespace)
-    const near = nearestNames(formatNamespace(namespace), known)
+    const names = (await catalog.listNamespaces()).map(formatNamespace)
+    const near = nearestNames(formatNamespace(namespace), names)
     const hint = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''
     throw new NotFoundError(`there is no namespace ${formatNamespace(namespace)}${hint}`)
   }

@@ -25,7 +25,7 @@ import { findReferences, type QueryReferences, type ShowRequest } from '../bind/
 export interface BoundQuery {
   readonly text: string
   readonly tables: readonly TableSummary[]
-  /** What DuckDB said about `text`, run behind `prefixLength` bytes, in terms of what the user wrote. */
+  /** DuckDB's error about `text`, which ran after `prefixLength` bytes, in terms of what the user wrote. */
   readonly failure: (error: unknown, prefixLength: number) => Error
   /** Drops the views and releases the files; not before the rows have been read. */
   readonly close: () => Promise<void>

@@ -2,7 +2,7 @@
 import type { Catalog } from '../../catalog/index.ts'
 import { formatIdentifier, formatNamespace, type Namespace } from '../../catalog/format/index.ts'
 import { mapLimited, UnsupportedError } from '../../common/index.ts'
-import { knownNamespaces, knownTables } from '../bind/name-resolution.ts'
+import { catalogNamespaces, catalogTables } from '../bind/name-resolution.ts'
 import type { ResultColumn, ResultRow } from '../session/query-result.ts'
 import type { ShowRequest } from '../bind/table-references.ts'
 import { duckdbTypeName } from '../text/type-name.ts'
@@ -13,7 +13,7 @@ interface Shown {
 }
 
 export async function showNamespaces(catalog: Catalog): Promise<Shown> {
-  const namespaces = await knownNamespaces(catalog)
+  const namespaces = await catalogNamespaces(catalog)
   return { columns: varchars('namespace'), rows: namespaces.map((name) => [formatNamespace(name)]) }
 }
 
@@ -31,7 +31,7 @@ export async function showTables(
   }
   const namespace = request.schema === '' ? defaultNamespace : request.schema.split('.')
   if (namespace === undefined) {
-    const tables = await knownTables(catalog)
+    const tables = await catalogTables(catalog)
     return { columns: varchars('name'), rows: tables.map((table) => [formatIdentifier(table)]) }
   }
   const tables = await catalog.listTables(namespace)
@@ -40,7 +40,7 @@ export async function showTables(
 }
 
 async function showAllTables(catalog: Catalog): Promise<Shown> {
-  const tables = await knownTables(catalog)
+  const tables = await catalogTables(catalog)
   const rows = await mapLimited(tables, async (identifier): Promise<ResultRow> => {
     const { metadata } = await catalog.loadTable(identifier)
     const schema = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId)

@@ -5,13 +5,13 @@ import type { CallArgument, CallStatement } from '../text/call-statement.ts'
 import { renderPosition } from '../text/query-error.ts'
 import type { ArgumentType, ArgumentTypes, Procedure, ProcedureArgument } from './procedure.ts'
 
-/** A value before tables are looked up: of those the name. */
+/** A value before tables are looked up: of a table still the name. */
 export type BoundValue = ArgumentTypes[Exclude<ArgumentType, 'table'>] | undefined
 
 export interface BoundArgument {
   readonly type: ArgumentType
   readonly value: BoundValue
-  /** Of the literal; of the procedure's name where nothing was given. */
+  /** Position of the literal, or of the procedure's name where no argument was given. */
   readonly start: number
 }
 
@@ -61,7 +61,7 @@ function argumentsByName(
   return byName
 }
 
-/** NULL is the same as nothing. */
+/** NULL is the same as an argument that is not given. */
 function bindOne(
   sql: string,
   procedure: Procedure,

@@ -66,7 +66,7 @@ export function refuseCall(tokens: readonly Token[]): UnsupportedError {
   )
 }
 
-/** As queries find it, with their suggestions; the table itself, none of its metadata tables. */
+/** Resolves the name as queries do, with the same suggestions; metadata tables are refused. */
 async function findTable(
   catalog: Catalog,
   name: string,

@@ -31,7 +31,7 @@ export interface ProcedureArgument<
   readonly type: Type
   readonly isRequired: boolean
   readonly fallback: ArgumentTypes[Type] | undefined
-  /** Set for an argument of Spark's that is not acted on: why, or what to do instead. */
+  /** Set for an argument of Spark's that has no effect here: why, or what to do instead. */
   readonly refusal: string | undefined
   /** Only for the compiler: true where the procedure always has a value. */
   readonly isGiven?: IsGiven

@@ -17,7 +17,7 @@ import type { QueryEngine } from '../engine/query-engine.ts'
 import { refuseCall } from '../procedures/call-procedure.ts'
 import type { QueryResult, ResultColumn, ResultRow } from '../session/query-result.ts'
 import type { QueryOptions } from '../scan/query-tools.ts'
-import { isWord, tokenize } from '../text/tokens.ts'
+import { isKeyword, tokenize } from '../text/tokens.ts'
 import { readSummary, type WireSummary } from '../wire/wire-summary.ts'
 import { readWireValue } from '../wire/wire-values.ts'
 
@@ -47,7 +47,7 @@ async function query(
   { defaultNamespace, signal }: QueryOptions,
 ): Promise<QueryResult> {
   const { tokens } = tokenize(sql)
-  if (isWord(tokens[0], 'CALL')) throw refuseCall(tokens)
+  if (isKeyword(tokens[0], 'CALL')) throw refuseCall(tokens)
   const controller = new AbortController()
   const stop = (): void => controller.abort(signal?.reason)
   signal?.addEventListener('abort', stop, { once: true })
@@ -72,7 +72,7 @@ async function query(
   const state: { last: WireSummary | undefined } = { last: undefined }
   const batches = batchesOf(lines, url, state)
   const isEmpty = columnsOf(first).length === 0
-  // USE has no columns; what it says stands in the summary, which the shell asks for at once.
+  // USE gives no rows, only a summary, which the shell reads at once.
   if (isEmpty) for await (const _ of batches) continue
   return {
     columns: columnsOf(first),
@@ -116,7 +116,7 @@ async function* batchesOf(
   }
 }
 
-/** The next line as JSON; an answer that ends without its summary is broken off. */
+/** The next line as JSON. An answer that ends without its summary is incomplete. */
 async function nextLine(lines: AsyncGenerator<string>, url: string): Promise<Json> {
   const { done, value } = await lines.next()
   if (done === true) {
@@ -166,7 +166,7 @@ function columnsOf(json: Json): readonly ResultColumn[] {
 async function refusalOf(response: Response, url: string): Promise<Error> {
   const text = await response.text()
   const message = messageOf(text) ?? `${url} answered ${response.status}`
-  // A server without queries takes the text for a body that it does not know.
+  // A server without queries refuses the text as a body of an unknown type.
   if (message === 'no such endpoint' || response.status === 415) {
     return new NotFoundError('this server answers no queries: is it tide serve of this release?')
   }

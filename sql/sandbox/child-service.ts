@@ -11,7 +11,7 @@ import type { ChildCalls, ChildSettings } from './messages.ts'
 import { rowBytes } from './row-bytes.ts'
 
 /** Half of what the parent lets a child hold between queries (memory-watch.ts). */
-const residentBytesWanted = 192 * 2 ** 20
+const residentBytesTarget = 192 * 2 ** 20
 
 interface Instance {
   readonly database: Database
@@ -78,7 +78,7 @@ export function childService(settings: ChildSettings): ChildCalls {
       rows = undefined
       await closeInstance(await instance)
       // Rows that have been sent would lie in the heap until the next query needs room.
-      if (process.memoryUsage.rss() > residentBytesWanted) globalThis.gc?.()
+      if (process.memoryUsage.rss() > residentBytesTarget) globalThis.gc?.()
       // The next query finds its instance ready; nothing of this one is left in it.
       instance = openInstance(settings, ++number)
       await instance

@@ -4,7 +4,7 @@
  * On Linux: a user and a network namespace of its own, in which not even loopback is up; no
  * capabilities, no way to new privileges; bounds on memory, files and core dumps; death with its parent.
  * Every tool is of util-linux and needs no root. Where the kernel refuses namespaces the process
- * starts without them, and whoever starts it is told.
+ * starts without them, and `Confinement.reason` says why.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,7 +20,7 @@ export interface Confinement {
   readonly confine: Confine
   /** True: the kernel gives the process no network. */
   readonly isNetworkless: boolean
-  /** Why it is not. */
+  /** Why the kernel cannot take the network away; absent when it does. */
   readonly reason?: string
 }
 
@@ -34,10 +34,10 @@ export interface ProcessBounds {
   readonly dataBytesMax: number
 }
 
-/** Tries what this machine allows. */
+/** Finds out, by trying, what this machine allows. */
 export async function findConfinement(limits: ProcessBounds): Promise<Confinement> {
   if (process.platform !== 'linux') {
-    return unconfined(`network namespaces are a thing of linux, this is ${process.platform}`)
+    return unconfined(`network namespaces exist on linux only, this is ${process.platform}`)
   }
   const [unshare, setpriv, prlimit] = await Promise.all(
     ['unshare', 'setpriv', 'prlimit'].map(findTool),
@@ -91,17 +91,17 @@ async function findTool(name: string): Promise<string | undefined> {
   return undefined
 }
 
-/** What is said when the command fails; undefined when it runs. */
+/** What the command prints when it fails; undefined when it runs. */
 async function refusalOf([program = '', ...values]: readonly string[]): Promise<
   string | undefined
 > {
   const child = spawn(program, values, { stdio: ['ignore', 'ignore', 'pipe'], env: {} })
-  let said = ''
+  let errorText = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(0, 500)
+    errorText = (errorText + text).slice(0, 500)
   })
   const [code] = (await once(child, 'close').catch((error: unknown) => [String(error)])) as [
     unknown,
   ]
-  return code === 0 ? undefined : said.trim() || `exit ${String(code)}`
+  return code === 0 ? undefined : errorText.trim() || `exit ${String(code)}`
 }

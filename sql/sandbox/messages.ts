@@ -1,4 +1,4 @@
-/** What parent and child say to each other, over the child's IPC channel (structured clone). */
+/** The messages between parent and child, over the child's IPC channel (structured clone). */
 import type { ParameterValues } from '../text/placeholders.ts'
 import type { ResultColumn, ResultRow } from '../session/query-result.ts'
 import type { QuerySession } from '../session/query-session.ts'
@@ -15,7 +15,7 @@ export interface QueryLimits {
 /** The first message of the parent. */
 export interface ChildSettings {
   readonly limits: QueryLimits
-  /** The child's own; each query gets a folder in it. */
+  /** The child's own directory; each query gets a folder in it. */
   readonly directory: string
 }
 

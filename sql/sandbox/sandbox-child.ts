@@ -1,4 +1,4 @@
-/** One child as its parent holds it: started, asked, killed. */
+/** A child process as its parent sees it: started, called, killed. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
@@ -39,8 +39,8 @@ const program = fileURLToPath(
   new URL(`./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
 )
 const startTimeoutMs = 30_000
-const saidCharactersMax = 2_000
-/** Rows on their way out and the driver; DuckDB's own memory has its own limit. */
+const stderrCharactersMax = 2_000
+/** For the driver and the rows that are being sent; DuckDB's memory has a limit of its own. */
 const heapMegabytes = 512
 
 export class SandboxChild {
@@ -48,9 +48,9 @@ export class SandboxChild {
   readonly #pending = new Map<number, PendingCall>()
   readonly #ended: Promise<void>
   #lastId = 0
-  #said = ''
+  #stderrTail = ''
   #ready: ((message: ReadyMessage) => void) | undefined
-  /** Set once nothing more can be asked. */
+  /** Set once no more calls are possible. */
   #failure: Error | undefined
   #hasCrashed = false
 
@@ -87,13 +87,13 @@ export class SandboxChild {
     const [file = '', ...values] = command
     this.#process = spawn(file, values, {
       cwd: directory,
-      // Nothing of ours: keys and settings of the parent stay with the parent.
+      // The parent's environment holds keys and settings, so the child gets none of it.
       env: { HOME: directory, PATH: '/usr/bin:/bin', TMPDIR: directory },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'advanced',
     })
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#said = (this.#said + text).slice(-saidCharactersMax)
+      this.#stderrTail = (this.#stderrTail + text).slice(-stderrCharactersMax)
     })
     this.#process.on('message', (message: ChildMessage) => this.#receive(message))
     this.#ended = new Promise<void>((resolve) => {
@@ -113,7 +113,7 @@ export class SandboxChild {
     return this.#failure === undefined
   }
 
-  /** It ended, and nobody here ended it. */
+  /** True when the process ended without being killed by us. */
   get hasCrashed(): boolean {
     return this.#hasCrashed
   }
@@ -126,7 +126,7 @@ export class SandboxChild {
     return this.#process.pid
   }
 
-  /** Rejects with what the child says, or with why it ended. */
+  /** Rejects with the error that the child reports, or with the reason why it ended. */
   call<Name extends ChildCallName>(
     name: Name,
     ...values: Parameters<ChildCalls[Name]>
@@ -177,15 +177,15 @@ export class SandboxChild {
   }
 
   #ending(code: number | null, signal: NodeJS.Signals | null): Error {
-    const lines = this.#said.trim().split('\n')
-    const said = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1)
+    const lines = this.#stderrTail.trim().split('\n')
+    const lastError = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1)
     return new UnavailableError(
       'the process that ran the query ended, by a crash of the engine or for lack of memory; only this query is lost',
       {
         facts: {
           exit: code ?? undefined,
           signal: signal ?? undefined,
-          said: said === '' ? undefined : said,
+          stderr: lastError === '' ? undefined : lastError,
         },
       },
     )
@@ -207,6 +207,6 @@ const errorClasses = {
 } as const
 
 function toError({ name, message }: NonNullable<ReplyMessage['error']>): Error {
-  const known = Object.entries(errorClasses).find(([className]) => className === name)?.[1]
-  return known === undefined ? new Error(message) : new known(message)
+  const errorClass = Object.entries(errorClasses).find(([className]) => className === name)?.[1]
+  return errorClass === undefined ? new Error(message) : new errorClass(message)
 }

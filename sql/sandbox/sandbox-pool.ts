@@ -22,7 +22,7 @@ import { SandboxSession } from './sandbox-session.ts'
 
 /**
  * `auto`: the network wall where the kernel gives one; `required`: no queries without it;
- * `process`: the same as auto, and whoever set it accepts a child with a network.
+ * `process`: the same as auto, and the operator accepts children that have a network.
  */
 export type SandboxMode = 'auto' | 'required' | 'process'
 
@@ -36,7 +36,7 @@ export interface SandboxPoolOptions {
   readonly timeoutMs: number
   readonly clock: Clock
   readonly logger: Logger
-  /** Whether a process has room for the next query; `hasGivenBack` unless a test says it. */
+  /** Whether a process has room for the next query; default: `hasGivenBack`. */
   readonly hasRoom?: (processId: number, limits: QueryLimits) => Promise<boolean>
 }
 
@@ -46,12 +46,12 @@ interface Waiter {
 }
 
 const warmMax = 2
-/** Bounds what may gather in a process over its life. */
+/** A child is replaced after so many queries, which bounds what leaks can add up to. */
 const queriesPerChildMax = 500
 /** Allocators give memory back some time after it was freed. */
 const restMs = 1_000
 
-/** DuckDB's own bound on what it spills shall speak first: it says what to do. */
+/** Above DuckDB's own bound on spilling, so that its error, which says what to do, comes first. */
 function fileBytesMax({ tempBytesMax }: QueryLimits): number {
   return 2 * tempBytesMax + 64 * 2 ** 20
 }
@@ -65,7 +65,7 @@ export class SandboxPool {
   readonly #served = new Map<SandboxChild, number>()
   readonly #waiting: Waiter[] = []
   readonly #starting = new Set<Promise<void>>()
-  /** Served a query that needed much memory; not counted as children, and no more than `warmMax`. */
+  /** Children that still hold much memory of their last query: not in `#children`, at most `warmMax`. */
   readonly #resting = new Set<SandboxChild>()
   readonly #stopping = new AbortController()
   #number = 0
@@ -116,7 +116,7 @@ export class SandboxPool {
         return session
       } catch (error) {
         await session.close()
-        // One that died while it was idle, unnoticed: this query has not asked it anything yet.
+        // The child died while it was idle. The query has not run yet, so another child can take it.
         if (!child.hasCrashed || attempt === warmMax) throw error
       }
     }
@@ -144,7 +144,7 @@ export class SandboxPool {
       this.#children.delete(child)
     }
     const { concurrency, queuedMax } = this.#options
-    // Those for whom a child may still be started do not wait for another query.
+    // Waiters for whom a child can still be started do not count: they wait for no other query.
     const waiting = this.#waiting.length - Math.max(0, concurrency - this.#children.size)
     if (waiting >= queuedMax) {
       throw new UnavailableError('too many queries are waiting already: try again later', {
@@ -177,7 +177,7 @@ export class SandboxPool {
     })
   }
 
-  /** As many starts under way as there are queries waiting, within the bound. */
+  /** Starts a child for each waiting query that no start is under way for, within the bound. */
   #growIfNeeded(): void {
     const { concurrency } = this.#options
     const room = concurrency - this.#children.size - this.#starting.size
@@ -208,7 +208,7 @@ export class SandboxPool {
     return starting
   }
 
-  /** To whoever waits longest, or to the warm ones. */
+  /** Gives the child to the query that has waited longest; without one it is kept warm. */
   #give(child: SandboxChild): void {
     const next = this.#waiting.shift()
     if (next !== undefined) next.resolve(child)
@@ -223,7 +223,7 @@ export class SandboxPool {
     else this.#replace(child)
   }
 
-  /** One that kept much of a query's memory would have the next one pay for it. */
+  /** A child that still holds much memory rests first, or the next query would exceed its limit sooner. */
   async #giveOrRest(child: SandboxChild): Promise<void> {
     if (await this.#hasRoom(child)) {
       this.#give(child)
@@ -258,7 +258,7 @@ export class SandboxPool {
     this.#keepWarm(warmMax)
   }
 
-  /** Starts one where fewer than `count` are ready: the next query shall not wait for a start. */
+  /** Starts a child when fewer than `count` are ready, so that the next query need not wait for a start. */
   #keepWarm(count: number): void {
     if (this.#isStopped) return
     this.#growIfNeeded()

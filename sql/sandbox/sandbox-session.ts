@@ -28,7 +28,7 @@ export interface SandboxSessionOptions {
   readonly release: (isClean: boolean) => void
 }
 
-/** What a query that was asked to stop may still take before its process is killed. */
+/** How long an interrupted query may go on before its process is killed. */
 const interruptGraceMs = 1_000
 
 export class SandboxSession implements QuerySession {
@@ -115,7 +115,7 @@ export class SandboxSession implements QuerySession {
       release(false)
       return
     }
-    // Cleaning up takes milliseconds that nobody needs to wait for, within the query's own time.
+    // The caller does not wait for the few milliseconds of cleaning up; the query's time limit still holds.
     void child
       .call('close')
       .then(
@@ -162,13 +162,13 @@ export class SandboxSession implements QuerySession {
   }
 }
 
-/** DuckDB's advice is to change settings that are locked: ours are the ones to name. */
+/** DuckDB advises to change settings that are locked here, so the message names ours instead. */
 function outOfMemoryError(error: unknown, limits: QueryLimits): Error | undefined {
   const message = errorMessage(error)
   if (!message.startsWith('{"exception_type":"Out of Memory"')) return undefined
   const facts = parseJson(message)
-  const said = isJsonObject(facts) ? String(facts['exception_message']) : ''
-  const [reason = ''] = said.split(/\n\nPossible solutions/)
+  const exceptionMessage = isJsonObject(facts) ? String(facts['exception_message']) : ''
+  const [reason = ''] = exceptionMessage.split(/\n\nPossible solutions/)
   return new ValidationError(
     `the query ran out of memory: ${reason.trim()}; filter more, or raise query.memory or query.max_temp_bytes`,
     {

@@ -35,7 +35,7 @@ export interface SandboxedEngineOptions {
 export interface SandboxedEngine extends QueryEngine {
   /** True: the kernel keeps the network from what runs the queries. */
   readonly isNetworkless: boolean
-  /** Why it does not. */
+  /** Why the kernel does not keep it away. */
   readonly networkReason: string | undefined
   close(): Promise<void>
 }

@@ -1,6 +1,6 @@
 /**
  * The rows that position delete files take away (spec, "Position Delete Files"), as a query: read by
- * field id, matched by exact location, each row once however often it is named.
+ * field id, matched by exact location, each row once even if several files name it.
  */
 import type { DataFile } from '../../catalog/format/index.ts'
 import { deletePathFieldId, deletePosFieldId } from '../../catalog/index.ts'
@@ -35,7 +35,7 @@ export function isPositionDeletes({ content, fileFormat }: DataFile): boolean {
   return content === 'position-deletes' && fileFormat.toUpperCase() === 'PARQUET'
 }
 
-/** A SELECT of `(path, pos)` as `scanSelect` wants it; undefined where nothing is deleted. */
+/** A SELECT of `(path, pos)` as `scanSelect` takes it; undefined where nothing is deleted. */
 export function deletedRowsSelect(files: readonly FileWithDeletes[]): string | undefined {
   const pairs = files.flatMap(({ deletes, file, recordCount }) =>
     deletes.map((remove) => {

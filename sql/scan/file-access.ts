@@ -63,10 +63,10 @@ export function fileAccess(cache: FileCache | undefined, withHttpfs: boolean): F
   }
 }
 
-/** Instances that know the store already: many engines may stand on one. */
+/** Instances that already have httpfs and the keys: several engines may share one. */
 const enabled = new WeakMap<Database, Promise<void>>()
 
-/** Loads `httpfs` and tells it the store and the keys, once. Throws ValidationError saying what to do. */
+/** Loads `httpfs` and gives it the store and the keys, once per instance. Throws ValidationError saying what to do. */
 export function enableHttpfs(database: Database, settings: HttpfsSettings): Promise<void> {
   const enabling = enabled.get(database) ?? loadHttpfs(database, settings)
   enabled.set(database, enabling)

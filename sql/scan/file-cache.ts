@@ -7,8 +7,8 @@
  *
  * Invariants (docs/spec/sql.md):
  *  - Q8: an entry appears whole, by rename(2); a copy whose size is not the manifest's is not used.
- *  - Q9: what a lease holds cannot vanish while it is read, whoever evicts: a lease is a directory of
- *    hard links, and eviction only unlinks the entry.
+ *  - Q9: what a lease holds cannot vanish while it is read, whichever process evicts: a lease is a
+ *    directory of hard links, and eviction only unlinks the entry.
  */
 import { createHash } from 'node:crypto'
 import { link, mkdir, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
@@ -32,7 +32,7 @@ export interface FileCacheOptions {
   readonly io: FileIO
   readonly directory: string
   readonly bytesMax: number
-  /** Tells stores apart that use the same names: part of each entry's key. */
+  /** Part of each entry's key, so that two stores with the same object names do not mix. */
   readonly scope?: string
   readonly downloadsMax?: number
   readonly clock?: Clock
@@ -45,7 +45,7 @@ export interface CacheableFile {
   readonly sizeBytes: number
 }
 
-/** Files held for one reader. `release` must be called, whatever happened. */
+/** Files held for one reader. `release` must be called, also after a failure. */
 export interface FileLease {
   /** Local paths by location. */
   readonly paths: ReadonlyMap<string, string>
@@ -145,7 +145,7 @@ export class FileCache {
     const { size } = await stat(path)
     if (size === sizeBytes) {
       const now = this.#clock.now() / 1000
-      // The time of last use orders eviction; losing an update only makes it a little less apt.
+      // Eviction goes by the time of last use; a lost update only makes its choice a little worse.
       await utimes(path, now, now).catch(() => undefined)
       return true
     }

@@ -3,7 +3,7 @@
  *
  * Parquet files are matched to the schema by field id, but DuckDB matches members of structs by
  * name. For most tables the names in the files are the schema's own; where the table's history says
- * that they may not be, the footers are asked.
+ * that they may differ, the footers are read.
  */
 import type { NestedField, Schema, TableMetadata, Type } from '../../catalog/format/index.ts'
 import { statedProperty, tableProperties } from '../../catalog/table/index.ts'
@@ -18,21 +18,21 @@ export interface FileNode {
   readonly members: readonly FileNode[]
 }
 
-/** Java writes other names than these in a changed spelling, as Avro wants them. */
+/** Iceberg's Java library changes any other name to one that is valid in Avro. */
 const plainName = /^[A-Za-z_][A-Za-z0-9_]*$/
 
-/** Whether every live file is known to name struct members as `schema` does. */
+/** True when every active file certainly names the members of structs as `schema` does. */
 export function namesAreCertain(metadata: TableMetadata, schema: Schema): boolean {
   // A table with a name mapping may hold files without field ids.
   if (statedProperty(metadata.properties, tableProperties.nameMapping) !== undefined) return false
-  const wanted = structsOf(schema)
-  if (wanted.size === 0) return true
-  const names = [...wanted.values()].flatMap((struct) => [...struct.values()])
+  const expected = structsOf(schema)
+  if (expected.size === 0) return true
+  const names = [...expected.values()].flatMap((struct) => [...struct.values()])
   if (!names.every((name) => plainName.test(name))) return false
-  // A schema that was removed may still be the one that a live file was written with.
+  // A schema that was removed may still be the one that an active file was written with.
   const ids = metadata.schemas.map(({ schemaId }) => schemaId)
   if (Math.max(...ids) + 1 !== ids.length) return false
-  return metadata.schemas.every((past) => agrees(wanted, structsOf(past)))
+  return metadata.schemas.every((past) => agrees(expected, structsOf(past)))
 }
 
 /** Groups files by layout; members are read from the footers. */
@@ -87,14 +87,14 @@ function structsOf(schema: Schema): Map<number, Map<number, string>> {
 }
 
 /**
- * By name and by id give the same: no member changed its name, no name changed its member, and each
- * struct keeps at least one member (DuckDB cannot match structs that have none in common).
+ * True when matching by name and matching by id give the same members: no member was renamed, no name
+ * moved to another member, and each struct keeps at least one member (DuckDB cannot match structs that have none in common).
  */
 function agrees(
-  wanted: ReadonlyMap<number, ReadonlyMap<number, string>>,
+  expected: ReadonlyMap<number, ReadonlyMap<number, string>>,
   past: ReadonlyMap<number, ReadonlyMap<number, string>>,
 ): boolean {
-  for (const [id, members] of wanted) {
+  for (const [id, members] of expected) {
     const before = past.get(id)
     if (before === undefined) continue
     const idsByName = new Map([...before].map(([memberId, name]) => [name.toLowerCase(), memberId]))

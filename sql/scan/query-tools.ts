@@ -1,4 +1,4 @@
-/** What a query is asked with, and what all queries of an engine use. */
+/** The options of one query, and what all queries of an engine share. */
 import type { DataFile, Namespace } from '../../catalog/format/index.ts'
 import type { Catalog, ManifestCache } from '../../catalog/index.ts'
 import type { StreamingLayer } from '../../catalog/scan/index.ts'
@@ -15,7 +15,7 @@ export interface QueryOptions {
   readonly signal?: AbortSignal
   /** Texts for the placeholders `{name:Type}` of the query, by name. */
   readonly parameters?: Readonly<Record<string, string>>
-  /** False: no file is pruned. Same rows, more files; for tests and for doubt. */
+  /** False: no file is pruned. The rows are the same and more files are read; for tests and diagnosis. */
   readonly prune?: boolean
   /** Reads only the data files of `table` (`namespace.table`) that this accepts. */
   readonly keepFile?: (table: string, file: DataFile) => boolean
@@ -30,7 +30,7 @@ export interface QueryTools {
   readonly database?: Database
   /** Rows that no snapshot has yet. */
   readonly live?: StreamingLayer
-  /** Names that stand for queries. */
+  /** Views: names that stand for queries. */
   readonly views?: ViewSource
   readonly clock: Clock
   readonly files: FileAccess

@@ -9,7 +9,7 @@ import type { RelationDefinition, Statement } from '../session/query-session.ts'
 import { splice, utf16Position, type Replacement, type SplicedText } from '../text/spliced-text.ts'
 import type { TableReference } from '../bind/table-references.ts'
 import { closingParenthesis, readAlias } from '../text/time-travel-syntax.ts'
-import { isSymbol, isWord, type TokenizedText } from '../text/tokens.ts'
+import { isSymbol, isKeyword, type TokenizedText } from '../text/tokens.ts'
 
 /** A reference and what stands for it: a SELECT, or statements that fill a table. */
 export interface Relation {
@@ -57,7 +57,7 @@ export function pointAtRelations(
     replacements.push({ start, end, text: qualifiedName(reference, catalogName) })
     if (reference.timeTravel === undefined) continue
     const clause = readAlias(tokens, last + 1).next
-    const isClause = isWord(tokens[clause], 'AT') && isSymbol(tokens[clause + 1], '(')
+    const isClause = isKeyword(tokens[clause], 'AT') && isSymbol(tokens[clause + 1], '(')
     const clauseEnd = isClause ? closingParenthesis(tokens, clause + 1) : undefined
     const [from, to] = [tokens[clause]?.start, tokens[(clauseEnd ?? 0) - 1]?.end]
     if (from === undefined || to === undefined) {

@@ -35,11 +35,11 @@ export interface FileGroup<File extends ScanFile = ScanFile> {
 
 type FileLayout = ReadonlyMap<number, FileNode>
 
-/** Columns behind the schema's that a query has when it names them. */
+/** Columns after the schema's own, present only in a query that names them. */
 export interface HiddenColumns {
   /** `"$path"`: the location of the row's file. */
   readonly withPath: boolean
-  /** `"$pos"`: the row's place in its file, counted from 0. */
+  /** `"$pos"`: the row's position in its file, counted from 0. */
   readonly withPos?: boolean
 }
 
@@ -59,7 +59,7 @@ export interface ScanSelect extends HiddenColumns {
 const pathColumn = '$path'
 const posColumn = '$pos'
 const fileColumn = '$file'
-/** DuckDB gives this name itself and takes no other. */
+/** DuckDB's own name of this column, which cannot be changed. */
 const rowNumberColumn = 'file_row_number'
 
 /** SQL text of a query that yields the table's columns in schema order. */
@@ -161,7 +161,7 @@ function posSelect(schema: Schema): string {
 function checkRowNumbers(schema: Schema): void {
   if (schema.fields.every(({ name }) => name.toLowerCase() !== rowNumberColumn)) return
   throw new UnsupportedError(
-    'a column has the name that the engine gives to row numbers, so rows have no places and deletes cannot be applied: rename it',
+    'a column has the name that the engine gives to row numbers, so positions of rows cannot be read and deletes cannot be applied: rename it',
     { facts: { column: rowNumberColumn } },
   )
 }
@@ -224,11 +224,11 @@ function fileTypeName(type: Type, node: FileNode): string {
         : [`${quoteIdentifier(member.name)} ${fileTypeName(field.type, member)}`]
     })
     if (members.length > 0) return `STRUCT(${members.join(', ')})`
-    // None of the members is wanted, but whether the struct is null still is.
+    // No member is read, but whether the struct is null is.
     return first === undefined ? 'VARCHAR' : `STRUCT(${quoteIdentifier(first.name)} VARCHAR)`
   }
-  const memberType = (member: FileNode | undefined, wanted: Type): string =>
-    member === undefined ? duckdbTypeName(wanted) : fileTypeName(wanted, member)
+  const memberType = (member: FileNode | undefined, schemaType: Type): string =>
+    member === undefined ? duckdbTypeName(schemaType) : fileTypeName(schemaType, member)
   if (type.type === 'list') return `${memberType(first, type.element)}[]`
   if (type.type !== 'map') return duckdbTypeName(type)
   return `MAP(${memberType(first, type.key)}, ${memberType(second, type.value)})`

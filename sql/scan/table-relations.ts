@@ -1,6 +1,6 @@
 /**
- * What the table names of one query stand for: files of a snapshot, live rows behind them, metadata
- * tables, views; and what is held meanwhile. All names of a query, those in views too, see one state.
+ * What the table names of one query stand for (files of a snapshot, streaming rows after them, metadata
+ * tables, views), held until the query ends. All names of a query, those in views too, see one state.
  */
 import { metadataTableNames, type ManifestSource, type Table } from '../../catalog/index.ts'
 import type { LiveRows } from '../../catalog/scan/index.ts'
@@ -38,7 +38,7 @@ export class TableRelations {
   readonly #tools: QueryTools
   readonly #options: QueryOptions
   readonly #resolver: NameResolver
-  /** Before any table is loaded: what is committed between the two is then seen twice, and cut off. */
+  /** Pinned before any table is loaded: rows committed in between are then in both, and cut off in the pin. */
   readonly #pin: ReturnType<NonNullable<QueryTools['live']>['pin']> | undefined
   readonly #liveRows = new Map<Table, Promise<LiveRows | undefined>>()
   readonly #opened: OpenFiles[] = []
@@ -66,7 +66,7 @@ export class TableRelations {
     return this.#opened.reduce((sum, { bytesFetched }) => sum + bytesFetched, 0)
   }
 
-  /** In an order in which they can be made. The references' own ones are those of `references`. */
+  /** The relations in an order in which they can be created: those of a view before the view. */
   async bind(session: QuerySession, references: QueryReferences): Promise<readonly Relation[]> {
     const tables: TableReference[] = []
     const relations: Relation[] = []
@@ -79,7 +79,7 @@ export class TableRelations {
   }
 
   async release(): Promise<void> {
-    // What was opened stays known: the summary and the messages name it after the last row.
+    // `#opened` stays filled: the summary and messages name the files after the last row too.
     const held = this.#held.splice(0)
     await Promise.all([this.#pin?.release(), ...held.map((each) => each.release())])
   }
@@ -90,7 +90,7 @@ export class TableRelations {
     return [...new Set([...paths, ...this.#livePaths].flatMap((path) => [path, escapeGlob(path)]))]
   }
 
-  /** Our catalogs have no names for the user, and files are where the manifest says. */
+  /** Replaces names of throw-away catalogs and of cached files by what the user knows. */
   inUsersTerms(message: string): string {
     const files = this.#opened.flatMap((opened) => opened.files)
     return files.reduce(
@@ -207,7 +207,7 @@ export class TableRelations {
     }
   }
 
-  /** The live rows that belong to the reference. A past state of a table has none. */
+  /** The streaming rows that belong to the reference. A past state of a table has none. */
   async #layerOf({ reference, table, layer }: PlannedTable): Promise<LiveRows | undefined> {
     if (layer === 'live' && (this.#pin === undefined || reference.timeTravel !== undefined)) {
       throw new UnsupportedError(

@@ -4,11 +4,11 @@ import type { LiveRows } from '../../catalog/scan/index.ts'
 import type { TableIdentifier } from '../../catalog/format/index.ts'
 
 export interface ViewSource {
-  /** The query that `identifier` stands for, over plain tables; undefined where it is a table itself. */
+  /** The query that `identifier` stands for, over plain tables; undefined when it is a table. */
   viewOf(identifier: TableIdentifier, state: ViewState): Promise<string | undefined>
 }
 
-/** The state of the lake that the view's query will read, whatever is committed meanwhile. */
+/** The state of the lake that the view's query will read, whatever is committed in between. */
 export interface ViewState {
   load(identifier: TableIdentifier): Promise<Table | undefined>
   liveRows(table: Table): Promise<LiveRows | undefined>

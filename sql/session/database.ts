@@ -23,7 +23,7 @@ export interface DatabaseOptions {
   readonly extensions?: readonly string[]
 }
 
-/** An in-memory DuckDB instance. Connections stay node-api's own; each is closed by its taker. */
+/** An in-memory DuckDB instance. Connections stay node-api's own; the caller closes each. */
 export interface Database {
   readonly instance: DuckDBInstance
   /** Undefined: DuckDB's own choice, most of the machine's. */
@@ -59,7 +59,7 @@ export async function openDatabase(options: DatabaseOptions = {}): Promise<Datab
       await connection.run("SET GLOBAL TimeZone = 'UTC'")
       const { tempDirectoryBytesMax } = options
       if (tempDirectoryBytesMax !== undefined) {
-        // Given with the configuration DuckDB 1.5.5 shows it and does not keep to it.
+        // Set here, because DuckDB 1.5.5 does not enforce it when it comes with the configuration.
         await connection.run(`SET GLOBAL max_temp_directory_size = '${tempDirectoryBytesMax}B'`)
       }
       for (const extension of options.extensions ?? []) await loadExtension(connection, extension)

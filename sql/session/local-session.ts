@@ -23,11 +23,11 @@ import { valueReader } from './values.ts'
 
 export interface LocalSessionOptions {
   readonly database: Database
-  /** Somebody else's connection, which stays open; without it the session has its own. */
+  /** The caller's connection, which stays open; without it the session opens and closes its own. */
   readonly connection?: DuckDBConnection
   /**
-   * Called once between planning and running, with the files that the query may open. What runs
-   * then is one statement that DuckDB itself takes for a query, whatever was asked for.
+   * Called once between planning and running, with the files that the query may open. After
+   * it only one statement runs, and only one that DuckDB itself takes for a query.
    */
   readonly lockDown?: (files: readonly string[]) => Promise<void>
 }
@@ -37,7 +37,7 @@ interface BoundText {
   readonly values: ParameterValues
 }
 
-/** A query that failed after a longer time is not run again for its message. */
+/** A query that failed after a longer time is not run again to learn its message. */
 const rerunMsMax = 5_000
 const interruptEveryMs = 50
 const interruptTimesMax = 200
@@ -149,7 +149,7 @@ export class LocalSession implements QuerySession {
     }
   }
 
-  /** The second wall behind the parser of the plan: nothing but a query is run. */
+  /** A second check after the parser: only a query is run. */
   async #streamQuery(text: string, values: ParameterValues): Promise<DuckDBResult> {
     const statements = await this.#connection.extractStatements(text)
     if (statements.count !== 1) throw new ValidationError('expected one statement at a time')
@@ -170,7 +170,7 @@ export class LocalSession implements QuerySession {
     void this.#interruptAgain()
   }
 
-  /** DuckDB forgets an interruption that comes just before a statement begins: it is said again. */
+  /** DuckDB forgets an interrupt that comes just before a statement begins, so it is repeated. */
   async #interruptAgain(): Promise<void> {
     for (let times = 0; times < interruptTimesMax && !this.#isClosed; times++) {
       this.#connection.interrupt()
@@ -191,7 +191,7 @@ export class LocalSession implements QuerySession {
     })
   }
 
-  /** For an instance that is closed as a whole: nothing of it needs to be put back. */
+  /** Closes the session when its whole instance is closed next, so nothing needs to be detached. */
   abandon(): void {
     if (this.#isClosed) return
     this.#isClosed = true

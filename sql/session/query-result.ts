@@ -19,7 +19,7 @@ export interface TableSummary {
   readonly filesRead: number
   readonly filesTotal: number
   readonly bytesRead: bigint
-  /** Set when rows count that no snapshot has yet: up to where, though there may be none just now. */
+  /** Set when streaming rows are part of the answer, even if there are none at the moment: up to which offsets. */
   readonly live?: LiveState
 }
 
@@ -40,7 +40,7 @@ export interface QueryResult {
   summary(): QuerySummary
   /** Set by USE: unqualified names of later statements mean this namespace. */
   readonly usedNamespace?: Namespace
-  /** Set by CALL: what to know about what was done, beside the rows. */
+  /** Set by CALL: remarks about what was done, beside the rows. */
   readonly notes?: readonly string[]
   close(): Promise<void>
 }

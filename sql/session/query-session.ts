@@ -1,5 +1,5 @@
 /**
- * What a query asks of a DuckDB: parsing, constants, footers, and at last the rows.
+ * What a query needs of a DuckDB: parsing, constants, footers, and at last the rows.
  *
  * Everything that crosses this seam is plain data, so that the DuckDB may be one in this process
  * (`local-session.ts`) or one in a locked-down child (`sql/sandbox`).
@@ -18,7 +18,7 @@ export interface QuerySession {
   constants(select: string): Promise<readonly (Constant | undefined)[]>
   /** Begins the one read-only transaction of the query: now() is the same for pruning and rows. */
   begin(): Promise<void>
-  /** Begins it anew after a failure. */
+  /** Begins a new transaction after a failure. */
   restart(): Promise<void>
   /** The schemas of Parquet files, depth first. `paths` are patterns with escaped characters. */
   footers(paths: readonly string[]): Promise<readonly FooterRow[]>

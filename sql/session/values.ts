@@ -1,5 +1,5 @@
 /**
- * Result values without DuckDB's classes, so that nobody above `sql` needs its package, and without
+ * Result values without DuckDB's classes, so that no folder above `sql` needs its package, and without
  * loss: 64-bit integers are bigints, decimals keep their digits, instants keep their microseconds.
  */
 import {
@@ -104,7 +104,7 @@ export function valueReader(type: DuckDBType): ValueReader {
 function toSqlValue(value: DuckDBValue): SqlValue {
   if (value === null || typeof value !== 'object') return value
   if (value instanceof DuckDBDecimalValue) return { kind: 'decimal', text: value.toString() }
-  // The driver gives a Buffer, which is more than was promised.
+  // The driver gives a Buffer, a subclass of the promised Uint8Array.
   if (value instanceof DuckDBBlobValue) return Uint8Array.from(value.bytes)
   if (value instanceof DuckDBDateValue || value instanceof DuckDBTimeValue) {
     const text = value.toString()
@@ -195,7 +195,7 @@ function numberText(value: number): string {
   return Object.is(value, -0) ? '-0' : String(value)
 }
 
-/** DuckDB's spelling of bytes, which `::BLOB` reads back. */
+/** Bytes as DuckDB writes them, which `::BLOB` reads back. */
 function blobText(bytes: Uint8Array): string {
   let text = ''
   for (const byte of bytes) {

@@ -1,7 +1,7 @@
 /** Completion of keywords, tables and columns at the end of a line. */
 import { currentSchema, formatIdentifier } from '../../catalog/format/index.ts'
 import type { Catalog } from '../../catalog/index.ts'
-import { knownTables } from '../bind/name-resolution.ts'
+import { catalogTables } from '../bind/name-resolution.ts'
 import { quoteIdentifier } from '../text/sql-text.ts'
 import { dotCommandNames } from './dot-commands.ts'
 
@@ -21,9 +21,9 @@ export function completer(catalog: Catalog): (line: string) => Promise<Completio
   let tables: Promise<readonly string[]> | undefined
   const columns = new Map<string, Promise<readonly string[]>>()
   const columnsOf = (table: string): Promise<readonly string[]> => {
-    const found = columns.get(table) ?? loadColumns(catalog, table)
-    columns.set(table, found)
-    return found
+    const names = columns.get(table) ?? loadColumns(catalog, table)
+    columns.set(table, names)
+    return names
   }
   return async (line) => {
     const replaced = /[\w."$]*$/.exec(line)?.[0] ?? ''
@@ -34,12 +34,12 @@ export function completer(catalog: Catalog): (line: string) => Promise<Completio
         replaced: typed,
       }
     }
-    tables ??= knownTables(catalog).then((found) => found.map(formatIdentifier))
-    const known = await tables.catch(() => [])
-    const named = known.filter((table) => line.includes(table))
+    tables ??= catalogTables(catalog).then((identifiers) => identifiers.map(formatIdentifier))
+    const tableNames = await tables.catch(() => [])
+    const named = tableNames.filter((table) => line.includes(table))
     const fields = (await Promise.all(named.map(columnsOf))).flat()
     const typed = replaced.toLowerCase()
-    const candidates = [...fields, ...known, ...keywords].filter(
+    const candidates = [...fields, ...tableNames, ...keywords].filter(
       (word) => typed !== '' && word.toLowerCase().startsWith(typed),
     )
     return { candidates: [...new Set(candidates)], replaced }

@@ -31,11 +31,11 @@ export function displayWidth(text: string): number {
 export function visibleText(text: string): string {
   if (!/[\p{Cc}\p{Cf}\u2028\u2029]/u.test(text)) return text
   return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) => {
-    const known: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+    const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
     const code = char.codePointAt(0) ?? 0
     // The zero width joiner holds emoji together and moves nothing.
     if (code === 0x200d) return char
-    return known[char] ?? (code < 256 ? `\\x${hex(code, 2)}` : `\\u{${hex(code, 4)}}`)
+    return escapes[char] ?? (code < 256 ? `\\x${hex(code, 2)}` : `\\u{${hex(code, 4)}}`)
   })
 }
 

@@ -11,7 +11,7 @@ import {
   formatNamespace,
 } from '../../catalog/format/index.ts'
 import { ValidationError } from '../../common/index.ts'
-import { knownTables } from '../bind/name-resolution.ts'
+import { catalogTables } from '../bind/name-resolution.ts'
 import { nearestNames } from '../bind/nearest-names.ts'
 import { procedureUsage } from '../procedures/procedure.ts'
 import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
@@ -57,7 +57,7 @@ const commands: Readonly<Record<string, DotCommand>> = {
 
 export const dotCommandNames: readonly string[] = Object.keys(commands).map((name) => `.${name}`)
 
-/** Scripts that read scripts end somewhere. */
+/** Scripts may read scripts, at most so deep. */
 const readDepthMax = 16
 const readDepths = new WeakMap<Session, number>()
 const outputFiles = new WeakMap<Session, WriteStream>()
@@ -105,22 +105,22 @@ async function showHelp(session: Session): Promise<void> {
 }
 
 async function listTables(session: Session, args: readonly string[]): Promise<void> {
-  const wanted = args[0]?.toLowerCase() ?? ''
-  const names = (await knownTables(session.engine.catalog)).map(formatIdentifier)
-  const found = names.filter((name) => name.toLowerCase().includes(wanted))
-  await session.output(found.map((name) => `${visibleText(name)}\n`).join(''))
+  const part = args[0]?.toLowerCase() ?? ''
+  const names = (await catalogTables(session.engine.catalog)).map(formatIdentifier)
+  const matches = names.filter((name) => name.toLowerCase().includes(part))
+  await session.output(matches.map((name) => `${visibleText(name)}\n`).join(''))
 }
 
 async function showSchema(session: Session, args: readonly string[]): Promise<void> {
-  const wanted = args[0]
-  const tables = (await knownTables(session.engine.catalog)).filter((identifier) => {
-    if (wanted === undefined) return true
+  const requested = args[0]
+  const tables = (await catalogTables(session.engine.catalog)).filter((identifier) => {
+    if (requested === undefined) return true
     const full = formatIdentifier(identifier)
     const isDefault = formatNamespace(identifier.namespace) === session.defaultNamespace?.join('.')
-    return full === wanted || (isDefault && identifier.name === wanted)
+    return full === requested || (isDefault && identifier.name === requested)
   })
-  if (wanted !== undefined && tables.length === 0) {
-    throw new ValidationError(`there is no table ${wanted}; .tables lists them`)
+  if (requested !== undefined && tables.length === 0) {
+    throw new ValidationError(`there is no table ${requested}; .tables lists them`)
   }
   for (const identifier of tables) {
     const { metadata } = await session.engine.catalog.loadTable(identifier)
@@ -219,7 +219,7 @@ function isOn(command: string, args: readonly string[]): boolean {
   throw new ValidationError(`expected ${command} on or off`)
 }
 
-/** Words parted by blanks; quotes keep blanks together. */
+/** Words separated by blanks; quotes keep blanks inside a word. */
 function splitWords(text: string): readonly string[] {
   const words = text.match(/"(?:[^"]|"")*"|'(?:[^']|'')*'|\S+/g) ?? []
   return words.map((word) => {

@@ -9,9 +9,9 @@ import { writeResult, type OutputMode, type TextSink } from './result-writer.ts'
 
 export interface SessionOptions {
   readonly engine: QueryEngine
-  /** Results. */
+  /** Takes results. */
   readonly output: TextSink
-  /** Errors, timings, prompts. */
+  /** Takes errors, timings and prompts. */
   readonly messages: TextSink
   readonly mode: OutputMode
   /** Columns of the terminal at this moment; undefined: not a terminal. */

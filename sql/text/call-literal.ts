@@ -2,7 +2,7 @@
 import { parseDate, parseTimestamp } from '../../catalog/format/index.ts'
 import { ValidationError } from '../../common/index.ts'
 import { renderPosition } from './query-error.ts'
-import { isSymbol, isWord, textOfString, type Token } from './tokens.ts'
+import { isSymbol, isKeyword, textOfString, type Token } from './tokens.ts'
 
 /** A literal and where it stands. */
 export type CallLiteral = { readonly start: number } & (
@@ -85,19 +85,19 @@ export class CallLiteralReader {
 
   #word(token: Token, start: number): CallLiteral {
     this.#at++
-    if (isWord(token, 'NULL')) return { start, kind: 'null' }
-    if (isWord(token, 'TRUE') || isWord(token, 'FALSE')) {
-      return { start, kind: 'boolean', value: isWord(token, 'TRUE') }
+    if (isKeyword(token, 'NULL')) return { start, kind: 'null' }
+    if (isKeyword(token, 'TRUE') || isKeyword(token, 'FALSE')) {
+      return { start, kind: 'boolean', value: isKeyword(token, 'TRUE') }
     }
-    const timeType = timeTypes.find((word) => isWord(token, word))
+    const timeType = timeTypes.find((word) => isKeyword(token, word))
     if (timeType !== undefined && this.ahead(0)?.kind === 'string') {
       return { start, kind: 'timestamp', micros: this.#timestamp(timeType) }
     }
-    if (isWord(token, 'ARRAY')) {
+    if (isKeyword(token, 'ARRAY')) {
       if (this.takes('(')) return { start, kind: 'list', items: this.#items(')') }
       if (this.takes('[')) return { start, kind: 'list', items: this.#items(']') }
     }
-    if (isWord(token, 'MAP')) {
+    if (isKeyword(token, 'MAP')) {
       if (this.takes('(')) return { start, kind: 'map', entries: this.#pairs(start) }
       if (this.takes('{')) return { start, kind: 'map', entries: this.#members() }
     }

@@ -22,11 +22,11 @@ export function fillPlaceholders(
   if (Object.keys(texts).length === 0) return { ...splice(sql, []), values }
   const replacements: Replacement[] = []
   for (let index = 0; index < tokens.length; index++) {
-    const found = readPlaceholder(tokens, index)
-    const text = found === undefined ? undefined : own(texts, found.name)
-    if (found === undefined || text === undefined) continue
-    const { last, name } = found
-    const type = placeholderType(found.typeName)
+    const placeholder = readPlaceholder(tokens, index)
+    const text = placeholder === undefined ? undefined : own(texts, placeholder.name)
+    if (placeholder === undefined || text === undefined) continue
+    const { last, name } = placeholder
+    const type = placeholderType(placeholder.typeName)
     // `{name: 1}` is DuckDB's struct.
     if (type === undefined) continue
     values[name] = checkedValue(name, type, text)
@@ -108,7 +108,7 @@ function checkedValue(name: string, type: PlaceholderType, text: string): string
   if (type.isNullable && text === '\\N') return null
   const isInteger = /^Nullable\(U?Int|^U?Int/.test(type.name)
   if (!isInteger || /^[+-]?\d+$/.test(text)) return text
-  throw new ValidationError(`param_${name} is no ${type.name}`, { facts: { found: text } })
+  throw new ValidationError(`param_${name} is no ${type.name}`, { facts: { value: text } })
 }
 
 function own<Value>(record: Readonly<Record<string, Value>>, name: string): Value | undefined {

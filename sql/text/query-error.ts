@@ -40,7 +40,7 @@ function toError(
   const where = Number.isInteger(position) ? render(position) : ''
   const text = `${kind === '' ? 'query' : kind} error: ${message}${where}`
   if (kind === 'io' || kind === 'http') return new UnavailableError(text, { cause: error })
-  // Nothing interrupts but whoever cancels.
+  // Only a cancellation interrupts a query.
   if (kind === 'interrupt') return new UnavailableError('the query was cancelled')
   if (kind === 'not implemented') return new UnsupportedError(text, { cause: error })
   return new ValidationError(text, { cause: error })

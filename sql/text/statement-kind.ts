@@ -1,7 +1,7 @@
-/** The few statements that DuckDB's parser cannot judge for us: USE, SHOW NAMESPACES, EXPLAIN, CALL. */
+/** The few statements that DuckDB's parser does not recognise as we need: USE, SHOW NAMESPACES, EXPLAIN, CALL. */
 import type { Namespace } from '../../catalog/format/index.ts'
 import { ValidationError } from '../../common/index.ts'
-import { isSymbol, isWord, nameOf, type Token } from './tokens.ts'
+import { isSymbol, isKeyword, nameOf, type Token } from './tokens.ts'
 
 export type StatementKind =
   | { readonly kind: 'use'; readonly namespace: Namespace }
@@ -13,19 +13,21 @@ export type StatementKind =
 export function statementKind(tokens: readonly Token[]): StatementKind {
   const [first, second, third] = tokens
   if (first === undefined) throw new ValidationError('there is no statement to run')
-  if (isWord(first, 'USE')) return { kind: 'use', namespace: readNamespace(tokens.slice(1)) }
-  if (isWord(first, 'CALL')) return { kind: 'call' }
-  if (isWord(first, 'SHOW') && third === undefined) {
-    const isNamespaces = ['SCHEMAS', 'NAMESPACES', 'DATABASES'].some((word) => isWord(second, word))
+  if (isKeyword(first, 'USE')) return { kind: 'use', namespace: readNamespace(tokens.slice(1)) }
+  if (isKeyword(first, 'CALL')) return { kind: 'call' }
+  if (isKeyword(first, 'SHOW') && third === undefined) {
+    const isNamespaces = ['SCHEMAS', 'NAMESPACES', 'DATABASES'].some((word) =>
+      isKeyword(second, word),
+    )
     if (isNamespaces) return { kind: 'show-namespaces' }
   }
-  if (isWord(first, 'EXPLAIN')) return { kind: 'query', prefix: explainLength(tokens) }
+  if (isKeyword(first, 'EXPLAIN')) return { kind: 'query', prefix: explainLength(tokens) }
   return { kind: 'query', prefix: 0 }
 }
 
 /** `EXPLAIN [ANALYZE] [(options)]`. */
 function explainLength(tokens: readonly Token[]): number {
-  let at = isWord(tokens[1], 'ANALYZE') || isWord(tokens[1], 'ANALYSE') ? 2 : 1
+  let at = isKeyword(tokens[1], 'ANALYZE') || isKeyword(tokens[1], 'ANALYSE') ? 2 : 1
   // Options are words; `EXPLAIN (SELECT 1)` is a query in parentheses.
   const isOptions = isSymbol(tokens[at], '(') && isExplainOption(tokens[at + 1])
   if (isOptions) {
@@ -36,7 +38,7 @@ function explainLength(tokens: readonly Token[]): number {
 }
 
 function isExplainOption(token: Token | undefined): boolean {
-  return isWord(token, 'FORMAT') || isWord(token, 'ANALYZE') || isWord(token, 'ANALYSE')
+  return isKeyword(token, 'FORMAT') || isKeyword(token, 'ANALYZE') || isKeyword(token, 'ANALYSE')
 }
 
 function readNamespace(tokens: readonly Token[]): Namespace {

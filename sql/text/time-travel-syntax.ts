@@ -1,10 +1,10 @@
 /**
- * Accepts every usual spelling of time travel and leaves only DuckDB's, so that DuckDB's parser can
+ * Accepts every usual form of time travel and leaves only DuckDB's, so that DuckDB's parser can
  * do the rest: `t FOR VERSION AS OF n [AS x]` (Trino, Spark) and `t AT (VERSION => n) AS x` both
  * become `t AS x AT (VERSION => n)`.
  */
 import { splice, type Replacement, type SplicedText } from './spliced-text.ts'
-import { isSymbol, isWord, type Token, type TokenizedText } from './tokens.ts'
+import { isSymbol, isKeyword, type Token, type TokenizedText } from './tokens.ts'
 
 /** Words that can follow a table reference, hence are no alias of it. */
 const notAnAlias = new Set(
@@ -24,14 +24,14 @@ export function rewriteTimeTravel({ text: sql, tokens }: TokenizedText): Spliced
     const last = tokens[alias.next - 1]
     if (first === undefined || last === undefined) continue
     const moved = alias.next > clause.next
-    if (clause.spelling === 'at' && !moved) continue
-    const value = textOf(
+    if (clause.form === 'at' && !moved) continue
+    const value = sourceText(
       sql,
       tokens,
       clause.valueFrom,
       clause.next - (clause.parenthesised ? 1 : 0),
     )
-    const aliasText = moved ? `${textOf(sql, tokens, clause.next, alias.next)} ` : ''
+    const aliasText = moved ? `${sourceText(sql, tokens, clause.next, alias.next)} ` : ''
     replacements.push({
       start: first.start,
       end: last.end,
@@ -43,7 +43,7 @@ export function rewriteTimeTravel({ text: sql, tokens }: TokenizedText): Spliced
 }
 
 interface Clause {
-  readonly spelling: 'for' | 'at'
+  readonly form: 'for' | 'at'
   readonly unit: 'VERSION' | 'TIMESTAMP'
   /** Tokens [valueFrom, next) are the value, the closing parenthesis of AT included. */
   readonly valueFrom: number
@@ -52,28 +52,28 @@ interface Clause {
 }
 
 function readForClause(tokens: readonly Token[], index: number): Clause | undefined {
-  if (!isWord(tokens[index], 'FOR')) return undefined
+  if (!isKeyword(tokens[index], 'FOR')) return undefined
   const unit = timeTravelUnit(tokens[index + 1])
   if (unit === undefined) return undefined
-  if (!isWord(tokens[index + 2], 'AS') || !isWord(tokens[index + 3], 'OF')) return undefined
+  if (!isKeyword(tokens[index + 2], 'AS') || !isKeyword(tokens[index + 3], 'OF')) return undefined
   const next = readSum(tokens, index + 4)
   if (next === undefined) return undefined
-  return { spelling: 'for', unit, valueFrom: index + 4, next, parenthesised: false }
+  return { form: 'for', unit, valueFrom: index + 4, next, parenthesised: false }
 }
 
 function readAtClause(tokens: readonly Token[], index: number): Clause | undefined {
-  if (!isWord(tokens[index], 'AT') || !isSymbol(tokens[index + 1], '(')) return undefined
+  if (!isKeyword(tokens[index], 'AT') || !isSymbol(tokens[index + 1], '(')) return undefined
   const unit = timeTravelUnit(tokens[index + 2])
   if (unit === undefined) return undefined
   if (!isSymbol(tokens[index + 3], '=') || !isSymbol(tokens[index + 4], '>')) return undefined
   const next = closingParenthesis(tokens, index + 1)
   if (next === undefined) return undefined
-  return { spelling: 'at', unit, valueFrom: index + 5, next, parenthesised: true }
+  return { form: 'at', unit, valueFrom: index + 5, next, parenthesised: true }
 }
 
 function timeTravelUnit(token: Token | undefined): 'VERSION' | 'TIMESTAMP' | undefined {
-  if (isWord(token, 'VERSION') || isWord(token, 'SYSTEM_VERSION')) return 'VERSION'
-  if (isWord(token, 'TIMESTAMP') || isWord(token, 'SYSTEM_TIME')) return 'TIMESTAMP'
+  if (isKeyword(token, 'VERSION') || isKeyword(token, 'SYSTEM_VERSION')) return 'VERSION'
+  if (isKeyword(token, 'TIMESTAMP') || isKeyword(token, 'SYSTEM_TIME')) return 'TIMESTAMP'
   return undefined
 }
 
@@ -102,7 +102,7 @@ function readWordTerm(tokens: readonly Token[], index: number): number {
   const following = tokens[index + 1]
   if (isSymbol(following, '(')) return closingParenthesis(tokens, index + 1) ?? tokens.length
   const isLiteral = following?.kind === 'string' || following?.kind === 'number'
-  if (isWord(tokens[index], 'INTERVAL')) {
+  if (isKeyword(tokens[index], 'INTERVAL')) {
     const unit = /^(YEAR|MONTH|WEEK|DAY|HOUR|MINUTE|SECOND|MILLISECOND|MICROSECOND)S?$/i
     const value = isSymbol(following, '(')
       ? (closingParenthesis(tokens, index + 1) ?? tokens.length)
@@ -123,7 +123,7 @@ export function closingParenthesis(tokens: readonly Token[], open: number): numb
 
 /** `[AS] name [(columns)]` from `index` on; `next === index` when there is none. */
 export function readAlias(tokens: readonly Token[], index: number): { readonly next: number } {
-  const named = isWord(tokens[index], 'AS') ? index + 1 : index
+  const named = isKeyword(tokens[index], 'AS') ? index + 1 : index
   const token = tokens[named]
   const isName =
     token?.kind === 'quoted' ||
@@ -133,7 +133,7 @@ export function readAlias(tokens: readonly Token[], index: number): { readonly n
   return { next: closingParenthesis(tokens, named + 1) ?? named + 1 }
 }
 
-function textOf(sql: string, tokens: readonly Token[], from: number, to: number): string {
+function sourceText(sql: string, tokens: readonly Token[], from: number, to: number): string {
   const first = tokens[from]
   const last = tokens[to - 1]
   return first === undefined || last === undefined ? '' : sql.slice(first.start, last.end)

@@ -43,14 +43,14 @@ export function tokenize(text: string): Tokens {
       at = lineEnd(text, at)
       continue
     }
-    const found = text.startsWith('/*', at)
+    const span = text.startsWith('/*', at)
       ? { kind: undefined, end: blockCommentEnd(text, at) }
       : readToken(text, at)
-    if (found.end === undefined) return { tokens, unfinishedAt: start }
-    if (found.kind !== undefined) {
-      tokens.push({ kind: found.kind, text: text.slice(start, found.end), start, end: found.end })
+    if (span.end === undefined) return { tokens, unfinishedAt: start }
+    if (span.kind !== undefined) {
+      tokens.push({ kind: span.kind, text: text.slice(start, span.end), start, end: span.end })
     }
-    at = found.end
+    at = span.end
   }
   return { tokens, unfinishedAt: undefined }
 }
@@ -61,7 +61,7 @@ export function tokenizedText(text: string): TokenizedText {
 }
 
 /** True for the unquoted word `word`, in any case. */
-export function isWord(token: Token | undefined, word: string): boolean {
+export function isKeyword(token: Token | undefined, word: string): boolean {
   return token?.kind === 'word' && token.text.toUpperCase() === word
 }
 
@@ -81,13 +81,13 @@ export function textOfString(token: Token): string | undefined {
   return tag === undefined ? undefined : token.text.slice(tag, -tag)
 }
 
-interface Found {
+interface TokenSpan {
   readonly kind: TokenKind | undefined
   /** Undefined: the text ends inside the token. */
   readonly end: number | undefined
 }
 
-function readToken(text: string, at: number): Found {
+function readToken(text: string, at: number): TokenSpan {
   const char = text.charAt(at)
   if (char === "'") return { kind: 'string', end: quotedEnd(text, at, "'", false) }
   if (char === '"') return { kind: 'quoted', end: quotedEnd(text, at, '"', false) }
@@ -106,7 +106,7 @@ function readToken(text: string, at: number): Found {
 }
 
 /** `$1`, `$name` (a parameter) or `$tag$ … $tag$` (a string). */
-function readDollar(text: string, at: number): Found {
+function readDollar(text: string, at: number): TokenSpan {
   const tag = /^\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/.exec(text.slice(at, at + 130))
   if (tag !== null) {
     const close = text.indexOf(tag[0], at + tag[0].length)

@@ -80,13 +80,13 @@ export function columnsList(
   sideFields: readonly SideField[],
   columns: readonly string[],
 ): string[] {
-  const known = new Set(columns)
+  const present = new Set(columns)
   const sideByField = new Map(sideFields.map((side) => [side.field, side]))
   return fields.map((field) => {
     const name = quoteIdentifier(field.name)
     const side = sideByField.get(field.name)
     if (side !== undefined) return `${sideExpression(side)} AS ${name}`
-    if (!known.has(field.name)) return `CAST(NULL AS ${duckdbTypeName(field.type)}) AS ${name}`
+    if (!present.has(field.name)) return `CAST(NULL AS ${duckdbTypeName(field.type)}) AS ${name}`
     return `CAST(${name} AS ${duckdbTypeName(field.type)}) AS ${name}`
   })
 }

@@ -70,7 +70,7 @@ async function writeDataFiles(
 
 /**
  * Names all rows `batch_rows`: a view over columns, which are read as fast as a table is, or a table of
- * parsed JSON. When the engine refuses a row of JSON, finds it and goes on with the others.
+ * parsed JSON. When the engine refuses a row of JSON, that row is found and left out.
  */
 async function loadRows(
   connection: DuckDBConnection,
@@ -118,10 +118,10 @@ async function materialise(
 
 async function assertRowCount(connection: DuckDBConnection, rowCount: number): Promise<void> {
   const result = await connection.runAndReadAll('SELECT count(*) FROM batch_rows')
-  const found = Number(result.getRows()[0]?.[0])
-  if (found !== rowCount) {
+  const rowsRead = Number(result.getRows()[0]?.[0])
+  if (rowsRead !== rowCount) {
     throw new CorruptDataError('the engine read another number of rows than were spooled', {
-      facts: { spooled: rowCount, read: found },
+      facts: { spooled: rowCount, read: rowsRead },
     })
   }
 }

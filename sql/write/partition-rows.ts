@@ -20,7 +20,7 @@ import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
 import { primitiveType } from './parquet-statistics.ts'
 import { transformSql } from './partition-sql.ts'
 
-/** A batch that falls into more partitions than this is a mistake of the spec, not a workload. */
+/** A batch with more partitions than this means that the partition spec is wrong for the data. */
 const tuplesMax = 10_000
 
 export interface RowGroup {
@@ -46,7 +46,7 @@ interface KeyColumn {
   readonly resultType: PrimitiveType
 }
 
-/** What a batch is split by: known before the rows are typed, so that they are materialised once. */
+/** What a batch is split by, computed before the rows are typed so that they are materialised once. */
 export interface PartitionPlan {
   readonly keys: readonly KeyColumn[]
   /** Select items that the table of rows needs beside the schema's columns. */
@@ -68,7 +68,7 @@ export function groupSelect({ fields }: Schema, table: string, group: RowGroup):
 }
 
 /**
- * Splits `batch_rows`, which holds the columns that `plan` asked for. Where a transform has no SQL the
+ * Splits `batch_rows`, which holds the columns that `plan` needs. Where a transform has no SQL the
  * rows are joined with a table of their distinct values, as `batch_partitioned`.
  */
 export async function partitionRows(

@@ -23,7 +23,7 @@ export function transformSql(
       return `CAST(NULL AS ${duckdbTypeName(type)})`
     case 'year':
     case 'month':
-      // date_diff counts boundaries crossed, which floors before 1970 as the spec wants.
+      // date_diff counts boundaries crossed, which floors before 1970 as the spec requires.
       return `CAST(date_diff('${transform.kind}', DATE '1970-01-01', ${asDate(type, column)}) AS INTEGER)`
     case 'day':
       if (type.type === 'date') return `CAST(${column} - DATE '1970-01-01' AS INTEGER)`

@@ -25,17 +25,17 @@ export async function writePositionDeletes(
   )
   try {
     const groups = await countPositions(connection)
-    const strangers = new Map(groups)
+    const unnamed = new Map(groups)
     const written: LocalPositionDeletes[] = []
     for (const target of request.targets) {
       const group = groups.get(target.filePath)
-      strangers.delete(target.filePath)
+      unnamed.delete(target.filePath)
       if (group !== undefined) written.push(await writeFile(connection, request, target, group))
     }
-    const [stranger] = strangers.keys()
-    if (stranger === undefined) return written
+    const [path] = unnamed.keys()
+    if (path === undefined) return written
     throw new CorruptDataError('rows of a file are deleted that the change does not name', {
-      facts: { file: stranger },
+      facts: { file: path },
     })
   } finally {
     await connection.run('DROP TABLE IF EXISTS deleted_positions')

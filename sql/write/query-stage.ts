@@ -42,7 +42,7 @@ export interface StagedFilesRequest {
   readonly properties: Readonly<Record<string, string>>
 }
 
-/** Not for two calls at once. */
+/** One call at a time. */
 export interface QueryStage {
   /** Runs one query over the catalog's tables and keeps its rows as the temporary table `name`. */
   load(name: string, sql: string, options?: QueryOptions): Promise<LoadedRows>

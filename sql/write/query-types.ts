@@ -52,7 +52,7 @@ const advice: Readonly<Partial<Record<DuckDBTypeId, string>>> = {
   [DuckDBTypeId.UNION]: 'a union: take its members apart with union_extract(x, tag)',
 }
 
-/** Field ids are all 0: whoever makes the schema assigns them. */
+/** Field ids are all 0: the code that makes the schema assigns them. */
 export function icebergType(type: DuckDBType, column: string): Type {
   const name = simple[type.typeId]
   if (name !== undefined) return { type: name }

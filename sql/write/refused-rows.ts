@@ -1,6 +1,6 @@
 /**
  * Finds the rows that the engine refuses, by halving: a batch of a million rows with one bad row
- * costs about twenty tries, and only the guilty rows are set aside.
+ * costs about twenty tries, and only the refused rows are set aside.
  */
 import { randomUUID } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -13,7 +13,7 @@ export interface SplitRows {
   readonly refused: readonly RefusedRow[]
 }
 
-/** `accepts` yields the engine's complaint about a spool, or undefined when it takes all of it. */
+/** `accepts` returns the engine's error for a spool, or undefined when it takes all rows. */
 export async function splitRefused(
   spools: readonly RowSpool[],
   directory: string,
@@ -57,8 +57,8 @@ async function badRows(
     const half = await writeRows(bytes, ends, rows, directory)
     const halfComplaint = await accepts(half)
     if (halfComplaint === undefined) continue
-    const found = await badRows(bytes, ends, start, end, halfComplaint, directory, accepts)
-    for (const [row, reason] of found) bad.set(row, reason)
+    const badInHalf = await badRows(bytes, ends, start, end, halfComplaint, directory, accepts)
+    for (const [row, reason] of badInHalf) bad.set(row, reason)
   }
   return bad
 }
@@ -88,7 +88,7 @@ function rowEnds(bytes: Buffer): number[] {
   return ends
 }
 
-/** The engine's text without the file name and the advice that follow. */
+/** The first line of the engine's error, without the file name in it. */
 function firstLine(complaint: string): string {
   const line = complaint.split('\n')[0] ?? ''
   return line.replace(/JSON transform error in file "[^"]*", in (line|record\/value) \d+: /, '')

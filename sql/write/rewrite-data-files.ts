@@ -83,7 +83,7 @@ async function rewriteDataFiles(
   const files = kept === 0n ? [] : await writeFiles(connection, request, source)
   const written = files.reduce((sum, file) => sum + file.recordCount, 0n)
   if (written !== kept) {
-    throw new CorruptDataError('a rewrite found another number of rows than the manifests state', {
+    throw new CorruptDataError('a rewrite read another number of rows than the manifests state', {
       facts: {
         expected: kept,
         written,

@@ -6,10 +6,10 @@ import { UnsupportedError } from '../../common/index.ts'
 import { deletedRowsSelect, isPositionDeletes } from '../scan/deleted-rows.ts'
 import type { ScanFile } from '../scan/scan-sql.ts'
 
-/** Temporary table `(path, pos)` as `scanSelect` wants it. */
+/** Temporary table `(path, pos)` as `scanSelect` takes it. */
 export const deletedRows = 'rewrite_deleted_rows'
 
-/** Fills the table, when there are delete files; answers how many rows are deleted. */
+/** Fills the table when there are delete files; returns how many rows are deleted. */
 export async function loadDeletedRows(
   connection: DuckDBConnection,
   inputs: readonly RewriteInput[],

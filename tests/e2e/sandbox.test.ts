@@ -220,7 +220,7 @@ describe('the confinement', () => {
     Object.defineProperty(process, 'platform', { ...platform, value: 'other' })
     try {
       await expect(SandboxPool.start({ ...poolOptions, mode: 'required' })).rejects.toThrow(
-        'network namespaces are a thing of linux, this is other: query.sandbox=required',
+        'network namespaces exist on linux only, this is other: query.sandbox=required',
       )
       const without = await open({ mode: 'auto' })
       expect(without.isNetworkless).toBe(false)

@@ -1,4 +1,4 @@
-/** `tide table files`: the live files of the newest snapshot, from its manifests. */
+/** `tide table files`: the active files of the newest snapshot, from its manifests. */
 import type { Lake } from '../../../app/index.ts'
 import {
   type DataFile,

@@ -9,7 +9,7 @@ import {
 } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 
-/** A catalog whose namespaces lead into each other must not keep us for ever. */
+/** A faulty REST catalog could list namespaces in a cycle; the bound makes the command end. */
 const namespacesMax = 10_000
 
 export function defineList(list: Command, context: CliContext): void {

@@ -29,7 +29,7 @@ const parts: Readonly<Record<string, Part>> = {
   S: (record) => String(record.value?.length ?? -1),
   V: (record) => String(record.value?.length ?? -1),
   h: (record) =>
-    record.headers.map(({ name, value }) => `${name}=${textOf(value) ?? 'NULL'}`).join(','),
+    record.headers.map(({ name, value }) => `${name}=${utf8Text(value) ?? 'NULL'}`).join(','),
   '%': () => '%',
 }
 
@@ -92,12 +92,12 @@ export const jsonRecord: RecordFormatter = (record) => {
 
 function bytesField(name: string, bytes: Uint8Array | null): Readonly<Record<string, Json>> {
   if (bytes === null) return { [name]: null }
-  const text = textOf(bytes)
+  const text = utf8Text(bytes)
   if (text !== undefined) return { [name]: text }
   return { [name]: Buffer.from(bytes).toString('base64'), [`${name}_encoding`]: 'base64' }
 }
 
-function textOf(bytes: Uint8Array | null): string | undefined {
+function utf8Text(bytes: Uint8Array | null): string | undefined {
   if (bytes === null) return undefined
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)

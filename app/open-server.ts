@@ -5,7 +5,7 @@ import type { Lake } from './lake.ts'
 import type { ServerLayers } from './open-live.ts'
 import { openQueryService } from './open-query-service.ts'
 
-/** `start` listens. Throws SettingsError for a server that would be open to strangers. */
+/** `start` listens. Throws SettingsError for a server that other machines could use without a token. */
 export async function openServer(
   lake: Lake,
   settings: ServerSettings,

@@ -63,7 +63,7 @@ const requestTimeoutMs = 120_000
 /** A name of 200 escaped bytes at each of several levels, percent-encoded. */
 const pathParameterLengthMax = 4096
 
-/** Throws SettingsError for a server that would be open to strangers. */
+/** Throws SettingsError for a server that other machines could use without a token. */
 export function createServer(options: ServerOptions): Server {
   const { host = hostDefault, port = portDefault } = options
   const guard: GuardOptions = {

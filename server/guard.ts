@@ -30,7 +30,7 @@ export function isLoopback(host: string): boolean {
   return loopbackNames.includes(host) || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
 
-/** Settings under which the server would be open to strangers are refused before it listens. */
+/** Refuses, before the server listens, settings that would let other machines use it without a token. */
 export function checkGuard(
   options: GuardOptions,
   tableConfig: Readonly<Record<string, string>> | undefined,

@@ -1,6 +1,6 @@
 /**
  * The query engine for users who are not trusted: planned here, run in a locked-down child
- * (docs/spec/sql.md, "Queries of strangers").
+ * (docs/spec/sql.md, "Queries of untrusted users").
  *
  * Parsing, constants, views and rows are the child's; names, pruning and fetching are ours, because
  * they need the catalog and the store. The child gets SQL, file names and limits, nothing else.

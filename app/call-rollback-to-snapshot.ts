@@ -26,7 +26,7 @@ export function rollbackToSnapshotProcedure(lake: Lake): Procedure {
       const action = new ManageRefs({
         changes: [{ kind: 'rollback', name: mainBranch, snapshotId }],
         check: ({ metadata }) => {
-          // An attempt whose answer was lost may have landed: then main stands there already.
+          // A commit whose reply was lost may have succeeded: then main is at the snapshot already.
           if (metadata.currentSnapshotId !== snapshotId) previous = metadata.currentSnapshotId
         },
       })
@@ -40,8 +40,8 @@ export function rollbackToSnapshotProcedure(lake: Lake): Procedure {
 }
 
 /**
- * A stream's offsets stand in its snapshots and in a property, which a rollback leaves as it is (E2). So
- * a stream never reads again what was rolled back unless a person sets the property.
+ * A stream's offsets are in its snapshots and in a table property, and a rollback does not change the
+ * property (E2). So a stream reads again what was rolled back only after a person has set the property.
  */
 async function streamNotes(table: Table): Promise<readonly string[]> {
   const { restoreOffsets } = await import('../ingest/index.ts')

@@ -40,7 +40,7 @@ export function checkNode(version: string): DoctorCheck {
     : { name: 'node', ok, detail, fix: `install Node ${floor} or newer` }
 }
 
-/** The store and the catalog of a lake. `createBucket` stands a missing bucket up. */
+/** The store and the catalog of a lake. `createBucket` creates a missing bucket. */
 export async function* checkLake(
   lake: Lake,
   options: { readonly createBucket: boolean; readonly signal?: AbortSignal },
@@ -169,13 +169,13 @@ async function guarded(name: string, check: () => Promise<DoctorCheck>): Promise
     return failed(
       name,
       error,
-      'check catalog.* in tidewater.yaml; tide stream echo shows what holds',
+      'check catalog.* in tidewater.yaml; tide stream echo shows the effective settings',
     )
   }
 }
 
 function failed(name: string, error: unknown, fix: string): DoctorCheck {
-  // A bug of ours must show as one, not as advice to the user.
+  // A bug of ours must be reported as one, not as advice to the user.
   if (!(error instanceof LakeError)) throw error
   return { name, ok: false, detail: errorMessage(error), fix }
 }

@@ -1,6 +1,6 @@
 /**
  * The library: `import { openLake } from 'tidewater'`. The composition root builds the parts of every
- * other folder from settings; nothing below it knows which parts there are. Heavy parts (DuckDB, the
+ * other folder from settings; no other folder chooses between implementations. Heavy parts (DuckDB, the
  * Kafka client, the HTTP server) are loaded by the calls that need them.
  */
 export { startDev } from './dev/start-dev.ts'

@@ -1,5 +1,5 @@
 /**
- * The parts every command and every embedding program stands on: the object store and the catalog,
+ * The parts that every command and every embedding program needs: the object store and the catalog,
  * made from settings.
  */
 import {

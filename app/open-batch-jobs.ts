@@ -1,4 +1,4 @@
-/** The models of a project over a lake: engine, limits and a place for files put together. */
+/** The models of a project over a lake, with an engine, limits and a work directory. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,7 +31,7 @@ export interface LakeBatchJobs {
   readonly tools: BatchTools
   run(options: RunOptions): Promise<RunResults>
   /**
-   * The query that stands for a model with `lambda: true`, over tables loaded through `pins`; run it with
+   * The query of a model with `lambda: true`, over tables loaded through `pins`; run it with
    * a catalog that gives those very tables. `liveTimes`: of rows that no snapshot has yet.
    */
   lambdaView(

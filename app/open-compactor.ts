@@ -18,7 +18,7 @@ export interface LakeCompactor {
   rewrite(table: TableIdentifier, request: RewriteRequest): Promise<RewriteReport>
   /** A condition in SQL as the filter of a rewrite. Throws ValidationError where it cannot be one. */
   filterOf(table: TableIdentifier, where: string): Promise<Expression>
-  /** Of every table, or of those given. Not started; `stop` it before `close`. */
+  /** The loop over every table, or over those given. Not started; `stop` it before `close`. */
   maintenanceLoop(tables?: readonly TableIdentifier[]): MaintenanceLoop
   close(): Promise<void>
 }

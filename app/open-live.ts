@@ -16,7 +16,7 @@ import type { LakeBatchJobs } from './open-batch-jobs.ts'
 /** What a server shows beside the tables of the catalog. */
 export interface ServerLayers {
   readonly live?: StreamingLayer
-  /** Tables that stand for a query: models with `lambda: true`. */
+  /** Views: models with `lambda: true`. */
   readonly views?: ViewSource
 }
 

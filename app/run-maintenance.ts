@@ -18,10 +18,10 @@ export interface MaintenanceOptions {
   readonly signal: AbortSignal
 }
 
-/** It must not take the cores from sinks and queries. */
+/** Few threads, so that sinks and queries keep the cores. */
 const maintenanceThreads = 1
 
-/** Runs until the signal comes. Never rejects. Does nothing where `maintenance.enabled` says so. */
+/** Runs until the signal comes. Never rejects. Does nothing when `maintenance.enabled` is false. */
 export async function runMaintenance(lake: Lake, options: MaintenanceOptions): Promise<void> {
   const { clock, logger, settings } = lake
   if (!settings.maintenance.enabled) return

@@ -1,10 +1,10 @@
-/** The check that goes before every commit of a process: does the store keep conditional writes? */
+/** Checks, before a process commits anything, that the store honours conditional writes. */
 import { probeStore, refuseUnsafeStore } from '../minio/index.ts'
 import type { Lake } from './lake.ts'
 
 /**
  * Three requests. Throws UnsupportedError for a store that would lose commits, NotFoundError for a
- * missing bucket. Behind a REST catalog the store's promises are its server's business.
+ * missing bucket. Behind a REST catalog the server answers for the store, so nothing is checked.
  */
 export async function requireSafeStore(lake: Lake): Promise<void> {
   const { settings, warehouse } = lake

@@ -10,7 +10,7 @@ import { openSource } from './open-source.ts'
 export interface PartitionStatus {
   readonly topic: string
   readonly partition: number
-  /** The first offset that is not in a snapshot; undefined when nothing of the partition is. */
+  /** The first offset that is not in a snapshot; undefined when no record of the partition is. */
   readonly nextOffset: bigint | undefined
   readonly earliest: bigint
   readonly latest: bigint

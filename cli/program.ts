@@ -1,5 +1,5 @@
 /**
- * The tree of commands. What stands below a command of the top level is loaded when `args` name it, so
+ * The tree of commands. The subcommands of a command of the top level are loaded when `args` name it, so
  * that a command loads no more than it needs.
  */
 import { Command, CommanderError } from 'commander'
@@ -94,8 +94,7 @@ const topCommands: Readonly<Record<string, TopCommand>> = {
     load: async () => (await import('./commands/models/run-models.ts')).defineRetry,
   },
   schedule: {
-    description:
-      'run models as their cron says (UTC), until stopped; what was missed is made up for',
+    description: 'run models as their cron says (UTC), until stopped; missed runs are made up for',
     load: async () => (await import('./commands/models/schedule.ts')).defineSchedule,
   },
   completion: {

@@ -35,7 +35,7 @@ export interface CatalogRoutesOptions {
   readonly catalog: Catalog
   readonly clock: Clock
   readonly metrics: ServerMetrics
-  /** Handed to clients with each table: endpoint, region, path style, keys where the operator says so. */
+  /** Handed to clients with each table: endpoint, region, path style, keys if the settings allow it. */
   readonly tableConfig?: Readonly<Record<string, string>>
 }
 
@@ -266,7 +266,7 @@ async function commit(
   }
 }
 
-/** Only the snapshots that a branch or tag names; the client asks for the rest when it needs them. */
+/** Only the snapshots that a branch or tag names; the client requests the others when it needs them. */
 function withReferencedSnapshots(metadata: TableMetadata): TableMetadata {
   const named = new Set(Object.values(metadata.refs).map((ref) => ref.snapshotId))
   return {

@@ -149,7 +149,7 @@ function useExactJson(app: FastifyInstance): void {
     parseAs,
     async (_: FastifyRequest, body: string) => parseBody(body),
   )
-  // Clients name a type even where they send nothing.
+  // Clients send a content type even with an empty body.
   app.addContentTypeParser<string>('*', parseAs, async (_: FastifyRequest, body: string) => {
     if (body === '') return undefined
     throw Object.assign(new Error('the body must be application/json'), { statusCode: 415 })

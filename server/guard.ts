@@ -59,10 +59,14 @@ export function refusalOf(request: GuardedRequest, options: GuardOptions): HttpE
   const names = [...loopbackNames, options.host, ...(options.allowedHosts ?? [])]
   const host = hostNameOf(`http://${request.host ?? ''}`)
   if (host === undefined || !names.includes(host)) {
-    return httpError(403, 'ForbiddenException', 'this server answers to its own names only')
+    return httpError(
+      403,
+      'ForbiddenException',
+      'this server answers only under its own host names; add others to server.allowed_hosts',
+    )
   }
   const origin = request.origin === undefined ? host : hostNameOf(request.origin)
-  // An image of another page names no origin, but browsers say where it comes from.
+  // A request for an image carries no origin, but browsers send `sec-fetch-site` with it.
   const isForeign = request.fetchSite === 'cross-site'
   if (isForeign || origin === undefined || !names.includes(origin)) {
     return httpError(403, 'ForbiddenException', 'requests from other web pages are refused')

@@ -1,8 +1,8 @@
 /**
  * Errors as HTTP answers in the form of the REST catalog: `{error: {message, type, code}}`.
  *
- * The status decides what a client does with its files. 409 says "not applied, rebase"; 503 says
- * "not applied, come again"; 500 says "may be applied, delete nothing" and is therefore the answer to
+ * The status decides what a client does with its files. 409 means "not applied, rebase"; 503 means
+ * "not applied, try again"; 500 means "may be applied, delete nothing" and is therefore the answer to
  * everything else (REST OpenAPI, "commit").
  */
 import {
@@ -61,7 +61,7 @@ function fromLakeError(error: LakeError): HttpError {
   return httpError(500, 'InternalServerError', message)
 }
 
-/** Clients tell a missing namespace from a missing table by the type. */
+/** Clients distinguish a missing namespace from a missing table by the type. */
 function missingType({ facts }: NotFoundError): string {
   if ('namespace' in facts) return 'NoSuchNamespaceException'
   return 'query_id' in facts ? 'NoSuchQueryException' : 'NoSuchTableException'

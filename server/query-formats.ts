@@ -135,7 +135,7 @@ async function writeWireRows(
   const columns = result.columns.map(({ name, type }) => ({ name, type }))
   await sink(`${stringifyJson({ columns, queryId })}\n`)
   for await (const batch of result.batches) {
-    // Wire values hold no numbers, so the quick writer loses nothing.
+    // Wire values hold no JSON numbers, so JSON.stringify writes them without loss.
     const lines = batch.map((row) => `${JSON.stringify(row.map(wireValue))}\n`)
     await sink(lines.join(''))
   }

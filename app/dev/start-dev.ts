@@ -35,7 +35,7 @@ export interface Dev {
 }
 
 const tableLookMs = 500
-/** Models may stand on tables that no stream of this project makes. */
+/** Models may read tables that no stream of this project fills. */
 const tableWaitMsMax = 60_000
 
 /** Throws what keeps the project from starting; later failures of one part leave the others alone. */

@@ -1,4 +1,4 @@
-/** app/settings: tidewater.yaml, and where settings files are found. A door of its own, so that what only reads settings loads no engine. */
+/** app/settings: tidewater.yaml, and where settings files are found. An index of its own, so that code that only reads settings loads no engine. */
 export { type LakeSettings, parseLakeSettings } from './lake-settings.ts'
 export {
   type SettingsSources,

@@ -19,7 +19,7 @@ export interface S3Settings {
   readonly accessKeyId?: string
   readonly secretAccessKey?: string
   readonly sessionToken?: string
-  /** True by itself when the endpoint is not Amazon's. */
+  /** Default: true when the endpoint is not Amazon's. */
   readonly pathStyleAccess: boolean
 }
 
@@ -57,7 +57,7 @@ export interface SqlSettings {
 export interface ModelsSettings {
   /** Where the tables of models go that name no schema of their own. */
   readonly namespace: string
-  /** What `var('name')` gives, unless the command line says otherwise. */
+  /** Values of `var('name')`; `--vars` overrides them. */
   readonly vars: Readonly<Record<string, string>>
 }
 

@@ -1,4 +1,4 @@
-/** `tide dev`: says where things are, then runs until SIGINT or SIGTERM. */
+/** `tide dev`: prints the addresses, then runs until SIGINT or SIGTERM. */
 import type { Command } from 'commander'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -80,7 +80,7 @@ function findProject(
   return { directory, lakeFile: file }
 }
 
-/** None at all is fine: models and queries may stand on tables that others fill. */
+/** A project may have no streams: models and queries may read tables that other processes fill. */
 async function loadStreams(
   context: CliContext,
   directory: string,

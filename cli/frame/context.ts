@@ -105,7 +105,7 @@ export class CliContext {
     return this.globals.debug === true || this.#isOn('TIDEWATER_DEBUG')
   }
 
-  /** Colours only for a person at a terminal who has not said no (no-color.org). */
+  /** Colours only at a terminal, and not when NO_COLOR is set (no-color.org). */
   get color(): boolean {
     const refused = (this.#environment['NO_COLOR'] ?? '') !== ''
     return this.streams.stdout.isTTY === true && !refused && this.#environment['TERM'] !== 'dumb'

@@ -19,7 +19,7 @@ export function fromFlags<T>(read: () => T): T {
   }
 }
 
-/** The command has printed its own verdict; only the exit code is left to tell. */
+/** The command has printed its own result; only the exit code is missing. */
 export class SilentFailure extends Error {
   readonly exitCode: number
 
@@ -37,7 +37,7 @@ export function exitCodeOf(error: unknown): number {
   return exitCodes.usage
 }
 
-/** The lines for stderr; empty when the command has said all. */
+/** The lines for stderr; empty when the command has printed everything itself. */
 export function failureText(error: unknown, debug: boolean): string {
   if (error instanceof SilentFailure) return ''
   const message = error instanceof Error ? error.message : String(error)

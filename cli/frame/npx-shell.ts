@@ -1,6 +1,6 @@
 /**
  * npx starts a command through a shell and passes signals to that shell only. Debian's shell dies of them
- * without ending the command, and the command would run on with no one left to stop it. So a command whose
+ * without ending the command, and the command would run on with nothing left to stop it. So a command whose
  * shell has ended stops as if it had been given the signal itself.
  */
 import { environment, systemClock } from '../../common/index.ts'

@@ -70,7 +70,7 @@ class TerminalProgress implements Progress {
     this.#stream.write(clearLine + this.#line)
   }
 
-  /** A terminal that does not know its width says 0. */
+  /** A terminal of unknown width reports 0. */
   get #width(): number {
     const { columns } = this.#stream
     return columns === undefined || columns === 0 ? 80 : columns

@@ -1,8 +1,8 @@
 /**
- * Values of a result column as the buffers of an Arrow column, exact to the digit: no builder of the
- * library stands between, because those go through doubles and milliseconds.
+ * Values of a result column as the buffers of an Arrow column, exact to the digit. The builders of
+ * the library are not used, because they convert through doubles and milliseconds.
  *
- * What Arrow has no type for that every reader knows (intervals, times with a zone, enums, bits, unions,
+ * A type without an Arrow type that every reader supports (intervals, times with a zone, enums, bits, unions,
  * integers without a bound) is text as DuckDB prints it.
  */
 import {

@@ -1,4 +1,4 @@
-/** DuckDB's name of a type, read back into its parts: what a result says about its columns. */
+/** Parses DuckDB's name of a type, as the columns of a result have it, into its parts. */
 
 export type ColumnType =
   | { readonly kind: 'plain'; readonly name: string }

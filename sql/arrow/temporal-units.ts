@@ -1,4 +1,4 @@
-/** Dates and times as numbers, out of the text that results carry: digit by digit, nothing is rounded. */
+/** Dates and times as numbers, read from the text of results digit by digit, so nothing is rounded. */
 import { CorruptDataError } from '../../common/index.ts'
 
 const nanosPerSecond = 1_000_000_000n
@@ -27,7 +27,7 @@ const pattern =
 function parts(text: string): { readonly days: bigint; readonly nanos: bigint } {
   const match = pattern.exec(text)
   if (match === null) {
-    throw new CorruptDataError('a date or time has no known form', { facts: { value: text } })
+    throw new CorruptDataError('a date or time has an unknown form', { facts: { value: text } })
   }
   const [, yearText = '', month = '', day = '', bc1, hour = '0', minute = '0', second = '0'] = match
   const [fraction = '', bc2] = match.slice(8)

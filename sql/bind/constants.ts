@@ -54,7 +54,7 @@ export function isConstant(node: Node, isColumn: (name: string) => boolean): boo
 
 /**
  * Values of the requests, in order; undefined for NULL and for a type we do not push down. When an
- * expression fails (the query itself will then say why) only bare literals have a value.
+ * expression fails, only bare literals have a value; the query itself then reports the error.
  *
  * A failure ends DuckDB's transaction; a new one is begun.
  */

@@ -1,6 +1,6 @@
 /**
  * DuckDB's own parse of a statement, as JSON (`json_serialize_sql`): what we know of a query's
- * structure comes from the parser that will also run it, never from a grammar of ours.
+ * structure comes from the parser of the engine that runs it, never from a grammar of ours.
  */
 import {
   CorruptDataError,
@@ -16,7 +16,7 @@ import { renderPosition } from '../text/query-error.ts'
 import type { QuerySession } from '../session/query-session.ts'
 import { utf16Position, type SplicedText } from '../text/spliced-text.ts'
 
-/** A node of the tree; what kind it is stands in `type` (and `class` for expressions). */
+/** A node of the tree; its kind is in `type` (and in `class` for expressions). */
 export type Node = JsonObject
 
 /** The query node of the only statement in `source`. */
@@ -62,7 +62,7 @@ export async function expressionTexts(
     `"${marker}"`,
     () => `[${expressions.map((expression) => stringifyJson(writable(expression))).join(',')}]`,
   )
-  // The parser's 'nowhere' is a number that its own JSON reader refuses.
+  // The parser writes 'no position' as a number that its own JSON reader refuses.
   const readable = text.replaceAll(/"query_location":\d{17,}/g, '"query_location":0')
   return session.deserialize(readable)
 }
@@ -123,7 +123,7 @@ export function textsOf(node: Node, key: string): readonly string[] {
     : []
 }
 
-/** Where the node begins, as a byte position; undefined when the parser did not say. */
+/** Where the node begins, as a byte position; undefined when the parser gives none. */
 export function bytePositionOf(node: Node): number | undefined {
   const value = node['query_location']
   return typeof value === 'number' && value >= 0 ? value : undefined

@@ -2,7 +2,7 @@
  * A condition on one table, in SQL, as a filter of files (`--where` of maintenance).
  *
  * It chooses the files that may hold matching rows, so it may be weaker than the condition (Q3); a
- * condition that chooses nothing at all is refused, because then every file would be meant.
+ * condition from which no filter follows is refused, because it would select every file.
  */
 import type { Schema } from '../../catalog/format/index.ts'
 import type { Expression } from '../../catalog/scan/index.ts'

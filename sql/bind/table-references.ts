@@ -1,5 +1,5 @@
 /**
- * Finds the tables that a query reads, and for each the place it has in its SELECT: that decides
+ * Finds the tables that a query reads, and for each the joins above it in its SELECT, which decide
  * which conditions may be pushed into its scan (docs/spec/sql.md Q3).
  */
 import { UnsupportedError, isJsonObject, type Json } from '../../common/index.ts'
@@ -32,7 +32,7 @@ export interface SelectScope {
   readonly conditions: Node[]
 }
 
-/** An item of FROM: a table of ours, or something whose columns we do not know. */
+/** An item of FROM: a table of the catalog, or an item whose columns are unknown. */
 export interface Leaf {
   readonly alias: string
   readonly reference: TableReference | undefined
@@ -42,7 +42,7 @@ export interface QueryReferences {
   readonly tables: readonly TableReference[]
   /** Every column name that occurs anywhere, for hidden columns. */
   readonly columnNames: ReadonlySet<string>
-  /** SHOW TABLES and its kin, which DuckDB cannot answer for us. */
+  /** SHOW TABLES and the like, which DuckDB cannot answer because the tables are not its own. */
   readonly show: ShowRequest | undefined
 }
 
@@ -143,7 +143,7 @@ function visitAny(walk: Walk, value: Json | undefined, ctes: Names): void {
     for (const name of textsOf(value, 'column_names')) walk.columnNames.add(name)
   }
   if (type === 'BASE_TABLE' || type === 'TABLE_FUNCTION' || type === 'JOIN') {
-    // A FROM item outside a SELECT (SUMMARIZE, PIVOT): read it, push nothing.
+    // A FROM item outside a SELECT (SUMMARIZE, PIVOT) is read without pushing conditions.
     visitFrom(walk, value, ctes, { leaves: [], conditions: [] }, 'none')
     return
   }
@@ -189,7 +189,7 @@ function visitTable(walk: Walk, node: Node, ctes: Names, scope: SelectScope, sid
   }
   const bytePosition = bytePositionOf(node)
   if (bytePosition === undefined) {
-    throw new UnsupportedError('cannot tell where the query names this table', {
+    throw new UnsupportedError('cannot locate this table in the text of the query', {
       facts: { table: parts.join('.') },
     })
   }
@@ -228,7 +228,7 @@ function joinSides(
   joinType: string,
   refType: string,
 ): { readonly left: Side; readonly right: Side } {
-  // ASOF picks the nearest row of the right side: a row taken away there changes the pick.
+  // ASOF picks the nearest row of the right side: a row pruned there would change the match.
   if (refType === 'ASOF') return { left: joinType === 'INNER' ? 'inner' : 'none', right: 'none' }
   if (refType !== 'REGULAR' && refType !== 'CROSS' && refType !== 'NATURAL') {
     return { left: 'none', right: 'none' }

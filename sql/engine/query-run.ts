@@ -78,7 +78,7 @@ export class QueryRun {
     const { original, source: written } = this.#statement
     const references = findReferences(await parseQuery(session, written, original.text))
     if (references.show !== undefined) {
-      throw new ValidationError('expected a query that gives rows, found SHOW or DESCRIBE')
+      throw new ValidationError('expected a query that returns rows, found SHOW or DESCRIBE')
     }
     await session.begin()
     const source = await this.#pointed(session, references)

@@ -1,4 +1,4 @@
-/** SHOW TABLES and its kin, answered from the catalog. */
+/** SHOW TABLES and the like, answered from the catalog. */
 import type { Catalog } from '../../catalog/index.ts'
 import { formatIdentifier, formatNamespace, type Namespace } from '../../catalog/format/index.ts'
 import { mapLimited, UnsupportedError } from '../../common/index.ts'

@@ -1,4 +1,4 @@
-/** The literals of a CALL as the values that a procedure takes, by name; what does not fit is refused. */
+/** The literals of a CALL as the values that a procedure takes, by name; literals that do not fit are refused. */
 import { ValidationError, didYouMean } from '../../common/index.ts'
 import type { CallLiteral } from '../text/call-literal.ts'
 import type { CallArgument, CallStatement } from '../text/call-statement.ts'
@@ -132,7 +132,7 @@ function longsOf(literal: CallLiteral): readonly bigint[] | undefined {
   return values.every((value) => value !== undefined) ? values : undefined
 }
 
-/** Numbers and truth values stand for their text, as where Spark casts them. */
+/** Numbers and booleans become their text, as Spark casts them. */
 function mapOf(literal: CallLiteral): Readonly<Record<string, string>> | undefined {
   if (literal.kind !== 'map') return undefined
   const entries = literal.entries.map(([key, value]) => [stringOf(key), entryText(value)])

@@ -49,7 +49,7 @@ type ArgumentValues<Arguments extends ProcedureArguments> = {
 
 export interface ProcedureResult {
   readonly rows: readonly ResultRow[]
-  /** What a person who called it should know beside the rows. */
+  /** Remarks for the caller, beside the rows. */
   readonly notes: readonly string[]
 }
 
@@ -103,7 +103,7 @@ export function withDefault<Type extends ArgumentType>(
   return { type, isRequired: false, fallback, refusal: undefined }
 }
 
-/** Spark has the argument; here it changes nothing, so giving it is an error that names it. */
+/** An argument of Spark's that has no effect here, so giving it is an error that names it. */
 export function refused<Type extends ArgumentType>(
   type: Type,
   refusal: string,

@@ -122,7 +122,7 @@ async function nextLine(lines: AsyncGenerator<string>, url: string): Promise<Jso
   if (done === true) {
     throw new UnavailableError('the server broke off its answer', { facts: { url } })
   }
-  // Rows hold no numbers (wire-values.ts): the quick reader loses nothing.
+  // Wire rows hold no JSON numbers (wire-values.ts), so JSON.parse reads them without loss.
   return value.startsWith('[') ? parseRow(value, url) : parseJson(value, url)
 }
 
@@ -162,7 +162,7 @@ function columnsOf(json: Json): readonly ResultColumn[] {
   }))
 }
 
-/** The server's own error, of the class that the status stands for. */
+/** The server's own error, of the class that belongs to its status. */
 async function refusalOf(response: Response, url: string): Promise<Error> {
   const text = await response.text()
   const message = messageOf(text) ?? `${url} answered ${response.status}`
@@ -183,7 +183,7 @@ function messageOf(text: string): string | undefined {
       ? error['message']
       : undefined
   } catch {
-    // A proxy's page, perhaps: the status says enough.
+    // The body may be a proxy's page: the status is enough.
     return undefined
   }
 }

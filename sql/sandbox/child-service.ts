@@ -1,4 +1,4 @@
-/** What the child does for its parent: one query at a time, each on a DuckDB instance of its own. */
+/** The calls that the child answers for its parent: one query at a time, each on a DuckDB instance of its own. */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ValidationError, assert } from '../../common/index.ts'
@@ -77,9 +77,9 @@ export function childService(settings: ChildSettings): ChildCalls {
       session = undefined
       rows = undefined
       await closeInstance(await instance)
-      // Rows that have been sent would lie in the heap until the next query needs room.
+      // Rows that have been sent would stay in the heap until the next query needs memory.
       if (process.memoryUsage.rss() > residentBytesTarget) globalThis.gc?.()
-      // The next query finds its instance ready; nothing of this one is left in it.
+      // A new instance is ready for the next query, with nothing left of this one.
       instance = openInstance(settings, ++number)
       await instance
     },

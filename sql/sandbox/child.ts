@@ -1,6 +1,6 @@
 /**
  * The process that users' SQL runs in. It holds no key, no setting and no connection but the channel
- * to its parent; it seals itself before it says that it is ready, and ends with its parent.
+ * to its parent; it seals itself before it reports that it is ready, and ends with its parent.
  */
 import { LakeError, errorMessage } from '../../common/index.ts'
 import { childService } from './child-service.ts'

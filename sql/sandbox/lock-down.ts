@@ -2,8 +2,8 @@
  * Turns a DuckDB instance into one that reads the given files and nothing else (docs/spec/sql.md S2).
  *
  * DuckDB's settings can only be tightened in this order: the list of files first, then external access
- * off, then the configuration locked. What was set is read back, because a setting that silently did
- * not hold would be no wall at all.
+ * off, then the configuration locked. The settings are read back, because one that silently had no
+ * effect would protect nothing.
  */
 import { realpath } from 'node:fs/promises'
 import type { Database } from '../session/database.ts'

@@ -1,9 +1,9 @@
 /**
- * Bounds what a process that runs a query holds in memory, whatever it holds it for.
+ * Bounds the resident memory of a process that runs a query, whatever the memory is used for.
  *
  * DuckDB's `memory_limit` counts what DuckDB's buffer manager gives out; values of strings and lists
  * on their way through a function, the rows in the heap of node and the allocator's slack are outside
- * of it. So the parent looks, and the kernel has a last word (`dataBytesMax`).
+ * of it. So the parent measures it, and the kernel enforces a higher bound (`dataBytesMax`).
  */
 import { readFile } from 'node:fs/promises'
 import type { Clock } from '../../common/index.ts'
@@ -12,7 +12,7 @@ import type { QueryLimits } from './messages.ts'
 /** What a child takes beside DuckDB's buffers and rows: node and DuckDB themselves (about 130 MB), slack. */
 const runtimeBytes = 384 * 2 ** 20
 /**
- * Rows on their way out stand side by side as DuckDB's vectors, as JavaScript and as the message to the
+ * Rows that are being sent are in memory as DuckDB's vectors, as JavaScript and as the message to the
  * parent, and few large ones are all in one batch: 2.7 to 3.3 times the
  * result was measured, and `runtimeBytes` has room for the difference.
  */
@@ -21,7 +21,7 @@ const intervalMs = 50
 
 export type MemoryLimits = Pick<QueryLimits, 'memoryBytesMax' | 'resultBytesMax'>
 
-/** Resident bytes of a child; more is the query's fault. */
+/** Resident bytes of a child; a query that needs more is ended. */
 export function residentBytesMax({ memoryBytesMax, resultBytesMax }: MemoryLimits): number {
   return memoryBytesMax + copiesOfResult * resultBytesMax + runtimeBytes
 }

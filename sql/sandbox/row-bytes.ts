@@ -1,4 +1,4 @@
-/** About how many bytes a row takes on its way out; exact enough to bound a result. */
+/** Estimates the bytes of a row, exactly enough to bound a result. */
 import type { ResultRow } from '../session/query-result.ts'
 import type { SqlValue } from '../session/values.ts'
 

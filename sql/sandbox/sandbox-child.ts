@@ -139,7 +139,7 @@ export class SandboxChild {
       this.#process.send(message, (error) => {
         if (error === null) return
         this.#hasCrashed ||= this.#failure === undefined
-        this.kill(new UnavailableError('the process for queries is gone'))
+        this.kill(new UnavailableError('the process for queries has ended'))
       })
     })
   }
@@ -150,7 +150,7 @@ export class SandboxChild {
     this.#fail(reason)
   }
 
-  /** Kills it and waits until it is gone with its folder. */
+  /** Kills the process and waits until it has ended and its folder is removed. */
   async stop(): Promise<void> {
     this.kill(new UnavailableError('the server is stopping'))
     await this.#ended

@@ -1,8 +1,8 @@
 /**
  * Takes network and processes away from the JavaScript of this process, for good.
  *
- * No JavaScript of a user ever runs in the child, so this is the last of its walls: it would only be
- * met by code of ours or of a package that was made to do what it should not. The kernel's wall
+ * No JavaScript of a user ever runs in the child, so this is a last defence: only code of ours or
+ * of a package that was made to misbehave would reach it. The kernel's wall
  * (`confinement.ts`) holds whatever the language does.
  */
 import childProcess from 'node:child_process'

@@ -28,7 +28,7 @@ export async function metadataTable(
   return (name) => {
     const definitions = columns.map((column) => `${quoteIdentifier(column.name)} ${typeOf(column)}`)
     const statements: Statement[] = [{ sql: `CREATE TABLE ${name} (${definitions.join(', ')})` }]
-    // Columns travel as c0, c1, …: JSON keys must not depend on hostile names.
+    // Columns travel as c0, c1, …: JSON keys must not depend on names that an attacker chose.
     const members = columns.map((column, index) => `c${index} ${typeOf(column)}`)
     const rowType = `STRUCT(${members.join(', ')})[]`
     for (let from = 0; from < rows.length; from += rowsPerInsert) {

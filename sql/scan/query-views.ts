@@ -11,11 +11,11 @@ import type { TableReference } from '../bind/table-references.ts'
 import { closingParenthesis, readAlias } from '../text/time-travel-syntax.ts'
 import { isSymbol, isKeyword, type TokenizedText } from '../text/tokens.ts'
 
-/** A reference and what stands for it: a SELECT, or statements that fill a table. */
+/** A reference and the relation that replaces it: a SELECT, or statements that fill a table. */
 export interface Relation {
   readonly reference: TableReference
   readonly catalogName: string
-  /** The reference stands in the query of a view, not in the user's. */
+  /** True for a reference in the query of a view, not in the user's query. */
   readonly isInner?: true
   /** Statements that make the relation `name` (quoted and qualified). */
   readonly make: (name: string) => readonly Statement[]
@@ -70,7 +70,7 @@ export function pointAtRelations(
   return splice(source, replacements)
 }
 
-/** Takes the names of throw-away catalogs out of what DuckDB says. */
+/** Removes the names of throw-away catalogs from DuckDB's messages. */
 export function withoutCatalogNames(message: string): string {
   return message.replaceAll(/"?__tide_\d+"?\./g, '')
 }

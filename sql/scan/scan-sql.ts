@@ -48,7 +48,7 @@ export interface ScanSelect extends HiddenColumns {
   readonly groups: readonly FileGroup[]
   readonly rowCount: bigint
   /** Further queries whose rows follow, with the same columns. */
-  readonly live?: readonly string[]
+  readonly streamingSelects?: readonly string[]
   /**
    * A relation `(path, pos)` of deleted rows: files by the path that DuckDB opens, rows of a file
    * counted from 0, as position delete files do (spec, "Position Delete Files").
@@ -70,7 +70,7 @@ export function scanSelect(scan: ScanSelect): string {
     ...scan.groups
       .filter((group) => group.files.length > 0)
       .map((group) => groupSelect(scan, group)),
-    ...(scan.live ?? []),
+    ...(scan.streamingSelects ?? []),
   ]
   return selects.length === 0 ? emptySelect(scan) : selects.join('\nUNION ALL\n')
 }
@@ -192,7 +192,7 @@ function readParquet(scan: ScanSelect, group: FileGroup): string {
   return `read_parquet([${files.join(', ')}], ${options.join(', ')})`
 }
 
-/** DuckDB expands patterns in file names; a bracketed character stands for itself. */
+/** DuckDB expands patterns in file names; a character in brackets is taken literally. */
 export function escapeGlob(path: string): string {
   return path.replaceAll(/[*?[]/g, (char) => `[${char}]`)
 }

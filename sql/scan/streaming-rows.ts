@@ -1,6 +1,6 @@
 /**
- * The queries over local files of rows that no snapshot has yet, within their cuts: a cut is what keeps a
- * row that the snapshot has already from counting twice.
+ * The queries over local files of streaming rows (those that no snapshot has yet). The offset ranges of a
+ * file leave out the rows that the snapshot already has, so that none counts twice.
  */
 import type { Schema } from '../../catalog/format/index.ts'
 import { livePlaceColumns, type LiveFile, type LiveRange } from '../../catalog/scan/index.ts'
@@ -17,12 +17,12 @@ import {
 } from './scan-sql.ts'
 import { duckdbTypeName } from '../text/type-name.ts'
 
-type LiveScanFile = LiveFile & ScanFile
+type StreamingScanFile = LiveFile & ScanFile
 
-/** The schema's columns of the files' rows, and the hidden ones that are wanted, which are NULL. */
-export function liveSelects(
+/** Selects of the schema's columns from the files, and of the hidden columns of the query, which are NULL. */
+export function streamingSelects(
   schema: Schema,
-  groups: readonly FileGroup<LiveScanFile>[],
+  groups: readonly FileGroup<StreamingScanFile>[],
   hidden: HiddenColumns,
 ): readonly string[] {
   checkNames(schema)
@@ -31,23 +31,23 @@ export function liveSelects(
     const cut = files.filter(({ ranges }) => ranges !== undefined)
     // All whole files in one scan: a branch of the plan for each would cost more than its rows.
     const scans = [...(whole.length === 0 ? [] : [whole]), ...cut.map((file) => [file])]
-    return scans.map((scan) => liveSelect(schema, { files: scan, layout }, hidden))
+    return scans.map((scan) => streamingSelect(schema, { files: scan, layout }, hidden))
   })
 }
 
 function checkNames(schema: Schema): void {
-  const place = Object.values(livePlaceColumns)
-  const clash = schema.fields.find(({ name }) => place.some((column) => column.name === name))
+  const coordinates = Object.values(livePlaceColumns)
+  const clash = schema.fields.find(({ name }) => coordinates.some((column) => column.name === name))
   if (clash === undefined) return
   throw new UnsupportedError('a column has a name that live rows need: rename it', {
     facts: { column: clash.name },
   })
 }
 
-/** Files of one cut. */
-function liveSelect(
+/** One scan of files that have the same ranges. */
+function streamingSelect(
   schema: Schema,
-  { files, layout }: FileGroup<LiveScanFile>,
+  { files, layout }: FileGroup<StreamingScanFile>,
   hidden: HiddenColumns,
 ): string {
   const columns = [...columnSelects(schema, layout), ...noHidden(hidden)]

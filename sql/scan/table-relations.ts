@@ -10,7 +10,7 @@ import { bindTables, planTables, type PlannedTable } from './bound-tables.ts'
 import { deletedRowsSelect, withDeletes } from './deleted-rows.ts'
 import type { OpenFiles } from './file-access.ts'
 import { groupByLayout, namesAreCertain } from './file-layout.ts'
-import { liveSelects } from './live-rows.ts'
+import { streamingSelects } from './streaming-rows.ts'
 import { metadataTable } from './metadata-table.ts'
 import { nameResolver, type NameResolver } from '../bind/name-resolution.ts'
 import type { QueryOptions, QueryTools } from './query-tools.ts'
@@ -40,11 +40,11 @@ export class TableRelations {
   readonly #resolver: NameResolver
   /** Pinned before any table is loaded: rows committed in between are then in both, and cut off in the pin. */
   readonly #pin: ReturnType<NonNullable<QueryTools['live']>['pin']> | undefined
-  readonly #liveRows = new Map<Table, Promise<LiveRows | undefined>>()
+  readonly #streamingRows = new Map<Table, Promise<LiveRows | undefined>>()
   readonly #opened: OpenFiles[] = []
   readonly #held: OpenFiles[] = []
   readonly #summaries: TableSummary[] = []
-  #livePaths: readonly string[] = []
+  #streamingPaths: readonly string[] = []
 
   constructor(tools: QueryTools, options: QueryOptions) {
     this.#tools = tools
@@ -87,7 +87,9 @@ export class TableRelations {
   /** Every local name that the relations may open, as the manifest has it and as a pattern. */
   localFiles(): readonly string[] {
     const paths = this.#opened.flatMap(({ files }) => files.map(({ path }) => path))
-    return [...new Set([...paths, ...this.#livePaths].flatMap((path) => [path, escapeGlob(path)]))]
+    return [
+      ...new Set([...paths, ...this.#streamingPaths].flatMap((path) => [path, escapeGlob(path)])),
+    ]
   }
 
   /** Replaces names of throw-away catalogs and of cached files by what the user knows. */
@@ -104,7 +106,7 @@ export class TableRelations {
     if (views === undefined || timeTravel !== undefined) return undefined
     const state = {
       load: this.#resolver.load,
-      liveRows: (table: Table) => this.#liveRowsOf(table),
+      liveRows: (table: Table) => this.#streamingRowsOf(table),
     }
     for (const identifier of this.#resolver.identifiers(parts)) {
       const query = await views.viewOf(identifier, state)
@@ -172,10 +174,10 @@ export class TableRelations {
     const scanFiles = opened.files.slice(0, files.length)
     this.#opened.push(opened)
     this.#held.push(opened)
-    const live = await this.#layerOf(planned)
+    const streaming = await this.#layerOf(planned)
     this.#summaries.push({
       name,
-      ...(live === undefined ? {} : { live: live.state }),
+      ...(streaming === undefined ? {} : { live: streaming.state }),
       snapshotId: plan.snapshot?.snapshotId,
       filesRead: files.length,
       filesTotal: plan.filesTotal,
@@ -188,10 +190,13 @@ export class TableRelations {
     ): Promise<readonly FileGroup<File>[]> =>
       certain ? [{ files: each, layout: undefined }] : groupByLayout(session, schema, each)
     const groups = await grouped(scanFiles)
-    const liveFiles = (live?.files ?? []).map((file) => ({ ...file, location: file.path }))
-    const selects = liveSelects(schema, await grouped(liveFiles), hidden)
+    const streamingFiles = (streaming?.files ?? []).map((file) => ({
+      ...file,
+      location: file.path,
+    }))
+    const selects = streamingSelects(schema, await grouped(streamingFiles), hidden)
     const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0n)
-    const scan = { schema, groups, rowCount, ...hidden, live: selects }
+    const scan = { schema, groups, rowCount, ...hidden, streamingSelects: selects }
     const deleted = deletedRowsSelect(withDeletes(tasks, opened.files))
     return {
       reference,
@@ -218,16 +223,19 @@ export class TableRelations {
       )
     }
     if (layer === 'batch' || reference.timeTravel !== undefined) return undefined
-    const live = await this.#liveRowsOf(table)
-    this.#livePaths = [...this.#livePaths, ...(live?.files ?? []).map(({ path }) => path)]
-    return live
+    const streaming = await this.#streamingRowsOf(table)
+    this.#streamingPaths = [
+      ...this.#streamingPaths,
+      ...(streaming?.files ?? []).map(({ path }) => path),
+    ]
+    return streaming
   }
 
   /** Once for each table, so that a query that names it twice sees one state of it. */
-  #liveRowsOf(table: Table): Promise<LiveRows | undefined> {
+  #streamingRowsOf(table: Table): Promise<LiveRows | undefined> {
     const rows =
-      this.#liveRows.get(table) ?? this.#pin?.rowsAfter(table) ?? Promise.resolve(undefined)
-    this.#liveRows.set(table, rows)
+      this.#streamingRows.get(table) ?? this.#pin?.rowsAfter(table) ?? Promise.resolve(undefined)
+    this.#streamingRows.set(table, rows)
     return rows
   }
 }

@@ -133,7 +133,7 @@ export class LocalSession implements QuerySession {
     }
   }
 
-  /** The driver does not say why a stream broke off: the query is run again, when that is quick. */
+  /** The driver does not report why a stream broke off, so a short query is run again for its error. */
   async #reasonOf({ text, values }: BoundText, tookMs: number): Promise<Error> {
     if (this.#isInterrupted) return new UnavailableError('the query was cancelled')
     const unknown = new UnavailableError(

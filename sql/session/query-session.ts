@@ -12,7 +12,7 @@ import type { ResultColumn, ResultRow } from './query-result.ts'
 export interface QuerySession {
   /** DuckDB's own parse of a statement: the answer of `json_serialize_sql`. */
   serialize(sql: string): Promise<string>
-  /** The text that a parse stands for. */
+  /** The SQL text of a parse tree. */
   deserialize(tree: string): Promise<string>
   /** The only row of a SELECT of constants, in the query's own transaction. */
   constants(select: string): Promise<readonly (Constant | undefined)[]>
@@ -22,7 +22,7 @@ export interface QuerySession {
   restart(): Promise<void>
   /** The schemas of Parquet files, depth first. `paths` are patterns with escaped characters. */
   footers(paths: readonly string[]): Promise<readonly FooterRow[]>
-  /** Makes what the table names of the query stand for. */
+  /** Creates the relations that replace the table names of the query. */
   createRelations(relations: readonly RelationDefinition[]): Promise<void>
   /** Runs the query. `files`: the only local files that it may open, where the session is locked. */
   stream(text: string, files: readonly string[], values?: ParameterValues): Promise<SessionRows>

@@ -53,7 +53,7 @@ export function boxTable(table: BoxTable): string {
 }
 
 interface ShownColumn {
-  /** Undefined: stands for the columns that did not fit. */
+  /** Undefined for the column that marks where others were left out. */
   readonly index: number | undefined
   readonly name: string
   readonly type: string

@@ -74,7 +74,7 @@ async function writePlan(sink: TextSink, result: QueryResult): Promise<void> {
   }
 }
 
-/** EXPLAIN draws boxes of its own. */
+/** EXPLAIN's plan already is a drawing, so it is printed as it is. */
 function isPlan(columns: readonly ResultColumn[]): boolean {
   return columns.length === 2 && columns[0]?.name === 'explain_key'
 }

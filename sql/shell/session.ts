@@ -95,7 +95,7 @@ export async function reportFailure(session: Session, error: unknown): Promise<v
   await session.messages(`error: ${lines.join('\n')}\n`)
 }
 
-/** `3 rows · web.events@812 2 of 14 files 3.1 MB · 0.045 s`, and what the live rows add. */
+/** `3 rows · web.events@812 2 of 14 files 3.1 MB · 0.045 s`, and how far the live rows go. */
 export function footer(summary: QuerySummary): string {
   const tables = summary.tables.map(
     ({ name, snapshotId, filesRead, filesTotal, bytesRead, live }) =>
@@ -110,7 +110,7 @@ export function footer(summary: QuerySummary): string {
   return `${parts.join(' · ')}\n`
 }
 
-/** ` and live to orders/0@812, 0.3 s old`: the offsets are the first not seen. */
+/** ` and live to orders/0@812, 0.3 s old`: the offsets are the first ones that the answer does not include. */
 function liveText({ gaps = [], newestRowAgeMs, offsets = {} }: LiveState): string {
   const places = Object.entries(offsets).map(([name, offset]) => `${visibleText(name)}@${offset}`)
   const age = newestRowAgeMs === undefined ? [] : [`${(newestRowAgeMs / 1000).toFixed(1)} s old`]

@@ -149,13 +149,13 @@ function readLines(
   })
 }
 
-/** A terminal that does not know its width says 0. */
+/** A terminal of unknown width reports 0. */
 function widthOf(output: Writable): number | undefined {
   const { columns = 0 } = output as Partial<NodeJS.WriteStream>
   return columns > 0 ? columns : undefined
 }
 
-/** Newest first, as readline wants it. */
+/** Newest first, as readline expects it. */
 async function loadHistory(path: string | undefined): Promise<string[]> {
   if (path === undefined) return []
   try {

@@ -1,4 +1,4 @@
-/** What DuckDB says about a query, turned into an error about the text that the user wrote. */
+/** Turns DuckDB's message about a query into an error about the text that the user wrote. */
 import {
   UnavailableError,
   UnsupportedError,
@@ -22,7 +22,7 @@ export function queryError(
   )
 }
 
-/** The same before the query itself runs: what failed is text of ours, so no position is shown. */
+/** The same for an error before the query runs: the failed text is ours, so no position is shown. */
 export function planningError(error: unknown, clean: (message: string) => string): Error {
   return toError(error, clean, () => '')
 }
@@ -46,7 +46,7 @@ function toError(
   return new ValidationError(text, { cause: error })
 }
 
-/** The line that a position stands in, with a mark under it; long lines are cut around the mark. */
+/** The line that contains a position, with a mark under it; long lines are cut around the mark. */
 export function renderPosition(text: string, position: number): string {
   const before = text.slice(0, position)
   const lineNumber = before.split('\n').length

@@ -2,8 +2,8 @@
  * Values as JSON that reads back as the very same value: what a shell on another machine needs to
  * show a result as the engine's own shell would.
  *
- * Text, booleans, NULL and finite numbers stand for themselves; what JSON cannot tell apart is an
- * object of one member that names its kind.
+ * Text, booleans, NULL and finite numbers are written directly; any value that JSON cannot distinguish
+ * from these is an object of one member that names its kind.
  */
 import { CorruptDataError, isJsonObject, type Json, type JsonObject } from '../../common/index.ts'
 import type { SqlValue } from '../session/values.ts'
@@ -34,11 +34,11 @@ export function readWireValue(json: Json): SqlValue {
   if (Array.isArray(json)) {
     return { kind: 'list', items: (json as readonly Json[]).map(readWireValue) }
   }
-  if (!isJsonObject(json)) throw new CorruptDataError('a value of the answer has no known kind')
+  if (!isJsonObject(json)) throw new CorruptDataError('a value of the answer has an unknown kind')
   const [kind = ''] = Object.keys(json)
   const read = Object.hasOwn(readers, kind) ? readers[kind] : undefined
   if (read === undefined) {
-    throw new CorruptDataError('a value of the answer has no known kind', { facts: { kind } })
+    throw new CorruptDataError('a value of the answer has an unknown kind', { facts: { kind } })
   }
   return read(json)
 }

@@ -94,14 +94,14 @@ function addLeaf(
   put(metrics.valueCounts, 'num_values')
   put(metrics.nullValueCounts, 'null_count')
   if (type.type === 'float' || type.type === 'double') {
-    // How many NaNs there are the engine does not say; JSON has none, so this is the rare case.
+    // The engine does not count NaNs; JSON has none, so this case is rare.
     if (column.get('has_nan') === 'true') return
     metrics.nanValueCounts.set(id, 0n)
   }
   const min = column.get('min')
   const max = column.get('max')
   if (min === undefined || max === undefined) return
-  // The engine knows times that text of ISO 8601 does not; a column without bounds is never skipped.
+  // The engine has times that ISO 8601 cannot write; without bounds the column is never pruned.
   if (isBeyondCalendar(type, min) || isBeyondCalendar(type, max)) return
   const least = statisticValue(type, min)
   const greatest = statisticValue(type, max)

@@ -230,7 +230,7 @@ async function copyGroup(
   return files
 }
 
-/** `errors_as_json` is on for the connection; people want the message. */
+/** `errors_as_json` is on for the connection; users need only the message in it. */
 function engineError(error: unknown): Error {
   if (error instanceof LakeError) return error
   const message = errorMessage(error)

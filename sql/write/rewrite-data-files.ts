@@ -44,7 +44,7 @@ export function createDataFileRewriter(database: Database): DataFileRewriter {
   }
 }
 
-/** A COPY of gigabytes must not hold up a process that is asked to stop. */
+/** Interrupts the statement on abort, because a COPY of gigabytes would delay a process that stops. */
 async function interruptible<T>(
   connection: DuckDBConnection,
   signal: AbortSignal | undefined,

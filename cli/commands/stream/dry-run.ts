@@ -7,7 +7,7 @@ import type { Row } from '../../frame/output.ts'
 
 export function defineDryRun(dryRun: Command, context: CliContext): void {
   dryRun
-    .description('connect, read a sample, say what run would do; nothing is committed')
+    .description('connect, read a sample, show what run would do; nothing is committed')
     .argument('[files...]', 'files or directories (default: streams/)')
     .action((files: readonly string[]) => dryRunStreams(context, files))
 }

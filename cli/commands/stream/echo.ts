@@ -1,4 +1,4 @@
-/** `tide stream echo`: the settings that hold, as YAML that could be written back. */
+/** `tide stream echo`: the effective settings, as YAML that could be written back. */
 import type { Command } from 'commander'
 import { type LakeSettings, findLakeFile } from '../../../app/settings/index.ts'
 import {
@@ -12,9 +12,9 @@ import type { CliContext } from '../../frame/context.ts'
 
 export function defineEcho(echo: Command, context: CliContext): void {
   echo
-    .description('print the settings that hold after files, environment and flags, secrets masked')
+    .description('print the effective settings after files, environment and flags, secrets masked')
     .argument('[files...]', 'files or directories (default: tidewater.yaml and streams/)')
-    .option('--origin', 'say for each value where it comes from')
+    .option('--origin', 'show for each value where it comes from')
     .action((files: readonly string[], { origin }: { readonly origin?: boolean }) =>
       echoSettings(context, files, origin === true),
     )

@@ -39,7 +39,7 @@ const verbs: Readonly<Record<Inspection, string>> = {
   snapshots: 'snapshots, oldest first, with their row and file counts',
 }
 
-/** One verb for each thing that a table's metadata tells. */
+/** One verb for each part of a table's metadata. */
 export function defineInspection(table: Command, context: CliContext): void {
   for (const [verb, description] of Object.entries(verbs)) {
     table

@@ -14,7 +14,7 @@ export type OffsetMark =
 
 export interface ConsumeRange {
   readonly start: OffsetMark
-  /** Exclusive; absent: goes on with what comes. */
+  /** Exclusive; absent: reading goes on with new records. */
   readonly end?: OffsetMark
 }
 

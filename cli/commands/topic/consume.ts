@@ -74,7 +74,7 @@ async function consumeTopic(
   await readAll(context, source, readings, formatter, recordsMax)
 }
 
-/** `-o` stands for a format or an offset; the words of the two do not meet. */
+/** `-o` stands for a format or an offset; no word is both. */
 function readFlags(
   context: CliContext,
   options: ConsumeOptions,

@@ -83,7 +83,7 @@ const topCommands: Readonly<Record<string, TopCommand>> = {
   ls: {
     description: 'list models and snapshots',
     alias: 'list',
-    load: async () => (await import('./commands/models/ls.ts')).defineLs,
+    load: async () => (await import('./commands/models/ls.ts')).defineModelLs,
   },
   compile: {
     description: 'write the SQL of models to target/compiled; run nothing',

@@ -46,8 +46,8 @@ describe('wireValue()', () => {
   })
 
   it('refuses what it does not know', () => {
-    expect(() => readWireValue({ constructor: 1 })).toThrow('no known kind: kind=constructor')
+    expect(() => readWireValue({ constructor: 1 })).toThrow('unknown kind: kind=constructor')
     expect(() => readWireValue({ s: 1 })).toThrow('not whole')
-    expect(() => readWireValue(5 as never)).toThrow('no known kind')
+    expect(() => readWireValue(5 as never)).toThrow('unknown kind')
   })
 })

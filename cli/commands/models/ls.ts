@@ -7,7 +7,7 @@ import type { Row } from '../../frame/output.ts'
 import { type ModelFlags, selectionFlags } from './model-flags.ts'
 import { selectedModels } from './selected-models.ts'
 
-export function defineLs(ls: Command, context: CliContext): void {
+export function defineModelLs(ls: Command, context: CliContext): void {
   selectionFlags(ls).action((flags: ModelFlags) => listModels(context, flags))
 }
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { formatIdentifier } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 
-export function defineLs(ls: Command, context: CliContext): void {
+export function defineStreamLs(ls: Command, context: CliContext): void {
   ls.alias('list')
     .description('list the streams of the project')
     .argument('[files...]', 'files or directories (default: streams/)')

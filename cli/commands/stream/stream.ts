@@ -4,7 +4,7 @@ import type { CliContext } from '../../frame/context.ts'
 import { defineDryRun } from './dry-run.ts'
 import { defineEcho } from './echo.ts'
 import { defineLint } from './lint.ts'
-import { defineLs } from './ls.ts'
+import { defineStreamLs } from './ls.ts'
 import { defineReplay } from './replay.ts'
 import { defineRun } from './run.ts'
 import { defineStatus } from './status.ts'
@@ -15,6 +15,6 @@ export function defineStream(stream: Command, context: CliContext): void {
   defineDryRun(stream.command('dry-run'), context)
   defineEcho(stream.command('echo'), context)
   defineStatus(stream.command('status'), context)
-  defineLs(stream.command('ls'), context)
+  defineStreamLs(stream.command('ls'), context)
   defineReplay(stream.command('replay'), context)
 }

@@ -4,7 +4,7 @@ import type { CliContext } from '../../frame/context.ts'
 import type { LogOptions } from './input.ts'
 import { openAdmin } from './open-admin.ts'
 
-export function defineLs(ls: Command, context: CliContext): void {
+export function defineTopicLs(ls: Command, context: CliContext): void {
   ls.alias('list')
     .description('list topics')
     .action((options: LogOptions) => listTopics(context, options))

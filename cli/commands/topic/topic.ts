@@ -4,11 +4,11 @@ import type { CliContext } from '../../frame/context.ts'
 import { defineConsume } from './consume.ts'
 import { defineCreate } from './create.ts'
 import { defineDescribe } from './describe.ts'
-import { defineLs } from './ls.ts'
+import { defineTopicLs } from './ls.ts'
 import { defineProduce } from './produce.ts'
 
 export function defineTopic(topic: Command, context: CliContext): void {
-  defineLs(topic.command('ls'), context)
+  defineTopicLs(topic.command('ls'), context)
   defineDescribe(topic.command('describe'), context)
   defineCreate(topic.command('create'), context)
   defineConsume(topic.command('consume'), context)

@@ -374,7 +374,7 @@ describe('tide table', () => {
       const set = await tide(`table properties set web.events ${age} ${value}`)
       expect(set.code).not.toBe(0)
       expect(set.stderr).toContain(`the table property ${age} must be a whole number`)
-      expect(set.stderr).toContain(`found=${value}`)
+      expect(set.stderr).toContain(`value=${value}`)
     }
     const kept = await tide('table properties set web.events write.delet.mode x')
     expect(kept.code).toBe(0)

@@ -2,7 +2,7 @@
 import type { Catalog } from '../catalog/index.ts'
 import type { Namespace, TableIdentifier } from '../catalog/format/index.ts'
 
-/** A catalog nested deeper than this is a loop of some server. */
+/** A server whose namespaces nest deeper than this reports them in a circle. */
 const depthMax = 32
 
 export async function* allTables(

@@ -1,4 +1,4 @@
-/** Inputs of a rewrite come to this machine. A file of the local store is used where it lies. */
+/** Downloads the inputs of a rewrite. A file of the local store is used where it is. */
 import { join } from 'node:path'
 import type { DataFile } from '../catalog/format/index.ts'
 import type { LocalFile, RewriteInput } from '../catalog/index.ts'
@@ -8,7 +8,7 @@ import { type FileIO, locationScheme, parseLocation } from '../io/index.ts'
 
 const downloadsMax = 4
 
-/** Inputs with their local paths; what is fetched goes into `directory`. */
+/** The inputs with their local paths; downloaded files go into `directory`. */
 export async function fetchInputs(
   io: FileIO,
   tasks: readonly FileScanTask[],
@@ -16,7 +16,7 @@ export async function fetchInputs(
 ): Promise<readonly RewriteInput[]> {
   const files = new Map<string, DataFile>()
   for (const { file, deletes } of tasks) {
-    for (const wanted of [file, ...deletes]) files.set(wanted.filePath, wanted)
+    for (const input of [file, ...deletes]) files.set(input.filePath, input)
   }
   const local = new Map<string, LocalFile>()
   const fetch = async (file: DataFile, index: number): Promise<void> => {

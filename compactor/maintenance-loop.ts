@@ -29,36 +29,36 @@ export interface MaintenancePolicy {
   readonly intervalMs: number
   /** More snapshots than this are expired, oldest first, where the table itself does not say. */
   readonly snapshotsMax: number
-  /** Whatever their number, snapshots younger than this stay: somebody may be reading them. */
+  /** Snapshots younger than this stay, however many there are: a query may still be reading them. */
   readonly snapshotAgeMsMin: number
 }
 
-/** What one look at a table led to. */
+/** What maintaining one table changed. */
 export interface MaintenanceResult {
   readonly filesBefore: number
   readonly filesAfter: number
   readonly snapshotsExpired: number
 }
 
-/** So that one large backlog does not keep the other tables waiting for long. */
+/** Bounded, so that a large backlog of one table does not keep the others waiting for long. */
 const filesPerPass = 2_000
 const snapshotsPerPass = 1_000
-/** Expiry begins this far above the number, so that it is not a commit in every pass. */
+/** Expiry begins at this multiple of `snapshotsMax`, so that not every pass makes a commit for it. */
 const snapshotSlack = 1.2
 /** A table that keeps failing is tried again after 1, 2, 4 … passes, this many at most. */
 const passesSkippedMax = 32
-/** Whoever loses to others so often in a row does no good, and that is a failure. */
+/** This many lost races in a row count as a failure, because the work of each was thrown away. */
 const lossesMax = 8
-/** Of the interval, at random to either side: processes that started together drift apart. */
+/** Share of the interval by which a wait varies at random, so that processes started together drift apart. */
 const jitter = 0.2
 
 interface TableMemory {
   /** The metadata file at which nothing was left to do. */
   settledAt: string | undefined
-  /** The metadata file of which the log says that its properties forbid expiry. */
+  /** The metadata file for which it was logged that a property of expiry cannot be read. */
   expiryRefusedAt: string | undefined
   failures: number
-  /** Since the last pass that nobody else got in the way of. */
+  /** Races lost to other writers since the last pass that lost none. */
   losses: number
   passesToSkip: number
 }
@@ -71,7 +71,7 @@ export class MaintenanceLoop {
   readonly #memory = new Map<string, TableMemory>()
   #running: Promise<void> | undefined
 
-  /** Without `tables` it keeps every table of the catalog. Those that do not exist yet are waited for. */
+  /** Without `tables` it maintains every table of the catalog. Tables that do not exist yet are skipped until they do. */
   constructor(
     tools: CompactorTools,
     policy: MaintenancePolicy,
@@ -170,7 +170,7 @@ export class MaintenanceLoop {
       return snapshotsOlderThan(metadata, clock.now(), this.#policy) !== undefined
     } catch (error) {
       if (!(error instanceof TablePropertyError)) throw error
-      // To set the property right makes another metadata file.
+      // Logged once for each metadata file: correcting the property makes another one.
       if (memory.expiryRefusedAt !== metadataLocation) {
         const table = formatIdentifier(identifier)
         logger.error('maintenance.expiry-refused', { table, error: error.message })
@@ -181,8 +181,8 @@ export class MaintenanceLoop {
   }
 
   #memoryOf(name: string): TableMemory {
-    const known = this.#memory.get(name)
-    if (known !== undefined) return known
+    const existing = this.#memory.get(name)
+    if (existing !== undefined) return existing
     const memory: TableMemory = {
       settledAt: undefined,
       expiryRefusedAt: undefined,
@@ -196,8 +196,8 @@ export class MaintenanceLoop {
 }
 
 /**
- * Somebody else was there first, and has perhaps even removed the files that were to be rewritten: the
- * next pass sees what is left to do.
+ * Another process was first, and may even have removed the files that were to be rewritten. The next pass
+ * plans what is left to do.
  */
 function isLostRace(error: unknown): boolean {
   return (
@@ -245,7 +245,7 @@ async function expireByPolicy(
     const { snapshotIds } = await expireSnapshots(tools.catalog, identifier, commit, expiry)
     return snapshotIds.length
   } catch (error) {
-    // The table is looked at before it is maintained, and that has said so.
+    // `#isExpiryDue` has logged the property already.
     if (error instanceof TablePropertyError) return 0
     throw error
   }
@@ -261,8 +261,8 @@ function maintenanceOptions(properties: Readonly<Record<string, string>>): Rewri
 }
 
 /**
- * Before what time snapshots go; undefined when there are none worth a commit. Throws
- * TablePropertyError when a property of expiry cannot be read, whichever it is.
+ * The time before which snapshots are expired; undefined when none are. Throws TablePropertyError when
+ * any property of expiry cannot be read.
  */
 export function snapshotsOlderThan(
   { properties, snapshots }: TableMetadata,
@@ -277,7 +277,7 @@ export function snapshotsOlderThan(
     const bounded = BigInt(Math.trunc(Math.min(byCount, nowMs - snapshotAgeMsMin)))
     if (bounded > olderThan) olderThan = bounded
   }
-  // The newest one stays in any case.
+  // The newest snapshot is never expired.
   const oldest = [...snapshots]
     .sort((a, b) => Number(a.sequenceNumber - b.sequenceNumber))
     .slice(0, -1)

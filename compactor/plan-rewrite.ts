@@ -37,11 +37,11 @@ export interface RewriteGroup {
   readonly sizeBytes: bigint
   readonly recordCount: bigint
   readonly reasons: readonly RewriteReason[]
-  /** About how many files come out. */
+  /** About how many files are written. */
   readonly outputFiles: number
 }
 
-/** A file that wants rewriting and cannot be. */
+/** A file that should be rewritten and cannot be. */
 export interface SkippedFile {
   readonly file: DataFile
   readonly reason: 'not-parquet' | 'equality-deletes'
@@ -111,8 +111,8 @@ function obstacleOf({ file, deletes }: FileScanTask): SkippedFile['reason'] | un
 }
 
 /**
- * Rows that delete files naming this file alone take from it. One that names others too counts
- * nothing, as in Java: how many of its rows are of this file only reading it would tell.
+ * Rows deleted by delete files that name this file alone. A delete file that names other files too is not
+ * counted, as in Java, because only reading it would show how many of its rows belong to this file.
  */
 export function deletedRowsOf({ file, deletes }: FileScanTask): bigint {
   const own = deletes.filter((remove) => onlyReferencedFile(remove) === file.filePath)
@@ -121,9 +121,9 @@ export function deletedRowsOf({ file, deletes }: FileScanTask): bigint {
 }
 
 /**
- * The small files, and of the larger ones those that weigh no more than all that are smaller: so a
- * file must double before it is written again. Where a file is split or freed of deletes anyway, its
- * partition is put in order whole, or what is left of that file would be small again.
+ * The files up to the largest one that is no larger than all smaller ones together, so that a file at least
+ * doubles each time it is written again. Where a file is split or has many deletes,
+ * the whole partition is rewritten, because what is left of that file would be small again.
  */
 function worthMerging(candidates: readonly Candidate[]): readonly Candidate[] {
   if (candidates.some(({ isSmall, hasManyDeletes }) => !isSmall || hasManyDeletes)) {
@@ -140,7 +140,7 @@ function worthMerging(candidates: readonly Candidate[]): readonly Candidate[] {
   return candidates.filter((candidate) => merged.has(candidate))
 }
 
-/** In the order in which the files came to be, so that what belongs together in time stays so. */
+/** Packs files in the order in which they were committed, so that rows of one time stay together. */
 function pack(
   candidates: readonly Candidate[],
   sizeBytesMax: bigint,
@@ -220,7 +220,7 @@ function ordered(
   return [...groups].sort(orders[rewriteJobOrder])
 }
 
-/** A group is cut only where what is left of it is worth a rewrite too. */
+/** A group that exceeds the limit is cut only where the part that fits is worth a rewrite by itself. */
 function limited(
   groups: readonly RewriteGroup[],
   options: RewriteOptions,

@@ -21,9 +21,9 @@ export interface OrphanTools {
 }
 
 export interface OrphanRequest {
-  /** Only files that were last changed so long ago; a day at least. Default: three days. */
+  /** Only files that were last changed at least this long ago; a day or more. Default: three days. */
   readonly olderThanMs?: number
-  /** Deletes them; otherwise they are only named. */
+  /** True: deletes the files. Otherwise they are only reported. */
   readonly execute?: boolean
 }
 
@@ -80,7 +80,7 @@ export async function removeOrphanFiles(
 export function checkOrphanAge(ageMs: number): void {
   if (ageMs < orphanAgeMsMin) {
     throw new ValidationError(
-      'orphans younger than a day are not told from files on their way into a commit: give a day or more',
+      'files younger than a day may belong to a commit under way: give a day or more',
       { facts: { 'older-than-ms': ageMs, 'least-ms': orphanAgeMsMin } },
     )
   }
@@ -93,7 +93,7 @@ function refuseWithoutGc({ identifier, metadata }: Table): void {
   })
 }
 
-/** A table that was dropped and made anew under the name has other files. */
+/** Loads the table again; a table that was dropped and created again under the name has other files. */
 async function loadSame(catalog: Catalog, first: Table): Promise<Table> {
   const table = await catalog.loadTable(first.identifier)
   if (
@@ -102,12 +102,15 @@ async function loadSame(catalog: Catalog, first: Table): Promise<Table> {
   ) {
     return table
   }
-  throw new NotFoundError('the table was made anew or moved while its files were listed', {
-    facts: { table: formatIdentifier(first.identifier) },
-  })
+  throw new NotFoundError(
+    'the table was dropped and created again, or moved, while its files were listed',
+    {
+      facts: { table: formatIdentifier(first.identifier) },
+    },
+  )
 }
 
-/** Folders of other tables that lie inside this one's, or around it. */
+/** Folders of other tables inside this one's. Throws ValidationError when this one lies in another table's. */
 async function foreignFolders(catalog: Catalog, own: Table): Promise<readonly string[]> {
   const folder = folderOf(own.metadata.location)
   const inside: string[] = []
@@ -116,7 +119,7 @@ async function foreignFolders(catalog: Catalog, own: Table): Promise<readonly st
     const other = folderOf((await catalog.loadTable(identifier)).metadata.location)
     if (folder.startsWith(other)) {
       throw new ValidationError(
-        "the table lies in another table's folder, so whose a file is cannot be told",
+        "the table lies in another table's folder, so nothing shows which of the two a file belongs to",
         { facts: { table: formatIdentifier(own.identifier), other: formatIdentifier(identifier) } },
       )
     }
@@ -145,7 +148,7 @@ async function listFolder(
   return { old, count, young }
 }
 
-/** Hidden names are others' business; a partition folder may begin with an underscore. */
+/** Hidden names belong to other tools; the folder of a partition may begin with an underscore. */
 function isOwn(location: string, folder: string, foreign: readonly string[]): boolean {
   if (!location.startsWith(folder)) return false
   const plain = withPlainScheme(location)
@@ -172,7 +175,7 @@ function folderOf(location: string): string {
   return withPlainScheme(location).replace(/\/*$/, '/')
 }
 
-/** Engines spell one store in several ways (iceberg#4194). */
+/** Engines write the scheme of one store in several ways (iceberg#4194). */
 function withPlainScheme(location: string): string {
   return location.replace(/^s3[an]:/, 's3:').replace(/^file:\/+/, 'file:///')
 }

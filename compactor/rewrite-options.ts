@@ -1,7 +1,7 @@
 /**
- * What a rewrite of data files is asked for, under the keys of Iceberg's `rewrite_data_files`.
+ * The options of a rewrite of data files, under the keys of Iceberg's `rewrite_data_files`.
  *
- * Defaults are Iceberg's but for two: the target of 128 MB (streamed tables), and groups of at most
+ * Defaults are Iceberg's except two: the target of 128 MB (streamed tables), and groups of at most
  * 5 GB, because the inputs of a group lie on this machine's disk while they are rewritten.
  */
 import { statedProperty, tableProperties } from '../catalog/table/index.ts'
@@ -15,20 +15,20 @@ export interface RewriteOptions {
   readonly minFileSizeBytes: bigint
   /** Larger files are split. */
   readonly maxFileSizeBytes: bigint
-  /** So many files of one partition are worth a rewrite, whatever their size. */
+  /** This many files of one partition are rewritten, whatever their size. */
   readonly minInputFiles: number
-  /** A file with so many delete files is rewritten; undefined: however many there are. */
+  /** A file with this many delete files is rewritten; undefined: their number is no reason. */
   readonly deleteFileThreshold: number | undefined
   /** A file that has lost this share of its rows is rewritten. */
   readonly deleteRatioThreshold: number
-  /** Every file, good ones too. */
+  /** Rewrites every file, whatever its size and deletes. */
   readonly rewriteAll: boolean
   readonly maxFileGroupSizeBytes: bigint
   readonly maxFilesToRewrite: number | undefined
-  /** Commit groups as they are done, in at most so many commits; otherwise all at once. */
+  /** Groups are committed as they are done, in at most `partialProgressMaxCommits` commits; otherwise all at once. */
   readonly partialProgressEnabled: boolean
   readonly partialProgressMaxCommits: number
-  /** `none`: partitions that were written to longest ago first. */
+  /** `none`: the partition whose last write is the longest ago comes first. */
   readonly rewriteJobOrder: RewriteJobOrder
   /**
    * A file is rewritten only together with at least as many bytes of smaller ones, so that a byte is
@@ -45,7 +45,7 @@ const jobOrders: readonly RewriteJobOrder[] = [
   'files-desc',
 ]
 
-/** Key, default and what it may be, as people write it. */
+/** The keys, as users write them. */
 export const rewriteOptionKeys = [
   'target-file-size-bytes',
   'min-file-size-bytes',
@@ -72,10 +72,10 @@ export function rewriteOptions(
   given: Readonly<Record<string, string>> = {},
 ): RewriteOptions {
   for (const key of Object.keys(given)) {
-    if (rewriteOptionKeys.some((known) => known === key)) continue
+    if (rewriteOptionKeys.some((existing) => existing === key)) continue
     const hint = didYouMean(key, rewriteOptionKeys)
     throw new ValidationError(
-      `unknown option of rewrite-data-files${hint}; known: ${rewriteOptionKeys.join(', ')}`,
+      `unknown option of rewrite-data-files${hint}; the options are ${rewriteOptionKeys.join(', ')}`,
       { facts: { option: key } },
     )
   }
@@ -107,7 +107,7 @@ export function rewriteOptions(
   return checked(options)
 }
 
-/** At what size another file begins; undefined: all fits one that is not far above the target. */
+/** The size at which another file begins; undefined when one file, not far above the target, takes all. */
 export function fileSizeBytesTarget(
   sizeBytes: bigint,
   { maxFileSizeBytes, targetFileSizeBytes }: RewriteOptions,
@@ -157,11 +157,11 @@ function flagOf(key: OptionKey, text: string | undefined): boolean | undefined {
 }
 
 function jobOrderOf(text = 'none'): RewriteJobOrder {
-  const found = jobOrders.find((order) => order === text)
-  if (found === undefined) throw wrong('rewrite-job-order', text, jobOrders.join(', '))
-  return found
+  const jobOrder = jobOrders.find((order) => order === text)
+  if (jobOrder === undefined) throw wrong('rewrite-job-order', text, jobOrders.join(', '))
+  return jobOrder
 }
 
-function wrong(key: string, found: string, wanted: string): ValidationError {
-  return new ValidationError(`${key} must be ${wanted}`, { facts: { found } })
+function wrong(key: string, value: string, expected: string): ValidationError {
+  return new ValidationError(`${key} must be ${expected}`, { facts: { value } })
 }

@@ -14,10 +14,10 @@ export interface GroupReport {
   readonly partition: string
   readonly reasons: readonly RewriteReason[]
   readonly filesBefore: number
-  /** Of a plan: about how many. */
+  /** Estimated where the group is only planned. */
   readonly filesAfter: number
   readonly bytesBefore: bigint
-  /** Undefined of a plan: only the writing shows it. */
+  /** Undefined where the group is only planned. */
   readonly bytesAfter: bigint | undefined
   /** Rows of the inputs, deleted ones included. */
   readonly rows: bigint
@@ -25,10 +25,10 @@ export interface GroupReport {
 }
 
 export interface RewriteReport {
-  /** Planned, or committed. */
+  /** The groups that were committed, or are planned. */
   readonly groups: readonly GroupReport[]
   readonly skipped: readonly SkippedFile[]
-  /** Delete files that applied to nothing any more and went out in the same commits. */
+  /** Delete files that applied to no file any more and were removed in the same commits. */
   readonly deleteFilesRemoved: bigint
   /** Files that the plan looked at. */
   readonly filesTotal: number
@@ -53,7 +53,7 @@ export function groupReport(
   }
 }
 
-/** As people write a partition, not escaped as its folder is. */
+/** The partition as people read it, not escaped as in the name of its folder. */
 export function partitionText(
   metadata: TableMetadata,
   { specId, partition }: Pick<DataFile, 'specId' | 'partition'>,

@@ -1,10 +1,9 @@
 /**
- * Carries out a rewrite: plan, write the groups anew, commit them as `replace`, beside running sinks.
+ * Carries out a rewrite beside running sinks: plans, rewrites the groups, commits them as `replace`.
  *
- * Invariants (docs/spec/compaction.md): the commit changes no row and no stream's offsets (K6); whoever
- * else commits goes first: a rewrite that depends on something that has changed is thrown away and
- * planned again (K7); files of a rewrite that surely did not land are deleted, those of one whose
- * outcome is unknown never are (K8).
+ * Invariants (docs/spec/compaction.md): the commit changes no row and no stream's offsets (K6); other
+ * commits go first: a rewrite whose inputs have changed is thrown away and planned again (K7); files of a
+ * rewrite that was certainly not committed are deleted, those of one whose outcome is unknown never are (K8).
  */
 import { mkdtemp, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -53,37 +52,37 @@ export interface CompactorTools {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  /** Inputs and results of a group go below it; made when it is missing. */
+  /** Folder for the inputs and outputs of groups; created when it is missing. */
   readonly workDirectory: string
   readonly signal?: AbortSignal
 }
 
 export interface RewriteRequest {
-  /** Options, from the table's properties where they depend on them. */
+  /** The options of this rewrite, given the table's properties. */
   readonly options: (properties: Readonly<Record<string, string>>) => RewriteOptions
   /** Default `main`. */
   readonly branch?: string
   /** Only files that may hold matching rows. */
   readonly filter?: Expression
-  /** Only plans. */
+  /** True: plans and writes nothing. */
   readonly dryRun?: boolean
 }
 
-/** In the summary of a snapshot that a rewrite made. */
+/** Marks, in its summary, a snapshot that a rewrite made. */
 const maintenanceKey = 'tidewater.maintenance'
 const maintenanceName = 'rewrite-data-files'
 
-/** Plans are made so often before a table that changes under every one of them is left alone. */
+/** After this many plans, each lost to a change of the table, the rewrite gives up. */
 const plansMax = 4
 
-/** Maintenance loses each race to a sink that commits often, so it is given many. */
+/** Maintenance loses many races to a sink that commits often, so it has many retries. */
 export const maintenanceRetry: Partial<RetryPolicy> = {
   retriesMax: 20,
   waitMsMin: 50,
   waitMsMax: 2_000,
 }
 
-/** Throws ConflictError when others changed the same files during each of several plans. */
+/** Throws ConflictError when other writers changed the same files during each of several plans. */
 export async function rewriteTable(
   tools: CompactorTools,
   identifier: TableIdentifier,
@@ -116,7 +115,7 @@ export async function rewriteTable(
   }
 }
 
-/** What the commits so far have done, over all plans. */
+/** What has been committed so far, over all plans. */
 interface CommittedWork {
   readonly groups: GroupReport[]
   deleteFilesRemoved: bigint
@@ -247,7 +246,7 @@ class RewriteRound {
     }
   }
 
-  /** How many delete files went out with the commit. */
+  /** Returns how many delete files the commit removed. */
   async #commit(rewritten: readonly RewrittenGroup[]): Promise<bigint> {
     const { catalog, clock, io, logger, random, signal } = this.#tools
     const { branch } = this.#request
@@ -276,7 +275,7 @@ class RewriteRound {
     return 0n
   }
 
-  /** Only where it is sure that no snapshot names the files; the orphan sweep finds the rest. */
+  /** Called only where it is certain that no snapshot names the files; the orphan sweep deletes what stays. */
   async #discard(uploaded: ReadonlySet<string>): Promise<void> {
     if (uploaded.size === 0) return
     const { io, logger } = this.#tools
@@ -289,7 +288,7 @@ class RewriteRound {
   }
 }
 
-/** Only errors of ours say whether the commit happened; of a stranger's we know nothing. */
+/** True when the commit certainly did not happen; an error of another kind says nothing about it. */
 function isDefinite(error: unknown): boolean {
   return error instanceof LakeError && !(error instanceof CommitStateUnknownError)
 }

@@ -1,6 +1,6 @@
 /**
- * How a table does, check by check: what was found, why it matters, and the command that cures it.
- * From metadata and manifests alone; no data file is opened.
+ * The health of a table, check by check: its state, what is wrong with it, and the command that repairs it.
+ * Read from metadata and manifests alone; no data file is opened.
  */
 import { currentSnapshot, formatIdentifier, type TableIdentifier } from '../catalog/format/index.ts'
 import {
@@ -21,11 +21,11 @@ import { rewriteOptions } from './rewrite-options.ts'
 export interface HealthCheck {
   readonly check: 'files' | 'deletes' | 'manifests' | 'snapshots'
   readonly isOk: boolean
-  /** What there is. */
-  readonly found: string
-  /** Why it is a trouble; undefined when it is none. */
+  /** What the check measured. */
+  readonly state: string
+  /** What is wrong; undefined when nothing is. */
   readonly reason: string | undefined
-  /** The command that cures it. */
+  /** The command that repairs it; undefined where none does. */
   readonly cure: string | undefined
 }
 
@@ -46,9 +46,9 @@ export interface HealthTools {
   readonly clock: Clock
 }
 
-/** Commits merge manifests when there are a hundred small ones; three times that is out of hand. */
+/** Commits merge manifests when there are a hundred small ones; with three times that merging does not keep up. */
 const manifestsMax = 300
-/** Each is written anew with every commit. */
+/** Every commit writes the list of all snapshots into its metadata file. */
 const snapshotsMax = 1_000
 
 export async function tableHealth(
@@ -86,13 +86,13 @@ function checkFiles({ identifier, metadata }: Table, { tasks }: ScanPlan): Healt
   const plan = planRewrite(metadata, tasks, options)
   const files = plan.groups.reduce((sum, group) => sum + group.tasks.length, 0)
   const bytes = tasks.reduce((sum, { file }) => sum + file.fileSizeInBytes, 0n)
-  const found = `${tasks.length} files, ${averageText(bytes, tasks.length)}`
-  if (files === 0) return fine('files', found)
+  const state = `${tasks.length} files, ${averageText(bytes, tasks.length)}`
+  if (files === 0) return fine('files', state)
   const after = plan.groups.reduce((sum, group) => sum + group.outputFiles, 0)
   return {
     check: 'files',
     isOk: false,
-    found,
+    state,
     reason: `${files} files in ${plan.groups.length} partitions would be ${after} of about ${formatSize(Number(options.targetFileSizeBytes))}: each file costs every query a request and a footer`,
     cure: `tide table rewrite-data-files ${formatIdentifier(identifier)}`,
   }
@@ -109,24 +109,24 @@ function checkDeletes(
       Math.max(most, Number(deletedRowsOf(task)) / Number(task.file.recordCount || 1n)),
     0,
   )
-  const found = `${deleteFiles} delete files, at most ${Math.round(worst * 100)} % of a file's rows`
-  if (worst < deleteRatioThreshold) return fine('deletes', found)
+  const state = `${deleteFiles} delete files, at most ${Math.round(worst * 100)} % of a file's rows`
+  if (worst < deleteRatioThreshold) return fine('deletes', state)
   return {
     check: 'deletes',
     isOk: false,
-    found,
+    state,
     reason: 'every query reads the deleted rows and the deletes to leave them out',
     cure: `tide table rewrite-data-files ${formatIdentifier(identifier)}`,
   }
 }
 
 function checkManifests(count: number): HealthCheck {
-  const found = `${count} manifests`
-  if (count <= manifestsMax) return fine('manifests', found)
+  const state = `${count} manifests`
+  if (count <= manifestsMax) return fine('manifests', state)
   return {
     check: 'manifests',
     isOk: false,
-    found,
+    state,
     reason:
       'every query reads each of them; commits merge them from commit.manifest.min-count-to-merge on',
     cure: undefined,
@@ -140,7 +140,7 @@ function checkSnapshots({ identifier, metadata }: Table, nowMs: number): HealthC
     nowMs,
   )
   const age = formatDuration(Math.max(0, nowMs - oldest))
-  const found = `${snapshots.length} snapshots, the oldest of ${age} ago`
+  const state = `${snapshots.length} snapshots, the oldest ${age} old`
   const name = formatIdentifier(identifier)
   let expired = 0
   try {
@@ -151,7 +151,7 @@ function checkSnapshots({ identifier, metadata }: Table, nowMs: number): HealthC
     return {
       check: 'snapshots',
       isOk: false,
-      found,
+      state,
       reason: `none expires: ${error.message}`,
       cure: `tide table properties remove ${name} ${error.property}`,
     }
@@ -160,23 +160,23 @@ function checkSnapshots({ identifier, metadata }: Table, nowMs: number): HealthC
     return {
       check: 'snapshots',
       isOk: false,
-      found,
+      state,
       reason: `${expired} are older than history.expire.max-snapshot-age-ms and hold on to files`,
       cure: `tide table expire-snapshots ${name}`,
     }
   }
-  if (snapshots.length <= snapshotsMax) return fine('snapshots', found)
+  if (snapshots.length <= snapshotsMax) return fine('snapshots', state)
   return {
     check: 'snapshots',
     isOk: false,
-    found,
-    reason: 'each is written anew with every commit',
+    state,
+    reason: 'every commit writes the list of all of them again',
     cure: `tide table expire-snapshots ${name} --older-than 1d --retain-last 100`,
   }
 }
 
-function fine(check: HealthCheck['check'], found: string): HealthCheck {
-  return { check, isOk: true, found, reason: undefined, cure: undefined }
+function fine(check: HealthCheck['check'], state: string): HealthCheck {
+  return { check, isOk: true, state, reason: undefined, cure: undefined }
 }
 
 function averageText(bytes: bigint, count: number): string {

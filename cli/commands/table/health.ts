@@ -1,4 +1,4 @@
-/** `tide table health`: each check with its reason and the command that cures it; exit 1 on a trouble. */
+/** `tide table health`: each check with its state, what is wrong and the command that repairs it; exit 1 when one is not ok. */
 import type { Command } from 'commander'
 import { tableHealth } from '../../../compactor/index.ts'
 import { parseTableName } from '../../../catalog/format/index.ts'
@@ -19,14 +19,14 @@ async function showHealth(context: CliContext, name: string): Promise<void> {
     columns: [
       { key: 'check' },
       { key: 'ok' },
-      { key: 'found' },
+      { key: 'state' },
       { key: 'reason' },
       { key: 'cure' },
     ],
-    rows: checks.map(({ check, isOk, found, reason, cure }) => ({
+    rows: checks.map(({ check, isOk, state, reason, cure }) => ({
       check,
       ok: isOk,
-      found,
+      state,
       reason: reason ?? null,
       cure: cure ?? null,
     })),

@@ -34,7 +34,7 @@ export const systemClock: Clock = {
     }),
 }
 
-/** A turn of the event loop: what sockets, files and threads have brought is taken care of first. */
+/** Resolves after one turn of the event loop, in which waiting events of sockets, files and threads are handled. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

@@ -8,7 +8,7 @@ export function environmentEntries(): Readonly<Record<string, string | undefined
   return process.env
 }
 
-/** Sets a variable for a library that can be told in no other way, unless the user has set it. */
+/** Sets a variable for a library that takes this setting from nowhere else, unless the user has set it. */
 export function setEnvironmentDefault(name: string, value: string): void {
   process.env[name] ??= value
 }

@@ -72,7 +72,7 @@ export class SettingsError extends LakeError {
   readonly code = 'settings'
 }
 
-/** Something known but not supported; the message says what to do instead. */
+/** Something that exists elsewhere (in the spec, in another release) but is not supported here; the message says what to do instead. */
 export class UnsupportedError extends LakeError {
   readonly code = 'unsupported'
 }

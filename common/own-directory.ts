@@ -1,6 +1,6 @@
 /**
  * A local folder whose name says which process it belongs to. What lies in one is a cache or half-done
- * work, worthless after a crash, so whoever makes the next one removes what dead processes left behind.
+ * work, worthless after a crash, so the process that makes the next one removes what dead processes left.
  */
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

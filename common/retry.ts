@@ -19,7 +19,7 @@ export interface RetryTools {
   readonly signal?: AbortSignal
   /** Which errors deserve another try; by default the error's own `retryable`. */
   readonly shouldRetry?: (error: unknown) => boolean
-  /** Told before each wait, for progress and logs. */
+  /** Called before each wait, for progress and logs. */
   readonly onRetry?: (error: unknown, attempt: number, waitMs: number) => void
 }
 

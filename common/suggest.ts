@@ -2,12 +2,12 @@
 
 /** The candidate nearest to `word`, when it is near enough to be meant. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  const wanted = folded(word)
-  const limit = Math.max(1, Math.min(3, Math.floor(wanted.length / 3)))
+  const target = fold(word)
+  const limit = Math.max(1, Math.min(3, Math.floor(target.length / 3)))
   let best: string | undefined
   let bestDistance = limit + 1
   for (const candidate of candidates) {
-    const distance = editDistance(wanted, folded(candidate))
+    const distance = editDistance(target, fold(candidate))
     if (distance < bestDistance) {
       best = candidate
       bestDistance = distance
@@ -22,8 +22,8 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
   return match === undefined ? '' : `, did you mean ${match}`
 }
 
-/** Spelling differences that people do not see: case, `-` against `_`. */
-function folded(word: string): string {
+/** Removes differences that people overlook: upper case, and `-` in place of `_`. */
+function fold(word: string): string {
   return word.toLowerCase().replaceAll('-', '_')
 }
 

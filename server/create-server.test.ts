@@ -275,7 +275,7 @@ describe('errors', () => {
     })
     expect(status).toBe(409)
     expect(body).toEqual(errorBody(409, 'CommitFailedException'))
-    expect(JSON.stringify(body)).toContain('expected=3 found=0')
+    expect(JSON.stringify(body)).toContain('expected=3 actual=0')
   })
 
   test('missing and existing things have the types that clients look for', async () => {

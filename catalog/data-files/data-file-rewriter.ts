@@ -16,7 +16,7 @@ export interface RewriteInput extends LocalFile {
   readonly deletes: readonly LocalFile[]
 }
 
-/** Files of one partition tuple of one spec, to be written anew with the schema's current columns. */
+/** Files of one partition tuple of one spec, to be rewritten with the schema's current columns. */
 export interface RewriteDataFilesRequest {
   readonly metadata: TableMetadata
   readonly schema: Schema
@@ -24,9 +24,9 @@ export interface RewriteDataFilesRequest {
   readonly inputs: readonly RewriteInput[]
   /** Existing local directory that receives the files; the caller deletes it. */
   readonly directory: string
-  /** Begin another file at about this size; undefined: one file. */
+  /** Size at which another file is begun; undefined: everything goes into one file. */
   readonly fileSizeBytesTarget: bigint | undefined
-  /** Ends the rewrite early with the signal's reason. */
+  /** Aborts the rewrite, which then throws the signal's reason. */
   readonly signal?: AbortSignal
 }
 

@@ -19,8 +19,8 @@ export interface RowSpool {
 }
 
 /**
- * Where a column gets its value that is not a key of the user's record: from a key that ingest put
- * into the row itself (the record's place in the log), or from a constant.
+ * Where a column that is not a key of the user's record gets its value: from a key that ingest adds to the
+ * row (such as the record's coordinates), or from a constant.
  */
 export type SideSource =
   | { readonly kind: 'key'; readonly key: string; readonly type: 'int' | 'long' | 'string' }
@@ -46,11 +46,11 @@ export interface WriteDataFilesRequest {
   /** Existing local directory that receives the files; the caller deletes it. */
   readonly directory: string
   readonly sideFields: readonly SideField[]
-  /** Table properties: `write.parquet.*` are honoured. */
+  /** Table properties, of which `write.parquet.*` apply. */
   readonly properties: Readonly<Record<string, string>>
 }
 
-/** A Parquet file on this machine, with all that its manifest entry needs. */
+/** A Parquet file on this machine, with everything that its manifest entry needs. */
 export interface WrittenFile {
   readonly localPath: string
   readonly partition: readonly (Value | null)[]

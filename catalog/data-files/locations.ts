@@ -16,7 +16,7 @@ export function metadataLocation(metadata: TableMetadata): string {
   return folder(metadata, tableProperties.metadataPath, 'metadata')
 }
 
-/** `data/ts_day=2024-01-02/<name>`; the folder is for people, readers take the manifest's values. */
+/** `data/ts_day=2024-01-02/<name>`; the folder name is for people, engines read the values from manifests. */
 export function newDataFileLocation(
   metadata: TableMetadata,
   spec: PartitionSpec,

@@ -35,11 +35,11 @@ export function metricsModes(
     if (!isPrimitive(field.type)) continue
     const column = fieldName(schema, id) ?? ''
     const own = columnProperty(properties, tableProperties.metricsOfColumn, column)
-    // A wide table that says nothing keeps statistics of its first columns only.
+    // Without a stated mode, a wide table keeps statistics of its first columns only.
     const inferred: MetricsMode =
       stated === undefined && modes.size >= inferredMax ? { kind: 'none' } : (stated ?? defaultMode)
     const mode = own ?? inferred
-    // A value inside a list or map says nothing about a row: counts at most (iceberg-facts 30).
+    // Bounds of values inside a list or map say nothing about a row, so only counts are kept (iceberg-facts 30).
     modes.set(id, repeated && mode.kind !== 'none' ? { kind: 'counts' } : mode)
   }
   return modes
@@ -80,7 +80,7 @@ function isNoBound(value: Value, mode: MetricsMode): boolean {
   return mode.kind === 'none' || mode.kind === 'counts' || Number.isNaN(value)
 }
 
-/** Statistics of Parquet may not tell the zeros apart, so a bound takes the safe one. */
+/** Parquet statistics may not distinguish -0.0 from 0.0, so a lower bound takes -0.0. */
 function negativeZero(value: Value): Value {
   return value === 0 ? -0 : value
 }

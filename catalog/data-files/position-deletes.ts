@@ -39,7 +39,7 @@ export interface PositionDeletes {
   readonly referencedFiles: readonly string[]
 }
 
-/** The manifest entry's file; bounds are whole, because a cut path would name another file. */
+/** The file of the manifest entry; path bounds are never truncated, because a truncated path names another file. */
 export function positionDeleteFile(written: WrittenPositionDeletes): DataFile {
   const { referencedFiles, posMin, posMax, recordCount } = written
   const paths = [...referencedFiles].sort(compareUtf8)

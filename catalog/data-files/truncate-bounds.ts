@@ -42,7 +42,7 @@ export function truncateBinaryUpper(bytes: Uint8Array, width: number): Uint8Arra
   return undefined
 }
 
-/** Surrogates are no code points of a string, so they are stepped over. */
+/** Skips surrogates, because a well-formed string has none as code points. */
 function nextCodePoint(point: number): number | undefined {
   if (point >= lastCodePoint) return undefined
   const next = point + 1

@@ -1,9 +1,9 @@
 /**
- * Written files go from this machine to new places in the table's folder, several at a time.
+ * Uploads files from this machine under new names in the table's folder, several at a time.
  *
  * When one upload fails, every file of the call is deleted again, since no snapshot can name them; what
  * cannot be deleted is left to the removal of orphan files. Files of a call that returned belong to
- * the caller, who deletes them only where it is sure that no commit has landed.
+ * the caller, who deletes them only when it is certain that no commit added them.
  */
 import { mapLimited, type Random, randomUuid } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
@@ -23,7 +23,7 @@ export interface UploadTools {
 
 const uploadsMax = 4
 
-/** In the order of `files`, which were partitioned by `spec`. */
+/** Returns data files in the order of `files`, which were partitioned by `spec`. */
 export async function uploadDataFiles(
   tools: UploadTools,
   metadata: TableMetadata,
@@ -43,7 +43,7 @@ export async function uploadDataFiles(
   })
 }
 
-/** Each beside its data file: of the spec and partition that it has, which need not be today's. */
+/** Each delete file takes the spec and partition of its data file, which need not be the current spec. */
 export async function uploadPositionDeletes(
   tools: UploadTools,
   metadata: TableMetadata,

@@ -54,7 +54,7 @@ export function daysFromCivil({ year, month, day }: CivilDate): number {
   return cycle * 146_097 + dayOfCycle - 719_468
 }
 
-/** ISO 8601: four digits of year, more with a sign. */
+/** ISO 8601: a year of four digits, or of more digits with a sign. */
 export function formatDate(days: number): string {
   const { year, month, day } = civilFromDays(days)
   return `${formatYear(year)}-${pad(month, 2)}-${pad(day, 2)}`

@@ -1,4 +1,4 @@
-/** Names of namespaces and tables, as every layer passes them about. */
+/** Names of namespaces and tables. */
 
 /** Levels of a namespace, outermost first; never empty. */
 export type Namespace = readonly string[]

@@ -1,8 +1,8 @@
 /**
  * Checked access to the members of a parsed JSON document.
  *
- * Metadata comes from other engines and from the network, so every member is checked before it is
- * believed; the error says where in which document it stands.
+ * Metadata comes from other engines and from the network, so every member is checked before it is used; the
+ * error names the document and the path of the member.
  */
 import {
   asBigint,
@@ -72,7 +72,7 @@ export function optionalField<T>(
   return value === undefined || value === null ? undefined : read(value, `${where}.${key}`)
 }
 
-/** An object of strings; numbers and booleans of careless writers are taken as their text. */
+/** An object of strings; numbers and booleans, which some writers leave unquoted, become their text. */
 export function asStringMap(
   value: Json | undefined,
   where: string,
@@ -85,20 +85,20 @@ export function asStringMap(
   )
 }
 
-/** The members of `object` that are not in `known`; undefined when there are none. */
+/** The members of `object` whose names are not in `names`; undefined when there are none. */
 export function unknownMembers(
   object: JsonObject,
-  known: ReadonlySet<string>,
+  names: ReadonlySet<string>,
 ): JsonObject | undefined {
-  const entries = Object.entries(object).filter(([key]) => !known.has(key))
+  const entries = Object.entries(object).filter(([key]) => !names.has(key))
   return entries.length === 0 ? undefined : Object.fromEntries(entries)
 }
 
 export function unexpected(
-  wanted: string,
-  found: Json | undefined,
+  expected: string,
+  actual: Json | undefined,
   where: string,
 ): CorruptDataError {
-  const text = found === undefined ? 'nothing' : stringifyJson(found).slice(0, 80)
-  return new CorruptDataError(`expected ${wanted}`, { facts: { where, found: text } })
+  const text = actual === undefined ? 'nothing' : stringifyJson(actual).slice(0, 80)
+  return new CorruptDataError(`expected ${expected}`, { facts: { where, actual: text } })
 }

@@ -1,6 +1,6 @@
 /**
- * The partition spec that terms (`partition-term.ts`) give over a schema. Names of the partition fields
- * are those that every engine gives: `ts_day`, `id_bucket`, `name_trunc`.
+ * Makes a partition spec of partition terms (`partition-term.ts`) and a schema. Partition fields have the
+ * names that every engine gives them: `ts_day`, `id_bucket`, `name_trunc`.
  */
 import { didYouMean, ValidationError } from '../../common/index.ts'
 import { firstPartitionFieldId } from './partition-spec-json.ts'

@@ -1,8 +1,8 @@
 /**
  * Partition values as people read them, and the folders of data files (`ts_day=2024-01-02`).
  *
- * The folders mean nothing to a reader (manifests hold the values); they follow Java's spelling so
- * that a bucket written by several engines stays browsable.
+ * Readers take the values from manifests, never from folders. The folders are named as Java names them, so that
+ * those of several engines look alike.
  */
 import { formatDate, formatTimestamp, formatYear } from './calendar.ts'
 import { fieldById } from './schema.ts'

@@ -12,7 +12,7 @@ import {
 import { formatTransform, parseTransform } from './transform-text.ts'
 import type { PartitionField, PartitionSpec } from './types.ts'
 
-/** Ids of partition fields start here, to keep apart from column ids. */
+/** Ids of partition fields start here, to be distinct from column ids. */
 export const firstPartitionFieldId = 1000
 
 export function partitionSpecToJson(spec: PartitionSpec): JsonObject {

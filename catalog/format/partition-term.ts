@@ -2,8 +2,8 @@
  * The partition grammar, as people write it in streams and models: `day(ts)`, `bucket(16, id)`,
  * `truncate(10, "a,b")`, or a column for its own value.
  *
- * The spellings of Spark (`days(ts)`) and Trino (`bucket(id, 16)`) are read too. A name that is not a
- * plain word may stand in double quotes or backticks, and has to where it holds a comma or parentheses.
+ * The spellings of Spark (`days(ts)`) and Trino (`bucket(id, 16)`) are read too. A name may stand in
+ * double quotes or backticks, and must where it holds a comma or parentheses.
  */
 import { didYouMean } from '../../common/index.ts'
 import { formatName, isWord, TextScanner } from './text-scanner.ts'
@@ -44,7 +44,7 @@ export function parsePartitionTerm(text: string): PartitionTerm {
   return { text, column, transform }
 }
 
-/** The term as `parsePartitionTerm` reads it; a transform that is not known in brackets. */
+/** The term as `parsePartitionTerm` reads it; an unknown transform is put in brackets. */
 export function formatPartitionTerm({ column, transform }: Omit<PartitionTerm, 'text'>): string {
   const name = formatColumn(column)
   switch (transform.kind) {
@@ -110,7 +110,7 @@ function readName(scanner: TextScanner, bare: RegExp): string {
   return scanner.fail('a column name is missing')
 }
 
-/** Terms as a list of settings has them. */
+/** How a list of terms is split from, and joined to, the text of a setting. */
 export const partitionTermList = { split: splitTerms, join: joinTerms }
 
 /** Splits at commas outside of parentheses and quotes. */
@@ -135,7 +135,7 @@ function joinTerms(pieces: readonly string[]): readonly string[] {
   return open === '' ? terms : [...terms, open]
 }
 
-/** Which piece `joinTerms` begins the term with; the first where there are no pieces. */
+/** The index of the piece that `joinTerms` begins the term with; 0 where there are no pieces. */
 export function firstPiece(term: number, pieces: readonly string[]): number {
   const ends = pieces.map((_, index) => joinTerms(pieces.slice(0, index + 1)).length)
   return Math.max(0, ends.indexOf(term + 1))

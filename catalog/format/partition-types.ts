@@ -1,4 +1,4 @@
-/** The types of a spec's partition values, also where a source column was dropped since. */
+/** The types of a spec's partition values, even if a source column has been dropped. */
 import { fieldById } from './schema.ts'
 import { transformResultType } from './transform.ts'
 import { currentSchema } from './table-metadata.ts'
@@ -17,7 +17,7 @@ export function partitionTypes(
   )
 }
 
-/** The column as the current schema has it, else as the newest schema that still had it. */
+/** The column in the current schema, or else in the newest schema that has it. */
 export function sourceField(metadata: TableMetadata, id: number): NestedField | undefined {
   const current = fieldById(currentSchema(metadata), id)
   if (current !== undefined) return current

@@ -1,5 +1,5 @@
 /**
- * Looking into schemas by id and by name, giving fresh ids, and the rules that a schema must keep
+ * Finding fields of a schema by id and by name, assigning fresh ids, and the rules that a schema must keep
  * (spec, "Schemas and Data Types", "Identifier Field IDs", "Reserved Field IDs").
  */
 import { ValidationError } from '../../common/index.ts'
@@ -9,7 +9,7 @@ import type { NestedField, Schema, Type } from './types.ts'
 /** Ids above this belong to metadata columns. */
 export const fieldIdMax = 2_147_483_447
 
-/** A field with where it stands; elements, keys and values of lists and maps are fields too. */
+/** A field with its path; elements, keys and values of lists and maps are fields too. */
 export interface IndexedField {
   readonly field: NestedField
   /** Names, outermost first; `element`, `key` and `value` inside lists and maps. */
@@ -23,8 +23,8 @@ const indexes = new WeakMap<Schema, ReadonlyMap<number, IndexedField>>()
 
 /** Every field of the schema, nested ones included, by id, in depth-first order. */
 export function indexFields(schema: Schema): ReadonlyMap<number, IndexedField> {
-  const known = indexes.get(schema)
-  if (known !== undefined) return known
+  const existing = indexes.get(schema)
+  if (existing !== undefined) return existing
   const index = new Map<number, IndexedField>()
   for (const entry of walkFields(schema.fields, [], undefined, false)) {
     index.set(entry.field.id, entry)
@@ -45,13 +45,13 @@ export function fieldName(schema: Schema, id: number): string | undefined {
 /** Follows names from the top; a dot inside a name is literal, so the path is a list. */
 export function findField(schema: Schema, path: readonly string[]): NestedField | undefined {
   let fields: readonly NestedField[] = schema.fields
-  let found: NestedField | undefined
+  let match: NestedField | undefined
   for (const name of path) {
-    found = fields.find((field) => field.name === name)
-    if (found === undefined) return undefined
-    fields = childFields(found.type)
+    match = fields.find((field) => field.name === name)
+    if (match === undefined) return undefined
+    fields = childFields(match.type)
   }
-  return found
+  return match
 }
 
 export function highestFieldId(schema: Schema): number {
@@ -84,7 +84,7 @@ export interface FreshSchema {
 
 /**
  * Gives every field a new id, counting from `firstId`: all fields of a level before their children,
- * as Java does, so that both make the same ids of the same request.
+ * as Java does, so that both assign the same ids for the same request.
  */
 export function assignFreshIds(schema: Schema, firstId = 1): FreshSchema {
   const newIds = new Map<number, number>()

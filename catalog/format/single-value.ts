@@ -103,8 +103,8 @@ function fixedWidth(length: number, fill: (view: DataView) => void): Uint8Array 
   return bytes
 }
 
-function widths(type: PrimitiveType, bytes: Uint8Array, wanted: number): true {
-  if (bytes.length === wanted) return true
+function widths(type: PrimitiveType, bytes: Uint8Array, width: number): true {
+  if (bytes.length === width) return true
   throw new CorruptDataError('stored value has a width that its type never has', {
     facts: { type: formatType(type), bytes: bytes.length },
   })
@@ -142,7 +142,7 @@ export function compareUtf8(left: string, right: string): number {
     const a = left.charCodeAt(index)
     const b = right.charCodeAt(index)
     if (a === b) continue
-    // A surrogate stands for a code point above U+FFFF, though units U+E000 to U+FFFF are greater.
+    // A surrogate is part of a code point above U+FFFF, though the units U+E000 to U+FFFF are greater than it.
     const aIsSurrogate = a >= 0xd800 && a <= 0xdfff
     const bIsSurrogate = b >= 0xd800 && b <= 0xdfff
     if (aIsSurrogate !== bIsSurrogate) return aIsSurrogate ? 1 : -1

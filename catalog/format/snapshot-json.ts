@@ -14,7 +14,7 @@ import {
 } from './json-fields.ts'
 import type { Snapshot, SnapshotOperation, SnapshotRef, Summary } from './types.ts'
 
-const knownMembers: ReadonlySet<string> = new Set([
+const memberNames: ReadonlySet<string> = new Set([
   'sequence-number',
   'snapshot-id',
   'parent-snapshot-id',
@@ -49,7 +49,7 @@ export function snapshotFromJson(json: Json | undefined, where = 'snapshot'): Sn
   const manifests = optionalField(object, 'manifests', where, asArray)
   const summary = optionalField(object, 'summary', where, summaryFromJson)
   const schemaId = optionalField(object, 'schema-id', where, asInt)
-  const unknownFields = unknownMembers(object, knownMembers)
+  const unknownFields = unknownMembers(object, memberNames)
   return {
     snapshotId: bigintField(object, 'snapshot-id', where),
     ...(parentSnapshotId === undefined ? {} : { parentSnapshotId }),
@@ -67,7 +67,7 @@ export function snapshotFromJson(json: Json | undefined, where = 'snapshot'): Sn
 
 function summaryFromJson(json: Json, where: string): Summary {
   const entries = asStringMap(json, where)
-  // Old v1 writers left `operation` out; the spec then allows nothing stronger than overwrite.
+  // Old v1 writers left `operation` out; overwrite is the operation that promises least about the rows.
   const operation = entries['operation'] ?? 'overwrite'
   if (!isOperation(operation)) throw unexpected('a snapshot operation', operation, where)
   return { ...entries, operation }

@@ -1,8 +1,8 @@
 /**
  * Table metadata files (spec, "Table Metadata Fields", "Appendix C: JSON serialization").
  *
- * v1, v2 and v3 are read; v1 is brought to v2's shape in memory. What this release does not know
- * survives in `unknownFields`, because another engine may depend on it. 64-bit ids never pass through
+ * v1, v2 and v3 are read; v1 is brought to v2's shape in memory. Fields that this release does not
+ * use are kept in `unknownFields`, because another engine may depend on them. 64-bit ids never pass through
  * a double.
  */
 import { gunzipSync, gzipSync } from 'node:zlib'
@@ -53,7 +53,7 @@ import {
 } from './table-metadata.ts'
 import type { PartitionSpec, Schema, SnapshotRef, SortOrder, TableMetadata } from './types.ts'
 
-const knownMembers: ReadonlySet<string> = new Set([
+const memberNames: ReadonlySet<string> = new Set([
   'format-version',
   'table-uuid',
   'location',
@@ -105,7 +105,7 @@ export function tableMetadataFromJson(
   }
   const currentSnapshotId = readCurrentSnapshotId(object, where)
   const schemas = readSchemas(object, where)
-  const unknownFields = unknownMembers(object, knownMembers)
+  const unknownFields = unknownMembers(object, memberNames)
   const metadata: TableMetadata = {
     formatVersion,
     tableUuid: readTableUuid(object, formatVersion, where),
@@ -184,7 +184,7 @@ function inflate(bytes: Uint8Array, location: string): Uint8Array {
   }
 }
 
-/** v1 may lack it: then no commit can assert it, and the empty text never equals another. */
+/** v1 may lack it: the uuid is then empty, which no requirement of a commit can match. */
 function readTableUuid(object: JsonObject, formatVersion: number, where: string): string {
   if (formatVersion > 1) return stringField(object, 'table-uuid', where)
   return optionalField(object, 'table-uuid', where, asString) ?? ''

@@ -1,11 +1,11 @@
-/** Looking things up in table metadata, and the rules that hold it together (spec, "Table Metadata Fields"). */
+/** Looking up parts of table metadata by id, and the rules between its fields (spec, "Table Metadata Fields"). */
 import { CorruptDataError, NotFoundError } from '../../common/index.ts'
 import type { PartitionSpec, Schema, Snapshot, SortOrder, TableMetadata } from './types.ts'
 
 export const mainBranch = 'main'
 
 export function schemaById(metadata: TableMetadata, schemaId: number): Schema {
-  return found(
+  return existing(
     metadata.schemas.find((schema) => schema.schemaId === schemaId),
     'schema',
     schemaId,
@@ -18,7 +18,7 @@ export function currentSchema(metadata: TableMetadata): Schema {
 }
 
 export function partitionSpecById(metadata: TableMetadata, specId: number): PartitionSpec {
-  return found(
+  return existing(
     metadata.partitionSpecs.find((spec) => spec.specId === specId),
     'partition spec',
     specId,
@@ -31,7 +31,7 @@ export function defaultPartitionSpec(metadata: TableMetadata): PartitionSpec {
 }
 
 export function sortOrderById(metadata: TableMetadata, orderId: number): SortOrder {
-  return found(
+  return existing(
     metadata.sortOrders.find((order) => order.orderId === orderId),
     'sort order',
     orderId,
@@ -81,7 +81,7 @@ function brokenRule(metadata: TableMetadata): string | undefined {
   return undefined
 }
 
-function found<T>(thing: T | undefined, kind: string, id: number, metadata: TableMetadata): T {
+function existing<T>(thing: T | undefined, kind: string, id: number, metadata: TableMetadata): T {
   if (thing !== undefined) return thing
   throw new NotFoundError(`table has no such ${kind}`, { facts: { id, table: metadata.location } })
 }

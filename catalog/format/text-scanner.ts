@@ -1,4 +1,4 @@
-/** Reading of the small grammars that people write: column types and partition terms. */
+/** Scans the small grammars that users write: column types and partition terms. */
 import { ValidationError } from '../../common/index.ts'
 
 const wordPattern = /[\p{L}_][\p{L}\p{N}_]*/uy
@@ -17,7 +17,7 @@ export class TextScanner {
     this.#hint = hint === '' ? '' : `; ${hint}`
   }
 
-  /** What is still to be read, without the space before it. */
+  /** The text that is still to be read, without leading spaces. */
   get rest(): string {
     this.#skipSpace()
     return this.text.slice(this.#at)
@@ -51,21 +51,21 @@ export class TextScanner {
 
   /** A name in double quotes or backticks, if one comes next; the quote inside it is doubled. */
   quotedName(): string | undefined {
-    const found = this.match(quotedPattern)
-    if (found === undefined) return undefined
-    const name = found[1]?.replaceAll('""', '"') ?? found[2]?.replaceAll('``', '`') ?? ''
+    const result = this.match(quotedPattern)
+    if (result === undefined) return undefined
+    const name = result[1]?.replaceAll('""', '"') ?? result[2]?.replaceAll('``', '`') ?? ''
     if (name === '') this.fail('a quoted name is empty')
     return name
   }
 
-  /** What the sticky `pattern` finds next. */
+  /** Takes what the sticky `pattern` matches next, if it does. */
   match(pattern: RegExp): RegExpExecArray | undefined {
     this.#skipSpace()
     pattern.lastIndex = this.#at
-    const found = pattern.exec(this.text)
-    if (found === null) return undefined
+    const result = pattern.exec(this.text)
+    if (result === null) return undefined
     this.#at = pattern.lastIndex
-    return found
+    return result
   }
 
   fail(reason: string): never {

@@ -1,7 +1,7 @@
 /**
  * Partition transforms as metadata writes them: `day`, `bucket[16]`, `truncate[4]`.
  *
- * A transform that is not known is kept as its text, so that a table of a later spec survives.
+ * An unknown transform is kept as its text, so that a table of a later spec is not damaged.
  */
 import { ValidationError } from '../../common/index.ts'
 import type { Transform } from './types.ts'

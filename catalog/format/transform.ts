@@ -46,8 +46,8 @@ export function applyTransform(
 }
 
 /**
- * The type of partition values. The spec makes `day` an int; every engine shows it as a date, which
- * has the same representation, and so do we.
+ * The type of partition values. The spec makes `day` an int; it is a date here, as in every other
+ * engine, with the same representation.
  */
 export function transformResultType(transform: Transform, sourceType: Type): PrimitiveType {
   const { kind } = transform
@@ -105,8 +105,8 @@ function bucketOf(type: PrimitiveType, value: Value, buckets: number): number {
 }
 
 /**
- * Just above the least int or long the multiple leaves the type's range. The spec is silent; the
- * arithmetic of its Java implementation wraps, and writers must agree on the partition of a row.
+ * For values just above the least int or long the multiple is outside the range of the type. The spec does not
+ * say what happens; Java's arithmetic wraps around, and writers must agree on the partition of a row.
  */
 function truncateValue(type: PrimitiveType, value: Value, width: number): Value {
   if (typeof value === 'number') return (value - (((value % width) + width) % width)) | 0

@@ -1,8 +1,8 @@
 /**
  * The type grammar: `long`, `decimal(9, 2)`, `fixed[16]`, `list<struct<a: int, "b c": string>>`.
  *
- * Ids of nested fields are 0, to be assigned by whoever makes a schema of the type; members that the
- * text declares are optional and have no doc.
+ * Ids of nested fields are 0, and are assigned when a schema is made of the type; members that the text
+ * declares are optional and have no doc.
  */
 import { didYouMean } from '../../common/index.ts'
 import { formatName, TextScanner } from './text-scanner.ts'
@@ -23,7 +23,7 @@ const simpleTypes: Readonly<Record<SimpleTypeName, true>> = {
   binary: true,
 }
 
-/** What other systems call the same thing; the message names ours, because silence would hide a choice. */
+/** Names of other systems with the Iceberg type to suggest; they are refused, because some have several equivalents. */
 const foreignNames: ReadonlyMap<string, string> = new Map([
   ['bigint', 'long'],
   ['int64', 'long'],

@@ -62,7 +62,7 @@ export interface NestedField {
   readonly required: boolean
   readonly type: Type
   readonly doc?: string
-  /** v3 only: JSON single-value form (Appendix D), kept as found. */
+  /** v3 only: JSON single-value form (Appendix D), kept as it was read. */
   readonly initialDefault?: unknown
   readonly writeDefault?: unknown
 }
@@ -133,7 +133,7 @@ export interface Snapshot {
   readonly manifestList?: string
   /** v1 tables may list manifests here instead of a manifest list. */
   readonly manifests?: readonly string[]
-  /** Absent only in v1 tables of others. */
+  /** Absent only in v1 tables. */
   readonly summary?: Summary
   readonly schemaId?: number
   readonly unknownFields?: JsonObject
@@ -180,7 +180,7 @@ export interface TableMetadata {
   readonly snapshotLog: readonly SnapshotLogEntry[]
   readonly metadataLog: readonly MetadataLogEntry[]
   readonly refs: Readonly<Record<string, SnapshotRef>>
-  /** Statistics and any field of a later spec: survive a round trip untouched. */
+  /** Statistics and fields of a later spec, kept unchanged through a round trip. */
   readonly unknownFields?: JsonObject
 }
 

@@ -54,7 +54,7 @@ export async function readActiveFiles(
   return read.flat()
 }
 
-/** Distinct partitions, to be held against the summaries of manifests. */
+/** Distinct partitions, to be compared with the summaries of manifests. */
 export class PartitionSet {
   readonly #bySpec = new Map<
     number,
@@ -106,7 +106,7 @@ function mayHold(summary: FieldSummary, type: PrimitiveType, value: Value | null
       upperBound === undefined || compareValues(type, value, decodeValue(type, upperBound)) <= 0
     )
   } catch {
-    // A bound of another width after a promotion, or of a careless writer, rules nothing out.
+    // A bound that does not have the width of the type excludes nothing.
     return true
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Parsed manifests by path, because a manifest never changes once it is written: planning again then
- * costs no request (failures.md, speed trick 7). Bounded in bytes; the least recently used go first.
+ * costs no request (failures.md, speed trick 7). Bounded in bytes; the least recently used are dropped first.
  */
 import type { ReadManifest } from './read-manifest.ts'
 
@@ -20,12 +20,12 @@ export class ManifestCache {
   }
 
   get(key: string): ReadManifest | undefined {
-    const found = this.#entries.get(key)
-    if (found === undefined) return undefined
+    const manifest = this.#entries.get(key)
+    if (manifest === undefined) return undefined
     // A map keeps the order of insertion, so inserting again marks the most recent use.
     this.#entries.delete(key)
-    this.#entries.set(key, found)
-    return found
+    this.#entries.set(key, manifest)
+    return manifest
   }
 
   set(key: string, manifest: ReadManifest): void {

@@ -2,7 +2,7 @@
  * Manifest lists: one row per manifest of a snapshot (spec, "Manifest Lists").
  *
  * Here a new manifest gets its sequence number, that of the snapshot; manifests carried over from the
- * base keep all they had (iceberg-facts 15 and 17).
+ * base keep theirs (iceberg-facts 15 and 17).
  */
 import { assert, type Json } from '../../common/index.ts'
 import type { FieldSummary, ManifestFile } from '../format/types.ts'
@@ -12,7 +12,7 @@ import { manifestFileSchema } from './manifest-schema.ts'
 import { RecordAccess } from './record-access.ts'
 import { unassignedSequenceNumber } from './write-manifest.ts'
 
-/** A v1 list may not know a count: it is then not zero, but nothing more is known. */
+/** Stands for a count that a v1 list does not state; readers treat it as above zero. */
 export const unknownCount = -1
 
 export interface ManifestListContent {
@@ -37,7 +37,7 @@ export function writeManifestList(content: ManifestListContent): Uint8Array {
   })
 }
 
-/** The manifests as the written list holds them. */
+/** The manifests of the list, new ones with the sequence number of the snapshot. */
 export function assignSequenceNumbers(content: ManifestListContent): readonly ManifestFile[] {
   return content.manifests.map((manifest) => {
     if (manifest.sequenceNumber !== unassignedSequenceNumber) return manifest

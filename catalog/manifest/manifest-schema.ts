@@ -81,7 +81,7 @@ function dataFileSchema(
       optional(132, 'split_offsets', list(133, 'long')),
       optional(135, 'equality_ids', list(136, 'int')),
       optional(140, 'sort_order_id', 'int'),
-      // Only delete files refer to a data file; readers of data manifests need not meet the field.
+      // Only delete files refer to a data file, so manifests of data files leave the field out.
       ...(content === 'deletes' ? [optional(143, 'referenced_data_file', 'string')] : []),
     ],
   }
@@ -106,7 +106,7 @@ function partitionSchema(
   return { type: 'record', name: 'r102', fields }
 }
 
-/** A named type is defined at its first use and named at the next, as Avro demands. */
+/** Avro requires a named type to be defined at its first use and referred to by name after that. */
 function partitionAvroType(type: PrimitiveType, definedNames: Set<string>): Json {
   switch (type.type) {
     case 'boolean':

@@ -21,7 +21,7 @@ import type {
 } from '../format/types.ts'
 import { PartitionSet } from './active-files.ts'
 
-/** In the order in which they are deleted: what is left after a crash can still be told to be garbage. */
+/** In the order of deletion, so that after a crash the remaining files still show what was to be deleted. */
 export interface UnreachableFiles {
   /** Data and delete files. */
   readonly files: readonly string[]
@@ -34,7 +34,7 @@ export interface UnreachableFiles {
   readonly statistics: readonly string[]
 }
 
-/** Every file that the table needs, metadata files and statistics included, for telling orphans. */
+/** Every file that the table needs, metadata files and statistics included. What else is in its folder is an orphan. */
 export async function listReachableFiles(
   source: ManifestSource,
   table: Table,
@@ -67,13 +67,13 @@ export async function listUnreachableFiles(
 ): Promise<UnreachableFiles> {
   const { metadata, snapshots } = expired
   const keptManifests = await manifestsOf(source, kept.snapshots)
-  const before = await manifestsOf(source, snapshots, 'may-be-gone')
+  const before = await manifestsOf(source, snapshots, 'may-be-missing')
   const dead = [...before.values()].filter((manifest) => !keptManifests.has(manifest.manifestPath))
   const entries = await mapLimited(dead, (manifest) =>
-    unlessGone(() => readManifestEntries(source, metadata, manifest)),
+    unlessMissing(() => readManifestEntries(source, metadata, manifest)),
   )
   const candidates = new Map<string, ManifestEntry>()
-  for (const entry of entries.flatMap((found) => found ?? [])) {
+  for (const entry of entries.flatMap((ofManifest) => ofManifest ?? [])) {
     candidates.set(entry.dataFile.filePath, entry)
   }
   await withoutActive(source, metadata, keptManifests, candidates)
@@ -123,23 +123,23 @@ async function withoutActive(
   })
 }
 
-/** By path; a manifest is in the lists of many snapshots. */
+/** The manifests of all snapshots by path, since the same manifest is in the lists of many. */
 async function manifestsOf(
   source: ManifestSource,
   snapshots: readonly Snapshot[],
-  mode: 'must-exist' | 'may-be-gone' = 'must-exist',
+  mode: 'must-exist' | 'may-be-missing' = 'must-exist',
 ): Promise<ReadonlyMap<string, ManifestFile>> {
   const byPath = new Map<string, ManifestFile>()
   await mapLimited(snapshots, async (snapshot) => {
     const read = (): Promise<readonly ManifestFile[]> => readSnapshotManifests(source, snapshot)
-    const manifests = mode === 'must-exist' ? await read() : await unlessGone(read)
+    const manifests = mode === 'must-exist' ? await read() : await unlessMissing(read)
     for (const manifest of manifests ?? []) byPath.set(manifest.manifestPath, manifest)
   })
   return byPath
 }
 
-/** Of an expired snapshot, files may have been deleted before; its other files are then orphans. */
-async function unlessGone<T>(read: () => Promise<T>): Promise<T | undefined> {
+/** Files of an expired snapshot may have been deleted before; what only they named is then left to the orphan sweep. */
+async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read()
   } catch (error) {

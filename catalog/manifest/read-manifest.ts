@@ -65,7 +65,7 @@ interface RawEntry {
 }
 
 function inherit(raw: RawEntry, manifest: ManifestFile): ManifestEntry {
-  // v1 manifests have no sequence numbers at all: everything in them reads as 0.
+  // v1 manifests have no sequence numbers: all of them read as 0.
   const mayInherit = raw.status === 'added' || manifest.sequenceNumber === 0n
   if (raw.sequenceNumber === undefined && !mayInherit) {
     throw new CorruptDataError('existing or deleted entry has no sequence number', {
@@ -168,7 +168,7 @@ type PartitionDatum = NonNullable<ReturnType<typeof partitionValueFromAvro>>
 
 type Defined<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> }
 
-/** Leaves out members that are undefined, as exact optional properties want it. */
+/** Leaves out members that are undefined, as `exactOptionalPropertyTypes` requires. */
 function defined<T extends object>(members: T): Defined<T> {
   return Object.fromEntries(
     Object.entries(members).filter(([, value]) => value !== undefined),

@@ -58,7 +58,7 @@ export class RecordAccess {
     return inner === undefined ? undefined : new RecordAccess(inner, this.#where)
   }
 
-  /** Positions in the record of the partition tuple: by id, else by place. */
+  /** Position of a field in the record of a partition tuple: by id, or `fallback` where the file has no ids. */
   positionOf(fieldId: number, fallback: number): number {
     const position = this.#positions.get(fieldId)
     if (position !== undefined) return position
@@ -71,5 +71,5 @@ function recordInside(type: AvroType): AvroRecord | undefined {
   if (type.kind === 'record') return type
   if (type.kind === 'array') return recordInside(type.items)
   if (type.kind !== 'union') return undefined
-  return type.branches.map((branch) => recordInside(branch)).find((found) => found !== undefined)
+  return type.branches.map((branch) => recordInside(branch)).find((record) => record !== undefined)
 }

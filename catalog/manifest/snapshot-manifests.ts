@@ -39,15 +39,15 @@ export async function readManifestEntries(
 ): Promise<readonly ManifestEntry[]> {
   const spec = partitionSpecById(metadata, manifest.partitionSpecId)
   const types = partitionTypes(metadata, spec)
-  // All that the parsed form depends on: types change with promotions, numbers are inherited.
+  // Everything that the parsed entries depend on: types change with promotions, numbers are inherited.
   const key = [
     manifest.manifestPath,
     manifest.sequenceNumber,
     manifest.addedSnapshotId,
     types.map(formatType).join(','),
   ].join('|')
-  const known = source.cache?.get(key)
-  if (known !== undefined) return known.entries
+  const cached = source.cache?.get(key)
+  if (cached !== undefined) return cached.entries
   const bytes = await source.io.read(manifest.manifestPath)
   const parsed = parseManifest(bytes, manifest, spec, types)
   source.cache?.set(key, parsed)
@@ -64,7 +64,7 @@ export async function readEntriesOfAll(
   return read.flat()
 }
 
-/** v1 snapshots may name manifests without a list; the manifest itself knows its spec. */
+/** v1 snapshots may name manifests without a list; the spec id is then in the header of the manifest. */
 async function describeV1Manifest(
   io: FileIO,
   path: string,

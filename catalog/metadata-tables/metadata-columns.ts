@@ -26,7 +26,7 @@ export type MetadataCell =
 
 export type MetadataRow = readonly MetadataCell[]
 
-/** What the readers make: rows by column name. */
+/** The result of a reader, with rows by column name. */
 export interface MetadataTableRows {
   readonly columns: readonly MetadataColumn[]
   readonly rows: readonly Readonly<Record<string, MetadataCell>>[]
@@ -65,7 +65,7 @@ export function microsOf(timestampMs: bigint): bigint {
   return timestampMs * 1000n
 }
 
-/** The snapshot asked for, else the current one; undefined for an empty table. */
+/** The requested snapshot, or else the current one; undefined for an empty table. */
 export function chosenSnapshot(
   { metadata }: Table,
   snapshotId: bigint | undefined,

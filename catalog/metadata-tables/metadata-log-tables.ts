@@ -1,4 +1,4 @@
-/** Metadata tables that need nothing but table metadata. */
+/** Metadata tables that are read from table metadata alone. */
 import type { Table } from '../catalog.ts'
 import { snapshotById } from '../format/table-metadata.ts'
 import type { Snapshot, TableMetadata } from '../format/types.ts'
@@ -85,7 +85,7 @@ export function propertiesTable({ metadata }: Table): Promise<MetadataTableRows>
   })
 }
 
-/** The log, then the file the table was read from; each with what was newest at its time. */
+/** The entries of the log, then the current metadata file, each with the newest snapshot and schema of its time. */
 export function metadataLogTable({
   metadata,
   metadataLocation,

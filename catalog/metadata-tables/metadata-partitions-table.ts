@@ -74,7 +74,7 @@ function dataColumn({ name, type }: MeasuredColumn): MetadataColumn {
   }
 }
 
-/** A file that states no bound makes the bound of its partition unknown. */
+/** The bounds and counts of one column over a partition; null when one of its files does not state its own. */
 function measure(
   metadata: TableMetadata,
   { id, type }: MeasuredColumn,
@@ -88,8 +88,8 @@ function measure(
   const counts = (
     of: (file: DataFile) => ReadonlyMap<number, bigint> | undefined,
   ): bigint | null => {
-    const known = files.flatMap((file) => of(file)?.get(id) ?? [])
-    return known.length < files.length ? null : sum(known)
+    const stated = files.flatMap((file) => of(file)?.get(id) ?? [])
+    return stated.length < files.length ? null : sum(stated)
   }
   const holdsValues = (file: DataFile): boolean =>
     file.valueCounts?.get(id) !== file.nullValueCounts?.get(id)

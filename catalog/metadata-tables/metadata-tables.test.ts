@@ -207,6 +207,6 @@ describe('readMetadataTable()', () => {
   })
 
   it('names the tables there are', async () => {
-    await expect(read('toString')).rejects.toThrow(/known=snapshots,history/)
+    await expect(read('toString')).rejects.toThrow(/existing=snapshots,history/)
   })
 })

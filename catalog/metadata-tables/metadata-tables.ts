@@ -64,7 +64,7 @@ export async function readMetadataTable(
 ): Promise<MetadataTable> {
   if (!isMetadataTableName(name)) {
     throw new ValidationError('no such metadata table', {
-      facts: { name, known: metadataTableNames.join(',') },
+      facts: { name, existing: metadataTableNames.join(',') },
     })
   }
   const { columns, rows } = await readers[name](table, source, snapshotId)

@@ -86,7 +86,7 @@ function mayName(deletes: DataFile, path: string): boolean {
   )
 }
 
-/** The one data file that a position delete file names, when it says so itself or by its path bounds. */
+/** The data file of a position delete file that names one only, by `referenced_data_file` or equal path bounds. */
 export function onlyReferencedFile(file: DataFile): string | undefined {
   if (file.referencedDataFile !== undefined) return file.referencedDataFile
   const lower = file.lowerBounds?.get(deletePathFieldId)

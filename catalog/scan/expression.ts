@@ -1,5 +1,5 @@
 /**
- * Row filters as planning sees them: comparisons of one column with literals.
+ * Row filters for scan planning: comparisons of one column with literals.
  *
  * A filter may be weaker than the query's own predicate (the engine evaluates that again), never
  * stronger. `column` is a path of field names, outermost first.

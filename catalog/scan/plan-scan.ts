@@ -1,7 +1,7 @@
 /**
- * From a table and a filter to the files that have to be read (spec, "Scan Planning").
+ * Plans which files a scan of a table with a filter has to read (spec, "Scan Planning").
  *
- * Three sieves, each of which only ever drops what cannot match: manifests by their partition
+ * Prunes in three steps, each of which drops only what cannot match: manifests by their partition
  * summaries, entries by their partition tuple, files by their column statistics.
  */
 import { NotFoundError, ValidationError, mapLimited } from '../../common/index.ts'
@@ -38,7 +38,7 @@ import { fileMightMatch, manifestMightMatch, partitionMightMatch } from './prune
 import type { FileScanTask, ScanPlan, ScanRequest } from './scan.ts'
 import { snapshotByRef } from './snapshot-selection.ts'
 
-/** Plans over the snapshot asked for, or the current one. Throws NotFoundError, CorruptDataError. */
+/** Plans over the requested snapshot, or the current one. Throws NotFoundError, CorruptDataError. */
 export async function planScan(
   io: FileIO,
   table: Table,
@@ -145,11 +145,11 @@ async function planManifest(
   return { entries: kept, filesTotal: live.length }
 }
 
-/** The filter projected through each spec, once. */
+/** The filter as a predicate on the partition values of each spec, projected once. */
 class Projections {
   readonly #metadata: TableMetadata
   readonly #predicate: Predicate
-  readonly #known = new Map<number, Predicate>()
+  readonly #bySpec = new Map<number, Predicate>()
 
   constructor(metadata: TableMetadata, predicate: Predicate) {
     this.#metadata = metadata
@@ -157,12 +157,12 @@ class Projections {
   }
 
   of(specId: number): Predicate {
-    const known = this.#known.get(specId)
-    if (known !== undefined) return known
+    const existing = this.#bySpec.get(specId)
+    if (existing !== undefined) return existing
     const spec = partitionSpecById(this.#metadata, specId)
     const types = partitionTypes(this.#metadata, spec)
     const projected = projectPredicate(this.#predicate, spec, types)
-    this.#known.set(specId, projected)
+    this.#bySpec.set(specId, projected)
     return projected
   }
 }

@@ -9,7 +9,7 @@ import { isPrimitive } from '../format/type-text.ts'
 import type { PrimitiveType, Schema, Value } from '../format/types.ts'
 import { type ComparisonOperator, type Expression, oppositeOperators } from './expression.ts'
 
-/** What is asked of one column. */
+/** A condition on one column. */
 export type Test =
   | { readonly kind: 'comparison'; readonly operator: ComparisonOperator; readonly literal: Value }
   | { readonly kind: 'in' | 'not-in'; readonly literals: readonly Value[] }
@@ -57,7 +57,7 @@ function bind(filter: Expression, schema: Schema, negated: boolean): Predicate {
     case 'is-null':
     case 'not-null':
     case 'starts-with': {
-      // Nothing is in an empty list, not even null, so its negation holds for null too.
+      // No value is in an empty list, not even null, so the negation holds for null too.
       if (filter.kind === 'in' && filter.literals.length === 0) {
         return negated ? alwaysTrue : alwaysFalse
       }

@@ -35,28 +35,28 @@ export function projectPredicate(
 const leastOf: Readonly<Record<string, Value>> = { int: -(2 ** 31), long: -(2n ** 63n) }
 
 /**
- * The least ints and longs lie in a partition with a great value when the multiple below them wraps
- * around (see `truncateValue`): there the order is lost, and a range has to look for them.
+ * `truncate` gives the least ints and longs a large partition value where the multiple below them wraps around
+ * (see `truncateValue`). A range predicate has to include that partition too.
  */
 function withWrapped(
   own: Predicate & { readonly kind: 'test' },
-  asked: Test,
+  test: Test,
   transform: Transform,
 ): Predicate {
   const least = leastOf[own.type.type]
   if (transform.kind !== 'truncate' || least === undefined) return own
-  if (asked.kind !== 'comparison' || asked.operator === '=') return own
+  if (test.kind !== 'comparison' || test.operator === '=') return own
   const wrapped = applyTransform(transform, own.type, least)
   if (wrapped === null || wrapped <= least) return own
-  if (asked.operator === '<' || asked.operator === '<=') {
-    const test: Test = { kind: 'comparison', operator: '=', literal: wrapped }
-    return combine('or', own, { ...own, test })
+  if (test.operator === '<' || test.operator === '<=') {
+    const equalsWrapped: Test = { kind: 'comparison', operator: '=', literal: wrapped }
+    return combine('or', own, { ...own, test: equalsWrapped })
   }
   const projected = own.test.kind === 'comparison' ? own.test.literal : undefined
-  return projected !== undefined && projected > asked.literal ? alwaysTrue : own
+  return projected !== undefined && projected > test.literal ? alwaysTrue : own
 }
 
-/** `undefined`: the transform tells nothing about this test. */
+/** Undefined where partition values show nothing about the test. */
 function projectTest(test: Test, transform: Transform, type: PrimitiveType): Test | undefined {
   switch (transform.kind) {
     case 'identity':
@@ -126,8 +126,8 @@ function oneOf(literals: readonly Value[], transform: Transform, type: Primitive
 }
 
 /**
- * Writers of the first years rounded times before 1970 up instead of down, so their partition values
- * may be one too great (apache/iceberg#1981); readers have to look there too.
+ * Early writers rounded times before 1970 up instead of down, so their partition values may be one too great
+ * (apache/iceberg#1981), and readers have to include those.
  */
 function forOldWriters(transform: Transform, value: Value): Value {
   const temporal = transform.kind !== 'truncate' && transform.kind !== 'bucket'

@@ -24,7 +24,7 @@ export function partitionMightMatch(
   return evaluate(partitionPredicate, (position) => rangeOf(partition[position] ?? null))
 }
 
-/** Judges by the column statistics of the file. */
+/** Decides by the column statistics of the file. */
 export function fileMightMatch(file: DataFile, predicate: Predicate): boolean {
   if (file.recordCount === 0n) return false
   return evaluate(predicate, (fieldId, type) => rangeOfColumn(file, fieldId, type))
@@ -86,7 +86,7 @@ function rangeOfColumn(file: DataFile, fieldId: number, type: PrimitiveType): Va
   }
 }
 
-/** A bound that cannot be read, or is NaN as some writers made them, bounds nothing. */
+/** Undefined for a bound that cannot be read, or is NaN, as some writers wrote. */
 function decodeBound(type: PrimitiveType, bytes: Uint8Array | undefined): Value | undefined {
   if (bytes === undefined) return undefined
   try {

@@ -1,4 +1,4 @@
-/** What a scan of a table is: the files to read, and how many there would be without pruning. */
+/** The request and the plan of a scan: the files to read, and how many there would be without pruning. */
 import type { DataFile, Schema, Snapshot } from '../format/types.ts'
 import type { Expression } from './expression.ts'
 
@@ -23,6 +23,6 @@ export interface ScanPlan {
   /** The schema to project to: the snapshot's own for time travel, else the current one. */
   readonly schema: Schema
   readonly tasks: readonly FileScanTask[]
-  /** Live data files of the snapshot, pruned ones included. */
+  /** Active data files of the snapshot, pruned ones included. */
   readonly filesTotal: number
 }

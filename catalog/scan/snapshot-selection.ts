@@ -1,4 +1,4 @@
-/** Which snapshot a time, an id or a ref means (spec, "Point in Time Reads (Time Travel)"). */
+/** Finds the snapshot that a time, an id or a ref means (spec, "Point in Time Reads (Time Travel)"). */
 import { NotFoundError } from '../../common/index.ts'
 import { snapshotById } from '../format/table-metadata.ts'
 import type { Snapshot, TableMetadata } from '../format/types.ts'
@@ -25,7 +25,7 @@ export function snapshotAsOf(metadata: TableMetadata, timestampMs: bigint): Snap
   })
 }
 
-/** The snapshot of a branch or tag. Throws NotFoundError naming the refs there are. */
+/** The snapshot of a branch or tag. Throws NotFoundError, which lists the existing refs. */
 export function snapshotByRef(metadata: TableMetadata, name: string): Snapshot {
   const ref = Object.hasOwn(metadata.refs, name) ? metadata.refs[name] : undefined
   const snapshot = ref === undefined ? undefined : snapshotById(metadata, ref.snapshotId)

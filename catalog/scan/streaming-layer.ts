@@ -1,15 +1,15 @@
 /**
- * The seam between a scan and whoever reads a log ahead of the table's snapshots: `ingest` implements
- * it over the spools of running streams, `sql` reads it beside the files of a snapshot.
+ * The seam between a scan and the rows that streams have read but not yet committed: `ingest` implements it
+ * over the spools of running streams, `sql` reads it beside the files of a snapshot.
  *
- * The order is the contract (docs/spec/live.md, L2): pin first, load the table after. What the pin
- * shows and the table's snapshot has already is cut off by offset, so no row counts twice; what the
- * snapshot lacks the pin still holds, so none is missing.
+ * The order is the contract (docs/spec/live.md, L2): pin first, load the table after. Rows
+ * that the pin shows and the table's snapshot already has are cut off by offset, so no row counts twice; rows
+ * that the snapshot lacks are still held by the pin, so none is missing.
  */
 import type { Table } from '../catalog.ts'
 
 export interface StreamingLayer {
-  /** Holds every live row that there is at this moment until `release`. */
+  /** Holds every streaming row of this moment until `release`. */
   pin(): StreamingPin
   /** How old the newest row is, for each table that a stream of this process fills. */
   freshness?(): readonly TableFreshness[]
@@ -20,7 +20,7 @@ export interface TableFreshness {
   readonly table: string
   /** By the record's timestamp, committed or not. */
   readonly newestRowAgeMs: number
-  /** The same of the rows that a snapshot has; undefined until this process has committed any. */
+  /** The same for committed rows; undefined until this process has committed any. */
   readonly newestCommittedAgeMs: number | undefined
 }
 
@@ -30,7 +30,7 @@ export interface StreamingPin {
    * Undefined for a table that no stream has ever filled.
    */
   rowsAfter(table: Table): Promise<LiveRows | undefined>
-  /** The files may go after this. */
+  /** The files may be deleted after this. */
   release(): Promise<void>
 }
 
@@ -56,12 +56,12 @@ export interface LiveRange {
   /** Undefined where the stream reads one topic. */
   readonly topic: string | undefined
   readonly partition: number
-  /** Undefined: from the first that there is. */
+  /** Undefined: from the first record of the partition. */
   readonly from: bigint | undefined
   readonly to: bigint
 }
 
-/** Up to where an answer goes, and how fresh it is. */
+/** Up to which offsets an answer goes, and how fresh it is. */
 export interface LiveState {
   /** The next offset of the answer by `topic/partition`: it has every row below and none from there on. */
   readonly offsets?: Readonly<Record<string, bigint>>
@@ -69,11 +69,11 @@ export interface LiveState {
   readonly newestRowAgeMs?: number
   /** Since the newest row was read from the log. */
   readonly newestArrivalAgeMs?: number
-  /** Partitions whose live rows do not reach the snapshot, or not each other: they end there. */
+  /** Partitions with a gap between the snapshot and the streaming rows, or between these: the answer ends at the gap. */
   readonly gaps?: readonly string[]
 }
 
-/** Names that no column of a stream's table has, and ids from the range that Iceberg keeps free. */
+/** Names that no column of a stream's table may have, with field ids from the range that Iceberg reserves. */
 export const livePlaceColumns = {
   topic: { id: 2_147_480_001, name: '$live_topic', type: 'string' },
   partition: { id: 2_147_480_002, name: '$live_partition', type: 'int' },

@@ -1,5 +1,5 @@
 /**
- * What is known of the values of one column in a set of rows, and whether a test can hold for any.
+ * The range of the values of one column in a set of rows, and whether a test can hold for any of them.
  *
  * Used for a manifest's partition summary, a partition tuple (a range of one value) and a data file's
  * bounds alike. "Might match" errs towards true: unknown bounds, unknown counts and NaN, which engines
@@ -108,7 +108,7 @@ function allStartWith(prefix: string, { lower, upper }: ValueRange): boolean {
   )
 }
 
-/** SQL's order: the two zeros are equal, unlike in the total order of bounds. */
+/** The order of SQL, in which -0.0 equals 0.0, unlike in the total order of bounds. */
 function compare(type: PrimitiveType, left: Value, right: Value): number {
   if (isFloating(type)) return left < right ? -1 : left > right ? 1 : 0
   return compareValues(type, left, right)

@@ -277,7 +277,7 @@ describe('ObjectStoreCatalog commits', () => {
     await expect(
       process().catalog.commitTable(setProperty('write.metadata.previous-versions-max', 'many')),
     ).rejects.toThrow(
-      /must be a whole number.*: property=write.metadata.previous-versions-max found=many/,
+      /must be a whole number.*: property=write.metadata.previous-versions-max value=many/,
     )
   })
 

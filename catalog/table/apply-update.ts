@@ -63,7 +63,7 @@ function assignUuid(metadata: TableMetadata, { uuid }: TableUpdate<'assign-uuid'
   if (metadata.tableUuid === '') return { ...metadata, tableUuid: uuid.toLowerCase() }
   if (metadata.tableUuid.toLowerCase() === uuid.toLowerCase()) return metadata
   throw new ValidationError('the uuid of a table cannot be changed', {
-    facts: { found: metadata.tableUuid, given: uuid },
+    facts: { current: metadata.tableUuid, requested: uuid },
   })
 }
 
@@ -74,12 +74,12 @@ function upgradeFormatVersion(
   if (formatVersion === metadata.formatVersion) return metadata
   if (formatVersion < metadata.formatVersion) {
     throw new ValidationError('a table cannot go back to an older format version', {
-      facts: { found: metadata.formatVersion, given: formatVersion },
+      facts: { current: metadata.formatVersion, requested: formatVersion },
     })
   }
   if (formatVersion !== 2) {
     throw new UnsupportedError('format version is not supported for writing; use 2', {
-      facts: { given: formatVersion },
+      facts: { requested: formatVersion },
     })
   }
   return { ...metadata, formatVersion: 2 }
@@ -103,17 +103,17 @@ function addSchema(
     lastColumnId: Math.max(metadata.lastColumnId, lastColumnId ?? 0, highest),
   }
   if (findSchema(metadata, schema) !== undefined) return withIds
-  const schemaId = 1 + Math.max(-1, ...metadata.schemas.map((known) => known.schemaId))
+  const schemaId = 1 + Math.max(-1, ...metadata.schemas.map((existing) => existing.schemaId))
   return { ...withIds, schemas: [...metadata.schemas, { ...schema, schemaId }] }
 }
 
-/** The schema of this table that equals `schema` but for its id. */
+/** The schema of this table that equals `schema` except for its id. */
 export function findSchema(metadata: TableMetadata, schema: Schema): Schema | undefined {
   const identifiers = new Set(schema.identifierFieldIds)
   return metadata.schemas.find(
-    (known) =>
-      isDeepStrictEqual(known.fields, schema.fields) &&
-      isDeepStrictEqual(new Set(known.identifierFieldIds), identifiers),
+    (existing) =>
+      isDeepStrictEqual(existing.fields, schema.fields) &&
+      isDeepStrictEqual(new Set(existing.identifierFieldIds), identifiers),
   )
 }
 
@@ -121,7 +121,7 @@ function setCurrentSchema(
   metadata: TableMetadata,
   { schemaId }: TableUpdate<'set-current-schema'>,
 ): TableMetadata {
-  if (!metadata.schemas.some((known) => known.schemaId === schemaId)) {
+  if (!metadata.schemas.some((existing) => existing.schemaId === schemaId)) {
     throw unknownId('schema', schemaId)
   }
   return schemaId === metadata.currentSchemaId
@@ -139,7 +139,10 @@ function removeSchemas(
       facts: { schemaId: metadata.currentSchemaId },
     })
   }
-  return { ...metadata, schemas: metadata.schemas.filter((known) => !removed.has(known.schemaId)) }
+  return {
+    ...metadata,
+    schemas: metadata.schemas.filter((existing) => !removed.has(existing.schemaId)),
+  }
 }
 
 // ---- Partition specs and sort orders ------------------------------------------------------------
@@ -152,7 +155,7 @@ function addSpec(metadata: TableMetadata, { spec }: TableUpdate<'add-spec'>): Ta
   )
   checkPartitionFieldIds(metadata, spec)
   if (findSpec(metadata, spec) !== undefined) return metadata
-  const specId = 1 + Math.max(-1, ...metadata.partitionSpecs.map((known) => known.specId))
+  const specId = 1 + Math.max(-1, ...metadata.partitionSpecs.map((existing) => existing.specId))
   return {
     ...metadata,
     partitionSpecs: [...metadata.partitionSpecs, { ...spec, specId }],
@@ -167,14 +170,14 @@ function addSpec(metadata: TableMetadata, { spec }: TableUpdate<'add-spec'>): Ta
 export function findSpec(metadata: TableMetadata, spec: PartitionSpec): PartitionSpec | undefined {
   const shape = (one: PartitionSpec): unknown =>
     one.fields.map(({ sourceId, name, transform }) => ({ sourceId, name, transform }))
-  return metadata.partitionSpecs.find((known) => isDeepStrictEqual(shape(known), shape(spec)))
+  return metadata.partitionSpecs.find((existing) => isDeepStrictEqual(shape(existing), shape(spec)))
 }
 
 function setDefaultSpec(
   metadata: TableMetadata,
   { specId }: TableUpdate<'set-default-spec'>,
 ): TableMetadata {
-  if (!metadata.partitionSpecs.some((known) => known.specId === specId)) {
+  if (!metadata.partitionSpecs.some((existing) => existing.specId === specId)) {
     throw unknownId('partition spec', specId)
   }
   return specId === metadata.defaultSpecId ? metadata : { ...metadata, defaultSpecId: specId }
@@ -192,7 +195,7 @@ function removePartitionSpecs(
   }
   return {
     ...metadata,
-    partitionSpecs: metadata.partitionSpecs.filter((known) => !removed.has(known.specId)),
+    partitionSpecs: metadata.partitionSpecs.filter((existing) => !removed.has(existing.specId)),
   }
 }
 
@@ -210,19 +213,19 @@ function addSortOrder(
   const orderId =
     sortOrder.fields.length === 0
       ? 0
-      : 1 + Math.max(0, ...metadata.sortOrders.map((known) => known.orderId))
+      : 1 + Math.max(0, ...metadata.sortOrders.map((existing) => existing.orderId))
   return { ...metadata, sortOrders: [...metadata.sortOrders, { ...sortOrder, orderId }] }
 }
 
 export function findSortOrder(metadata: TableMetadata, order: SortOrder): SortOrder | undefined {
-  return metadata.sortOrders.find((known) => isDeepStrictEqual(known.fields, order.fields))
+  return metadata.sortOrders.find((existing) => isDeepStrictEqual(existing.fields, order.fields))
 }
 
 function setDefaultSortOrder(
   metadata: TableMetadata,
   { sortOrderId }: TableUpdate<'set-default-sort-order'>,
 ): TableMetadata {
-  if (!metadata.sortOrders.some((known) => known.orderId === sortOrderId)) {
+  if (!metadata.sortOrders.some((existing) => existing.orderId === sortOrderId)) {
     throw unknownId('sort order', sortOrderId)
   }
   return sortOrderId === metadata.defaultSortOrderId
@@ -236,8 +239,8 @@ function checkSourceIds(
   what: 'partition' | 'sort',
 ): void {
   if (metadata.schemas.length === 0) return
-  const known = new Set(metadata.schemas.flatMap((schema) => [...indexFields(schema).keys()]))
-  const missing = sourceIds.find((id) => !known.has(id))
+  const columnIds = new Set(metadata.schemas.flatMap((schema) => [...indexFields(schema).keys()]))
+  const missing = sourceIds.find((id) => !columnIds.has(id))
   if (missing !== undefined) {
     throw new ValidationError(`a ${what} field names a column that does not exist`, {
       facts: { sourceId: missing },
@@ -245,7 +248,7 @@ function checkSourceIds(
   }
 }
 
-/** One id, one meaning, over all specs of the table; only v1 counted by position. */
+/** A partition field id means the same field in all specs of the table, except in v1, which counts by position. */
 function checkPartitionFieldIds(metadata: TableMetadata, spec: PartitionSpec): void {
   const ids = spec.fields.map((field) => field.fieldId)
   if (new Set(ids).size !== ids.length) {
@@ -254,10 +257,10 @@ function checkPartitionFieldIds(metadata: TableMetadata, spec: PartitionSpec): v
     })
   }
   if (metadata.formatVersion === 1) return
-  const known = metadata.partitionSpecs.flatMap((one) => one.fields)
+  const existing = metadata.partitionSpecs.flatMap((one) => one.fields)
   for (const { fieldId, sourceId, transform } of spec.fields) {
-    const other = known.find((field) => field.fieldId === fieldId)
-    // A field removed in v1's way lives on as void under its id.
+    const other = existing.find((field) => field.fieldId === fieldId)
+    // v1 removes a field by making it void, so its id may stand for a void field.
     if (other === undefined || [other.transform, transform].some(isVoid)) continue
     if (other.sourceId !== sourceId || !isDeepStrictEqual(other.transform, transform)) {
       throw new ValidationError('a partition field id already means another field', {
@@ -280,12 +283,12 @@ function addSnapshot(
   if (metadata.formatVersion === 3) {
     throw new UnsupportedError('snapshots cannot be added to a format version 3 table yet')
   }
-  if (metadata.snapshots.some((known) => known.snapshotId === snapshot.snapshotId)) {
+  if (metadata.snapshots.some((existing) => existing.snapshotId === snapshot.snapshotId)) {
     throw new ValidationError('the table already has a snapshot with this id', {
       facts: { snapshotId: snapshot.snapshotId },
     })
   }
-  // A snapshot built on an older head: its manifest list would lose the newer files (fact 4).
+  // The manifest list of a snapshot built on an older head lacks the newer files (fact 4).
   const stale = snapshot.sequenceNumber <= metadata.lastSequenceNumber
   if (metadata.formatVersion > 1 && snapshot.parentSnapshotId !== undefined && stale) {
     throw new CommitFailedError('the snapshot was built on an older version of the table', {
@@ -307,13 +310,13 @@ function setSnapshotRef(
   metadata: TableMetadata,
   { refName, ref }: TableUpdate<'set-snapshot-ref'>,
 ): TableMetadata {
-  if (!metadata.snapshots.some((known) => known.snapshotId === ref.snapshotId)) {
+  if (!metadata.snapshots.some((existing) => existing.snapshotId === ref.snapshotId)) {
     throw new ValidationError('a ref cannot point to an unknown snapshot', {
       facts: { ref: refName, snapshotId: ref.snapshotId },
     })
   }
   if (refName === mainBranch && ref.type !== 'branch') {
-    throw new ValidationError('main must be a branch', { facts: { found: ref.type } })
+    throw new ValidationError('main must be a branch', { facts: { type: ref.type } })
   }
   if (isDeepStrictEqual(metadata.refs[refName], ref)) return metadata
   const moved = { ...metadata, refs: { ...metadata.refs, [refName]: ref } }
@@ -336,11 +339,11 @@ function removeSnapshots(
   { snapshotIds }: TableUpdate<'remove-snapshots'>,
 ): TableMetadata {
   const removed = new Set(snapshotIds)
-  if (!metadata.snapshots.some((known) => removed.has(known.snapshotId))) return metadata
-  // Refs stay: one that names a removed snapshot makes the whole commit fail (apply-updates.ts).
+  if (!metadata.snapshots.some((existing) => removed.has(existing.snapshotId))) return metadata
+  // Refs are left as they are: apply-updates.ts refuses a commit that removes the snapshot of a ref.
   const without = {
     ...metadata,
-    snapshots: metadata.snapshots.filter((known) => !removed.has(known.snapshotId)),
+    snapshots: metadata.snapshots.filter((existing) => !removed.has(existing.snapshotId)),
   }
   return dropStatistics(
     dropStatistics(without, 'statistics', removed),
@@ -396,8 +399,8 @@ function dropStatistics(
 }
 
 function statisticsOf(metadata: TableMetadata, field: StatisticsField): readonly Json[] {
-  const found = metadata.unknownFields?.[field]
-  return Array.isArray(found) ? (found as readonly Json[]) : []
+  const items = metadata.unknownFields?.[field]
+  return Array.isArray(items) ? (items as readonly Json[]) : []
 }
 
 function withStatistics(

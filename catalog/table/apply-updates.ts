@@ -34,7 +34,7 @@ export function applyUpdates(
     const before = metadata
     metadata = applyUpdate(metadata, resolveLastAdded(update, added))
     noteLastAdded(metadata, update, added)
-    // Without main there is no history to tell (the log is cleared by removing the ref).
+    // Without main there is no history (removing the ref clears the log).
     if (metadata.currentSnapshotId === undefined) mainMoves = []
     else if (metadata.currentSnapshotId !== before.currentSnapshotId) {
       mainMoves.push({
@@ -55,20 +55,20 @@ export function applyUpdates(
 }
 
 /**
- * A branch or tag made while an expiry was planned must not lose its snapshot, and is not known to the
- * expiry, so no requirement can name it: the commit is refused as a lost race, and planned again.
+ * A branch or tag created while an expiry was planned must not lose its snapshot, and the expiry cannot state a
+ * requirement on it. So the commit is refused as a lost race, and the expiry is planned again.
  */
 function checkRefs({ refs, snapshots }: TableMetadata): void {
-  const known = new Set(snapshots.map((snapshot) => snapshot.snapshotId))
+  const existing = new Set(snapshots.map((snapshot) => snapshot.snapshotId))
   for (const [ref, { snapshotId }] of Object.entries(refs)) {
-    if (known.has(snapshotId)) continue
+    if (existing.has(snapshotId)) continue
     throw new CommitFailedError('a branch or tag names a snapshot that the commit removes', {
       facts: { ref, snapshot: snapshotId },
     })
   }
 }
 
-/** Metadata files that fell out of the log between two versions; to be deleted once the swap won. */
+/** Metadata files that the log of `next` no longer names; to be deleted once its commit has won. */
 export function metadataFilesCut(base: TableMetadata, next: TableMetadata): readonly string[] {
   const kept = new Set(next.metadataLog.map((entry) => entry.metadataFile))
   return base.metadataLog.map((entry) => entry.metadataFile).filter((file) => !kept.has(file))
@@ -122,8 +122,10 @@ function orFail(id: number | undefined, what: string): number {
 /** A new snapshot enters history at its own time, a rollback at the time of the commit. */
 function moveTime(base: TableMetadata, metadata: TableMetadata, nowMs: bigint): bigint {
   const id = metadata.currentSnapshotId
-  const isNew = !base.snapshots.some((known) => known.snapshotId === id)
-  const snapshot = isNew ? metadata.snapshots.find((known) => known.snapshotId === id) : undefined
+  const isNew = !base.snapshots.some(({ snapshotId }) => snapshotId === id)
+  const snapshot = isNew
+    ? metadata.snapshots.find(({ snapshotId }) => snapshotId === id)
+    : undefined
   return latest(snapshot?.timestampMs ?? nowMs, base.snapshotLog.at(-1))
 }
 
@@ -132,8 +134,8 @@ function nextSnapshotLog(
   metadata: TableMetadata,
   mainMoves: readonly SnapshotLogEntry[],
 ): readonly SnapshotLogEntry[] {
-  const old = new Set(base.snapshots.map((known) => known.snapshotId))
-  const kept = new Set(metadata.snapshots.map((known) => known.snapshotId))
+  const old = new Set(base.snapshots.map((snapshot) => snapshot.snapshotId))
+  const kept = new Set(metadata.snapshots.map((snapshot) => snapshot.snapshotId))
   const final = metadata.currentSnapshotId
   const visible = mainMoves.filter(({ snapshotId }) => snapshotId === final || old.has(snapshotId))
   let log: SnapshotLogEntry[] = []

@@ -55,7 +55,7 @@ describe('checkRequirements()', () => {
       expect(() => checkRequirements(metadata, [requirement(fails)])).toThrow(CommitFailedError)
       if (type !== 'assert-create') {
         expect(() => checkRequirements(undefined, [requirement(holds ?? fails)])).toThrow(
-          /found=no table/,
+          /actual=no table/,
         )
       }
     })
@@ -69,10 +69,10 @@ describe('checkRequirements()', () => {
     const absent = { type: 'assert-ref-snapshot-id', ref: 'main', snapshotId: null } as const
     checkRequirements(metadata, [absent])
     expect(() => checkRequirements(metadata, [{ ...absent, ref: 'dev' }])).toThrow(
-      `the table is not what the commit was built on: requirement=assert-ref-snapshot-id ref=dev expected=no snapshot found=${2n ** 60n}`,
+      `the table is not what the commit was built on: requirement=assert-ref-snapshot-id ref=dev expected=no snapshot actual=${2n ** 60n}`,
     )
     expect(() => checkRequirements(metadata, [{ ...absent, snapshotId: 5n }])).toThrow(
-      /expected=5 found=no snapshot/,
+      /expected=5 actual=no snapshot/,
     )
   })
 
@@ -82,6 +82,6 @@ describe('checkRequirements()', () => {
         { type: 'assert-table-uuid', uuid },
         { type: 'assert-default-spec-id', defaultSpecId: 3 },
       ]),
-    ).toThrow(/requirement=assert-default-spec-id expected=3 found=0/)
+    ).toThrow(/requirement=assert-default-spec-id expected=3 actual=0/)
   })
 })

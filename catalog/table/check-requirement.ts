@@ -1,16 +1,16 @@
 /**
- * Whether a table is what a commit believes it to be: one small function per requirement type.
+ * Checks that a table is in the state that a commit was built on: one small function per requirement type.
  *
- * A requirement that does not hold is an ordinary race: CommitFailedError, with what was expected
- * and what was found. REST OpenAPI, "TableRequirement".
+ * A requirement that does not hold is an ordinary race: CommitFailedError, with the expected
+ * and the actual value. REST OpenAPI, "TableRequirement".
  */
 import { CommitFailedError } from '../../common/index.ts'
 import type { TableMetadata } from '../format/types.ts'
 import type { RequirementType, TableRequirement } from './requirement.ts'
 
 type Fact = string | number | bigint | undefined
-/** What the requirement wants and what the table has; equal means that it holds. */
-type Comparison = readonly [expected: Fact, found: Fact]
+/** The value that the requirement states and that of the table; it holds when they are equal. */
+type Comparison = readonly [expected: Fact, actual: Fact]
 
 const comparisons: {
   readonly [R in RequirementType]: (
@@ -61,14 +61,14 @@ export function checkRequirement<R extends RequirementType>(
   metadata: TableMetadata | undefined,
   requirement: TableRequirement<R>,
 ): void {
-  const [expected, found] = comparisons[requirement.type](metadata, requirement)
-  if (expected === found) return
+  const [expected, actual] = comparisons[requirement.type](metadata, requirement)
+  if (expected === actual) return
   throw new CommitFailedError('the table is not what the commit was built on', {
     facts: {
       requirement: requirement.type,
       ...('ref' in requirement ? { ref: requirement.ref } : {}),
       expected,
-      found: found ?? 'no table',
+      actual: actual ?? 'no table',
     },
   })
 }

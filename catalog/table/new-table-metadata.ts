@@ -1,8 +1,8 @@
 /**
  * Metadata of a table that does not exist yet.
  *
- * Ids are given afresh, because a client's ids may come from another table or from nowhere; the spec
- * and the sort order are translated to the new ids. Spec: "Table Metadata Fields".
+ * Fields get fresh ids, because a client's ids may come from another table; the partition spec and the sort
+ * order are translated to the new ids. Spec: "Table Metadata Fields".
  */
 import { UnsupportedError, ValidationError } from '../../common/index.ts'
 import { firstPartitionFieldId } from '../format/partition-spec-json.ts'
@@ -27,7 +27,7 @@ export interface NewTable {
   readonly nowMs: number
 }
 
-/** What a table gets when its creator says nothing (conventions: zstd, bounded metadata). */
+/** Properties of a new table whose creator does not state them (conventions: zstd, bounded metadata). */
 const defaultProperties: Readonly<Record<string, string>> = {
   [tableProperties.parquetCodec.name]: tableProperties.parquetCodec.default,
 }
@@ -111,7 +111,7 @@ function freshSortOrder(order: SortOrder | undefined, newId: (id: number) => num
   }
 }
 
-/** Which of the two a partition or sort field means could not be told. */
+/** A partition or sort field that names an id used twice would be ambiguous. */
 function refuseTwinIds(schema: Schema): void {
   const seen = new Set<number>()
   const visit = (fields: readonly NestedField[]): void => {

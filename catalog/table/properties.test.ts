@@ -51,7 +51,7 @@ describe('the registry of table properties', () => {
       expect(read).toThrow(TablePropertyError)
       expect(read).toThrow(ValidationError)
       expect(read).toThrow(message)
-      expect(read).toThrow(`found=${/^\S+$/.test(text) ? text : JSON.stringify(text)}`)
+      expect(read).toThrow(`value=${/^\S+$/.test(text) ? text : JSON.stringify(text)}`)
     }
   })
 

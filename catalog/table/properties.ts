@@ -1,6 +1,6 @@
 /**
  * The table properties that Tidewater acts on, under Iceberg's names ("Table Properties"): the one place
- * that says how each is written, what it is when a table does not state it, and who acts.
+ * that says how each is written, what its default is, and which part of Tidewater acts on it.
  *
  * Everything that reads a property reads it by its entry here, so that a value means the same to a
  * command and to a background reader, and one that cannot be read is refused by both. The table of
@@ -23,9 +23,9 @@ export type Properties = Readonly<Record<string, string>>
 export class TablePropertyError extends ValidationError {
   readonly property: string
 
-  constructor(property: string, expected: string, found: string) {
+  constructor(property: string, expected: string, value: string) {
     super(`the table property ${property} must be ${expected}`, {
-      facts: { property, found: /^\S+$/.test(found) ? found : JSON.stringify(found) },
+      facts: { property, value: /^\S+$/.test(value) ? value : JSON.stringify(value) },
     })
     this.property = property
   }
@@ -35,7 +35,7 @@ export interface TableProperty<T, Default extends T | undefined = T | undefined>
   /** `*` at the end stands for a name, such as a column's. */
   readonly name: string
   readonly syntax: PropertySyntax<T>
-  /** When the table does not state it; undefined where who acts decides. */
+  /** Value where the table does not state one; undefined where the actor decides. */
   readonly default: Default
   /** The default as people read it. */
   readonly defaultText: string
@@ -182,7 +182,7 @@ export const tableProperties = {
   }),
   nameMapping: entry('schema.name-mapping.default', anyText, undefined, {
     defaultText: 'none',
-    doc: 'files may lack field ids, so the footers are asked how they name their columns',
+    doc: 'files may lack field ids, so the column names in their footers are used',
     actor: 'queries',
   }),
   isMaintained: entry('tidewater.maintenance.enabled', flag, true, {
@@ -218,19 +218,19 @@ export function columnProperty<T>(
   return statedProperty(properties, property, property.name.replace('*', column))
 }
 
-/** Throws TablePropertyError when the property is one of ours and nobody could read the value. */
+/** Throws TablePropertyError when Tidewater acts on the property and cannot read the value. */
 export function checkTableProperty(name: string, value: string): void {
   const property = propertyNamed(name)
   if (property !== undefined) parsed(property, name, value)
 }
 
-/** What to tell people of properties of Iceberg's that are kept with the table and have no effect here. */
+/** Notes for the user about Iceberg properties that are stored with the table but have no effect here. */
 export function propertyNotes(properties: Properties): readonly string[] {
-  const known = Object.values(tableProperties).map(({ name }) => name)
+  const names = Object.values(tableProperties).map(({ name }) => name)
   return Object.keys(properties)
     .filter((name) => /^(?:write|commit|history)\./.test(name))
     .filter((name) => propertyNamed(name) === undefined)
-    .map((name) => `${name} is stored but not acted on${didYouMean(name, known)}`)
+    .map((name) => `${name} is stored but not acted on${didYouMean(name, names)}`)
 }
 
 /** How often a commit whose requirements still hold is applied again to a moved table. */

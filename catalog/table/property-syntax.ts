@@ -1,7 +1,7 @@
 /** How values of table properties are written. Strict, as Iceberg's own readers are: no space, no sign. */
 
 export interface PropertySyntax<T> {
-  /** Reads on after "must be". */
+  /** What the value must be, as it follows "must be" in a message. */
   readonly expected: string
   /** Undefined for text that is no value. */
   readonly parse: (text: string) => T | undefined
@@ -24,7 +24,7 @@ export function wholeNumber(min: number, max: number, expected: string): Propert
   }
 }
 
-/** A 64-bit number, such as the `Long.MAX_VALUE` by which people say never. */
+/** A 64-bit number, such as `Long.MAX_VALUE`, which users write for "never". */
 export function longNumber(expected: string): PropertySyntax<bigint> {
   return {
     expected: `${expected}, at most ${longMax}`,

@@ -208,7 +208,7 @@ describe('a table property', () => {
   ])('%s=%s is refused everywhere, by name', (name, value) => {
     for (const entrance of Object.values(entrances)) {
       expect(() => entrance({ [name]: value })).toThrow(`the table property ${name} must be`)
-      expect(() => entrance({ [name]: value })).toThrow(`found=${value}`)
+      expect(() => entrance({ [name]: value })).toThrow(`value=${value}`)
     }
   })
 

@@ -81,9 +81,9 @@ export class AvroEncoder {
   }
 
   #reserve(count: number): void {
-    const wanted = this.#length + count
-    if (wanted <= this.#bytes.length) return
-    const larger = Buffer.allocUnsafe(Math.max(wanted, this.#bytes.length * 2))
+    const needed = this.#length + count
+    if (needed <= this.#bytes.length) return
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2))
     larger.set(this.written())
     this.#bytes = larger
   }
@@ -158,7 +158,7 @@ export class AvroDecoder {
         count = -count
         this.long() // the block's size in bytes, for readers that skip
       }
-      // Every item of ours takes a byte at least, so a larger count is a lie that would run for ever.
+      // Every item takes at least a byte, so a larger count is damage, and reading it would not end.
       if (count > BigInt(this.remaining)) throw this.corrupt('a block claims more items than bytes')
       for (let index = 0n; index < count; index++) item()
     }

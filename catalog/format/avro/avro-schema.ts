@@ -1,5 +1,5 @@
 /**
- * Avro schemas as the manifest codecs need them: named types resolved, field ids at hand.
+ * Avro schemas for the manifest codecs, with named types resolved and field ids.
  *
  * Only what the Avro specification allows is accepted; recursive types are refused, because no
  * manifest has one and a hostile file could exhaust the stack with it.
@@ -26,7 +26,7 @@ export type AvroPrimitiveKind = (typeof primitiveKinds)[number]
 
 export interface AvroField {
   readonly name: string
-  /** Iceberg's id of the field; absent in files of careless writers. */
+  /** Iceberg's id of the field; undefined where the writer left it out. */
   readonly fieldId: number | undefined
   readonly type: AvroType
 }
@@ -131,9 +131,9 @@ class SchemaParser {
   #reference(name: string, namespace: string): AvroType {
     const primitive = primitiveKinds.find((kind) => kind === name)
     if (primitive !== undefined) return { kind: primitive }
-    const known = this.#named.get(qualify(name, namespace)) ?? this.#named.get(name)
-    if (known === undefined) throw this.#invalid(`type ${name} is not defined before its use`)
-    return known
+    const named = this.#named.get(qualify(name, namespace)) ?? this.#named.get(name)
+    if (named === undefined) throw this.#invalid(`type ${name} is not defined before its use`)
+    return named
   }
 
   #text(json: Json | undefined): string {

@@ -56,8 +56,8 @@ export interface Catalog {
   /** Throws AlreadyExistsError, NotFoundError (namespace). */
   createTable(request: CreateTableRequest): Promise<Table>
   /**
-   * The metadata that `createTable` would write, with nothing written; the table comes to be by a
-   * commit with `assert-create` (REST, "stage-create"). Only where the catalog makes the metadata.
+   * The metadata that `createTable` would write, with nothing written; the table is then created
+   * by a commit with `assert-create` (REST, "stage-create"). Only where the catalog makes the metadata.
    */
   stageTable?(request: CreateTableRequest): Promise<TableMetadata>
   /** Throws NotFoundError. */
@@ -72,8 +72,8 @@ export interface Catalog {
   /** Throws NotFoundError, AlreadyExistsError. */
   renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void>
   /**
-   * Adopts an existing metadata file, of a table that the catalog does not have: for an older state of
-   * one that it has there are branches, tags and time travel, or a drop without purge before. Throws
+   * Adds a table by an existing metadata file. Refused for a table that the catalog has already, whose older
+   * states are read by time travel, or registered after a drop without purge. Throws
    * AlreadyExistsError, NotFoundError, CorruptDataError.
    */
   registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<Table>

@@ -1,4 +1,4 @@
-/** A catalog with some methods of its own, and every other method that of the catalog below. */
+/** A catalog that overrides some methods and passes the others on to the catalog below it. */
 import type { Catalog } from './catalog.ts'
 
 /** Total, so that a method which is added to `Catalog`, even an optional one, does not compile until it stands here. */

@@ -1,5 +1,5 @@
 /**
- * A catalog behind the Iceberg REST protocol: our own server's, or any other's.
+ * A catalog behind the Iceberg REST protocol, of Tidewater's own server or any other.
  */
 import type { Namespace, TableIdentifier } from '../format/identifiers.ts'
 import {
@@ -30,11 +30,11 @@ import {
 } from './table-json.ts'
 
 export interface RestCatalogOptions extends RestClientOptions {
-  /** Which warehouse of the server; it may answer with a path prefix. */
+  /** The warehouse to use; the server may answer with a path prefix for it. */
   readonly warehouse?: string
 }
 
-/** Servers that page for ever are cut off here. */
+/** Listings with more pages are refused, because the server may never end them. */
 const pagesMax = 10_000
 const levelSeparator = '%1F'
 
@@ -180,7 +180,7 @@ export class RestCatalog implements Catalog {
 
   async #path(...parts: readonly string[]): Promise<string> {
     this.#prefix ??= this.#loadPrefix().catch((error: unknown) => {
-      // A server that was down is asked again by the next call.
+      // After a failure the next call requests the configuration again.
       this.#prefix = undefined
       throw error
     })
@@ -204,7 +204,7 @@ export class RestCatalog implements Catalog {
   }
 }
 
-/** Overrides beat defaults. */
+/** The member from `overrides`, or else from `defaults`. */
 function memberOf(config: JsonObject, key: string): string | undefined {
   for (const group of ['overrides', 'defaults']) {
     const values = config[group]
@@ -221,7 +221,7 @@ function tablePath(identifier: TableIdentifier): readonly string[] {
   return [...namespacePath(identifier.namespace), 'tables', segment(identifier.name)]
 }
 
-/** A url would resolve these names away, however they are escaped. */
+/** Throws for `.` and `..`, which a URL resolves away however they are escaped. */
 function segment(name: string): string {
   if (name !== '' && name !== '.' && name !== '..') return encodeURIComponent(name)
   throw new ValidationError('this name cannot be part of a url', {

@@ -1,8 +1,8 @@
 /**
- * HTTP to an Iceberg REST catalog: one request, its answer as JSON, its failure as one of our errors.
+ * HTTP to an Iceberg REST catalog: one request, its answer as JSON, its failure as an error of `common`.
  *
  * What a failure means depends on the request. For a read every fault is "not available now". For a
- * write an answer that was lost, or a 500, 502 or 504, may hide a write that happened
+ * write, a lost answer or a 500, 502 or 504 may hide a write that happened
  * (CommitStateUnknownError); only 503 and 429 promise that nothing did (REST OpenAPI, "commit").
  * Redirects and other origins are never followed, so a token cannot be lured away.
  */
@@ -26,7 +26,7 @@ import {
 } from '../../common/index.ts'
 
 export interface RestClientOptions {
-  /** For example `http://127.0.0.1:8181`; a trailing `/v1` is taken as given. */
+  /** For example `http://127.0.0.1:8181`; may end with `/v1`. */
   readonly uri: string
   readonly token?: string
   readonly timeoutMs?: number
@@ -107,7 +107,7 @@ function readAnswer(request: RestRequest, text: string, facts: ErrorFacts): Json
   try {
     return parseJson(text, request.path)
   } catch (error) {
-    // A cut or foreign body: the write behind it may have happened.
+    // The body is cut off or not JSON: the write may have happened all the same.
     throw lostAnswer(request, error, facts)
   }
 }
@@ -145,7 +145,7 @@ function errorBody(text: string): ErrorBody {
       return { message: textOf(error['message']), type: textOf(error['type']) }
     }
   } catch {
-    // Gateways answer in HTML; the status says what matters.
+    // Gateways answer in HTML; the status alone decides then.
   }
   return { message: '', type: '' }
 }
@@ -160,42 +160,42 @@ function refusal(
   { message, type }: ErrorBody,
   facts: ErrorFacts,
 ): LakeError {
-  const said = message === '' ? 'the catalog refused' : message
+  const text = message === '' ? 'the catalog refused' : message
   const options = { facts: { ...facts, status, ...(type === '' ? {} : { type }) } }
   const isWrite = request.method !== 'GET'
   switch (status) {
     case 400:
     case 413:
     case 422:
-      return new ValidationError(said, options)
+      return new ValidationError(text, options)
     case 401:
     case 403:
     case 419:
-      return new AccessDeniedError(said, options)
+      return new AccessDeniedError(text, options)
     case 404:
-      return new NotFoundError(said, options)
+      return new NotFoundError(text, options)
     case 405:
     case 406:
     case 501:
-      return new UnsupportedError(said, options)
+      return new UnsupportedError(text, options)
     case 409:
-      return conflictError(request, said, options)
+      return conflictError(request, text, options)
     case 429:
     case 503:
-      return new UnavailableError(said, options)
+      return new UnavailableError(text, options)
     default:
-      if (isWrite && status >= 500) return new CommitStateUnknownError(said, options)
-      if (status >= 500) return new UnavailableError(said, options)
-      return new UnsupportedError(`unexpected answer: ${said}`, options)
+      if (isWrite && status >= 500) return new CommitStateUnknownError(text, options)
+      if (status >= 500) return new UnavailableError(text, options)
+      return new UnsupportedError(`unexpected answer: ${text}`, options)
   }
 }
 
 function conflictError(
   request: RestRequest,
-  said: string,
+  text: string,
   options: { readonly facts: ErrorFacts },
 ): LakeError {
-  if (request.conflict === 'commit-failed') return new CommitFailedError(said, options)
-  if (request.conflict === 'not-empty') return new ValidationError(said, options)
-  return new AlreadyExistsError(said, options)
+  if (request.conflict === 'commit-failed') return new CommitFailedError(text, options)
+  if (request.conflict === 'not-empty') return new ValidationError(text, options)
+  return new AlreadyExistsError(text, options)
 }

@@ -1,4 +1,4 @@
-/** Errors that several acts of the catalog end with. */
+/** Errors that several operations of the catalog share. */
 import { formatIdentifier, type TableIdentifier } from '../format/identifiers.ts'
 import {
   AlreadyExistsError,
@@ -8,7 +8,7 @@ import {
   UnavailableError,
 } from '../../common/index.ts'
 
-/** Steps after the deciding swap: their failure must not read as "nothing happened". */
+/** Runs steps after the deciding swap, whose failure must not look as if nothing had happened. */
 export async function orUnknown<T>(done: string, steps: () => Promise<T>): Promise<T> {
   try {
     return await steps()

@@ -1,10 +1,10 @@
 /**
- * Which files of a table other tables of the catalog need too.
+ * Finds the files that other tables of the catalog need too.
  *
- * Folders may overlap, and one table may stand under two names (registrations that raced, catalogs of
- * an older release). So what decides is what the metadata of those tables reaches, and one of them that
- * cannot be read stops whoever asks. Tables that certainly lie elsewhere are not looked into: their
- * pointers say where they lie, so that they cost nothing and what is wrong with them stops nobody.
+ * Folders may overlap, and one table may have two names (registrations that raced, catalogs of
+ * an older release). So the metadata of those tables decides, and an error is thrown when one of them cannot be
+ * read. Tables that certainly lie elsewhere, by the location in their pointers, are not read: they cost no
+ * request, and damage to them causes no error.
  */
 import { formatIdentifier } from '../format/identifiers.ts'
 import { errorMessage, UnavailableError, mapLimited } from '../../common/index.ts'
@@ -15,7 +15,7 @@ import { overlaps, plainLocation } from './location-rules.ts'
 import type { MetadataFiles } from './metadata-files.ts'
 import { isSameUuid, type TablePointer } from './table-pointer.ts'
 
-/** Spelled as `plainLocation` does. Throws UnavailableError, naming the table, when it cannot be told. */
+/** Paths in the form of `plainLocation`. Throws UnavailableError, naming the table, when one cannot be read. */
 export async function filesOfOthers(
   io: FileIO,
   files: MetadataFiles,
@@ -27,7 +27,7 @@ export async function filesOfOthers(
     const { identifier, metadataLocation, tableUuid, location } = pointer
     const mayShare = (place: string): boolean =>
       isSameUuid(tableUuid, own.tableUuid) || overlaps(own.location, place)
-    // A pointer of an older release says no place; then only the metadata does.
+    // A pointer of an older release has no location; the metadata has it.
     if (location !== undefined && !mayShare(location)) return
     try {
       const metadata = await files.peek(metadataLocation)

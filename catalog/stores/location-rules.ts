@@ -28,7 +28,7 @@ export function checkTableLocation(warehouse: string, location: string): void {
   }
 }
 
-/** Throws ValidationError when `next` or a file named by the updates leaves the table's place. */
+/** Throws ValidationError when `next` or a file named by the updates is outside the table's folder. */
 export function checkUpdateLocations(
   warehouse: string,
   base: TableMetadata | undefined,
@@ -57,14 +57,14 @@ export function isBelow(parent: string, location: string): boolean {
   return outside !== undefined && inside.startsWith(`${outside}/`)
 }
 
-/** Whether one of two places is the other or lies in it. */
+/** True when one of two locations is the other or lies in it. */
 export function overlaps(left: string, right: string): boolean {
   return (
     isBelow(left, right) || isBelow(right, left) || plainLocation(left) === plainLocation(right)
   )
 }
 
-/** The one spelling of a place; a location that could mean several stays as it is. */
+/** The canonical form of a location; an ambiguous one is returned as it is. */
 export function plainLocation(location: string): string {
   return canonical(location) ?? location
 }
@@ -92,7 +92,7 @@ function textOf(value: unknown): readonly string[] {
   return typeof value === 'string' ? [value] : []
 }
 
-/** One spelling per place; undefined for a spelling that could mean another place. */
+/** The canonical form of a location; undefined for an ambiguous one. */
 function canonical(location: string): string | undefined {
   const text = withoutSlash(location)
     .replace(/^s3[an]:\/\//, 's3://')

@@ -20,20 +20,20 @@ export class MetadataFiles {
   }
 
   async read(location: string): Promise<TableMetadata> {
-    const known = this.#cache.get(location)
-    if (known !== undefined) {
-      this.remember(location, known)
-      return known
+    const cached = this.#cache.get(location)
+    if (cached !== undefined) {
+      this.remember(location, cached)
+      return cached
     }
     const metadata = await this.peek(location)
     this.remember(location, metadata)
     return metadata
   }
 
-  /** For a look at many tables at once: what is kept of those in use stays as it is. */
+  /** Reads without changing the cache, so that a pass over many tables does not evict those in use. */
   async peek(location: string): Promise<TableMetadata> {
-    const known = this.#cache.get(location)
-    return known ?? parseTableMetadata(await this.#tools.io.read(location), location)
+    const cached = this.#cache.get(location)
+    return cached ?? parseTableMetadata(await this.#tools.io.read(location), location)
   }
 
   /** Writes a new file for version `version` of the table and returns its location. */
@@ -42,21 +42,21 @@ export class MetadataFiles {
     const name = `${String(version).padStart(5, '0')}-${randomUuid(this.#tools.random)}`
     const location = `${metadataFolder(metadata)}/${name}${gzip ? '.gz' : ''}.metadata.json`
     const bytes = serializeTableMetadata(metadata, gzip ? 'gzip' : 'none')
-    // The name is ours alone: finding it taken means that an earlier try landed.
+    // The name is unique: if it is taken, an earlier try of this write succeeded.
     await withRetry(policy, this.#tools, () =>
       this.#tools.io.write(location, bytes, { kind: 'if-absent' }),
     )
     return location
   }
 
-  /** Deletes files that no table refers to; what fails stays behind for the orphan sweep. */
+  /** Deletes files that no table refers to; files that cannot be deleted are left to the orphan sweep. */
   async discard(locations: readonly string[]): Promise<void> {
     if (locations.length === 0) return
     for (const location of locations) this.#cache.delete(location)
     try {
       await this.#tools.io.delete(locations)
     } catch {
-      // Best effort: a left-over file harms nobody, failing the commit that won would.
+      // Best effort: a file that stays does no harm, but a failure here would fail a commit that has won.
     }
   }
 

@@ -3,8 +3,8 @@
  *
  * Dropping must not race with a table being created inside. The dropper first marks the namespace,
  * then looks for tables, then swaps the mark for a tombstone. A creator writes its table first and
- * looks at the namespace after: finding the mark it removes it, which makes the dropper's last swap
- * lose. So either the dropper sees the table or the creator sees the drop.
+ * looks at the namespace after: if it finds the mark it removes it, and the dropper's last swap is
+ * lost. So either the dropper sees the table or the creator sees the drop.
  */
 import { type Namespace, formatNamespace } from '../format/identifiers.ts'
 import {
@@ -73,8 +73,8 @@ export class NamespaceStore {
         if (!(error instanceof AlreadyExistsError)) throw error
       })
     }
-    await this.#change(namespace, (found) => {
-      if (found !== undefined && found.payload.state !== 'dropped') {
+    await this.#change(namespace, (current) => {
+      if (current !== undefined && current.payload.state !== 'dropped') {
         throw new AlreadyExistsError('the namespace exists already', factsOf(namespace))
       }
       return { namespace, properties, state: 'live' }
@@ -83,9 +83,9 @@ export class NamespaceStore {
 
   /** The properties. Throws NotFoundError. */
   async load(namespace: Namespace): Promise<Properties> {
-    const found = await this.#read(namespace)
-    if (found === undefined) throw missing(namespace)
-    return found.payload.properties
+    const current = await this.#read(namespace)
+    if (current === undefined) throw missing(namespace)
+    return current.payload.properties
   }
 
   async update(
@@ -98,9 +98,9 @@ export class NamespaceStore {
         facts: { property: both },
       })
     }
-    await this.#change(namespace, (found) => {
-      if (found === undefined || found.payload.state === 'dropped') throw missing(namespace)
-      const kept = Object.entries(found.payload.properties).filter(
+    await this.#change(namespace, (current) => {
+      if (current === undefined || current.payload.state === 'dropped') throw missing(namespace)
+      const kept = Object.entries(current.payload.properties).filter(
         ([key]) => !changes.removals.includes(key),
       )
       const properties = { ...Object.fromEntries(kept), ...changes.updates }
@@ -110,9 +110,9 @@ export class NamespaceStore {
 
   /** Drops the namespace unless `isInUse` finds something in it after the drop was announced. */
   async drop(namespace: Namespace, isInUse: () => Promise<boolean>): Promise<void> {
-    await this.#change(namespace, (found) => {
-      if (found === undefined || found.payload.state === 'dropped') throw missing(namespace)
-      return { ...found.payload, state: 'dropping' }
+    await this.#change(namespace, (current) => {
+      if (current === undefined || current.payload.state === 'dropped') throw missing(namespace)
+      return { ...current.payload, state: 'dropping' }
     })
     const marked = await this.#read(namespace)
     if (marked === undefined) return
@@ -124,31 +124,31 @@ export class NamespaceStore {
     }
   }
 
-  /** For the creator of a table, after its pointer is written: false when the namespace is gone. */
+  /** For the creator of a table, after its pointer is written: false when the namespace was dropped. */
   async keepAlive(namespace: Namespace): Promise<boolean> {
     for (let round = 0; round < roundsMax; round++) {
-      const found = await this.#read(namespace)
-      if (found === undefined) return false
-      if (found.payload.state === 'live') return true
-      await this.#swap(found, { ...found.payload, state: 'live' })
+      const current = await this.#read(namespace)
+      if (current === undefined) return false
+      if (current.payload.state === 'live') return true
+      await this.#swap(current, { ...current.payload, state: 'live' })
     }
     throw busy(namespace)
   }
 
   async #read(namespace: Namespace): Promise<State | undefined> {
     checkNamespace(namespace)
-    const found = await this.#objects.read(this.#locationOf(namespace))
-    return found?.payload.state === 'dropped' ? undefined : found
+    const current = await this.#objects.read(this.#locationOf(namespace))
+    return current?.payload.state === 'dropped' ? undefined : current
   }
 
   async #change(
     namespace: Namespace,
-    next: (found: State | undefined) => NamespaceEntry,
+    next: (current: State | undefined) => NamespaceEntry,
   ): Promise<void> {
     checkNamespace(namespace)
     for (let round = 0; round < roundsMax; round++) {
-      const found = await this.#objects.read(this.#locationOf(namespace))
-      const outcome = await this.#swap(found, next(found))
+      const current = await this.#objects.read(this.#locationOf(namespace))
+      const outcome = await this.#swap(current, next(current))
       if (outcome.kind === 'won') return
     }
     throw busy(namespace)
@@ -198,6 +198,6 @@ function tooMany(): ValidationError {
   return new ValidationError('too many namespaces to list', { facts: { max: namespacesMax } })
 }
 
-function damaged(where: string, found: string): CorruptDataError {
-  return new CorruptDataError('namespace object is damaged', { facts: { where, found } })
+function damaged(where: string, reason: string): CorruptDataError {
+  return new CorruptDataError('namespace object is damaged', { facts: { where, reason } })
 }

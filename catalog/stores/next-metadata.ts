@@ -11,7 +11,7 @@ import { blankMetadata } from '../table/new-table-metadata.ts'
 
 export interface CommitContext {
   readonly nowMs: number
-  /** For a table that the commit creates and gives neither. */
+  /** Uuid and location of a table that the commit creates without stating them. */
   readonly tableUuid: string
   readonly location: string
 }
@@ -38,15 +38,15 @@ export function nextMetadata(
   return completed(created, context)
 }
 
-/** Gives a created table what the updates left out. */
+/** Completes a created table with defaults for what the updates leave out. */
 function completed(metadata: TableMetadata, context: CommitContext): TableMetadata {
   const { schemas, partitionSpecs, sortOrders } = metadata
-  const schema = schemas.find((known) => known.schemaId === metadata.currentSchemaId)
+  const schema = schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId)
   if (schema === undefined) {
     throw new ValidationError('a commit that creates a table must set its current schema')
   }
-  const hasSpec = partitionSpecs.some((known) => known.specId === metadata.defaultSpecId)
-  const hasOrder = sortOrders.some((known) => known.orderId === metadata.defaultSortOrderId)
+  const hasSpec = partitionSpecs.some(({ specId }) => specId === metadata.defaultSpecId)
+  const hasOrder = sortOrders.some(({ orderId }) => orderId === metadata.defaultSortOrderId)
   if ((!hasSpec && partitionSpecs.length > 0) || (!hasOrder && sortOrders.length > 0)) {
     throw new ValidationError('a commit that creates a table must set its default spec and order')
   }

@@ -1,8 +1,8 @@
 /**
- * Names of namespaces and tables: which are legal, and how they become parts of object keys.
+ * Names of namespaces and tables: which are allowed, and how they become parts of object keys.
  *
- * A name can hold what a shell, a URL, a policy or a file system reads otherwise, so hostile
- * characters are refused and every byte outside a plain set is written as `~` and two hex digits
+ * A shell, a URL, a policy or a file system may read some characters specially, so those
+ * are refused and every byte outside a plain set is written as `~` and two hex digits
  * (percent signs would be decoded by some client on the way). Levels are joined with a dot, which is
  * itself escaped inside a level, so two names never share a key.
  */
@@ -21,7 +21,7 @@ export function checkIdentifier(identifier: TableIdentifier): void {
   checkName(identifier.name, 'table')
 }
 
-/** For a name that is being given: tables that carry a reserved one already stay usable. */
+/** Checks the name of a new table; tables that already have a reserved name stay usable. */
 export function checkNewIdentifier(identifier: TableIdentifier): void {
   checkIdentifier(identifier)
   if (!identifier.name.includes('$')) return

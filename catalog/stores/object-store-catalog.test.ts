@@ -186,7 +186,7 @@ describe('ObjectStoreCatalog commits', () => {
       .commitTable(append(table, 7n))
       .catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(CommitFailedError)
-    expect(error).toMatchObject({ facts: { expected: 'no snapshot', found: 8n } })
+    expect(error).toMatchObject({ facts: { expected: 'no snapshot', actual: 8n } })
     expect(writer.io.deleted).toEqual(written)
     expect(await locations(store, '/metadata/')).toHaveLength(2)
   })

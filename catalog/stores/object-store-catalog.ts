@@ -66,11 +66,11 @@ export interface ObjectStoreCatalogOptions {
   readonly warehouse: string
   readonly clock?: Clock
   readonly random?: Random
-  /** For what nobody else is told: files that a purge left, pointers that were passed over. */
+  /** For events that no caller learns of: files that a purge left, pointers that were skipped. */
   readonly logger?: Logger
-  /** Where a table says nothing else by `commit.status-check.*`. */
+  /** Default for tables that do not state `commit.status-check.*`. */
   readonly statusCheck?: RetryPolicy
-  /** Where a table says nothing else by `commit.retry.*`. */
+  /** Default for tables that do not state `commit.retry.*`. */
   readonly commitRetry?: RetryPolicy
 }
 
@@ -147,13 +147,13 @@ export class ObjectStoreCatalog implements Catalog {
   async loadTable(identifier: TableIdentifier): Promise<Table> {
     checkIdentifier(identifier)
     for (let round = 0; round < roundsMax; round++) {
-      const live = await this.#pointers.readLive(identifier)
+      const live = await this.#pointers.readExisting(identifier)
       try {
         return await this.#tableAt(live)
       } catch (error) {
         if (!(error instanceof NotFoundError)) throw error
         // A commit or a purge in between deletes the file that the pointer named before.
-        const now = await this.#pointers.readLive(identifier)
+        const now = await this.#pointers.readExisting(identifier)
         const { metadataLocation: file } = live.payload
         if (now.payload.metadataLocation !== file) continue
         throw new CorruptDataError('the metadata file of the table is missing', {
@@ -204,10 +204,10 @@ export class ObjectStoreCatalog implements Catalog {
     checkIdentifier(identifier)
     const startedMs = clock.monotonic()
     for (let tried = 0; ; tried++) {
-      const found = await this.#pointers.read(identifier)
-      const attempt = await this.#attemptCommit(commit, found)
+      const current = await this.#pointers.read(identifier)
+      const attempt = await this.#attemptCommit(commit, current)
       if (attempt.table !== undefined) return attempt.table
-      // Lost. What was asked for may still hold on the moved table: the next round sees.
+      // The swap was lost. The requirements may still hold on the newer table, which the next round checks.
       const policy = commitRetryPolicy(attempt.metadata.properties, this.#commitRetry)
       const waitMs = backoffMs(policy, tried, random)
       const elapsedMs = clock.monotonic() - startedMs
@@ -227,7 +227,7 @@ export class ObjectStoreCatalog implements Catalog {
     checkIdentifier(identifier)
     const purge = options.purge ?? false
     for (let round = 0; round < roundsMax; round++) {
-      const live = await this.#pointers.readLive(identifier)
+      const live = await this.#pointers.readExisting(identifier)
       const outcome = await this.#pointers.swap(live, { ...live.payload, dropped: true, purge })
       if (outcome.kind === 'lost') continue
       if (!purge) return
@@ -243,11 +243,11 @@ export class ObjectStoreCatalog implements Catalog {
     checkIdentifier(from)
     const id = randomUuid(this.#tools.random)
     for (let round = 0; round < roundsMax; round++) {
-      const source = await this.#pointers.readLive(from)
+      const source = await this.#pointers.readExisting(from)
       await this.#freeName(to)
       const pending = { ...source.payload, intent: { kind: 'rename-to', id, to } } as const
       if ((await this.#pointers.swap(source, pending)).kind === 'lost') continue
-      // From here on others may finish the rename even if we cannot.
+      // From here on another process may finish the rename even if this one cannot.
       await orUnknown('the rename is under way', () => this.#finishRename(pending, to, id))
       return
     }
@@ -260,7 +260,7 @@ export class ObjectStoreCatalog implements Catalog {
     await this.#pointers.settle(pending)
     const after = await this.#pointers.readRaw(pending.identifier)
     if (!after?.trace.includes(id)) throw exists(to)
-    // The table is there now; a namespace dropped meanwhile must not hide it.
+    // The table has its new name now, so a namespace that was dropped in between is restored.
     if (!(await this.#namespaces.keepAlive(to.namespace))) {
       await this.#namespaces.create(to.namespace, {})
     }
@@ -269,21 +269,21 @@ export class ObjectStoreCatalog implements Catalog {
   /** One attempt of a commit; no table means that the swap was lost. */
   async #attemptCommit(
     commit: TableCommit,
-    found: PointerState | undefined,
+    current: PointerState | undefined,
   ): Promise<{ readonly metadata: TableMetadata; readonly table?: Table }> {
     const { identifier, updates } = commit
-    const live = found?.payload.dropped === false ? found : undefined
-    if (live === undefined) checkNewIdentifier(identifier)
-    const base = live === undefined ? undefined : await this.#tableAt(live)
+    const existing = current?.payload.dropped === false ? current : undefined
+    if (existing === undefined) checkNewIdentifier(identifier)
+    const base = existing === undefined ? undefined : await this.#tableAt(existing)
     const metadata = nextMetadata(commit, base, {
       nowMs: this.#tools.clock.now(),
       tableUuid: randomUuid(this.#tools.random),
-      location: this.#defaultLocation(identifier, found),
+      location: this.#defaultLocation(identifier, current),
     })
     if (base !== undefined && metadata === base.metadata) return { metadata, table: base }
     checkUpdateLocations(this.warehouse, base?.metadata, metadata, updates)
     if (base === undefined) await this.#namespaces.load(identifier.namespace)
-    const table = await this.#publish(identifier, found, metadata)
+    const table = await this.#publish(identifier, current, metadata)
     if (table === undefined) return { metadata }
     if (base === undefined) await this.#keepNamespace(table)
     else await this.#deleteCutMetadata(base.metadata, metadata)
@@ -308,7 +308,7 @@ export class ObjectStoreCatalog implements Catalog {
         return { identifier, metadata, metadataLocation }
       }
     } catch (error) {
-      // Only what surely was not written may be cleaned up.
+      // The file is deleted only if the swap was certainly not written.
       if (isDefinite(error)) await this.#files.discard([metadataLocation])
       throw error
     }
@@ -321,12 +321,12 @@ export class ObjectStoreCatalog implements Catalog {
     return { identifier, metadata: await this.#files.read(metadataLocation), metadataLocation }
   }
 
-  /** What stands under a name that a new table may take: nothing or a tombstone. */
+  /** The tombstone under a name that a new table may take, if there is one. Throws AlreadyExistsError for a table. */
   async #freeName(identifier: TableIdentifier): Promise<PointerState | undefined> {
     checkNewIdentifier(identifier)
     await this.#namespaces.load(identifier.namespace)
-    const found = await this.#pointers.read(identifier)
-    if (found === undefined || found.payload.dropped) return found
+    const current = await this.#pointers.read(identifier)
+    if (current === undefined || current.payload.dropped) return current
     throw exists(identifier)
   }
 
@@ -341,14 +341,14 @@ export class ObjectStoreCatalog implements Catalog {
     return metadata
   }
 
-  /** A name used before gets a folder of its own, apart from what the older table left behind. */
-  #defaultLocation(identifier: TableIdentifier, found: PointerState | undefined): string {
-    const suffix = found === undefined ? '' : `-${randomUuid(this.#tools.random).slice(0, 8)}`
+  /** A table under a name that was used before gets another folder than the older table. */
+  #defaultLocation(identifier: TableIdentifier, earlier: PointerState | undefined): string {
+    const suffix = earlier === undefined ? '' : `-${randomUuid(this.#tools.random).slice(0, 8)}`
     const folder = `${encodeNamespace(identifier.namespace)}/${encodeName(identifier.name)}`
     return `${this.warehouse}/${folder}${suffix}`
   }
 
-  /** A table must not be born into a namespace that was dropped while it was made. */
+  /** Drops the created table again if its namespace was dropped in between. */
   async #keepNamespace(table: Table): Promise<void> {
     const { identifier } = table
     const isAlive = await orUnknown('the table was created', async () => {

@@ -3,9 +3,9 @@
  *
  * Only what the table's metadata reaches, what lies below its location and what no other table of the
  * catalog reaches: a folder may be shared with another table, a registered table may point to files
- * that are not its own. Data goes first and metadata last, so what an interrupted purge leaves can
- * still be found from the tombstone. Best effort, as the drop itself has happened: what stops it is
- * logged, with the table.
+ * that are not its own. Data is deleted first and metadata last, so the files that an interrupted purge leaves
+ * can still be listed from the tombstone. Best effort, because the drop itself has happened: an error that
+ * stops it is logged, with the table.
  */
 import { formatIdentifier } from '../format/identifiers.ts'
 import { propertyOf, tableProperties } from '../table/properties.ts'
@@ -50,7 +50,7 @@ export async function purgeTable(
     await deleteOwn(io, isOwn, [...lists, ...older])
     await files.discard([metadataLocation].filter(isOwn))
   } catch (error) {
-    // The table is gone for every reader; what is left is garbage, not harm.
+    // No reader sees the table any more, so files that are left do no harm.
     logger.warn('table.purge-incomplete', { table, metadataLocation, error: errorMessage(error) })
   }
 }

@@ -1,5 +1,5 @@
 /**
- * One table, one name: what stands between a registration and a table that the catalog has already.
+ * Refuses to register a table that the catalog already has under another name.
  *
  * Two names of one table would each drop, expire and purge the files of the other.
  */
@@ -16,8 +16,8 @@ export interface NewName {
 
 /**
  * Throws AlreadyExistsError when a table of the catalog has that metadata file or that uuid. A pointer
- * that nobody can read, damaged or of a newer release, is passed over and told: it must not stop the
- * registrations of all other tables.
+ * that this release cannot read, damaged or of a newer release, is skipped and logged: it must not stop the
+ * registration of all other tables.
  */
 export async function refuseSecondName(
   pointers: TablePointers,
@@ -35,7 +35,7 @@ export async function refuseSecondName(
   const table = formatIdentifier(twin.identifier)
   throw new AlreadyExistsError(
     'the catalog has this table already: read an older state of it by time travel, keep one as a ' +
-      'branch or a tag, or rename the table; to register it anew drop it first, without purge',
+      'branch or a tag, or rename the table; to register it again drop it first, without purge',
     { facts: { table, uuid: tableUuid === '' ? undefined : tableUuid } },
   )
 }

@@ -1,6 +1,6 @@
 /**
- * Renaming a table across two pointer objects, so that a crash at any step is finished or undone by
- * whoever reads either pointer next.
+ * Renaming a table across two pointer objects. A rename that crashes at any step is finished or undone by the
+ * next reader of either pointer.
  *
  *     source                         target                       seen by readers as
  *   0 live                           missing or tombstone         source
@@ -10,9 +10,9 @@
  *   4 tombstone + rename-to          live                         target
  *   5 tombstone                      live                         target
  *
- * Step 3 is the rename: its commit id is the intent's id, so the source's trace says for ever after
- * whether it happened. Undone (the target is taken): the source's intent is removed, which makes step
- * 3 impossible; a target already at step 2 becomes a tombstone again. Between 1 and 5 nobody writes
+ * Step 3 is the rename: its commit id is the intent's id, so the source's trace shows
+ * afterwards whether it happened. Undone (the target is taken): the source's intent is removed, which makes step
+ * 3 impossible; a target already at step 2 becomes a tombstone again. Between 1 and 5 no process writes
  * either pointer without settling the intent first, so no commit can fall between the two names.
  */
 import { type TableIdentifier, formatIdentifier } from '../format/identifiers.ts'
@@ -28,10 +28,10 @@ export interface RenameTools {
   readonly policy: RetryPolicy
 }
 
-/** Other helpers take the same steps; each round is progress by one of them. */
+/** Other processes may take the same steps; in each round one of them made progress. */
 const roundsMax = 50
 
-/** Brings the rename that `pointer` is part of to its end, whichever end that is. */
+/** Finishes or undoes the rename that `pointer` is part of. */
 export async function settleRename(tools: RenameTools, pointer: TablePointer): Promise<void> {
   const { intent } = pointer
   if (intent === undefined) return
@@ -60,7 +60,7 @@ async function stepRename(
   const intent = source?.payload.intent
   const targetIsOurs = target?.payload.intent?.id === id
   if (source === undefined || intent?.kind !== 'rename-to' || intent.id !== id) {
-    // Over: a finished rename keeps its intent in the source until the target is clean, so a target
+    // A finished rename keeps its intent in the source until the target is clean, so a target
     // that still waits belongs to one that was undone.
     if (target === undefined || !targetIsOurs) return true
     return replace(tools, target, { ...withoutIntent(target.payload), dropped: true })

@@ -250,20 +250,20 @@ describe('SwapObject', () => {
     })
   })
 
-  test('[C7] a pointer that is gone or older than its base is never taken for a loss', async () => {
-    for (const damage of ['gone', 'older'] as const) {
+  test('[C7] a pointer that is missing or older than its base is never taken for a loss', async () => {
+    for (const damage of ['missing', 'older'] as const) {
       const { writer, store } = makeStore()
       await put(writer(), 'first')
       const older = await store.read(location)
       const base = await put(writer(), 'base')
       const ours = writer()
       once(ours, async () => {
-        if (damage === 'gone') await store.delete([location])
+        if (damage === 'missing') await store.delete([location])
         else await store.write(location, older)
         throw lostReply
       })
       await expect(ours.object.swap({ location, base, payload: 'ours', policy })).rejects.toThrow(
-        damage === 'gone' ? /gone/ : /older version/,
+        damage === 'missing' ? /missing/ : /older version/,
       )
     }
   })

@@ -67,17 +67,17 @@ export interface SwapRequest<Payload> {
   readonly base: SwapState<Payload> | undefined
   readonly payload: Payload
   readonly policy: RetryPolicy
-  /** Only for steps that several helpers may take in each other's place; else random. */
+  /** Stated for steps that several processes may take for each other; random otherwise. */
   readonly commitId?: string
 }
 
 export type SwapOutcome<Payload> =
-  /** Ours is in the history of the object, perhaps with others built on it already. */
+  /** The swap is in the history of the object, perhaps with others built on it already. */
   | { readonly kind: 'won' }
-  /** Certain: another swap was built on our base, so ours can never land. */
+  /** Another swap replaced the base, so this one can never be applied. */
   | { readonly kind: 'lost'; readonly current: SwapState<Payload> }
 
-/** Is told of an object that is left out as nobody can read it. */
+/** Called for each object that is left out because it is damaged or of a newer release. */
 export type UnreadableHandler = (location: string, error: unknown) => void
 
 export class SwapObject<Payload> {
@@ -101,8 +101,8 @@ export class SwapObject<Payload> {
   }
 
   /**
-   * Reads several objects, a few at a time; missing ones are left out. So is, where `skip` is
-   * given and told of it, what no later try could read: damaged, or of a newer release.
+   * Reads several objects, a few at a time; missing ones are left out. Where `skip` is
+   * given, it is called for objects that are damaged or of a newer release, and these are left out too.
    */
   async readMany(
     locations: readonly string[],
@@ -152,19 +152,19 @@ export class SwapObject<Payload> {
     return { location, base, body, version, commitId }
   }
 
-  /** Sends the one conditional PUT, once. Anything but an answer we can trust is `unclear`. */
+  /** Sends the one conditional PUT, once. Any other end than a definite answer is `unclear`. */
   async #send(attempt: Attempt<Payload>, etag: string | undefined): Promise<Answer> {
     const condition: WriteCondition =
       etag === undefined ? { kind: 'if-absent' } : { kind: 'if-match', etag }
     try {
       const sent = this.#tools.io.write(attempt.location, attempt.body, condition)
-      // A failpoint may fail first; the request is on its way all the same.
+      // A failpoint may throw before this is awaited; the request is sent all the same.
       sent.catch(() => undefined)
       await failpoint('commit.pointer-sent')
       const result = await sent
       await failpoint('commit.pointer-answered')
       if (result.ok) return { kind: 'won' }
-      // A refusal may answer our own request, sent twice on the way: the first one landed.
+      // The refusal may be of a resend of this request, whose first copy was applied.
       return { kind: 'refused' }
     } catch (error) {
       return { kind: 'unclear', error }
@@ -181,20 +181,20 @@ export class SwapObject<Payload> {
     const startedMs = clock.monotonic()
     let last = first
     for (let tried = 0; ; tried++) {
-      const seen = await this.#look(attempt)
-      if (seen.kind === 'won' || seen.kind === 'lost') return seen
-      if (seen.kind === 'untraceable') throw unknown(attempt, seen.reason, last)
-      if (seen.kind === 'still-base') {
-        const answer = await this.#send(attempt, seen.etag)
+      const observed = await this.#observe(attempt)
+      if (observed.kind === 'won' || observed.kind === 'lost') return observed
+      if (observed.kind === 'untraceable') throw unknown(attempt, observed.reason, last)
+      if (observed.kind === 'still-base') {
+        const answer = await this.#send(attempt, observed.etag)
         if (answer.kind === 'won') return answer
         last = answer
         if (answer.kind === 'refused') {
-          // Someone moved the object between our look and our swap: look at once, once.
-          const again = await this.#look(attempt)
+          // Another process replaced the object between the read and the swap: read once more without waiting.
+          const again = await this.#observe(attempt)
           if (again.kind === 'won' || again.kind === 'lost') return again
         }
       } else {
-        last = { kind: 'unclear', error: seen.error }
+        last = { kind: 'unclear', error: observed.error }
       }
       const waitMs = backoffMs(policy, tried, random)
       const elapsedMs = clock.monotonic() - startedMs
@@ -205,18 +205,18 @@ export class SwapObject<Payload> {
     }
   }
 
-  /** What the object says about our attempt now. */
-  async #look(attempt: Attempt<Payload>): Promise<Sight<Payload>> {
+  /** Reads the object and decides from its trace how the attempt ended. */
+  async #observe(attempt: Attempt<Payload>): Promise<Observation<Payload>> {
     let current: SwapState<Payload> | undefined
     try {
       current = await this.read(attempt.location)
     } catch (error) {
-      return { kind: 'no-sight', error }
+      return { kind: 'unreadable', error }
     }
     const { base, version, commitId } = attempt
     if (current === undefined) {
       if (base === undefined) return { kind: 'still-base', etag: undefined }
-      return { kind: 'untraceable', reason: 'the object is gone' }
+      return { kind: 'untraceable', reason: 'the object is missing' }
     }
     if (base !== undefined && current.commitId === base.commitId) {
       return { kind: 'still-base', etag: current.etag }
@@ -227,7 +227,7 @@ export class SwapObject<Payload> {
     }
     const winner = current.trace[position]
     if (winner === undefined) {
-      return { kind: 'untraceable', reason: 'too many commits have followed to tell' }
+      return { kind: 'untraceable', reason: 'too many commits have followed' }
     }
     return winner === commitId ? { kind: 'won' } : { kind: 'lost', current }
   }
@@ -261,13 +261,13 @@ type Unsettled =
 
 type Answer = { readonly kind: 'won' } | Unsettled
 
-type Sight<Payload> =
+type Observation<Payload> =
   | SwapOutcome<Payload>
   | { readonly kind: 'still-base'; readonly etag: string | undefined }
   | { readonly kind: 'untraceable'; readonly reason: string }
-  | { readonly kind: 'no-sight'; readonly error: unknown }
+  | { readonly kind: 'unreadable'; readonly error: unknown }
 
-/** The store said that it did not write: rights or form, not a lost answer. */
+/** True when the store certainly did not write, because of missing rights or a malformed request. */
 export function isDefinite(error: unknown): boolean {
   return error instanceof AccessDeniedError || error instanceof ValidationError
 }
@@ -292,8 +292,8 @@ function unknown<Payload>(
   )
 }
 
-function corrupt(where: string, found: string): CorruptDataError {
-  return new CorruptDataError('catalog object is damaged', { facts: { where, found } })
+function corrupt(where: string, reason: string): CorruptDataError {
+  return new CorruptDataError('catalog object is damaged', { facts: { where, reason } })
 }
 
 function isTextList(value: Json | undefined): value is readonly string[] {

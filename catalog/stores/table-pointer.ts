@@ -1,8 +1,8 @@
 /**
- * What the pointer object of a table says, and its JSON form.
+ * The content of the pointer object of a table, and its JSON form.
  *
  * A dropped table leaves a tombstone in place of its pointer, so that a delayed create cannot bring
- * it back; a rename in progress leaves its intent, so that whoever reads the pointer next finishes or
+ * it back; a rename in progress leaves its intent, so that the next reader of the pointer finishes or
  * undoes it. An intent of a later release is refused, never skipped.
  */
 import type { TableIdentifier } from '../format/identifiers.ts'
@@ -23,7 +23,7 @@ export interface RenameToIntent {
   readonly to: TableIdentifier
 }
 
-/** In the target: not to be believed before the source is seen to be done. */
+/** In the target, which is valid only once the source shows that the rename is done. */
 export interface RenameFromIntent {
   readonly kind: 'rename-from'
   readonly id: string
@@ -37,7 +37,7 @@ export interface TablePointer {
   readonly metadataLocation: string
   /** Empty for a table of version 1 without one; compare by `isSameUuid`. */
   readonly tableUuid: string
-  /** Where the table lies, as its metadata says; pointers of older releases lack it. */
+  /** The location in the metadata of the table; undefined in pointers of older releases. */
   readonly location?: string
   /** A tombstone: the name is free, the history of the object goes on. */
   readonly dropped: boolean
@@ -118,6 +118,6 @@ function identifierFromJson(json: Json | undefined, where: string): TableIdentif
   return { namespace, name }
 }
 
-function damaged(where: string, found: string): CorruptDataError {
-  return new CorruptDataError('table pointer is damaged', { facts: { where, found } })
+function damaged(where: string, reason: string): CorruptDataError {
+  return new CorruptDataError('table pointer is damaged', { facts: { where, reason } })
 }

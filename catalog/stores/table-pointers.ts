@@ -1,5 +1,5 @@
 /**
- * The pointer objects of all tables: where they lie, and reading them with renames settled.
+ * The pointer objects of all tables: their locations, and reading them with renames settled.
  */
 import { type Namespace, type TableIdentifier, formatIdentifier } from '../format/identifiers.ts'
 import {
@@ -41,9 +41,9 @@ export class TablePointers {
   /** The pointer, tombstones included, with no rename under way; undefined when there never was one. */
   async read(identifier: TableIdentifier): Promise<PointerState | undefined> {
     for (let round = 0; round < settlingsMax; round++) {
-      const found = await this.readRaw(identifier)
-      if (found?.payload.intent === undefined) return found
-      await this.settle(found.payload)
+      const state = await this.readRaw(identifier)
+      if (state?.payload.intent === undefined) return state
+      await this.settle(state.payload)
     }
     throw new UnavailableError('the table is renamed by others all the time', {
       facts: { table: formatIdentifier(identifier) },
@@ -51,66 +51,66 @@ export class TablePointers {
   }
 
   /** Throws NotFoundError for a table that does not exist or was dropped. */
-  async readLive(identifier: TableIdentifier): Promise<PointerState> {
-    const found = await this.read(identifier)
-    if (found !== undefined && !found.payload.dropped) return found
+  async readExisting(identifier: TableIdentifier): Promise<PointerState> {
+    const state = await this.read(identifier)
+    if (state !== undefined && !state.payload.dropped) return state
     throw new NotFoundError('the table does not exist', {
       facts: { table: formatIdentifier(identifier) },
     })
   }
 
-  /** The pointer as it stands, even in the middle of a rename. */
+  /** The pointer as it is, even in the middle of a rename. */
   async readRaw(identifier: TableIdentifier): Promise<PointerState | undefined> {
     const location = this.#locationOf(identifier)
-    const found = await this.#objects.read(location)
-    if (found === undefined || sameIdentifier(found.payload.identifier, identifier)) return found
-    // File systems that ignore case answer with another table's pointer.
+    const state = await this.#objects.read(location)
+    if (state === undefined || sameIdentifier(state.payload.identifier, identifier)) return state
+    // A file system that ignores case returns the pointer of another table.
     throw new CorruptDataError('the pointer belongs to another table', {
       facts: {
         object: location,
         expected: formatIdentifier(identifier),
-        found: formatIdentifier(found.payload.identifier),
+        actual: formatIdentifier(state.payload.identifier),
       },
     })
   }
 
   /** Tables of a namespace that exist, sorted by name. */
   async list(namespace: Namespace): Promise<readonly TableIdentifier[]> {
-    const found = await this.#listLive(this.#folderOf(namespace))
-    return found
+    const pointers = await this.#listExisting(this.#folderOf(namespace))
+    return pointers
       .map((pointer) => pointer.identifier)
       .sort((left, right) => (left.name < right.name ? -1 : 1))
   }
 
   /** Tables of every namespace that exist. */
   listEverywhere(): Promise<readonly TablePointer[]> {
-    return this.#listLive(this.#folder)
+    return this.#listExisting(this.#folder)
   }
 
   /**
-   * A table of any namespace that exists and is `wanted`. Only renames of such tables are settled, so
-   * the others need not be sound; `skip` is told of pointers that nobody can read.
+   * An existing table of any namespace that `matches`. Only renames of such tables are settled, so damage to
+   * others does no harm; `skip` is called for pointers that this release cannot read.
    */
   async find(
-    wanted: (pointer: TablePointer) => boolean,
+    matches: (pointer: TablePointer) => boolean,
     skip: UnreadableHandler,
   ): Promise<TablePointer | undefined> {
     const skipped = new Map<string, unknown>()
     const note = (location: string, error: unknown): void => void skipped.set(location, error)
     for (let round = 0; round < settlingsMax; round++) {
       const states = await this.#objects.readMany(await this.#listLocations(this.#folder), note)
-      const found = states.map((state) => state.payload).filter(wanted)
-      const pending = found.filter((pointer) => pointer.intent !== undefined)
+      const matching = states.map((state) => state.payload).filter(matches)
+      const pending = matching.filter((pointer) => pointer.intent !== undefined)
       if (pending.length === 0) {
         for (const [location, error] of skipped) skip(location, error)
-        return found.find((pointer) => !pointer.dropped)
+        return matching.find((pointer) => !pointer.dropped)
       }
       for (const pointer of pending) await this.settle(pointer)
     }
     throw renamedAllTheTime(this.#folder)
   }
 
-  async #listLive(folder: string): Promise<readonly TablePointer[]> {
+  async #listExisting(folder: string): Promise<readonly TablePointer[]> {
     for (let round = 0; round < settlingsMax; round++) {
       const states = await this.#objects.readMany(await this.#listLocations(folder))
       const pointers = states.map((state) => state.payload)

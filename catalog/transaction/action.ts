@@ -1,10 +1,10 @@
 /**
- * One change to a table, cut so that work which survives a lost race is done once. Several of them make
+ * One change to a table, in two steps, so that work which a lost race does not affect is done once. Several of them make
  * a transaction (`transaction.ts`).
  *
  * `prepare` makes files and manifests; `commit` runs for each attempt against the newest base and
- * yields requirements and updates. A base that makes the prepared work stale (a file it points at is
- * gone) is answered with `stale`, and `prepare` runs again on that base. In a transaction both see the
+ * yields requirements and updates. A base that makes the prepared work stale (a file that it names was
+ * removed) is answered with `stale`, and `prepare` runs again on that base. In a transaction both see the
  * table as the actions before this one leave it.
  */
 import type { Table } from '../catalog.ts'
@@ -20,11 +20,11 @@ export interface ActionCommit {
 export interface TransactionAction<Prepared> {
   prepare(table: Table): Promise<Prepared>
   commit(base: Table, prepared: Prepared): Promise<ActionCommit | 'stale'>
-  /** True when `base` already holds this change: an earlier attempt landed after all. */
+  /** True when `base` already has this change, because an earlier attempt was applied after all. */
   committedIn?(base: Table, prepared: Prepared): boolean
   /**
    * Deletes what the action made and no table points at. `committed` is the table that holds the
-   * change, or undefined when it surely failed; never called while the outcome is unknown.
+   * change, or undefined when it certainly failed; never called while the outcome is unknown.
    */
   discard?(committed: Table | undefined): Promise<void>
 }

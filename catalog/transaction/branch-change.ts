@@ -1,5 +1,5 @@
 /**
- * What a branch did since it left its target: files in, files out, and what its deletes lean on.
+ * What a branch changed since it left its target: files added and removed, and the files that its deletes name.
  *
  * The comparison is with the newest snapshot that both share, or that was published before: a branch may
  * be published, go on, and be published again.
@@ -12,10 +12,10 @@ import { ConflictError } from './conflict-error.ts'
 import { ancestorsOf } from './history.ts'
 import { type ActiveFile, readActiveFiles } from '../manifest/active-files.ts'
 
-/** As Java's cherry-pick has it; names the head of the branch that a snapshot published. */
+/** The key that Java's cherry-pick writes; names the head of the branch that a snapshot published. */
 export const sourceSnapshotKey = 'source-snapshot-id'
 
-/** A cherry-pick brings one snapshot along, a publishing all that the branch had. */
+/** Distinguishes a publishing of a whole branch from a cherry-pick of one snapshot. */
 export const publishedBranchKey = 'tidewater.published-branch'
 
 function publishedHead({ summary }: Snapshot): string | undefined {
@@ -29,13 +29,13 @@ export interface BranchChange {
   readonly removed: readonly DataFile[]
   /** Data files that the added deletes name and that the branch did not add itself. */
   readonly needed: readonly DataFile[]
-  /** Paths of the delete files that the branch knew when it was made. */
-  readonly knownDeletes: ReadonlySet<string>
-  /** Every commit kept the rows as they were. */
+  /** Paths of the delete files of the snapshot at which the branch began. */
+  readonly initialDeletes: ReadonlySet<string>
+  /** True when every commit of the branch kept the rows as they were. */
   readonly keepsRows: boolean
 }
 
-/** True when `target` holds all that the branch had at `head`. */
+/** True when `target` has everything that the branch had at `head`. */
 export function isPublished(metadata: TableMetadata, head: bigint, target: Snapshot): boolean {
   for (const snapshot of ancestorsOf(metadata, target.snapshotId)) {
     if (snapshot.snapshotId === head || publishedHead(snapshot) === String(head)) return true
@@ -47,9 +47,9 @@ export interface Fork {
   /** Undefined when the branch began on an empty table. */
   readonly since: Snapshot | undefined
   /**
-   * False when the target's history does not tell: it has expired, or the target was rolled back or
-   * replaced. `since` is then the oldest snapshot that is left of the branch, and what the branch changed
-   * after it can be looked for on the target but not be applied.
+   * False when the target's history does not show it, because it has expired, or the target was rolled back
+   * or replaced. `since` is then the oldest remaining snapshot of the branch; whether the target has the changes
+   * after it can be checked, but they cannot be applied.
    */
   readonly isCertain: boolean
 }
@@ -68,7 +68,7 @@ export function findFork(
     const source = publishedHead(snapshot)
     if (source !== undefined) shared.add(source)
   }
-  // Only a history that is whole says that it never had the root of the branch.
+  // Only a complete history shows that the target never had the root of the branch.
   const isWhole = oldest?.parentSnapshotId === undefined
   let since: Snapshot | undefined
   for (const snapshot of ancestorsOf(metadata, head)) {
@@ -76,18 +76,18 @@ export function findFork(
     since = snapshot
   }
   const isRoot = since !== undefined && since.parentSnapshotId === undefined
-  // A root that main once stood on was main's own: main has been replaced since.
+  // If main was once at this root, main has been replaced since, and the branch did not begin empty.
   const wasMain = metadata.snapshotLog.some((entry) => entry.snapshotId === since?.snapshotId)
   if (isRoot && isWhole && !wasMain) return { since: undefined, isCertain: true }
   return { since, isCertain: false }
 }
 
-/** Throws where the branch cannot be applied because nobody knows what it changed. */
+/** Throws ConflictError where it is not certain what the branch changed. */
 export function requireCertain({ isCertain }: Fork, head: bigint, location: string): void {
   if (isCertain) return
   throw new ConflictError(
     'the snapshot at which the branch left its target is no longer in the target\u2019s history: it has ' +
-      'expired, or the target was rolled back or replaced; make the branch anew',
+      'expired, or the target was rolled back or replaced; create the branch again',
     [],
     { head, table: location },
   )
@@ -113,18 +113,18 @@ export async function readBranchChange(
     added: added.map(({ entry }) => entry.dataFile),
     removed: removed.map(({ entry }) => entry.dataFile),
     needed: await neededFiles(source, metadata, after, added),
-    knownDeletes: await deletePaths(source, metadata, before),
+    initialDeletes: await deletePaths(source, metadata, before),
     keepsRows: keepsRows(metadata, head, since),
   }
 }
 
-/** They delete by age, and the files they were aimed at get a new age when they are published. */
+/** Equality deletes apply by sequence number, and publishing gives the files that they apply to new ones. */
 function refuseEqualityDeletes(added: readonly ActiveFile[]): void {
-  const found = added.find(({ entry }) => entry.dataFile.content === 'equality-deletes')
-  if (found === undefined) return
+  const equalityDelete = added.find(({ entry }) => entry.dataFile.content === 'equality-deletes')
+  if (equalityDelete === undefined) return
   throw new UnsupportedError(
-    'a branch with equality deletes can only be published while its target stands still; compact it first',
-    { facts: { file: found.entry.dataFile.filePath } },
+    'a branch with equality deletes can only be published while its target does not change; compact it first',
+    { facts: { file: equalityDelete.entry.dataFile.filePath } },
   )
 }
 

@@ -1,4 +1,4 @@
-/** What a commit was planned on has changed for good: the plan, not the commit, has to be made again. */
+/** The error of a commit whose plan is outdated: planning again can help, retrying cannot. */
 import { type ErrorFacts, LakeError } from '../../common/index.ts'
 
 /**
@@ -7,7 +7,7 @@ import { type ErrorFacts, LakeError } from '../../common/index.ts'
  */
 export class ConflictError extends LakeError {
   readonly code = 'conflict'
-  /** The files in question, as far as there are any. */
+  /** The files of the conflict, if there are any. */
   readonly files: readonly string[]
 
   constructor(message: string, files: readonly string[], facts: ErrorFacts = {}) {

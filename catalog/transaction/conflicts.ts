@@ -1,5 +1,5 @@
 /**
- * What others did to a branch since the snapshot that a change was planned on, as far as it matters to
+ * What other commits did to a branch since the snapshot that a change was planned on, as far as it affects
  * that change.
  *
  * "Since" goes by sequence number: it grows with every commit, while snapshot ids are random. A rewrite
@@ -22,7 +22,7 @@ import type { SnapshotBase } from './snapshot-producer.ts'
 
 /**
  * The sequence number of the snapshot that a change was planned on, 0 for an empty branch. Throws
- * ConflictError when the branch no longer stands on it: rolled back, replaced, or expired since.
+ * ConflictError when the branch no longer has it: rolled back, replaced, or expired since.
  */
 export function plannedSequenceNumber(
   { table, parent }: SnapshotBase,
@@ -46,10 +46,10 @@ export async function requireActive(
   content: ManifestFile['content'] = 'data',
 ): Promise<readonly ActiveFile[]> {
   const candidates = manifests.filter((manifest) => manifest.content === content)
-  const found = await locateFiles(source, metadata, candidates, files)
-  const active = new Set(found.map(({ entry }) => entry.dataFile.filePath))
+  const located = await locateFiles(source, metadata, candidates, files)
+  const active = new Set(located.map(({ entry }) => entry.dataFile.filePath))
   const missing = files.map((file) => file.filePath).filter((path) => !active.has(path))
-  if (missing.length === 0) return found
+  if (missing.length === 0) return located
   throw new ConflictError('files were replaced or deleted by another commit; plan again', missing, {
     table: metadata.location,
   })
@@ -83,7 +83,7 @@ export function deletesApplyingTo(
   return deletes.filter(({ entry }) => applying.has(entry.dataFile))
 }
 
-/** The delete files that apply to nothing any more once `removed` is gone. */
+/** The delete files that apply to no file any more without those of `removed`. */
 export async function danglingDeletes(
   source: ManifestSource,
   { table: { metadata }, manifests }: SnapshotBase,
@@ -93,13 +93,13 @@ export async function danglingDeletes(
   const candidates = deletesApplyingTo(metadata, deletes, removed)
   if (candidates.length === 0) return []
   const newest = candidates.reduce((max, { entry }) => maxOf(max, entry.sequenceNumber ?? 0n), 0n)
-  // Data younger than every candidate is out of reach of them all.
+  // The candidates do not apply to data that is newer than all of them.
   const older = manifests.filter(
     (manifest) => manifest.content === 'data' && manifest.minSequenceNumber <= newest,
   )
-  const gone = new Set(removed.map(({ entry }) => entry.dataFile.filePath))
+  const removedPaths = new Set(removed.map(({ entry }) => entry.dataFile.filePath))
   const active = await readActiveFiles(source, metadata, older)
-  const staying = active.filter(({ entry }) => !gone.has(entry.dataFile.filePath))
+  const staying = active.filter(({ entry }) => !removedPaths.has(entry.dataFile.filePath))
   const needed = new Set(deletesApplyingTo(metadata, candidates, staying))
   return candidates.filter((candidate) => !needed.has(candidate))
 }
@@ -144,7 +144,7 @@ export function refuseNewDeletes(
   const late = deletesApplyingTo(metadata, newerThan(deletes, sequenceNumber), files)
   if (late.length === 0) return
   throw new ConflictError(
-    'rows of the replaced files were deleted by another commit meanwhile; plan again',
+    'rows of the replaced files were deleted by another commit; plan again',
     late.map(({ entry }) => entry.dataFile.filePath),
     { table: metadata.location },
   )

@@ -18,7 +18,7 @@ export type SchemaChange =
       /** The struct that gets the column; empty for the table itself. */
       readonly parent: readonly string[]
       readonly name: string
-      /** Ids inside are given anew. */
+      /** Fields inside get new ids. */
       readonly type: Type
       readonly doc?: string
     }
@@ -159,7 +159,7 @@ function editInside(
 ): Type {
   if (type.type === 'struct') return { ...type, fields: editSiblings(type.fields, path, edit) }
   if (type.type === 'list') {
-    // A list's only member is edited in place of a sibling list; it can change, not move or go.
+    // A list or map has fixed members, which can be changed but not moved or dropped.
     const [element] = editSiblings(childFields(type), path, edit)
     if (element?.name === 'element') {
       return { ...type, element: element.type, elementRequired: element.required }

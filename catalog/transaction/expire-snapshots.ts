@@ -1,8 +1,8 @@
 /**
- * Expiry: takes snapshots out of the metadata, then deletes the files that only they reached.
+ * Expiry: removes snapshots from the metadata, then deletes the files that only they reached.
  *
- * The commit comes first and is planned anew on every base; files go only after it is certain, judged
- * against the table as the commit left it (C24). Streams' offsets stay on in the table's properties.
+ * The commit comes first and is planned again on every base; files are deleted only once it is certain, by
+ * comparison with the table as the commit left it (C24). Offsets of streams stay in the table's properties.
  */
 import { formatIdentifier, type TableIdentifier } from '../format/identifiers.ts'
 import { errorMessage, silentLogger } from '../../common/index.ts'
@@ -19,14 +19,14 @@ import { type ExpiryOptions, type ExpiryPlan, planExpiry } from './plan-expiry.t
 import type { SnapshotTools } from './snapshot-producer.ts'
 
 export interface ExpireSnapshotsOptions extends ExpiryOptions {
-  /** Says what would go; changes nothing. */
+  /** True: reports what would expire, and changes nothing. */
   readonly dryRun?: boolean
 }
 
 export interface ExpiryResult extends ExpiryPlan {
-  /** The table afterwards; of a dry run, as it is. */
+  /** The table after the commit; unchanged for a dry run. */
   readonly table: Table
-  /** What went, or would go. Files outside the table's folder are not ours and stay. */
+  /** Files that were deleted, or would be. Files outside the table's folder are never deleted. */
   readonly unreachable: UnreachableFiles
 }
 
@@ -56,7 +56,7 @@ export async function expireSnapshots(
 class ExpireSnapshots implements TransactionAction<undefined> {
   readonly #tools: SnapshotTools
   readonly #options: ExpiryOptions
-  /** Over all attempts: one that looked lost may have landed. */
+  /** Of all attempts, because one that seemed lost may have been applied. */
   readonly #planned = new Map<bigint, Snapshot>()
   readonly #refs = new Set<string>()
   #first: Table | undefined
@@ -74,9 +74,9 @@ class ExpireSnapshots implements TransactionAction<undefined> {
     const { metadata } = base
     this.#first ??= base
     const plan = planExpiry(metadata, BigInt(this.#tools.clock.now()), this.#options)
-    const gone = new Set(plan.snapshotIds)
+    const expired = new Set(plan.snapshotIds)
     for (const snapshot of metadata.snapshots) {
-      if (gone.has(snapshot.snapshotId)) this.#planned.set(snapshot.snapshotId, snapshot)
+      if (expired.has(snapshot.snapshotId)) this.#planned.set(snapshot.snapshotId, snapshot)
     }
     for (const ref of plan.refs) this.#refs.add(ref)
     const updates: TableUpdate[] = plan.refs.map((refName) => ({
@@ -95,7 +95,7 @@ class ExpireSnapshots implements TransactionAction<undefined> {
     })
   }
 
-  /** What of all that was planned is gone from `after`. */
+  /** The planned snapshots and refs that `after` no longer has. */
   outcome(after: Table): {
     readonly before: Table
     readonly snapshots: readonly Snapshot[]
@@ -116,7 +116,7 @@ async function resultOf(
   table: Table,
 ): Promise<ExpiryResult> {
   const { before, snapshots, refs } = action.outcome(table)
-  const found = await listUnreachableFiles(
+  const unreachable = await listUnreachableFiles(
     tools,
     { metadata: withSpecsOf(before.metadata, table.metadata), snapshots },
     table.metadata,
@@ -128,19 +128,19 @@ async function resultOf(
     snapshotIds: snapshots.map(({ snapshotId }) => snapshotId),
     refs,
     unreachable: {
-      files: own(found.files),
-      positionDeletes: own(found.positionDeletes),
-      equalityDeletes: own(found.equalityDeletes),
-      manifests: own(found.manifests),
-      manifestLists: own(found.manifestLists),
-      statistics: own(found.statistics),
+      files: own(unreachable.files),
+      positionDeletes: own(unreachable.positionDeletes),
+      equalityDeletes: own(unreachable.equalityDeletes),
+      manifests: own(unreachable.manifests),
+      manifestLists: own(unreachable.manifestLists),
+      statistics: own(unreachable.statistics),
     },
   }
 }
 
-/** Reads the manifests of both: specs come and, seldom, go. */
+/** With the specs and schemas of both, so that the manifests of both can be read. */
 function withSpecsOf(before: TableMetadata, after: TableMetadata): TableMetadata {
-  const known = new Set(after.partitionSpecs.map((spec) => spec.specId))
+  const specIds = new Set(after.partitionSpecs.map((spec) => spec.specId))
   const schemaIds = new Set(after.schemas.map((schema) => schema.schemaId))
   return {
     ...before,
@@ -150,7 +150,7 @@ function withSpecsOf(before: TableMetadata, after: TableMetadata): TableMetadata
       ...after.schemas,
     ],
     partitionSpecs: [
-      ...before.partitionSpecs.filter((spec) => !known.has(spec.specId)),
+      ...before.partitionSpecs.filter((spec) => !specIds.has(spec.specId)),
       ...after.partitionSpecs,
     ],
   }

@@ -1,10 +1,10 @@
 /**
- * Taking files out of a snapshot (spec, "Manifest Entry Fields", "Sequence Number Inheritance").
+ * Removing files from a snapshot (spec, "Manifest Entry Fields", "Sequence Number Inheritance").
  *
- * A manifest that holds a file to remove is written anew: what stays is EXISTING with the snapshot id
- * and both sequence numbers it had, what goes is DELETED under the snapshot that deletes, and entries
- * that earlier snapshots deleted are not carried on (iceberg-facts 15). All other manifests are kept
- * as they are. A lost race finds most manifests unchanged, so what was written for one is used again.
+ * A manifest that holds a file to remove is rewritten: remaining files are EXISTING with their
+ * snapshot id and sequence numbers, removed ones are DELETED under the new snapshot, and entries that earlier
+ * snapshots deleted are left out (iceberg-facts 15). All other manifests are kept as they are. After a lost
+ * race most manifests are unchanged, so a rewritten one is used again.
  */
 import { type Random, mapLimited } from '../../common/index.ts'
 import { readManifestEntries, type ManifestSource } from '../manifest/snapshot-manifests.ts'
@@ -45,16 +45,16 @@ export class ManifestFilter {
     base: readonly ManifestFile[],
     removed: readonly ActiveFile[],
   ): Promise<FilteredManifests> {
-    const gone = new Map<ManifestFile, Set<string>>()
+    const pathsByManifest = new Map<ManifestFile, Set<string>>()
     for (const { manifest, entry } of removed) {
-      const paths = gone.get(manifest)
-      if (paths === undefined) gone.set(manifest, new Set([entry.dataFile.filePath]))
+      const paths = pathsByManifest.get(manifest)
+      if (paths === undefined) pathsByManifest.set(manifest, new Set([entry.dataFile.filePath]))
       else paths.add(entry.dataFile.filePath)
     }
-    const rewritten = await mapLimited([...gone], ([manifest, paths]) =>
+    const rewritten = await mapLimited([...pathsByManifest], ([manifest, paths]) =>
       this.#without(metadata, manifest, paths),
     )
-    return { untouched: base.filter((manifest) => !gone.has(manifest)), rewritten }
+    return { untouched: base.filter((manifest) => !pathsByManifest.has(manifest)), rewritten }
   }
 
   async #without(
@@ -63,8 +63,8 @@ export class ManifestFilter {
     paths: ReadonlySet<string>,
   ): Promise<ManifestFile> {
     const key = JSON.stringify([manifest.manifestPath, ...[...paths].sort()])
-    const known = this.#written.get(key)
-    if (known !== undefined) return known
+    const earlier = this.#written.get(key)
+    if (earlier !== undefined) return earlier
     const entries = await readManifestEntries(this.#source, metadata, manifest)
     const spec = partitionSpecById(metadata, manifest.partitionSpecId)
     const { snapshotId, random } = this.#target
@@ -90,13 +90,13 @@ export class ManifestFilter {
   }
 }
 
-/** An active entry as a later manifest carries it. */
+/** An active entry, as it is written into a later manifest. */
 export function asExisting(entry: ManifestEntry): ManifestEntry {
   const { fileSequenceNumber, sequenceNumber } = entry
   return {
     ...entry,
     status: 'existing',
-    // Writers before file sequence numbers existed had both equal.
+    // Before file sequence numbers existed, both numbers were equal.
     ...(fileSequenceNumber === undefined && sequenceNumber !== undefined
       ? { fileSequenceNumber: sequenceNumber }
       : {}),

@@ -1,8 +1,8 @@
 /**
  * The history of a branch: its head, its ancestors, and the offsets of streams that they carry.
  *
- * Offsets stand in the summary of the snapshot that added their rows and, by the same commit, in a
- * property for each branch, which expiry leaves alone. What the text means is for `ingest` to say.
+ * Offsets are in the summary of the snapshot that added their rows and, by the same commit, in a
+ * property for each branch, which expiry leaves alone. `ingest` defines the text.
  */
 import { mainBranch, snapshotById } from '../format/table-metadata.ts'
 import type { Snapshot, TableMetadata } from '../format/types.ts'
@@ -23,7 +23,7 @@ export function* ancestorsOf(
   for (let id = snapshotId; id !== undefined; ) {
     const snapshot = unvisited.get(id)
     if (snapshot === undefined) return
-    // So that parents which form a circle end the walk.
+    // Visited once, so that the walk ends even if the parents form a circle.
     unvisited.delete(id)
     yield snapshot
     id = snapshot.parentSnapshotId
@@ -44,7 +44,7 @@ export function offsetsPropertyKey(branch: string): string {
   return `${offsetsSummaryKey}.${branch}`
 }
 
-/** What the branch's property says, undefined for a branch that no stream has written to. */
+/** The offsets in the property of the branch; undefined for a branch that no stream has written to. */
 export function offsetsProperty({ properties }: TableMetadata, branch: string): string | undefined {
   const key = offsetsPropertyKey(branch)
   return Object.hasOwn(properties, key) ? properties[key] : undefined

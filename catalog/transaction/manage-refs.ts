@@ -18,7 +18,7 @@ export type RefRetention = Pick<
 >
 
 export type RefChange =
-  /** At the snapshot given, else at the head of main. */
+  /** Creates a ref at the given snapshot, or at the head of main. */
   | {
       readonly kind: 'create'
       readonly type: 'branch' | 'tag'
@@ -28,7 +28,7 @@ export type RefChange =
     }
   | { readonly kind: 'remove'; readonly name: string }
   | { readonly kind: 'set-retention'; readonly name: string; readonly retention: RefRetention }
-  /** Moves a branch ahead to where another ref stands; a branch with commits of its own refuses. */
+  /** Moves a branch ahead to the snapshot of another ref; refused for a branch with commits of its own. */
   | { readonly kind: 'fast-forward'; readonly name: string; readonly to: string }
   /** Moves a branch back to one of its own ancestors. */
   | { readonly kind: 'rollback'; readonly name: string; readonly snapshotId: bigint }
@@ -37,7 +37,7 @@ export interface ManageRefsOptions {
   readonly changes: readonly RefChange[]
   /** Runs on each base; throws to refuse it for good. */
   readonly check?: (base: Table) => void | Promise<void>
-  /** Further updates of the same commit; not made when the refs are as wanted already. */
+  /** Further updates of the same commit; left out when no ref changes. */
   readonly extraUpdates?: (base: Table) => readonly TableUpdate[]
 }
 
@@ -84,13 +84,13 @@ export class ManageRefs implements TransactionAction<undefined> {
   }
 }
 
-/** The ref is where `metadata` has it, or does not exist there either. */
+/** Requires the ref to be as in `metadata`, or to be missing as there. */
 export function refRequirement(metadata: TableMetadata, ref: string): TableRequirement {
   const snapshotId = ownRef(metadata.refs, ref)?.snapshotId ?? null
   return { type: 'assert-ref-snapshot-id', ref, snapshotId }
 }
 
-/** What the ref is afterwards: undefined when it is gone, the same object when nothing changes. */
+/** The ref after the change: undefined when it is removed, the same object when nothing changes. */
 function changed(metadata: TableMetadata, refs: Refs, change: RefChange): SnapshotRef | undefined {
   switch (change.kind) {
     case 'create':
@@ -142,12 +142,12 @@ function created(
     })
   }
   checkRetention(name, type, retention)
-  const found = ownRef(refs, name)
-  if (found === undefined) return { type, snapshotId, ...retention }
-  // Made before by this very call, whose answer was lost.
-  if (found.type === type && found.snapshotId === snapshotId) return found
-  throw new AlreadyExistsError(`the ${found.type} exists already, at another snapshot`, {
-    facts: { ref: name, snapshot: found.snapshotId, table: metadata.location },
+  const current = ownRef(refs, name)
+  if (current === undefined) return { type, snapshotId, ...retention }
+  // This call made it in an earlier attempt whose answer was lost.
+  if (current.type === type && current.snapshotId === snapshotId) return current
+  throw new AlreadyExistsError(`the ${current.type} exists already, at another snapshot`, {
+    facts: { ref: name, snapshot: current.snapshotId, table: metadata.location },
   })
 }
 
@@ -185,8 +185,8 @@ function branch(metadata: TableMetadata, refs: Refs, name: string): SnapshotRef 
 }
 
 function existing(metadata: TableMetadata, refs: Refs, name: string): SnapshotRef {
-  const found = ownRef(refs, name)
-  if (found !== undefined) return found
+  const ref = ownRef(refs, name)
+  if (ref !== undefined) return ref
   throw new NotFoundError('table has no such branch or tag', {
     facts: { ref: name, refs: Object.keys(refs).join(','), table: metadata.location },
   })

@@ -33,21 +33,21 @@ export async function mergeManifests(
   const active = base.filter(
     ({ addedFilesCount, existingFilesCount }) => addedFilesCount !== 0 || existingFilesCount !== 0,
   )
-  const wanted = binsToMerge(active, metadata.properties)
-  if (wanted.length === 0) return active
-  const gone = new Set(wanted.flat())
+  const bins = binsToMerge(active, metadata.properties)
+  if (bins.length === 0) return active
+  const replaced = new Set(bins.flat())
   const merged: ManifestFile[] = []
-  for (const bin of wanted) {
+  for (const bin of bins) {
     merged.push(await mergeBin(source, metadata, bin, target, merged.length))
   }
-  return [...merged, ...active.filter((manifest) => !gone.has(manifest))]
+  return [...merged, ...active.filter((manifest) => !replaced.has(manifest))]
 }
 
 function binsToMerge(
   active: readonly ManifestFile[],
   properties: Readonly<Record<string, string>>,
 ): readonly (readonly ManifestFile[])[] {
-  // v2 wants exact counts, which only a rewrite finds out.
+  // v2 requires exact counts, which only a rewrite can determine.
   const uncounted = active.filter(
     ({ addedFilesCount, content }) => addedFilesCount === unknownCount && content === 'data',
   )
@@ -71,7 +71,7 @@ function pack(
 ): readonly (readonly ManifestFile[])[] {
   const bins: ManifestFile[][] = []
   const open = new Map<number, { readonly bin: ManifestFile[]; sizeBytes: number }>()
-  // Oldest first, so that neighbours in time stay together and bounds stay narrow.
+  // Oldest first, so that files of one time stay together and bounds stay narrow.
   const oldestFirst = [...manifests].sort((left, right) =>
     Number(left.minSequenceNumber - right.minSequenceNumber),
   )

@@ -1,8 +1,8 @@
 /**
- * Data files out and others in, by a reading of the table (operations `overwrite`, `delete`, `append`).
+ * Removes data files and adds others, computed from the table (operations `overwrite`, `delete`, `append`).
  *
- * What the change was computed from must still hold when it lands: every file to remove is active, none of
- * its rows was deleted since, and, where asked for, nobody added rows that the change would have seen.
+ * What the change was computed from must still hold when it is committed: every file to remove is active, none
+ * of its rows was deleted since, and, with `refuseNewRows`, no other commit added rows that may match.
  * Given as a function, the change is computed again on the newer table; given as a value, it fails with
  * ConflictError.
  */
@@ -40,7 +40,7 @@ export interface FileChanges {
 export interface OverwriteFilesOptions extends SnapshotOptions {
   /**
    * A function runs again whenever its result is out of date, which a ConflictError of `check` says, too;
-   * what it wrote before is its own to delete.
+   * it has to delete the files that it wrote before.
    */
   readonly changes: FileChanges | ((table: Table) => Promise<FileChanges>)
   /**
@@ -65,9 +65,9 @@ export class OverwriteFiles implements TransactionAction<PreparedOverwrite> {
 
   async prepare(table: Table): Promise<PreparedOverwrite> {
     const { changes } = this.#options
-    const found = typeof changes === 'function' ? await changes(table) : changes
-    checkChanges(found)
-    return { ...(await this.#producer.prepare(table, found.added ?? [])), changes: found }
+    const computed = typeof changes === 'function' ? await changes(table) : changes
+    checkChanges(computed)
+    return { ...(await this.#producer.prepare(table, computed.added ?? [])), changes: computed }
   }
 
   committedIn(base: Table, prepared: PreparedOverwrite): boolean {
@@ -102,11 +102,11 @@ export class OverwriteFiles implements TransactionAction<PreparedOverwrite> {
       addsDeletes: false,
     })
     if (removed.length === 0) return { operation, removed: [] }
-    const gone = await requireActive(source, base, removed)
+    const active = await requireActive(source, base, removed)
     const deletes = await readDeletes(source, base)
-    refuseNewDeletes(base.table.metadata, deletes, gone, since)
-    const dangling = await danglingDeletes(source, base, deletes, gone)
-    return { operation, removed: [...gone, ...dangling] }
+    refuseNewDeletes(base.table.metadata, deletes, active, since)
+    const dangling = await danglingDeletes(source, base, deletes, active)
+    return { operation, removed: [...active, ...dangling] }
   }
 }
 

@@ -1,8 +1,8 @@
 /**
- * Which snapshots and refs have had their time (spec, "Snapshot Retention Policy"). Pure.
+ * Plans which snapshots and refs expire (spec, "Snapshot Retention Policy"). Pure.
  *
  * A branch keeps its newest snapshots, by number and by age, and never fewer than one; a tag keeps its
- * snapshot; refs other than main end by age. Snapshots that no ref reaches go by age.
+ * snapshot; refs other than main end by age. Snapshots that no ref reaches expire by age.
  */
 import { ValidationError } from '../../common/index.ts'
 import { mainBranch, snapshotById } from '../format/table-metadata.ts'
@@ -16,13 +16,13 @@ import {
 import { ancestorsOf } from './history.ts'
 
 export interface ExpiryOptions {
-  /** Snapshots older than this go; default: now less `history.expire.max-snapshot-age-ms` (5 days). */
+  /** Snapshots older than this expire; default: now less `history.expire.max-snapshot-age-ms` (5 days). */
   readonly olderThanMs?: bigint
   /** Kept on each branch at least; default `history.expire.min-snapshots-to-keep` (1). */
   readonly retainLast?: number
-  /** Exactly these and, without the two above, no others. */
+  /** Snapshots to expire by id; without the two options above, no others expire. */
   readonly snapshotIds?: readonly bigint[]
-  /** The oldest that many at most, so that one run stays bounded. */
+  /** At most this many, the oldest first, so that one run stays bounded. */
   readonly snapshotsMax?: number
 }
 
@@ -79,7 +79,7 @@ export function planExpiry(
   return { snapshotIds: expired.slice(0, snapshotsMax), refs }
 }
 
-/** A snapshot that a ref names stays; one that is gone already is no error. */
+/** Throws for a snapshot that a ref names; one that does not exist any more is no error. */
 function checkNamed(metadata: TableMetadata, snapshotIds: readonly bigint[]): ReadonlySet<bigint> {
   for (const [ref, { snapshotId }] of Object.entries(metadata.refs)) {
     if (!snapshotIds.includes(snapshotId)) continue
@@ -120,7 +120,7 @@ function keptByRule(
     if (ended.has(name)) continue
     if (ref.type === 'branch') keepBranch(metadata, ref, { olderThan, countMin, nowMs, kept })
     else kept.add(ref.snapshotId)
-    // A tag pins its snapshot, not the way there.
+    // A tag keeps its snapshot, but not the ancestors.
     if (ref.type === 'tag') reached.add(ref.snapshotId)
     else for (const one of ancestorsOf(metadata, ref.snapshotId)) reached.add(one.snapshotId)
   }
@@ -137,7 +137,7 @@ interface BranchRule {
   readonly kept: Set<bigint>
 }
 
-/** The branch's own numbers come before those of the call and the table. */
+/** The retention of the branch has precedence over that of the call and the table. */
 function keepBranch(metadata: TableMetadata, ref: SnapshotRef, rule: BranchRule): void {
   const countMin = ref.minSnapshotsToKeep ?? rule.countMin
   const olderThan =

@@ -2,12 +2,12 @@
  * Publishing a branch: what it changed since it left its target is applied to the target as it is now
  * (shared design, "Publish a replayed branch while the sink went on").
  *
- * C25: what was committed on the target meanwhile stays, and publishing twice changes nothing. Files that
- * the branch took out and the target has replaced since (a compaction), and rows of them that the target
- * has deleted since, are a ConflictError naming the files: the caller redoes that part on the branch.
+ * C25: what was committed on the target in between stays, and publishing twice changes nothing. A ConflictError
+ * names the files that the branch removed and the target has replaced since (a compaction), or whose rows the
+ * target has deleted since: the caller redoes that part on the branch.
  *
- * A publishing snapshot has the target's head as its parent, so whoever walks the target's history does
- * not meet the branch's own snapshots and what they say. A fast-forward, possible while the target has
+ * A publishing snapshot has the target's head as its parent, so a reader of the target's history does
+ * not meet the branch's own snapshots and their summaries. A fast-forward, possible while the target has
  * not moved, puts those snapshots into the target's history.
  */
 import { NotFoundError } from '../../common/index.ts'
@@ -40,7 +40,7 @@ import {
 export interface PublishBranchOptions extends SnapshotOptions {
   /** The branch whose change is published. */
   readonly from: string
-  /** Where to; default `main`. */
+  /** The target; default `main`. */
   readonly branch?: string
   /** `never` where the branch's snapshots must stay out of the target's history; default when-possible. */
   readonly fastForward?: 'when-possible' | 'never'
@@ -48,7 +48,7 @@ export interface PublishBranchOptions extends SnapshotOptions {
 
 export interface PreparedPublish {
   readonly head: Snapshot
-  /** Absent while a fast-forward, or nothing, will do. */
+  /** Undefined while a fast-forward, or no commit, is enough. */
   readonly apply?: { readonly change: BranchChange; readonly snapshot: PreparedSnapshot }
 }
 
@@ -163,9 +163,9 @@ export class PublishBranch implements TransactionAction<PreparedPublish> {
     if (await this.#isThere(opened, change)) return nothing
     requireCertain(fork, this.#headIn(base.metadata).snapshotId, base.metadata.location)
     const data = removed.filter((file) => file.content === 'data')
-    const gone = await requireActive(source, opened, [...data, ...change.needed])
+    const active = await requireActive(source, opened, [...data, ...change.needed])
     const taken = pathsOf(data)
-    const out = gone.filter(({ entry }) => taken.has(entry.dataFile.filePath))
+    const out = active.filter(({ entry }) => taken.has(entry.dataFile.filePath))
     const deletes = await readDeletes(source, opened)
     this.#refuseLateDeletes(base.metadata, deletes, out, change)
     const droppedPaths = pathsOf(removed)
@@ -185,7 +185,7 @@ export class PublishBranch implements TransactionAction<PreparedPublish> {
     return { ...commit, requirements: [...commit.requirements, requirement] }
   }
 
-  /** The trace of an earlier publishing may have expired; the files tell. */
+  /** True when the target has the files already; the snapshot of an earlier publishing may have expired. */
   async #isThere({ table, manifests }: SnapshotBase, change: BranchChange): Promise<boolean> {
     const { source } = this.#producer
     const { added, removed } = change
@@ -194,7 +194,7 @@ export class PublishBranch implements TransactionAction<PreparedPublish> {
     const left = await locateFiles(source, table.metadata, manifests, removed)
     if (there.length === added.length && left.length === 0) return true
     throw new ConflictError(
-      'part of what the branch added is on the target already; make the branch anew',
+      'part of what the branch added is on the target already; create the branch again',
       there.map(({ entry }) => entry.dataFile.filePath),
       { branch: this.#options.from, table: table.metadata.location },
     )
@@ -203,14 +203,14 @@ export class PublishBranch implements TransactionAction<PreparedPublish> {
   #refuseLateDeletes(
     metadata: TableMetadata,
     deletes: readonly ActiveFile[],
-    gone: readonly ActiveFile[],
-    { knownDeletes }: BranchChange,
+    removed: readonly ActiveFile[],
+    { initialDeletes }: BranchChange,
   ): void {
-    const late = deletes.filter(({ entry }) => !knownDeletes.has(entry.dataFile.filePath))
-    const lost = deletesApplyingTo(metadata, late, gone)
+    const late = deletes.filter(({ entry }) => !initialDeletes.has(entry.dataFile.filePath))
+    const lost = deletesApplyingTo(metadata, late, removed)
     if (lost.length === 0) return
     throw new ConflictError(
-      'rows of files that the branch replaced were deleted on the target meanwhile; redo that part',
+      'rows of files that the branch replaced were deleted on the target since; redo that part',
       lost.map(({ entry }) => entry.dataFile.filePath),
       { branch: this.#options.from, table: metadata.location },
     )

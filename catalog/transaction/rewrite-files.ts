@@ -2,10 +2,10 @@
  * Replacing data files by others that hold the same rows: compaction (operation `replace`).
  *
  * The new files state the data sequence number of the snapshot that the rewrite began at, so equality
- * deletes that land meanwhile still apply to them (iceberg-facts 16). Position deletes name files, so
- * ones that land on a replaced file would be lost: that is a ConflictError, and the caller plans again.
- * Appends never get in the way: only the manifest list is made anew. Delete files that apply to nothing
- * any more go out in the same commit.
+ * deletes that are committed in between still apply to them (iceberg-facts 16). Position deletes name files, so
+ * those committed in between on a replaced file would be lost: that is a ConflictError, and the caller plans
+ * again. An append in between costs only another manifest list. Delete files that apply to no file any more are
+ * removed in the same commit.
  */
 import { ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
@@ -34,7 +34,7 @@ export interface RewriteFilesOptions extends SnapshotOptions {
   /** The head of the branch when the rewrite read its input; the input had its deletes applied. */
   readonly startingSnapshotId: bigint
   readonly removed: readonly DataFile[]
-  /** Exactly the rows of `removed` that were not deleted at the starting snapshot. */
+  /** Files with exactly the rows of `removed` that were not deleted at the starting snapshot. */
   readonly added: readonly DataFile[]
 }
 
@@ -77,14 +77,14 @@ export class RewriteFiles implements TransactionAction<PreparedSnapshot> {
     const { source } = this.#producer
     const opened = await this.#producer.open(base)
     const since = plannedSequenceNumber(opened, startingSnapshotId)
-    const gone = await requireActive(source, opened, removed)
+    const active = await requireActive(source, opened, removed)
     const deletes = await readDeletes(source, opened)
-    this.#checkDeletes(base.metadata, deletes, gone, since)
-    const dangling = await danglingDeletes(source, opened, deletes, gone)
+    this.#checkDeletes(base.metadata, deletes, active, since)
+    const dangling = await danglingDeletes(source, opened, deletes, active)
     return this.#producer.commit(opened, prepared, {
       operation: 'replace',
       removed: [
-        ...gone,
+        ...active,
         // A late equality delete reaches the new files through their old sequence number.
         ...dangling.filter(({ entry }) => (entry.sequenceNumber ?? 0n) <= since),
       ],
@@ -98,7 +98,7 @@ export class RewriteFiles implements TransactionAction<PreparedSnapshot> {
   #checkDeletes(
     metadata: TableMetadata,
     deletes: readonly ActiveFile[],
-    gone: readonly ActiveFile[],
+    active: readonly ActiveFile[],
     since: bigint,
   ): void {
     const { removed, added } = this.#options
@@ -107,11 +107,11 @@ export class RewriteFiles implements TransactionAction<PreparedSnapshot> {
     const fatal = deletes.filter(
       ({ entry }) => moves || entry.dataFile.content === 'position-deletes',
     )
-    refuseNewDeletes(metadata, fatal, gone, since)
+    refuseNewDeletes(metadata, fatal, active, since)
     const late = new Set(newerThan(deletes, since))
-    const known = deletes.filter((file) => !late.has(file))
-    const applied = deletesApplyingTo(metadata, known, gone)
-    const before = rowsOf(gone.map(({ entry }) => entry.dataFile))
+    const earlier = deletes.filter((file) => !late.has(file))
+    const applied = deletesApplyingTo(metadata, earlier, active)
+    const before = rowsOf(active.map(({ entry }) => entry.dataFile))
     const after = rowsOf(added)
     if (after === before || (applied.length > 0 && after < before)) return
     throw new ValidationError('a rewrite must keep every row and add none', {

@@ -1,10 +1,10 @@
 /**
- * Rows out by position deletes and rows in by data files, in one snapshot: merge-on-read changes (spec,
- * "Row-level Deletes", "Position Delete Files"). Data files may go whole in the same snapshot, so that a
+ * Removes rows by position deletes and adds rows by data files, in one snapshot: merge-on-read changes (spec,
+ * "Row-level Deletes", "Position Delete Files"). Whole data files may be removed in the same snapshot, so that a
  * change takes the cheaper way for each file.
  *
  * A position delete names a data file and is lost when that file is replaced, so every named file must
- * still be active when the change lands. Given as a function, the change is prepared again on the newer
+ * still be active when the change is committed. Given as a function, the change is prepared again on the newer
  * table (a compaction moved its rows); given as a value, it fails with ConflictError.
  */
 import { UnsupportedError, ValidationError } from '../../common/index.ts'
@@ -39,18 +39,18 @@ export interface RowChanges {
   readonly baseSnapshotId: bigint | undefined
   readonly added?: readonly DataFile[]
   readonly deletes?: readonly PositionDeletes[]
-  /** Data files that go whole; what of their rows stays is in `added`. */
+  /** Data files that are removed; their remaining rows are in `added`. */
   readonly removed?: readonly DataFile[]
   /** Position delete files of one data file each, whose positions `deletes` names again. */
   readonly replacedDeletes?: readonly DataFile[]
 }
 
 export interface RowDeltaOptions extends SnapshotOptions {
-  /** A function runs again whenever its result is out of date; what it wrote before is its own to delete. */
+  /** A function runs again whenever its result is out of date; it has to delete the files that it wrote before. */
   readonly changes: RowChanges | ((table: Table) => Promise<RowChanges>)
   /**
    * Rows that may match and were added after `baseSnapshotId` are a conflict: for upserts, whose keys
-   * another writer may have inserted meanwhile.
+   * another writer may have inserted in between.
    */
   readonly refuseNewRows?: Expression | 'anywhere'
   /**
@@ -75,11 +75,11 @@ export class RowDelta implements TransactionAction<PreparedRowDelta> {
 
   async prepare(table: Table): Promise<PreparedRowDelta> {
     const { changes } = this.#options
-    const found = typeof changes === 'function' ? await changes(table) : changes
-    const { added = [], deletes = [] } = found
-    checkContents(found)
+    const computed = typeof changes === 'function' ? await changes(table) : changes
+    const { added = [], deletes = [] } = computed
+    checkContents(computed)
     const files = [...added, ...deletes.map((one) => one.file)]
-    return { ...(await this.#producer.prepare(table, files)), changes: found }
+    return { ...(await this.#producer.prepare(table, files)), changes: computed }
   }
 
   committedIn(base: Table, prepared: PreparedRowDelta): boolean {
@@ -119,15 +119,15 @@ export class RowDelta implements TransactionAction<PreparedRowDelta> {
     const replaced = changes.replacedDeletes ?? []
     const isUpdate = this.#options.refuseNewDeletes === true || replaced.length > 0
     if (!isUpdate && removed.length === 0) return { operation, removed: [] }
-    const gone = await requireActive(source, base, removed)
-    const known = await readDeletes(source, base)
-    refuseNewDeletes(metadata, known, isUpdate ? [...gone, ...named] : gone, since)
-    const dangling = await danglingDeletes(source, base, known, gone)
-    const obsolete = replacedIn(known, replaced)
-    return { operation, removed: [...gone, ...new Set([...dangling, ...obsolete])] }
+    const active = await requireActive(source, base, removed)
+    const deleteFiles = await readDeletes(source, base)
+    refuseNewDeletes(metadata, deleteFiles, isUpdate ? [...active, ...named] : active, since)
+    const dangling = await danglingDeletes(source, base, deleteFiles, active)
+    const obsolete = replacedIn(deleteFiles, replaced)
+    return { operation, removed: [...active, ...new Set([...dangling, ...obsolete])] }
   }
 
-  /** The active files that the deletes name, each of which readers will apply them to. */
+  /** The active files that the deletes name. Throws where a reader would not apply the deletes to one of them. */
   async #checkDeletes(
     base: SnapshotBase,
     { added = [], deletes = [] }: RowChanges,

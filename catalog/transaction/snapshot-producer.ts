@@ -1,12 +1,12 @@
 /**
- * The part that every commit of files shares: from files in and files out to a new snapshot on a branch
+ * The part that every commit of files shares: from added and removed files to a new snapshot on a branch
  * (spec, "Optimistic Concurrency", "Sequence Numbers").
  *
  * The manifests of the added files are written once. A lost race rewrites only the manifest list, from
  * the new base's list, because added entries inherit their sequence number; manifests that files are
  * taken out of are written again only where the base has new ones. The snapshot id stays the same over
- * all attempts: should an attempt that looked lost have landed, the next one finds its id in the table
- * and nothing is done twice.
+ * all attempts: if an attempt that seemed lost was applied, the next one finds its id in the table, and
+ * nothing is done twice.
  */
 import {
   failpoint,
@@ -67,7 +67,7 @@ export interface SnapshotOptions {
    * files are refused (ConflictError) on a table whose current schema has other fields under these ids.
    */
   readonly writtenSchema?: Schema
-  /** Refs that the change was computed from: it lands only while they are where the base has them. */
+  /** Refs that the change was computed from, and which must be as in the base when it is committed. */
   readonly standingOn?: readonly string[]
 }
 
@@ -104,7 +104,7 @@ export class SnapshotProducer {
   readonly source: ManifestSource
   readonly #tools: SnapshotTools
   readonly #options: SnapshotOptions
-  /** Everything written so far; what no table points at is deleted by `discard`. */
+  /** Every file written so far; `discard` deletes those that no table points at. */
   readonly #written = new Set<string>()
   #snapshotId: bigint | undefined
   #filter: ManifestFilter | undefined
@@ -269,7 +269,7 @@ export class SnapshotProducer {
     }
   }
 
-  /** Ours first, then the base's that still hold active files, small ones merged. */
+  /** The new manifests, then those of the base that still hold active files, small ones merged. */
   async #manifestsOver(
     { table: { metadata }, manifests: base }: SnapshotBase,
     prepared: PreparedSnapshot,
@@ -300,7 +300,7 @@ export class SnapshotProducer {
   async #reachable(table: Table): Promise<ReadonlySet<string>> {
     const { metadata } = table
     const ours = metadata.snapshots.filter(({ snapshotId }) => snapshotId === this.#snapshotId)
-    // Nothing was left to do, or our snapshot has expired already: any other may carry our manifests.
+    // Nothing was left to do, or the snapshot has expired already: any other may list its manifests.
     const holders = ours.length === 0 ? metadata.snapshots : ours
     const kept = new Set<string>()
     await mapLimited(holders, async (snapshot) => {
@@ -322,7 +322,7 @@ export class SnapshotProducer {
   }
 }
 
-/** What the spec calls a snapshot by what it does ("Snapshots", operation). */
+/** The operation of a snapshot by what it changes (spec, "Snapshots", operation). */
 export function operationOf(change: {
   readonly addsData: boolean
   readonly removesData: boolean

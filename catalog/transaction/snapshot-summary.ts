@@ -2,7 +2,7 @@
  * The summary of a snapshot (spec, "Snapshots", "Optional Snapshot Summary Fields").
  *
  * Totals are carried forward from the parent as Java does: a total that the parent does not state is
- * left out, because a guess would be believed (iceberg-facts 34).
+ * left out, because readers would take a guess as exact (iceberg-facts 34).
  */
 import { ValidationError } from '../../common/index.ts'
 import { partitionPath } from '../format/partition-path.ts'
@@ -17,7 +17,7 @@ import type {
 
 export interface SnapshotChange {
   readonly operation: SnapshotOperation
-  /** Data and delete files, told apart by their content. */
+  /** Data and delete files, distinguished by their `content`. */
   readonly added: readonly DataFile[]
   readonly removed: readonly DataFile[]
   /** Entries of the caller; computed ones cannot be given. */
@@ -35,7 +35,7 @@ interface Counts {
   readonly equalityDeletes: bigint
 }
 
-/** Each count under the names that the spec has for what came, what went and what there is. */
+/** Each count with the names of the spec for what is added, removed and in total. */
 const names: {
   readonly [C in keyof Counts]: {
     readonly added: string
@@ -109,7 +109,7 @@ export function snapshotSummary(
     const before = name.total === undefined ? undefined : totalOf(parent, name.total)
     if (name.total === undefined || before === undefined) continue
     const total = before + added[key] - removed[key]
-    // Below zero the parent's own total was wrong: no total is better than a false one.
+    // A total below zero shows that the parent's was wrong, and is left out.
     if (total >= 0n) entries[name.total] = String(total)
   }
   return {

@@ -4,7 +4,7 @@
  * Each action is applied to the table as the actions before it leave it, and the updates of all go to
  * the catalog in one request, applied whole or not at all. A lost race applies all of them again, on the
  * newest table; what an action has prepared is kept. While the outcome of an attempt is unknown nothing
- * is deleted; what is left behind by attempts that surely lost is (failures.md 2, 5).
+ * is deleted; files of attempts that were certainly lost are (failures.md 2, 5).
  */
 import { formatIdentifier, type TableIdentifier } from '../format/identifiers.ts'
 import {
@@ -34,7 +34,7 @@ export interface CommitTools {
   readonly random: Random
   readonly logger?: Logger
   readonly signal?: AbortSignal
-  /** Replaces the table's own properties, for writers with a patience of their own. */
+  /** Overrides the table's `commit.retry.*`, for writers that retry more or less often. */
   readonly retry?: Partial<RetryPolicy>
   /**
    * True for a change that must come through beside busy writers: an attempt that lost to a new snapshot
@@ -43,7 +43,7 @@ export interface CommitTools {
   readonly persistsWhileTableMoves?: boolean
 }
 
-/** A base that keeps turning prepared work stale is met with this many preparations per attempt. */
+/** At most this many preparations in one attempt, when the newer table makes each of them stale. */
 const preparationsMax = 5
 
 /** Commits one action; throws as `Transaction.commit` does. */
@@ -111,7 +111,7 @@ export class Transaction {
     // One request holds the changes of all, so where one of them is, the others are.
     if (this.#steps.some((step) => step.isCommittedIn(base))) return base
     const { requirements, updates } = await this.#onBase(base, () => this.#applyAll(base))
-    // Nothing is left to do: another writer has done it, or it was there from the start.
+    // Nothing is left to do: the table had it from the start, or another writer has done it.
     if (updates.length === 0) return base
     return this.#catalog.commitTable({ identifier: base.identifier, requirements, updates })
   }
@@ -134,7 +134,7 @@ export class Transaction {
     return { ...table, metadata }
   }
 
-  /** Expiry may delete manifests of a base that others have moved on from: a lost race, not a loss. */
+  /** Expiry may have deleted manifests of an outdated base, which is then a lost race. */
   async #onBase<T>(base: Table, work: () => Promise<T>): Promise<T> {
     try {
       return await work()
@@ -149,7 +149,7 @@ export class Transaction {
     }
   }
 
-  /** Best effort: what stays behind is found by the orphan sweep. */
+  /** Best effort: files that stay are left to the orphan sweep. */
   async #discard(committed: Table | undefined): Promise<void> {
     for (const step of this.#steps) {
       try {
@@ -172,7 +172,7 @@ export class Transaction {
   }
 }
 
-/** Tells attempts that other writers' snapshots made vain from those that failed on one and the same table. */
+/** Distinguishes attempts lost to a new snapshot from those that failed on an unchanged history. */
 class Progress {
   #lastSequenceNumber: bigint | undefined
   #attempts = 0
@@ -231,7 +231,7 @@ class ActionStep<Prepared> implements Step {
   }
 }
 
-/** Only errors of ours say whether anything happened; any other error leaves the outcome open. */
+/** True when the commit certainly did not happen; an error of another kind says nothing about it. */
 function isDefinite(error: unknown): boolean {
   return error instanceof LakeError && !(error instanceof CommitStateUnknownError)
 }

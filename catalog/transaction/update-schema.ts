@@ -69,7 +69,7 @@ function changeSchema(metadata: TableMetadata, given: SchemaChanges): ActionComm
       { type: 'assert-table-uuid', uuid: metadata.tableUuid },
       { type: 'assert-current-schema-id', currentSchemaId: metadata.currentSchemaId },
       { type: 'assert-last-assigned-field-id', lastAssignedFieldId: metadata.lastColumnId },
-      // Another writer may make a spec that uses a column which is dropped here.
+      // Another writer may create a spec on a column that is dropped here.
       { type: 'assert-default-spec-id', defaultSpecId: metadata.defaultSpecId },
     ],
     updates: [
@@ -79,7 +79,7 @@ function changeSchema(metadata: TableMetadata, given: SchemaChanges): ActionComm
   }
 }
 
-/** A column that partitions or sorts new files cannot go. */
+/** Throws when the change drops a column that partitions or sorts new files. */
 function refuseUsedColumn(metadata: TableMetadata, schema: Schema, change: SchemaChange): void {
   if (change.kind !== 'drop-column') return
   const target = findField(schema, change.path)

@@ -68,7 +68,7 @@ export function isJsonObject(value: Json | undefined): value is JsonObject {
 export function asBigint(value: Json | undefined, where: string): bigint {
   if (typeof value === 'bigint') return value
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
-  throw new CorruptDataError('expected an integer', { facts: { where, actual: describe(value) } })
+  throw new CorruptDataError('expected an integer', { facts: { where, value: describe(value) } })
 }
 
 function describe(value: Json | undefined): string {

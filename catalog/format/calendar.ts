@@ -66,7 +66,7 @@ export function formatYear(year: number): string {
 }
 
 /** `HH:MM:SS` with as many microseconds as needed: none, or six digits. */
-export function formatTime(micros: bigint): string {
+export function formatTimeOfDay(micros: bigint): string {
   const seconds = Number(micros / microsPerSecond)
   const fraction = Number(micros % microsPerSecond)
   const text = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
@@ -78,7 +78,7 @@ export function formatTime(micros: bigint): string {
 /** `YYYY-MM-DDTHH:MM:SS[.ffffff]` without a zone. */
 export function formatTimestamp(micros: bigint): string {
   const days = floorDivide(micros, microsPerDay)
-  return `${formatDate(Number(days))}T${formatTime(micros - days * microsPerDay)}`
+  return `${formatDate(Number(days))}T${formatTimeOfDay(micros - days * microsPerDay)}`
 }
 
 /** `undefined` when the text is not a date of the calendar. */
@@ -92,7 +92,7 @@ export function parseDate(text: string): number | undefined {
   return exists ? days : undefined
 }
 
-export function parseTime(text: string): bigint | undefined {
+export function parseTimeOfDay(text: string): bigint | undefined {
   const match = /^(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?$/.exec(text)
   if (match === null) return undefined
   const [hours, minutes, seconds] = [match[1], match[2], match[3] ?? '0'].map(Number)
@@ -107,7 +107,7 @@ export function parseTimestamp(text: string, zone: boolean): bigint | undefined 
   const match = /^([^T ]+)[T ]([\d:.]+)(Z|[+-]\d\d:?\d\d)?$/i.exec(text)
   if (match === null || (match[3] !== undefined) !== zone) return undefined
   const days = parseDate(match[1] ?? '')
-  const time = parseTime(match[2] ?? '')
+  const time = parseTimeOfDay(match[2] ?? '')
   if (days === undefined || time === undefined) return undefined
   return BigInt(days) * microsPerDay + time - zoneMicros(match[3] ?? 'Z')
 }

@@ -100,5 +100,5 @@ export function unexpected(
   where: string,
 ): CorruptDataError {
   const text = actual === undefined ? 'nothing' : stringifyJson(actual).slice(0, 80)
-  return new CorruptDataError(`expected ${expected}`, { facts: { where, actual: text } })
+  return new CorruptDataError(`expected ${expected}`, { facts: { where, value: text } })
 }

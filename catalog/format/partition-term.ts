@@ -6,7 +6,7 @@
  * double quotes or backticks, and must where it holds a comma or parentheses.
  */
 import { didYouMean } from '../../common/index.ts'
-import { formatName, isWord, TextScanner } from './text-scanner.ts'
+import { formatName, isBareName, TextScanner } from './text-scanner.ts'
 import { plainTransformKinds } from './transform-text.ts'
 import type { Transform } from './types.ts'
 
@@ -62,7 +62,7 @@ export function formatPartitionTerm({ column, transform }: Omit<PartitionTerm, '
 }
 
 function formatColumn(column: string): string {
-  return column.split('.').every(isWord) ? column : formatName(column)
+  return column.split('.').every(isBareName) ? column : formatName(column)
 }
 
 type Read = Omit<PartitionTerm, 'text'>

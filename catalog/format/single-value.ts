@@ -8,11 +8,11 @@
 import { formatUuid, CorruptDataError, ValidationError, type Json } from '../../common/index.ts'
 import {
   formatDate,
-  formatTime,
+  formatTimeOfDay,
   formatTimestamp,
   microsPerDay,
   parseDate,
-  parseTime,
+  parseTimeOfDay,
   parseTimestamp,
 } from './calendar.ts'
 import { formatType } from './type-text.ts'
@@ -168,7 +168,7 @@ export function valueToJson(type: PrimitiveType, value: Value): Json {
     case 'date':
       return formatDate(value as number)
     case 'time':
-      return formatTime(value as bigint)
+      return formatTimeOfDay(value as bigint)
     case 'timestamp':
       return formatTimestamp(value as bigint)
     case 'timestamptz':
@@ -209,7 +209,7 @@ function valueOrUndefined(type: PrimitiveType, json: Json): Value | undefined {
     case 'date':
       return text === undefined ? undefined : parseDate(text)
     case 'time':
-      return text === undefined ? undefined : parseTime(text)
+      return text === undefined ? undefined : parseTimeOfDay(text)
     case 'timestamp':
       return text === undefined ? undefined : parseTimestamp(text, false)
     case 'timestamptz':

@@ -82,9 +82,9 @@ export class TextScanner {
 
 /** As `TextScanner` reads a name: bare where it is a word, else in double quotes. */
 export function formatName(name: string): string {
-  return isWord(name) ? name : `"${name.replaceAll('"', '""')}"`
+  return isBareName(name) ? name : `"${name.replaceAll('"', '""')}"`
 }
 
-export function isWord(text: string): boolean {
+export function isBareName(text: string): boolean {
   return /^[\p{L}_][\p{L}\p{N}_]*$/u.test(text)
 }

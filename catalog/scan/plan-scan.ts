@@ -136,13 +136,13 @@ async function planManifest(
     return { entries: [], filesTotal }
   }
   const entries = await readManifestEntries(source, metadata, manifest)
-  const live = entries.filter((entry) => entry.status !== 'deleted')
-  const kept = live.filter(
+  const active = entries.filter((entry) => entry.status !== 'deleted')
+  const kept = active.filter(
     ({ dataFile }) =>
       partitionMightMatch(dataFile.partition, partitionPredicate) &&
       fileMightMatch(dataFile, predicate),
   )
-  return { entries: kept, filesTotal: live.length }
+  return { entries: kept, filesTotal: active.length }
 }
 
 /** The filter as a predicate on the partition values of each spec, projected once. */

@@ -11,7 +11,7 @@ import { errorMessage, UnavailableError, mapLimited } from '../../common/index.t
 import type { FileIO } from '../../io/index.ts'
 import { listReachableFiles } from '../manifest/reachable-files.ts'
 import type { TableMetadata } from '../format/types.ts'
-import { overlaps, plainLocation } from './location-rules.ts'
+import { locationsOverlap, plainLocation } from './location-rules.ts'
 import type { MetadataFiles } from './metadata-files.ts'
 import { isSameUuid, type TablePointer } from './table-pointer.ts'
 
@@ -26,7 +26,7 @@ export async function filesOfOthers(
   await mapLimited(others, async (pointer) => {
     const { identifier, metadataLocation, tableUuid, location } = pointer
     const mayShare = (place: string): boolean =>
-      isSameUuid(tableUuid, own.tableUuid) || overlaps(own.location, place)
+      isSameUuid(tableUuid, own.tableUuid) || locationsOverlap(own.location, place)
     // A pointer of an older release has no location; the metadata has it.
     if (location !== undefined && !mayShare(location)) return
     try {

@@ -20,11 +20,13 @@ const pathProperties = [
   'write.folder-storage.path',
 ]
 
-/** Throws ValidationError unless a table may live at `location`. */
+/** Throws ValidationError unless the folder of a table may be `location`. */
 export function checkTableLocation(warehouse: string, location: string): void {
   checkBelow(warehouse, location, 'table location')
   if (isBelow(`${withoutSlash(warehouse)}/${catalogFolder}`, location)) {
-    throw new ValidationError('a table cannot live in the catalog folder', { facts: { location } })
+    throw new ValidationError('a table cannot be in the folder of the catalog', {
+      facts: { location },
+    })
   }
 }
 
@@ -58,7 +60,7 @@ export function isBelow(parent: string, location: string): boolean {
 }
 
 /** True when one of two locations is the other or lies in it. */
-export function overlaps(left: string, right: string): boolean {
+export function locationsOverlap(left: string, right: string): boolean {
   return (
     isBelow(left, right) || isBelow(right, left) || plainLocation(left) === plainLocation(right)
   )

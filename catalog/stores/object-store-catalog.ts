@@ -147,14 +147,14 @@ export class ObjectStoreCatalog implements Catalog {
   async loadTable(identifier: TableIdentifier): Promise<Table> {
     checkIdentifier(identifier)
     for (let round = 0; round < roundsMax; round++) {
-      const live = await this.#pointers.readExisting(identifier)
+      const existing = await this.#pointers.readExisting(identifier)
       try {
-        return await this.#tableAt(live)
+        return await this.#tableAt(existing)
       } catch (error) {
         if (!(error instanceof NotFoundError)) throw error
         // A commit or a purge in between deletes the file that the pointer named before.
         const now = await this.#pointers.readExisting(identifier)
-        const { metadataLocation: file } = live.payload
+        const { metadataLocation: file } = existing.payload
         if (now.payload.metadataLocation !== file) continue
         throw new CorruptDataError('the metadata file of the table is missing', {
           facts: { table: formatIdentifier(identifier), file },
@@ -227,13 +227,17 @@ export class ObjectStoreCatalog implements Catalog {
     checkIdentifier(identifier)
     const purge = options.purge ?? false
     for (let round = 0; round < roundsMax; round++) {
-      const live = await this.#pointers.readExisting(identifier)
-      const outcome = await this.#pointers.swap(live, { ...live.payload, dropped: true, purge })
+      const existing = await this.#pointers.readExisting(identifier)
+      const outcome = await this.#pointers.swap(existing, {
+        ...existing.payload,
+        dropped: true,
+        purge,
+      })
       if (outcome.kind === 'lost') continue
       if (!purge) return
       const listOthers = (): Promise<readonly TablePointer[]> => this.#pointers.listEverywhere()
       const tools = { io: this.#tools.io, files: this.#files, logger: this.#logger }
-      await purgeTable(tools, live.payload, listOthers)
+      await purgeTable(tools, existing.payload, listOthers)
       return
     }
     throw busy(identifier)

@@ -3,12 +3,12 @@
  * next reader of either pointer.
  *
  *     source                         target                       seen by readers as
- *   0 live                           missing or tombstone         source
- *   1 live + rename-to               missing or tombstone         source
- *   2 live + rename-to               live + rename-from           source
- *   3 tombstone + rename-to          live + rename-from           target   <- the swap that decides
- *   4 tombstone + rename-to          live                         target
- *   5 tombstone                      live                         target
+ *   0 table                          missing or tombstone         source
+ *   1 table + rename-to              missing or tombstone         source
+ *   2 table + rename-to              table + rename-from          source
+ *   3 tombstone + rename-to          table + rename-from          target   <- the swap that decides
+ *   4 tombstone + rename-to          table                        target
+ *   5 tombstone                      table                        target
  *
  * Step 3 is the rename: its commit id is the intent's id, so the source's trace shows
  * afterwards whether it happened. Undone (the target is taken): the source's intent is removed, which makes step

@@ -16,7 +16,7 @@ import {
 import type { TableMetadata } from '../format/types.ts'
 import type { PayloadCodec } from './swap-object.ts'
 
-/** In the source: pending while the table is live, done once it is dropped. */
+/** In the source: pending while the table exists, done once it is dropped. */
 export interface RenameToIntent {
   readonly kind: 'rename-to'
   readonly id: string

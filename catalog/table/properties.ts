@@ -9,8 +9,8 @@
 import { didYouMean, type RetryPolicy, ValidationError } from '../../common/index.ts'
 import {
   anyText,
-  choice,
-  flag,
+  oneOf,
+  trueOrFalse,
   longNumber,
   metricsMode,
   type PropertySyntax,
@@ -52,7 +52,7 @@ const milliseconds = wholeNumber(0, Number.MAX_SAFE_INTEGER, 'a whole number of 
 const age = longNumber('a whole number of milliseconds')
 const bytes = wholeNumber(1, Number.MAX_SAFE_INTEGER, 'a positive whole number of bytes')
 const count = wholeNumber(0, 2 ** 31 - 1, 'a whole number')
-const rowChanges = choice(['copy-on-write', 'merge-on-read'])
+const rowChanges = oneOf(['copy-on-write', 'merge-on-read'])
 
 /** Several properties are read together by `commitRetryPolicy` and `statusCheckPolicy`. */
 export const tableProperties = {
@@ -73,7 +73,7 @@ export const tableProperties = {
   }),
   parquetCodec: entry(
     'write.parquet.compression-codec',
-    choice(['zstd', 'snappy', 'gzip', 'lz4', 'brotli', 'uncompressed']),
+    oneOf(['zstd', 'snappy', 'gzip', 'lz4', 'brotli', 'uncompressed']),
     'zstd',
     { doc: 'codec of new data files', actor: writers },
   ),
@@ -107,7 +107,7 @@ export const tableProperties = {
     doc: 'how rows are replaced',
     actor: 'models',
   }),
-  metadataCodec: entry('write.metadata.compression-codec', choice(['none', 'gzip']), 'none', {
+  metadataCodec: entry('write.metadata.compression-codec', oneOf(['none', 'gzip']), 'none', {
     doc: 'codec of metadata files',
     actor: commits,
   }),
@@ -115,7 +115,7 @@ export const tableProperties = {
     doc: 'older metadata files that the log names; at least one',
     actor: commits,
   }),
-  deletesOldMetadata: entry('write.metadata.delete-after-commit.enabled', flag, true, {
+  deletesOldMetadata: entry('write.metadata.delete-after-commit.enabled', trueOrFalse, true, {
     doc: 'whether metadata files that leave the log are deleted; off in Iceberg, where a streamed table keeps a file for each commit',
     actor: commits,
   }),
@@ -151,7 +151,7 @@ export const tableProperties = {
     doc: 'time after which the outcome is called unknown',
     actor: commits,
   }),
-  mergesManifests: entry('commit.manifest-merge.enabled', flag, true, {
+  mergesManifests: entry('commit.manifest-merge.enabled', trueOrFalse, true, {
     doc: 'whether appends merge small manifests',
     actor: commits,
   }),
@@ -176,7 +176,7 @@ export const tableProperties = {
     doc: 'age at which branches and tags other than main end',
     actor: expiry,
   }),
-  allowsGc: entry('gc.enabled', flag, true, {
+  allowsGc: entry('gc.enabled', trueOrFalse, true, {
     doc: 'whether files of the table may be deleted: by expiry, orphan removal, maintenance and a purge',
     actor: 'expiry, orphan removal, drop',
   }),
@@ -185,7 +185,7 @@ export const tableProperties = {
     doc: 'files may lack field ids, so the column names in their footers are used',
     actor: 'queries',
   }),
-  isMaintained: entry('tidewater.maintenance.enabled', flag, true, {
+  isMaintained: entry('tidewater.maintenance.enabled', trueOrFalse, true, {
     doc: 'whether the maintenance that runs by itself takes the table',
     actor: 'maintenance',
   }),

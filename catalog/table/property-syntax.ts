@@ -36,7 +36,7 @@ export function longNumber(expected: string): PropertySyntax<bigint> {
   }
 }
 
-export const flag: PropertySyntax<boolean> = {
+export const trueOrFalse: PropertySyntax<boolean> = {
   expected: 'true or false',
   parse: (text) => {
     const lower = text.toLowerCase()
@@ -44,7 +44,7 @@ export const flag: PropertySyntax<boolean> = {
   },
 }
 
-export function choice<const Name extends string>(names: readonly Name[]): PropertySyntax<Name> {
+export function oneOf<const Name extends string>(names: readonly Name[]): PropertySyntax<Name> {
   return {
     expected: `one of ${names.join(', ')}`,
     parse: (text) => names.find((name) => name === text.toLowerCase()),

@@ -175,7 +175,9 @@ export class RestCatalog implements Catalog {
       pageToken = optionalField(body, 'next-page-token', path, asString)
       if (pageToken === undefined || pageToken === '') return items
     }
-    throw new UnsupportedError('the catalog lists without end', { facts: { path, pagesMax } })
+    throw new UnsupportedError("the catalog's listing has too many pages", {
+      facts: { path, pagesMax },
+    })
   }
 
   async #path(...parts: readonly string[]): Promise<string> {

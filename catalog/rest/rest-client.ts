@@ -117,7 +117,10 @@ function lostAnswer(request: RestRequest, error: unknown, facts: ErrorFacts): La
   if (request.method === 'GET' || neverLeft(error)) {
     return new UnavailableError('the catalog could not be reached', options)
   }
-  return new CommitStateUnknownError('the catalog did not answer; it may have done it', options)
+  return new CommitStateUnknownError(
+    'the catalog did not answer; the change may have been made',
+    options,
+  )
 }
 
 /** The connection was refused or the name unknown: no request was sent. */

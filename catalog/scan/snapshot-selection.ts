@@ -11,7 +11,7 @@ export function snapshotAsOf(metadata: TableMetadata, timestampMs: bigint): Snap
   const entry = metadata.snapshotLog.findLast((logged) => logged.timestampMs <= timestampMs)
   const first = metadata.snapshotLog[0]
   if (entry === undefined) {
-    throw new NotFoundError('no snapshot is that old', {
+    throw new NotFoundError('the table had no snapshot yet at that time', {
       facts: {
         'asked-ms': timestampMs,
         ...(first === undefined ? {} : { 'oldest-ms': first.timestampMs }),

@@ -27,7 +27,7 @@ export function exists(identifier: TableIdentifier): AlreadyExistsError {
 }
 
 export function busy(identifier: TableIdentifier): UnavailableError {
-  return new UnavailableError('the table is changed by others all the time', {
+  return new UnavailableError('other writers keep changing the table; try again later', {
     facts: { table: formatIdentifier(identifier) },
   })
 }

@@ -73,7 +73,7 @@ export function plainLocation(location: string): string {
 
 function checkBelow(parent: string, location: string, what: string): void {
   if (isBelow(parent, location)) return
-  throw new ValidationError(`${what} must lie below its allowed place`, {
+  throw new ValidationError(`${what} must lie below its allowed folder`, {
     facts: { location, allowed: withoutSlash(parent) },
   })
 }

@@ -191,7 +191,10 @@ function missing(namespace: Namespace): NotFoundError {
 }
 
 function busy(namespace: Namespace): UnavailableError {
-  return new UnavailableError('the namespace is changed by others all the time', factsOf(namespace))
+  return new UnavailableError(
+    'other writers keep changing the namespace; try again later',
+    factsOf(namespace),
+  )
 }
 
 function tooMany(): ValidationError {

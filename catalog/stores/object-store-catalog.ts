@@ -212,7 +212,7 @@ export class ObjectStoreCatalog implements Catalog {
       const waitMs = backoffMs(policy, tried, random)
       const elapsedMs = clock.monotonic() - startedMs
       if (tried >= policy.retriesMax || elapsedMs + waitMs > policy.totalMsMax) {
-        throw new CommitFailedError('the table was changed by others in every attempt', {
+        throw new CommitFailedError('other writers changed the table in every attempt', {
           facts: { table: formatIdentifier(identifier), attempts: tried + 1 },
         })
       }

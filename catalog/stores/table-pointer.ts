@@ -99,7 +99,7 @@ function intentFromJson(json: Json, where: string): PointerIntent {
   const { kind, id } = json
   if (kind === 'rename-to') return { kind, id, to: identifierFromJson(json['to'], where) }
   if (kind === 'rename-from') return { kind, id, from: identifierFromJson(json['from'], where) }
-  throw new UnsupportedError('an unfinished operation of a newer release stands in the catalog', {
+  throw new UnsupportedError('a newer release has left an unfinished operation in the catalog', {
     facts: { object: where, kind: String(kind) },
   })
 }

@@ -45,7 +45,7 @@ export class TablePointers {
       if (state?.payload.intent === undefined) return state
       await this.settle(state.payload)
     }
-    throw new UnavailableError('the table is renamed by others all the time', {
+    throw new UnavailableError('other processes keep renaming the table; try again later', {
       facts: { table: formatIdentifier(identifier) },
     })
   }
@@ -165,7 +165,9 @@ export class TablePointers {
 }
 
 function renamedAllTheTime(folder: string): UnavailableError {
-  return new UnavailableError('tables are renamed by others all the time', { facts: { folder } })
+  return new UnavailableError('other processes keep renaming tables; try again later', {
+    facts: { folder },
+  })
 }
 
 function sameIdentifier(left: TableIdentifier, right: TableIdentifier): boolean {

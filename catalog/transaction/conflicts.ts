@@ -32,10 +32,14 @@ export function plannedSequenceNumber(
   for (const snapshot of ancestorsOf(table.metadata, parent?.snapshotId)) {
     if (snapshot.snapshotId === snapshotId) return snapshot.sequenceNumber
   }
-  throw new ConflictError('the branch no longer stands on the snapshot that was planned on', [], {
-    snapshot: snapshotId,
-    head: parent?.snapshotId,
-  })
+  throw new ConflictError(
+    'the branch no longer has the snapshot that the change was planned on',
+    [],
+    {
+      snapshot: snapshotId,
+      head: parent?.snapshotId,
+    },
+  )
 }
 
 /** Throws ConflictError naming the files that are no longer active. */

@@ -182,7 +182,7 @@ function refuseTaken(siblings: readonly NestedField[], name: string, kind: strin
 }
 
 function refused(rule: string, change: string, path: readonly string[]): ValidationError {
-  return new ValidationError(`schema cannot change so: ${rule}`, {
+  return new ValidationError(`the schema cannot change in this way: ${rule}`, {
     facts: { change, column: path.join('.') },
   })
 }

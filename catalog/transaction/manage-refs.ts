@@ -158,7 +158,7 @@ function moved(
   change: RefChange & { readonly kind: 'fast-forward' },
 ): SnapshotRef {
   if (isAncestor(metadata, ref.snapshotId, snapshotId)) return { ...ref, snapshotId }
-  throw new ConflictError('the branch has commits that the other ref has not', [], {
+  throw new ConflictError('the branch has commits that the other ref does not have', [], {
     branch: change.name,
     to: change.to,
   })

@@ -250,7 +250,7 @@ describe('RewriteFiles', () => {
         },
       ],
     })
-    await expect(lake.commit(action)).rejects.toThrow(/no longer stands on/)
+    await expect(lake.commit(action)).rejects.toThrow(/no longer has the snapshot/)
   })
 
   it('is not done twice when an attempt that looked lost had landed', async () => {

@@ -142,7 +142,7 @@ export class Transaction {
       if (!(error instanceof NotFoundError)) throw error
       const now = await this.#reload(base)
       if (now.metadataLocation === base.metadataLocation) throw error
-      throw new CommitFailedError('the table moved on and its older state has expired', {
+      throw new CommitFailedError('the table has changed and its older state has expired', {
         facts: { table: formatIdentifier(base.identifier) },
         cause: error,
       })
@@ -218,7 +218,7 @@ class ActionStep<Prepared> implements Step {
       const commit = await this.#action.commit(staged, this.#prepared.work)
       if (commit !== 'stale') return commit
       if (preparations === preparationsMax) {
-        throw new CommitFailedError('prepared work is stale on every base', {
+        throw new CommitFailedError('the table kept changing while the change was prepared', {
           facts: { table: formatIdentifier(staged.identifier) },
         })
       }

@@ -32,12 +32,12 @@ export interface LakeBatchJobs {
   run(options: RunOptions): Promise<RunResults>
   /**
    * The query of a model with `lambda: true`, over tables loaded through `pins`; run it with
-   * a catalog that gives those very tables. `liveTimes`: of rows that no snapshot has yet.
+   * a catalog that gives those very tables. `streamingTimes`: event times of rows that no snapshot has yet.
    */
   lambdaView(
     model: string,
     pins: LambdaRequest['pins'],
-    liveTimes?: LambdaRequest['liveTimes'],
+    streamingTimes?: LambdaRequest['streamingTimes'],
   ): Promise<LambdaView>
   /** Each model with `lambda: true` under the name of its table, for an engine that resolves tables by name. */
   lambdaViews(): ViewSource
@@ -74,11 +74,11 @@ export async function openBatchJobs(lake: Lake, options: BatchJobsOptions): Prom
     project,
     tools,
     run: (runOptions) => runProject(tools, project, { ...common, ...runOptions }),
-    lambdaView: async (name, pins, liveTimes = []) => {
+    lambdaView: async (name, pins, streamingTimes = []) => {
       const model = project.models.find((each) => each.name === name)
       if (model === undefined) throw new NotFoundError(`there is no model ${name}`)
       const rendering = { project, ...common, runId: 'lambda' }
-      return lambdaView(tools, { rendering, model, pins, liveTimes })
+      return lambdaView(tools, { rendering, model, pins, streamingTimes })
     },
     lambdaViews: () => {
       const rendering = { project, ...common, runId: 'lambda' }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { IntervalConfig } from '../settings/model-settings.ts'
-import { doneAfter, dueSpans, firstSpan, freshSpans, type JudgedSpan } from './freshness.ts'
+import { doneAfter, dueSpans, firstSpan, freshSpans, type SpanStaleness } from './freshness.ts'
 import { covers, intersect, type Span, subtract, union } from './interval.ts'
 import type { SourceStates } from './model-state.ts'
 
@@ -22,12 +22,12 @@ const sources = (snapshotId: number): SourceStates =>
       { tableUuid: 'u', snapshotId: BigInt(snapshotId), sequenceNumber: 1n, offsets: undefined },
     ],
   ])
-const judged = (span: Span, changed: JudgedSpan['changed'] = [], id = 1): JudgedSpan => ({
+const staleness = (span: Span, changed: SpanStaleness['changed'] = [], id = 1): SpanStaleness => ({
   ...span,
   sources: sources(id),
   changed,
 })
-const request = { config, judged: [], nowMs: 5.5 * day, isAnyChanged: false }
+const request = { config, staleness: [], nowMs: 5.5 * day, isAnyChanged: false }
 
 describe('firstSpan()', () => {
   it('is what a first run is given', () => {
@@ -55,30 +55,32 @@ describe('dueSpans()', () => {
   })
 
   it('[B3] wants nothing of what is done, and all of what changed since', () => {
-    const done = [judged(at(0, 5))]
-    expect(dueSpans({ ...request, judged: done })).toEqual([])
-    const late = [judged(at(0, 5), [{ startMs: 2.2 * day, endMs: 2.3 * day }])]
-    expect(dueSpans({ ...request, judged: late })).toEqual([at(2, 3)])
-    expect(dueSpans({ ...request, judged: [judged(at(0, 5), 'unknown')] })).toEqual([at(0, 5)])
+    const done = [staleness(at(0, 5))]
+    expect(dueSpans({ ...request, staleness: done })).toEqual([])
+    const late = [staleness(at(0, 5), [{ startMs: 2.2 * day, endMs: 2.3 * day }])]
+    expect(dueSpans({ ...request, staleness: late })).toEqual([at(2, 3)])
+    expect(dueSpans({ ...request, staleness: [staleness(at(0, 5), 'unknown')] })).toEqual([
+      at(0, 5),
+    ])
   })
 
   it('looks back only when any source has changed', () => {
     const back = { ...config, lookback: 2 }
-    const done = [judged(at(0, 5))]
-    expect(dueSpans({ ...request, config: back, judged: done })).toEqual([])
-    expect(dueSpans({ ...request, config: back, judged: done, isAnyChanged: true })).toEqual([
+    const done = [staleness(at(0, 5))]
+    expect(dueSpans({ ...request, config: back, staleness: done })).toEqual([])
+    expect(dueSpans({ ...request, config: back, staleness: done, isAnyChanged: true })).toEqual([
       at(3, 5),
     ])
   })
 
   it('takes a window whether it is done or not, widened to whole intervals', () => {
     const window = { startMs: 1.5 * day, endMs: 2.5 * day }
-    expect(dueSpans({ ...request, judged: [judged(at(0, 5))], window })).toEqual([at(1, 3)])
+    expect(dueSpans({ ...request, staleness: [staleness(at(0, 5))], window })).toEqual([at(1, 3)])
     expect(dueSpans({ ...request, window: { endMs: 99 * day } })).toEqual([at(0, 5)])
   })
 
   it('begins anew on a full refresh', () => {
-    expect(dueSpans({ ...request, judged: [judged(at(0, 5))], fullRefresh: true })).toEqual([
+    expect(dueSpans({ ...request, staleness: [staleness(at(0, 5))], fullRefresh: true })).toEqual([
       at(0, 5),
     ])
   })
@@ -86,7 +88,7 @@ describe('dueSpans()', () => {
 
 describe('doneAfter()', () => {
   it('takes fresh intervals forward to the new sources and keeps stale ones as they were', () => {
-    const before = [judged(at(0, 3), [at(1, 2)]), judged(at(3, 4), [], 2)]
+    const before = [staleness(at(0, 3), [at(1, 2)]), staleness(at(3, 4), [], 2)]
     expect(doneAfter('day', before, [at(4, 5)], sources(9))).toEqual([
       { ...at(0, 1), sources: sources(9) },
       { ...at(1, 2), sources: sources(1) },
@@ -108,7 +110,7 @@ describe('doneAfter()', () => {
           const before = parts.flatMap(([each, changed], index) => {
             const own = intersect([each], free)
             free = subtract(free, [each])
-            return own.map((one) => judged(one, changed, index))
+            return own.map((one) => staleness(one, changed, index))
           })
           const after = doneAfter('day', before, computed, sources(99))
           const isNew = (states: SourceStates): boolean => states.get('s.t')?.snapshotId === 99n

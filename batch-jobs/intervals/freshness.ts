@@ -1,6 +1,6 @@
 /**
- * Which intervals of a model are done and still true, and which are to be computed: pure arithmetic
- * over what the table states and what changed in its sources since (docs/spec/batch-jobs.md, B3, B4).
+ * Which intervals of a model are computed and still correct, and which are due: pure arithmetic over what
+ * the table records and what has changed in its sources since (docs/spec/batch-jobs.md, B3, B4).
  */
 import type { IntervalConfig } from '../settings/model-settings.ts'
 import {
@@ -15,18 +15,18 @@ import {
 } from './interval.ts'
 import { type DoneSpan, sameSources, type SourceStates } from './model-state.ts'
 
-/** A span that is done, and when rows came or went in its sources since it was computed. */
-export interface JudgedSpan extends DoneSpan {
+/** A done span, with the event times at which its sources gained or lost rows since it was computed. */
+export interface SpanStaleness extends DoneSpan {
   readonly changed: readonly Span[] | 'unknown'
 }
 
 /** The parts of the spans whose sources have not changed for their times. */
 export function freshSpans(
   unit: IntervalConfig['batchSize'],
-  judged: readonly JudgedSpan[],
+  staleness: readonly SpanStaleness[],
 ): readonly Span[] {
   return union(
-    judged.flatMap((span) => {
+    staleness.flatMap((span) => {
       if (span.changed === 'unknown') return []
       return subtract(
         [span],
@@ -38,18 +38,18 @@ export function freshSpans(
 
 export interface DueRequest {
   readonly config: IntervalConfig
-  readonly judged: readonly JudgedSpan[]
+  readonly staleness: readonly SpanStaleness[]
   readonly nowMs: number
-  /** Whether any source at all is another than at the last run. */
+  /** True when any source has another state than at the last run. */
   readonly isAnyChanged: boolean
-  /** Only these times, and all of them whether fresh or not. */
+  /** Computes exactly these times, fresh ones included. */
   readonly window?: { readonly startMs?: number; readonly endMs?: number }
   readonly fullRefresh?: boolean
 }
 
-/** Whole intervals from `begin` to now that are missing, stale, looked back at, or asked for. */
+/** Whole intervals from `begin` to now that are missing, stale, within the lookback, or requested. */
 export function dueSpans(request: DueRequest): readonly Span[] {
-  const { config, judged, nowMs, window } = request
+  const { config, staleness, nowMs, window } = request
   const unit = config.batchSize
   const horizon: Span = {
     startMs: floorTo(unit, config.beginMs),
@@ -62,32 +62,32 @@ export function dueSpans(request: DueRequest): readonly Span[] {
     return intersect([horizon], [{ startMs, endMs }])
   }
   if (request.fullRefresh === true) return [horizon]
-  const missing = subtract([horizon], freshSpans(unit, judged))
+  const missing = subtract([horizon], freshSpans(unit, staleness))
   if (!request.isAnyChanged || config.lookback === 0) return missing
   const current = floorTo(unit, nowMs)
   const lookback = { startMs: shift(unit, current, -config.lookback), endMs: horizon.endMs }
   return union([...missing, ...intersect([horizon], [lookback])])
 }
 
-/** What the first run of a model is given at once; before anything is due, the first interval. */
+/** The span that the first run of a model computes; the first interval when nothing is due yet. */
 export function firstSpan(config: IntervalConfig, nowMs: number): Span {
-  const [due] = dueSpans({ config, judged: [], nowMs, isAnyChanged: true })
+  const [due] = dueSpans({ config, staleness: [], nowMs, isAnyChanged: true })
   const startMs = floorTo(config.batchSize, config.beginMs)
   return due ?? { startMs, endMs: shift(config.batchSize, startMs, 1) }
 }
 
 /**
- * What is done after a run that computed `computed` from `sources`. What was fresh is as good as
- * computed from them too, so the list stays as short as there are kinds of stale intervals.
+ * The done spans after a run that computed `computed` from `sources`. Fresh spans count as computed from
+ * `sources` too, so that adjacent spans merge and the list stays short.
  */
 export function doneAfter(
   unit: IntervalConfig['batchSize'],
-  judged: readonly JudgedSpan[],
+  staleness: readonly SpanStaleness[],
   computed: readonly Span[],
   sources: SourceStates,
 ): readonly DoneSpan[] {
-  const current = union([...freshSpans(unit, judged), ...computed])
-  const stale = judged.flatMap((span) =>
+  const current = union([...freshSpans(unit, staleness), ...computed])
+  const stale = staleness.flatMap((span) =>
     subtract([span], current).map((rest): DoneSpan => ({ ...rest, sources: span.sources })),
   )
   const all: DoneSpan[] = [...current.map((span) => ({ ...span, sources })), ...stale]

@@ -1,6 +1,6 @@
 /**
- * Half-open spans of time in UTC and the calendar's units. Spans stand for any number of adjacent
- * intervals, so twenty years of hours cost no more than one.
+ * Half-open spans of time in UTC, and the units of the calendar. One span stands for any number of adjacent
+ * intervals, so that twenty years of hours cost no more than one hour.
  */
 import type { BatchSize } from '../settings/model-settings.ts'
 
@@ -42,9 +42,9 @@ export function alignOut(unit: BatchSize, span: Span): Span {
   return { startMs: floorTo(unit, span.startMs), endMs: ceilTo(unit, span.endMs) }
 }
 
-/** Sorted, without empty ones, touching and overlapping ones joined. */
+/** The spans sorted, without empty ones; touching and overlapping ones are joined. */
 export function union(spans: readonly Span[]): readonly Span[] {
-  const sorted = spans.filter(isSomething).sort((a, b) => a.startMs - b.startMs)
+  const sorted = spans.filter(isNotEmpty).sort((a, b) => a.startMs - b.startMs)
   const joined: Span[] = []
   for (const span of sorted) {
     const last = joined.at(-1)
@@ -54,7 +54,7 @@ export function union(spans: readonly Span[]): readonly Span[] {
   return joined
 }
 
-/** What of `spans` lies in none of `others`. */
+/** The parts of `spans` that lie in none of `others`. */
 export function subtract(spans: readonly Span[], others: readonly Span[]): readonly Span[] {
   let rest = union(spans)
   for (const other of union(others)) {
@@ -63,13 +63,13 @@ export function subtract(spans: readonly Span[], others: readonly Span[]): reado
       return [
         { startMs: span.startMs, endMs: other.startMs },
         { startMs: other.endMs, endMs: span.endMs },
-      ].filter(isSomething)
+      ].filter(isNotEmpty)
     })
   }
   return rest
 }
 
-/** What of `spans` lies in one of `others` too. */
+/** The parts of `spans` that also lie in one of `others`. */
 export function intersect(spans: readonly Span[], others: readonly Span[]): readonly Span[] {
   return subtract(spans, subtract(spans, others))
 }
@@ -118,11 +118,11 @@ function gap(spans: readonly Span[], index: number): number {
   return (spans[index]?.startMs ?? 0) - (spans[index - 1]?.endMs ?? 0)
 }
 
-function isSomething({ startMs, endMs }: Span): boolean {
+function isNotEmpty({ startMs, endMs }: Span): boolean {
   return startMs < endMs
 }
 
-/** Unlike `Date.UTC`, right for the years 0 to 99 too. */
+/** `Date.UTC` takes the years 0 to 99 for 1900 to 1999. */
 function utc(year: number, month: number): number {
   const date = new Date(0)
   date.setUTCFullYear(year, month, 1)

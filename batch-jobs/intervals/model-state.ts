@@ -1,7 +1,7 @@
 /**
- * What a model's table says of the runs that made it: the last run, what it read, and which intervals
- * are done, each with the state of the sources it was computed from. It rides in the snapshot summary
- * and, in the same commit, in a table property keyed by branch, as a stream's offsets do
+ * What a model's table records of its runs: the last run, what it read, and which intervals are done, each
+ * with the state of the sources that it was computed from. It is written to the snapshot summary and, in
+ * the same commit, to a table property keyed by branch, as a stream's offsets are
  * (docs/spec/batch-jobs.md, B1).
  */
 import {
@@ -25,10 +25,10 @@ import { isoTime, type Span } from './interval.ts'
 /** A table as it was read. */
 export interface SourceState {
   readonly tableUuid: string
-  /** Undefined: it had no snapshot yet. */
+  /** Undefined for a table without a snapshot. */
   readonly snapshotId: bigint | undefined
   readonly sequenceNumber: bigint
-  /** How far its streams had come, as the table's property says it. */
+  /** The offsets that its streams had committed, as the table's property holds them. */
   readonly offsets: string | undefined
 }
 
@@ -36,11 +36,11 @@ export interface SourceState {
 export type SourceStates = ReadonlyMap<string, SourceState>
 
 export interface DoneSpan extends Span {
-  /** Of the tables with event time that the span was computed from. */
+  /** The tables with event time that the span was computed from. */
   readonly sources: SourceStates
 }
 
-/** What the rows of a history stand on: by another key or strategy they would be another history. */
+/** The key and strategy that a history was kept by: under others its rows would be other rows. */
 export interface HistoryBasis {
   readonly uniqueKey: readonly string[]
   readonly strategy: string
@@ -50,12 +50,12 @@ export interface ModelState {
   readonly model: string
   readonly runId: string
   readonly startedMs: number
-  /** Of the model's text and config at that run. */
+  /** Checksum of the model's text and config at that run. */
   readonly checksum: string
-  /** All that the run read. */
+  /** All tables that the run read. */
   readonly sources: SourceStates
   readonly done: readonly DoneSpan[]
-  /** Of a snapshot; tables of early releases do not say it. */
+  /** Set for a snapshot model; tables of early releases lack it. */
   readonly history?: HistoryBasis
 }
 
@@ -63,8 +63,8 @@ export const stateSummaryKey = 'tidewater.model-state'
 export const statePropertyKey = `tidewater.model-state.${mainBranch}`
 
 /**
- * The state that belongs to the rows on `main`: that of the newest ancestor that carries one, so that
- * a rollback takes the intervals back too; the property only where expiry has left no such ancestor.
+ * The state that belongs to the rows on `main`. It is read from the newest ancestor that has one, so that a
+ * rollback also restores the intervals; the property is used only when expiry has left no such ancestor.
  */
 export function modelStateOf(metadata: TableMetadata): ModelState | undefined {
   let oldest: Snapshot | undefined

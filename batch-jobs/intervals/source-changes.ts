@@ -1,6 +1,7 @@
 /**
- * When rows came to or went from a table since a run read it: from the column bounds of the files that
- * later snapshots added and removed, or took rows from by position. What cannot be told for certain is `unknown`, never nothing.
+ * The event times at which a table gained or lost rows since a run read it. They come from the column
+ * bounds of the files that later snapshots added, removed, or deleted rows from by position. Changes whose
+ * times cannot be determined are `unknown`, never none.
  */
 import {
   currentSchema,
@@ -32,10 +33,10 @@ export interface ChangeSource {
   readonly cache?: ManifestCache
 }
 
-/** More snapshots than this between two runs are not looked through one by one. */
+/** With more snapshots than this between two runs, they are not read one by one. */
 const snapshotsMax = 2_000
 
-/** The column of `name`; undefined when there is none. Throws for a column that is no time. */
+/** The column `name`; undefined when there is none. Throws ValidationError for a column that is not a time. */
 export function eventTimeField(metadata: TableMetadata, name: string): NestedField | undefined {
   const field = currentSchema(metadata).fields.find((each) => each.name === name)
   if (field === undefined) return undefined
@@ -45,7 +46,7 @@ export function eventTimeField(metadata: TableMetadata, name: string): NestedFie
   })
 }
 
-/** The times of rows of `table` that changed after `since`. */
+/** The times of the rows of `table` that changed after `since`. */
 export async function changedTimes(
   source: ChangeSource,
   { metadata }: Table,
@@ -112,10 +113,10 @@ async function changedFiles(
 ): Promise<readonly DataFile[] | undefined> {
   const files: DataFile[] = []
   for (const snapshot of snapshots) {
-    // A rewrite moves rows; none comes or goes.
+    // A rewrite moves rows between files; the table neither gains nor loses any.
     if (snapshot.summary?.operation === 'replace') continue
     const manifests = await readSnapshotManifests(source, snapshot)
-    const thinned = new Set<string>()
+    const referenced = new Set<string>()
     for (const manifest of manifests) {
       if (manifest.addedSnapshotId !== snapshot.snapshotId) continue
       for (const entry of await readManifestEntries(source, metadata, manifest)) {
@@ -124,43 +125,43 @@ async function changedFiles(
         else {
           const target = targetOf(entry.dataFile)
           if (target === undefined) return undefined
-          thinned.add(target)
+          referenced.add(target)
         }
       }
     }
-    const targets = await dataFiles(source, metadata, manifests, thinned)
+    const targets = await dataFiles(source, metadata, manifests, referenced)
     if (targets === undefined) return undefined
     files.push(...targets)
   }
   return files
 }
 
-/** The one data file whose rows a delete file takes away; which rows of it, only reading it would tell. */
+/** The one data file that a delete file removes rows from; which rows, only its content says. */
 function targetOf(deletes: DataFile): string | undefined {
   return deletes.content === 'position-deletes' ? onlyReferencedFile(deletes) : undefined
 }
 
-/** The files of `paths`, live or just removed; undefined when one of them is not to be found. */
+/** The data files of `paths`, active or just removed; undefined when one of them is missing. */
 async function dataFiles(
   source: ChangeSource,
   metadata: TableMetadata,
   manifests: readonly ManifestFile[],
   paths: ReadonlySet<string>,
 ): Promise<readonly DataFile[] | undefined> {
-  const found = new Map<string, DataFile>()
+  const matches = new Map<string, DataFile>()
   for (const manifest of manifests) {
-    if (found.size === paths.size) break
+    if (matches.size === paths.size) break
     if (manifest.content !== 'data') continue
     for (const { dataFile } of await readManifestEntries(source, metadata, manifest)) {
-      if (paths.has(dataFile.filePath)) found.set(dataFile.filePath, dataFile)
+      if (paths.has(dataFile.filePath)) matches.set(dataFile.filePath, dataFile)
     }
   }
-  return found.size === paths.size ? [...found.values()] : undefined
+  return matches.size === paths.size ? [...matches.values()] : undefined
 }
 
 /**
- * Where history was expired: the live files that are younger. Only for tables that streams fill, whose
- * rows only ever come; elsewhere rows may have gone without a trace.
+ * The active files that are newer than `since`, for a history that has expired. Only for tables that streams
+ * write, because those only gain rows; in others rows may have been removed without a trace.
  */
 async function newerFiles(
   source: ChangeSource,
@@ -170,7 +171,7 @@ async function newerFiles(
   const current = snapshotById(metadata, metadata.currentSnapshotId ?? -1n)
   const isStream = offsetsProperty(metadata, mainBranch) !== undefined
   const isAhead = (current?.sequenceNumber ?? 0n) > since.sequenceNumber
-  // A snapshot that is still there but no ancestor means that the table was rolled back.
+  // A snapshot that still exists but is not an ancestor means that the table was rolled back.
   const isRolledBack =
     since.snapshotId !== undefined && snapshotById(metadata, since.snapshotId) !== undefined
   if (current === undefined || !isStream || !isAhead || isRolledBack) return undefined

@@ -1,4 +1,4 @@
-/** What has become of a model's intervals: each done span with the times that changed in its sources. */
+/** Which of a model's intervals are stale: each done span with the times that changed in its sources. */
 import {
   type NestedField,
   formatIdentifier,
@@ -7,12 +7,12 @@ import {
 import type { Table } from '../../catalog/index.ts'
 import { ValidationError } from '../../common/index.ts'
 import type { Model, Project } from '../project/model.ts'
-import type { JudgedSpan } from './freshness.ts'
+import type { SpanStaleness } from './freshness.ts'
 import { type Span, union } from './interval.ts'
 import { type ModelState, type SourceStates, sourceStateOf } from './model-state.ts'
 import { changedTimes, type ChangeSource, eventTimeField } from './source-changes.ts'
 
-/** A table that a model reads and whose rows happened at known times. */
+/** A table that a model reads, with the column of its event time. */
 export interface TimedTable {
   readonly name: string
   readonly table: Table
@@ -22,9 +22,9 @@ export interface TimedTable {
 export type LoadTable = (identifier: TableIdentifier) => Promise<Table | undefined>
 
 /**
- * The tables with event time among those that the model names: the column is the one that the project
- * declares for the table, else the one named like the model's own event time. Others are lookups, whose
- * changes reach finished intervals only by lookback or a rebuild, as in dbt.
+ * The tables with event time among those that the model reads. The column is the one that the project
+ * declares for the table, or else the one with the name of the model's own event time. Changes of all other
+ * tables reach finished intervals only by lookback or a rebuild, as in dbt.
  */
 export async function timedTables(
   project: Project,
@@ -41,14 +41,14 @@ export async function timedTables(
     const name = formatIdentifier(identifier)
     if (field !== undefined) timed.push({ name, table, field })
     else if (declared !== undefined) {
-      throw new ValidationError('the event_time of a source is no column of its table', {
+      throw new ValidationError('the event_time of a source is not a column of its table', {
         facts: { table: name, event_time: declared },
       })
     }
   }
   if (timed.length > 0) return timed
   throw new ValidationError(
-    `${model.file}: none of its sources has the column ${own}, so nobody could tell which intervals late rows fall into: give one its event_time (in the config of a model, or under sources: tables: config)`,
+    `${model.file}: none of its sources has the column ${own}, so the intervals of late rows cannot be determined: give one its event_time (in the config of a model, or under sources: tables: config)`,
   )
 }
 
@@ -64,16 +64,16 @@ export function timedStates(timed: readonly TimedTable[]): SourceStates {
   return new Map(timed.map(({ name, table }) => [name, sourceStateOf(table.metadata)]))
 }
 
-export async function judgeSpans(
+export async function stalenessOf(
   source: ChangeSource,
   timed: readonly TimedTable[],
   state: ModelState | undefined,
-): Promise<readonly JudgedSpan[]> {
-  const judged: JudgedSpan[] = []
+): Promise<readonly SpanStaleness[]> {
+  const staleness: SpanStaleness[] = []
   for (const span of state?.done ?? []) {
-    judged.push({ ...span, changed: await changesFor(source, timed, span.sources) })
+    staleness.push({ ...span, changed: await changesFor(source, timed, span.sources) })
   }
-  return judged
+  return staleness
 }
 
 async function changesFor(

@@ -1,18 +1,18 @@
 /**
- * `materialized: incremental` without event time: each run appends what its query gives. What is new
- * the query says itself (`{% if is_incremental() %}`), over its own table as pinned; a rival's rows
- * make the commit fail and the query run again on top of them.
+ * `materialized: incremental` without event time: each run appends the rows of its query. The query itself
+ * selects what is new (`{% if is_incremental() %}`), reading its own table as pinned. When another run
+ * commits first, the commit fails and the query runs again over the rows of that run.
  */
 import { currentSchema, defaultPartitionSpec } from '../../catalog/format/index.ts'
 import { commitRun } from './commit-run.ts'
-import { type Attempt, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { type ModelRun, type Outcome, sourcesOf, stateOf } from './materialize.ts'
 import { renderTemplate } from './render-model.ts'
 import { replaceTable } from './replace-table.ts'
 import { openTarget } from './target-table.ts'
 
-export async function appendRows(attempt: Attempt): Promise<Outcome> {
-  const { model, stage, tools, rendering, table: pinned, previous, directory, flags } = attempt
-  if (pinned === undefined || flags.fullRefresh) return replaceTable(attempt)
+export async function appendRows(run: ModelRun): Promise<Outcome> {
+  const { model, stage, tools, rendering, table: pinned, previous, directory, flags } = run
+  if (pinned === undefined || flags.fullRefresh) return replaceTable(run)
   const words = { table: model.table, isIncremental: true, span: undefined }
   const sql = renderTemplate(rendering, model.template, words)
   const loaded = await stage.load('model_rows', sql)
@@ -30,7 +30,7 @@ export async function appendRows(attempt: Attempt): Promise<Outcome> {
     target,
     baseSnapshotId: pinned.metadata.currentSnapshotId,
     previousRunId: previous?.runId,
-    state: stateOf(attempt, await sourcesOf(attempt), []),
+    state: stateOf(run, await sourcesOf(run), []),
     removed: [],
     added,
     computed: [],

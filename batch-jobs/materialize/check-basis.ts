@@ -1,22 +1,22 @@
 /**
- * Refuses to go on with a history by another key or strategy than the one it was kept by: its rows would
- * be sorted under keys that they never had, and those that fall together would be lost (B9).
+ * Refuses to continue a history under another key or strategy than the one that it was kept by: its rows
+ * would be grouped by keys that they never had, and all but one row of a group would be lost (B9).
  */
 import { formatIdentifier } from '../../catalog/format/index.ts'
 import { ValidationError } from '../../common/index.ts'
-import type { SnapshotConfig } from '../settings/model-settings.ts'
+import type { SnapshotModelConfig } from '../settings/model-settings.ts'
 import { plainText, type QueryStage } from '../../sql/index.ts'
 import type { HistoryBasis } from '../intervals/model-state.ts'
 import type { Model } from '../project/model.ts'
 import { type HistoryPlan, historyTables, storedRepeatsSql } from './history-sql.ts'
 
 const wayOut =
-  'take the change back, give the snapshot another name for a new history, or throw this one away with --full-refresh --discard-history'
+  'take the change back, give the snapshot another name for a new history, or discard this one with --full-refresh --discard-history'
 
-/** `stored`: what the table says of itself, undefined for one that does not say it. */
+/** `stored` is what the table records; undefined for tables of early releases. */
 export function checkBasis(
   model: Model,
-  config: SnapshotConfig,
+  config: SnapshotModelConfig,
   stored: HistoryBasis | undefined,
 ): void {
   if (stored === undefined) return
@@ -32,14 +32,14 @@ function refuseChange({ file, table }: Model, what: string, before: string, now:
   )
 }
 
-/** The order of a key's columns says nothing. */
+/** Sorted, because the order of a key's columns has no meaning. */
 function keyText(uniqueKey: readonly string[]): string {
   return [...uniqueKey].sort().join(', ')
 }
 
 /**
- * No run ever writes two rows of one key and moment, so where there are some the key is another one, or
- * somebody else wrote to the table. Guards tables that do not say what they were kept by.
+ * No run writes two rows of one key and moment, so stored rows like that mean that the key was another one
+ * or that another writer has changed the table. This check protects tables that record no key.
  */
 export async function checkStoredKeys(
   stage: QueryStage,
@@ -55,13 +55,13 @@ export async function checkStoredKeys(
       { facts: { table: formatIdentifier(table) } },
     )
   }
-  const found = await stage.rows(storedRepeatsSql(plan))
-  if (found.length === 0) return
-  const examples = found.map(
+  const repeats = await stage.rows(storedRepeatsSql(plan))
+  if (repeats.length === 0) return
+  const examples = repeats.map(
     ([, key, count]) => `${plainText(key ?? null)} (${String(count)} rows)`,
   )
   throw new ValidationError(
-    `${file}: unique_key ${keyText(uniqueKey)} is not that of the stored history (or somebody else wrote to it): rows of one key and moment, such as ${examples.join(', ')}, would be lost but for one: ${wayOut}`,
-    { facts: { table: formatIdentifier(table), keys: String(found[0]?.[0]) } },
+    `${file}: unique_key ${keyText(uniqueKey)} is not that of the stored history (or another writer has changed it): rows of one key and moment, such as ${examples.join(', ')}, would be lost but for one: ${wayOut}`,
+    { facts: { table: formatIdentifier(table), keys: String(repeats[0]?.[0]) } },
   )
 }

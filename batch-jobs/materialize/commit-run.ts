@@ -1,9 +1,9 @@
 /**
- * The commit of a run: its columns, files out, files in, and what the run was, in one transaction.
+ * The commit of a run: its columns, removed files, added files and model state, in one transaction.
  *
- * On the base of every attempt it asserts that no other run of the model has committed since this one
- * was planned (docs/spec/batch-jobs.md, B5): of two runners that race for the same intervals one wins
- * and the other finds nothing left to do.
+ * Every commit attempt checks on its base that no other run of the model has committed since this one was
+ * planned (docs/spec/batch-jobs.md, B5): of two runs that compute the same intervals one commits, and the
+ * other has nothing left to do.
  */
 import { currentSchema, type DataFile, formatIdentifier } from '../../catalog/format/index.ts'
 import {
@@ -51,24 +51,24 @@ export interface RunCommitTools {
 }
 
 export interface RunCommit {
-  /** With the schema that the files were written by. */
+  /** Its schema is the one that the files were written with. */
   readonly target: TargetTable
   /** The snapshot that the run was planned on, undefined for none. */
   readonly baseSnapshotId: bigint | undefined
-  /** Of the run before, when planned. */
+  /** The id of the previous run, as of planning. */
   readonly previousRunId: string | undefined
   readonly state: ModelState
   readonly removed: readonly DataFile[]
-  /** Rows that go from files that stay. */
+  /** Rows to delete from files that stay. */
   readonly deletes?: readonly LocalPositionDeletes[]
-  /** Delete files of which `deletes` say all again. */
+  /** Delete files whose positions are all part of `deletes`. */
   readonly replacedDeletes?: readonly DataFile[]
   readonly added: readonly WrittenFile[]
-  /** What this run computed, for people. */
+  /** The spans that this run computed, for the snapshot summary. */
   readonly computed: readonly Span[]
 }
 
-/** Another run of the model committed first: plan again on what it left. */
+/** Another run of the model committed first: this one has to be planned again on the newer table. */
 export class RunConflictError extends LakeError {
   readonly code = 'run-conflict'
 }
@@ -93,7 +93,7 @@ export async function commitRun(tools: RunCommitTools, run: RunCommit): Promise<
     const updates = { [statePropertyKey]: formatModelState(run.state) }
     return await transaction.add(new UpdateProperties({ updates })).commit()
   } catch (error) {
-    // Only a commit that surely failed leaves files that no table will ever point at.
+    // Only after a commit that certainly failed is it safe to delete the files: no table refers to them.
     if (error instanceof LakeError && !(error instanceof CommitStateUnknownError)) {
       await tools.io.delete(uploaded).catch(() => undefined)
     }
@@ -115,7 +115,7 @@ function addFiles(
 ): void {
   if (deletes.length > 0) {
     const changes = { baseSnapshotId, removed, added, deletes, replacedDeletes }
-    // A row that is given again in another form must not have been deleted by another writer since.
+    // A row that is replaced by a new version must not have been deleted by another writer since.
     transaction.add(new RowDelta(tools, { ...options, changes, refuseNewDeletes: true }))
   } else if (removed.length > 0) {
     const changes = { baseSnapshotId, removed, added }
@@ -126,13 +126,13 @@ function addFiles(
 }
 
 function checkPreviousRun(base: Table, { state, previousRunId }: RunCommit): void {
-  const found = modelStateOf(base.metadata)?.runId
-  if (found === previousRunId) return
+  const lastRunId = modelStateOf(base.metadata)?.runId
+  if (lastRunId === previousRunId) return
   throw new RunConflictError(`another run of model ${state.model} committed first`, {
     facts: {
       table: formatIdentifier(base.identifier),
       expected: previousRunId ?? 'none',
-      found: found ?? 'none',
+      actual: lastRunId ?? 'none',
     },
   })
 }

@@ -1,7 +1,7 @@
 /** The columns that a snapshot adds to those of its source, under Tidewater's names or dbt's. */
 import type { NestedField } from '../../catalog/format/index.ts'
 import { ValidationError } from '../../common/index.ts'
-import type { SnapshotConfig } from '../settings/model-settings.ts'
+import type { SnapshotModelConfig } from '../settings/model-settings.ts'
 
 export interface HistoryColumns {
   readonly scdId: string
@@ -9,20 +9,20 @@ export interface HistoryColumns {
   readonly validFrom: string
   readonly validTo: string
   readonly isDeleted: string
-  /** The source's own column is the one that says when a row was updated: it is not kept twice. */
+  /** True when the source's own updated_at column has the name of the added one: it is stored once. */
   readonly sharesUpdatedAt: boolean
   /** SQL type of the times. */
   readonly timeType: 'TIMESTAMP' | 'TIMESTAMP WITH TIME ZONE'
-  /** The source's columns in order, and those that it had once. */
+  /** The source's columns in order, then those that earlier runs had. */
   readonly attributes: readonly string[]
-  /** The source's columns of today. */
+  /** The source's columns in this run. */
   readonly given: readonly string[]
 }
 
-/** `stored`: the columns of the history so far. Checks the source's against the config. Throws ValidationError naming what does not fit. */
+/** Checks the source's columns and those of the history so far (`stored`) against the config. Throws ValidationError. */
 export function historyColumns(
   file: string,
-  config: SnapshotConfig,
+  config: SnapshotModelConfig,
   source: readonly NestedField[],
   stored: readonly NestedField[] = [],
 ): HistoryColumns {
@@ -32,7 +32,7 @@ export function historyColumns(
     const isShared = sharesUpdatedAt && name === names.updatedAt
     if (isShared || !Object.values(names).some((each) => each === name.toLowerCase())) continue
     throw new ValidationError(
-      `${file}: the source has a column of a name that the snapshot needs itself: write meta_columns: dbt for names with dbt_ in front, or rename it`,
+      `${file}: the source has a column with a name that the snapshot adds itself: write meta_columns: dbt for names with dbt_ in front, or rename it`,
       { facts: { column: name } },
     )
   }
@@ -40,8 +40,8 @@ export function historyColumns(
   const checked = config.checkCols === 'all' ? [] : config.checkCols
   for (const name of [...config.uniqueKey, ...checked]) requireColumn(file, source, name)
   const given = source.map(({ name }) => name)
-  const known = new Set([...given, ...Object.values(names), '$path', '$pos'])
-  const former = stored.map(({ name }) => name).filter((name) => !known.has(name))
+  const current = new Set([...given, ...Object.values(names), '$path', '$pos'])
+  const former = stored.map(({ name }) => name).filter((name) => !current.has(name))
   return {
     ...names,
     sharesUpdatedAt,
@@ -51,7 +51,7 @@ export function historyColumns(
   }
 }
 
-type MetaColumns = SnapshotConfig['metaColumns']
+type MetaColumns = SnapshotModelConfig['metaColumns']
 type MetaNames = Pick<HistoryColumns, 'scdId' | 'updatedAt' | 'validFrom' | 'validTo' | 'isDeleted'>
 
 /** What the columns of a history are called. */
@@ -66,10 +66,10 @@ export function metaNames(style: MetaColumns): MetaNames {
   }
 }
 
-/** A table that was kept under the other names, or is no history, cannot be gone on with. */
+/** A table that was kept under the other names, or is not a history, cannot be continued. */
 function checkStoredNames(
   file: string,
-  { metaColumns }: SnapshotConfig,
+  { metaColumns }: SnapshotModelConfig,
   stored: readonly NestedField[],
 ): void {
   const has = new Set(stored.map(({ name }) => name))
@@ -89,7 +89,7 @@ function checkStoredNames(
 
 function timeType(
   file: string,
-  { updatedAt }: SnapshotConfig,
+  { updatedAt }: SnapshotModelConfig,
   source: readonly NestedField[],
 ): HistoryColumns['timeType'] {
   if (updatedAt === undefined) return 'TIMESTAMP WITH TIME ZONE'
@@ -99,7 +99,7 @@ function timeType(
   throw new ValidationError(
     `${file}: updated_at must be a timestamp column: cast it in the query`,
     {
-      facts: { column: updatedAt, found: type.type },
+      facts: { column: updatedAt, type: type.type },
     },
   )
 }

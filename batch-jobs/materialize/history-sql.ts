@@ -1,21 +1,21 @@
 /**
- * SCD Type 2 as SQL over temporary tables: the history so far and the source's rows in, the history as
- * it has to be out (docs/spec/batch-jobs.md, B6 to B9; docs/adr/0009).
+ * SCD Type 2 as SQL over temporary tables: from the history so far and the source's rows to the new history
+ * (docs/spec/batch-jobs.md, B6 to B9; docs/adr/0009).
  *
- * A key's history is a list of events in time: it became a row, or it was deleted. Everything stored is
- * derived from the events in their order (each version ends where the next event begins), so an event
- * that is learned late takes its place, and the order of learning leaves no trace.
+ * A key's history is a list of events in time: the key got a new version, or it was deleted. All stored rows
+ * are derived from the events in the order of their times (each version ends where the next event begins),
+ * so the order in which events arrive makes no difference.
  */
-import type { SnapshotConfig } from '../settings/model-settings.ts'
+import type { SnapshotModelConfig } from '../settings/model-settings.ts'
 import { sqlTime } from '../intervals/interval.ts'
 import { quoteIdentifier } from '../../sql/index.ts'
 import type { HistoryColumns } from './history-columns.ts'
 
 export interface HistoryPlan {
-  readonly config: SnapshotConfig
+  readonly config: SnapshotModelConfig
   readonly columns: HistoryColumns
   readonly hasHistory: boolean
-  /** When the source was looked at. */
+  /** When the source was read. */
   readonly observedMs: number
 }
 
@@ -28,7 +28,7 @@ export const historyTables = {
   next: 'next_rows',
 }
 
-/** Keys that are null, and keys that stand for several rows; each a list of at most a few examples. */
+/** Queries for keys that are null and for keys of several rows, each with a few examples. */
 export function faultyKeysSql({ config, columns }: HistoryPlan): {
   readonly nulls: string
   readonly repeated: string
@@ -40,7 +40,7 @@ export function faultyKeysSql({ config, columns }: HistoryPlan): {
   const isNull = required.map((name) => `${quoteIdentifier(name)} IS NULL`).join(' OR ')
   const key = jsonOf(config.uniqueKey)
   const perMoment = config.updatedAt === undefined ? '' : `, ${quoteIdentifier(config.updatedAt)}`
-  // A version that is given twice is one version; two for one moment contradict each other.
+  // Two equal rows are one version; two different rows of one moment contradict each other.
   const rows =
     config.strategy === 'timestamp'
       ? `(SELECT DISTINCT ${columns.given.map(quoteIdentifier).join(', ')} FROM ${historyTables.source})`
@@ -53,7 +53,7 @@ export function faultyKeysSql({ config, columns }: HistoryPlan): {
   }
 }
 
-/** Rows of the stored history that one key and moment have several of. */
+/** Keys that have several rows of one moment in the stored history. */
 export function storedRepeatsSql({ config, columns }: HistoryPlan): string {
   return `SELECT count(*) OVER (), k, n FROM (
     SELECT ${jsonOf(config.uniqueKey)} AS k, count(*) AS n FROM ${historyTables.stored}
@@ -61,7 +61,7 @@ export function storedRepeatsSql({ config, columns }: HistoryPlan): string {
     HAVING count(*) > 1) ORDER BY k LIMIT 5`
 }
 
-/** Statements that make `next_rows`. */
+/** The statements that fill `next_rows`. */
 export function historyStatements(plan: HistoryPlan): readonly string[] {
   return [
     ...widenedSql(plan),
@@ -83,8 +83,8 @@ function widenedSql({ hasHistory }: HistoryPlan): readonly string[] {
 }
 
 /**
- * Events of the stored history, and the source's rows beside them in the same shape: key, attributes as
- * a struct and as text, time, kind. For the timestamp strategy a source row is an event at once.
+ * The events of the stored history and the source's rows in one shape: key, attributes as a struct and as
+ * text, time, kind. For the timestamp strategy every source row is an event as it is.
  */
 function eventsSql({ config, columns, hasHistory }: HistoryPlan): string {
   const { attributes, updatedAt, validFrom, validTo, isDeleted, timeType } = columns
@@ -120,7 +120,7 @@ function eventsSql({ config, columns, hasHistory }: HistoryPlan): string {
     SELECT false, k, NULL, NULL, happened, happened, 'delete', false FROM ended`
 }
 
-/** A name beside the source's own columns that none of them has. */
+/** A column name that none of the source's own columns has. */
 function sideColumn(attributes: readonly string[]): string {
   const taken = new Set(attributes.map((name) => name.toLowerCase()))
   let name = 'is_source'
@@ -128,17 +128,17 @@ function sideColumn(attributes: readonly string[]): string {
   return quoteIdentifier(name)
 }
 
-/** The newest event of each key that was known before this run. */
+/** The newest stored event of each key. */
 const latestSql = `CREATE OR REPLACE TEMP TABLE latest AS
   SELECT k, max(happened) AS happened, arg_max(kind, (happened, kind)) AS kind, arg_max(attributes, (happened, kind)) AS attributes
   FROM all_events WHERE NOT is_source GROUP BY k`
 
 function newVersionsSql(plan: HistoryPlan): string {
   const { config, columns } = plan
-  const known =
+  const allEvents =
     'SELECT is_source, k, attributes, text, happened, updated_at, kind, is_kept FROM all_events'
   if (config.strategy === 'timestamp') {
-    return `CREATE OR REPLACE TEMP TABLE events AS ${known}`
+    return `CREATE OR REPLACE TEMP TABLE events AS ${allEvents}`
   }
   const checked = config.checkCols === 'all' ? columns.given : config.checkCols
   const differs = checked
@@ -148,14 +148,14 @@ function newVersionsSql(plan: HistoryPlan): string {
     )
     .join(' OR ')
   return `CREATE OR REPLACE TEMP TABLE events AS
-    ${known} WHERE NOT is_source
+    ${allEvents} WHERE NOT is_source
     UNION ALL
     SELECT true, s.k, s.attributes, s.text, ${moment(plan, 'l.happened')}, ${moment(plan, 'l.happened')}, 'version', false
     FROM all_events s LEFT JOIN latest l ON s.k = l.k
     WHERE s.is_source AND (l.k IS NULL OR l.kind = 'delete' OR ${differs})`
 }
 
-/** Where deletions count: a key that is gone ends, one that is back begins anew, as of now. */
+/** With `hard_deletes`: a key that the source no longer has ends now, and one that is back begins again now. */
 function deletionsSql(plan: HistoryPlan): readonly string[] {
   if (plan.config.hardDeletes === 'ignore') return []
   const isKept = plan.config.hardDeletes === 'new_record'
@@ -177,7 +177,7 @@ function deletionsSql(plan: HistoryPlan): readonly string[] {
   ]
 }
 
-/** One version per key and moment (of contradicting ones the greater text), each ending at the next event. */
+/** One version per key and moment, each ending at the next event; of two that contradict, the greater text. */
 function nextSql({ columns }: HistoryPlan): string {
   const { scdId, updatedAt, validFrom, validTo, isDeleted } = columns
   const attributes = columns.attributes.map(
@@ -202,7 +202,7 @@ function nextSql({ columns }: HistoryPlan): string {
     WHERE (kind = 'version' OR is_kept) AND happened IS DISTINCT FROM ends`
 }
 
-/** The moment of what was observed: now, yet after all that is known of the key. */
+/** The time of an observed change: now, but later than every stored event of the key. */
 function moment(plan: HistoryPlan, latest: string): string {
   return `greatest(${observed(plan)}, ${latest} + INTERVAL 1 MICROSECOND)`
 }
@@ -212,7 +212,7 @@ function observed({ columns, observedMs }: HistoryPlan): string {
   return `${columns.timeType} '${sqlTime(observedMs)}${zone}'`
 }
 
-function keyStruct({ uniqueKey }: SnapshotConfig): string {
+function keyStruct({ uniqueKey }: SnapshotModelConfig): string {
   return uniqueKey.map((name) => `${quoteIdentifier(name)} := ${quoteIdentifier(name)}`).join(', ')
 }
 

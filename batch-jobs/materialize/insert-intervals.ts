@@ -1,10 +1,10 @@
 /**
- * `materialized: incremental` with event time: whole intervals are deleted and inserted anew in one
- * commit, so computing one twice leaves what computing it once leaves (docs/spec/batch-jobs.md, B3).
- * How rows leave files that hold others too `remove-rows.ts` decides.
+ * `materialized: incremental` with event time: whole intervals are deleted and inserted again in one commit,
+ * so that computing one twice has the same result as computing it once (docs/spec/batch-jobs.md, B3).
+ * `remove-rows.ts` decides how rows are removed from files that also hold other rows.
  *
- * The model's query is given one or more adjacent intervals at once as `{{ start }}` and `{{ end }}`;
- * rows outside are cut off, so that a query without those words is only slower, never wrong.
+ * The model's query gets one or more adjacent intervals at a time as `{{ start }}` and `{{ end }}`. Rows
+ * outside are filtered out, so a query without those words is slower, but its result is the same.
  */
 import {
   currentSchema,
@@ -19,58 +19,58 @@ import type { IntervalConfig } from '../settings/model-settings.ts'
 import { type LoadedRows, quoteIdentifier, quoteLiteral, quoteTable } from '../../sql/index.ts'
 import { doneAfter, dueSpans } from '../intervals/freshness.ts'
 import { coarsen, covers, formatSpan, overlaps, type Span, sqlTime } from '../intervals/interval.ts'
-import { judgeSpans, timedStates, timedTables, upstreamTables } from '../intervals/staleness.ts'
+import { stalenessOf, timedStates, timedTables, upstreamTables } from '../intervals/staleness.ts'
 import { sameSource, sourceStateOf } from '../intervals/model-state.ts'
 import { eventTimeField, timesOf } from '../intervals/source-changes.ts'
 import { commitRun } from './commit-run.ts'
-import { type Attempt, activeTasks, type Outcome, sourcesOf, stateOf } from './materialize.ts'
-import { placedRows, placeSql, removeRows, type RowRemoval } from './remove-rows.ts'
+import { type ModelRun, activeTasks, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { positionedRows, positionSql, removeRows, type RowRemoval } from './remove-rows.ts'
 import { renderTemplate } from './render-model.ts'
 import { openTarget } from './target-table.ts'
 
-/** A query for each span: above this, fresh intervals between due ones are computed along. */
+/** Each span costs a query: with more spans than this, fresh intervals between due ones are computed too. */
 const spansMax = 32
 
-export async function insertIntervals(attempt: Attempt, config: IntervalConfig): Promise<Outcome> {
-  const { model, stage, tools, pins, previous, rendering, flags, table: pinned } = attempt
+export async function insertIntervals(run: ModelRun, config: IntervalConfig): Promise<Outcome> {
+  const { model, stage, tools, pins, previous, rendering, flags, table: pinned } = run
   const timed = await timedTables(rendering.project, model, (each) => pins.load(each))
-  const judged = await judgeSpans(tools, timed, flags.fullRefresh ? undefined : previous)
-  const wanted = dueSpans({
+  const staleness = await stalenessOf(tools, timed, flags.fullRefresh ? undefined : previous)
+  const requested = dueSpans({
     config,
-    judged,
-    nowMs: attempt.startedMs,
-    isAnyChanged: await isAnyChanged(attempt),
+    staleness,
+    nowMs: run.startedMs,
+    isAnyChanged: await isAnyChanged(run),
     fullRefresh: flags.fullRefresh,
     ...(flags.window === undefined ? {} : { window: flags.window }),
   })
-  const due = coarsen(wanted, spansMax)
-  if (due.length === 0) return nothingDue(attempt)
+  const due = coarsen(requested, spansMax)
+  if (due.length === 0) return nothingDue(run)
 
-  const loaded = await loadSpans(attempt, config, due)
+  const loaded = await loadSpans(run, config, due)
   const columns = await stage.columns('span_0')
   checkEventTime(model.file, config, columns)
   const isReplaced = flags.fullRefresh && flags.window === undefined
   const options = { config: model.config, isReplaced }
   const target = await openTarget(tools, model.table, columns, options)
-  const active = await activeTasks(attempt)
+  const active = await activeTasks(run)
   const { removal, selectKept } =
     isReplaced || pinned === undefined
       ? { removal: { removed: active.map(({ file }) => file) }, selectKept: [] }
-      : await keepOthers(attempt, pinned, config, due, active)
+      : await keepOthers(run, pinned, config, due, active)
   const selects = due.map((_, index) => `SELECT * FROM span_${index}`)
   const added = await stage.write({
     select: [...selects, ...selectKept].join(' UNION ALL BY NAME '),
     schema: currentSchema(target.table.metadata),
     spec: defaultPartitionSpec(target.table.metadata),
-    directory: attempt.directory,
+    directory: run.directory,
     properties: target.table.metadata.properties,
   })
-  const done = doneAfter(config.batchSize, judged, due, timedStates(timed))
+  const done = doneAfter(config.batchSize, staleness, due, timedStates(timed))
   const committed = await commitRun(tools, {
     target,
     baseSnapshotId: pinned?.metadata.currentSnapshotId,
     previousRunId: previous?.runId,
-    state: stateOf(attempt, await sourcesOf(attempt), done),
+    state: stateOf(run, await sourcesOf(run), done),
     ...removal,
     added,
     computed: due,
@@ -78,7 +78,7 @@ export async function insertIntervals(attempt: Attempt, config: IntervalConfig):
   const rowsAffected = loaded.reduce((sum, { rowCount }) => sum + rowCount, 0)
   return {
     status: 'success',
-    message: `${rowsAffected} rows of ${due.map(formatSpan).join(', ')}${changedText(attempt)}`,
+    message: `${rowsAffected} rows of ${due.map(formatSpan).join(', ')}${changedText(run)}`,
     rowsAffected,
     computed: due,
     snapshotId: committed.metadata.currentSnapshotId,
@@ -95,11 +95,11 @@ export function timeCondition(column: string, { startMs, endMs }: Span): string 
 }
 
 async function loadSpans(
-  attempt: Attempt,
+  run: ModelRun,
   { eventTime }: IntervalConfig,
   due: readonly Span[],
 ): Promise<readonly LoadedRows[]> {
-  const { model, stage, rendering, table, flags } = attempt
+  const { model, stage, rendering, table, flags } = run
   const isIncremental = table !== undefined && !flags.fullRefresh
   const loaded: LoadedRows[] = []
   for (const [index, span] of due.entries()) {
@@ -123,11 +123,11 @@ async function loadSpans(
 }
 
 /**
- * The rows of the due intervals go: with their files where these hold no others, which is always so in a
- * table that is partitioned by the interval's unit.
+ * Removes the rows of the due intervals and keeps the others. Files that hold no other rows are removed
+ * whole, which is always the case in a table that is partitioned by the unit of the intervals.
  */
 async function keepOthers(
-  attempt: Attempt,
+  run: ModelRun,
   table: Table,
   { eventTime }: IntervalConfig,
   due: readonly Span[],
@@ -136,10 +136,10 @@ async function keepOthers(
   readonly removal: Pick<RowRemoval, 'removed'> & Partial<RowRemoval>
   readonly selectKept: readonly string[]
 }> {
-  const { stage, model } = attempt
+  const { stage, model } = run
   const field = eventTimeField(table.metadata, eventTime)
   if (field === undefined) {
-    throw new NotFoundError('the table of the model has no column of its event time', {
+    throw new NotFoundError('the table of the model has no column for its event time', {
       facts: { table: formatIdentifier(model.table), column: eventTime },
     })
   }
@@ -157,11 +157,11 @@ async function keepOthers(
   const name = quoteIdentifier(eventTime)
   const isDue = due.map((span) => `(${timeCondition(eventTime, span)})`).join(' OR ')
   await stage.load(
-    placedRows,
-    `SELECT "$path" AS path, ${placeSql(table)} AS pos, ${name} IS NOT NULL AND (${isDue}) AS is_gone FROM ${quoteTable(model.table)}`,
+    positionedRows,
+    `SELECT "$path" AS path, ${positionSql(table)} AS pos, ${name} IS NOT NULL AND (${isDue}) AS is_removed FROM ${quoteTable(model.table)}`,
     { keepFile: (each, file) => each !== own || partial.has(file.filePath) },
   )
-  const removal = await removeRows(attempt, [...partial.values()], 'delete')
+  const removal = await removeRows(run, [...partial.values()], 'delete')
   const all = { ...removal, removed: [...removed, ...removal.removed] }
   if (removal.rewritten.size === 0) return { removal: all, selectKept: [] }
   await stage.load(
@@ -182,12 +182,12 @@ function checkEventTime(
   if (type === 'timestamp' || type === 'timestamptz') return
   throw new ValidationError(
     `${file}: event_time must name a ${batchSize === 'hour' ? 'timestamp' : 'date or timestamp'} column of the query`,
-    { facts: { event_time: eventTime, found: type ?? 'no such column' } },
+    { facts: { event_time: eventTime, type: type ?? 'no such column' } },
   )
 }
 
-/** Whether any table that the model names, or was seen to read, is in another state than it was then. */
-async function isAnyChanged({ pins, previous, rendering, model }: Attempt): Promise<boolean> {
+/** True when any table that the model reads has another state than at the last run. */
+async function isAnyChanged({ pins, previous, rendering, model }: ModelRun): Promise<boolean> {
   if (previous === undefined) return true
   for (const identifier of upstreamTables(rendering.project, model)) {
     const table = await pins.load(identifier)
@@ -197,20 +197,20 @@ async function isAnyChanged({ pins, previous, rendering, model }: Attempt): Prom
   return false
 }
 
-function nothingDue(attempt: Attempt): Outcome {
-  const message = attempt.isRetry
+function nothingDue(run: ModelRun): Outcome {
+  const message = run.isRetry
     ? 'another run has done what was due'
     : 'every interval is done and nothing it was computed from has changed'
   return {
     status: 'skipped',
-    message: message + changedText(attempt),
+    message: message + changedText(run),
     rowsAffected: 0,
     computed: [],
-    snapshotId: attempt.table?.metadata.currentSnapshotId,
+    snapshotId: run.table?.metadata.currentSnapshotId,
   }
 }
 
-function changedText({ previous, model, flags }: Attempt): string {
+function changedText({ previous, model, flags }: ModelRun): string {
   if (previous === undefined || flags.fullRefresh || previous.checksum === model.checksum) return ''
   return '; the model has changed since earlier intervals were computed (--full-refresh computes all)'
 }

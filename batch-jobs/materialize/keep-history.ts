@@ -1,10 +1,10 @@
 /**
- * `snapshot`: SCD Type 2. The whole history of the source's keys, one row per version. What changed is
- * taken out of the files that hold it, and files without a change stay as they are (`remove-rows.ts`).
+ * `snapshot`: SCD Type 2, the whole history of the source's keys with one row per version. Changed rows are
+ * removed from the files that hold them, and files without a change stay as they are (`remove-rows.ts`).
  */
 import { currentSchema, defaultPartitionSpec } from '../../catalog/format/index.ts'
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
-import type { SnapshotConfig } from '../settings/model-settings.ts'
+import type { SnapshotModelConfig } from '../settings/model-settings.ts'
 import { plainText, quoteIdentifier, quoteTable } from '../../sql/index.ts'
 import { sameSources } from '../intervals/model-state.ts'
 import { checkBasis, checkStoredKeys } from './check-basis.ts'
@@ -12,19 +12,25 @@ import { commitRun } from './commit-run.ts'
 import { historyColumns } from './history-columns.ts'
 import { faultyKeysSql, type HistoryPlan, historyStatements, historyTables } from './history-sql.ts'
 import {
-  type Attempt,
+  type ModelRun,
   activeFiles,
   activeTasks,
   type Outcome,
   sourcesOf,
   stateOf,
 } from './materialize.ts'
-import { placedRows, placeSql, removeRows, rewrittenFiles, type RowRemoval } from './remove-rows.ts'
+import {
+  positionedRows,
+  positionSql,
+  removeRows,
+  rewrittenFiles,
+  type RowRemoval,
+} from './remove-rows.ts'
 import { renderTemplate } from './render-model.ts'
 import { openTarget } from './target-table.ts'
 
-export async function keepHistory(attempt: Attempt, config: SnapshotConfig): Promise<Outcome> {
-  const { model, stage, rendering, table: pinned, previous, flags } = attempt
+export async function keepHistory(run: ModelRun, config: SnapshotModelConfig): Promise<Outcome> {
+  const { model, stage, rendering, table: pinned, previous, flags } = run
   if (flags.fullRefresh && pinned !== undefined && !flags.discardHistory) {
     throw new ValidationError(
       `${model.file}: a full refresh would throw the history away for good: add --discard-history, or leave snapshots out with --exclude resource_type:snapshot`,
@@ -33,42 +39,42 @@ export async function keepHistory(attempt: Attempt, config: SnapshotConfig): Pro
   const words = { table: model.table, isIncremental: pinned !== undefined, span: undefined }
   const sql = renderTemplate(rendering, model.template, words)
   await stage.load(historyTables.source, sql)
-  const sources = await sourcesOf(attempt)
+  const sources = await sourcesOf(run)
   const isSame = previous !== undefined && sameSources(previous.sources, sources)
   if (isSame && previous.checksum === model.checksum && !flags.fullRefresh) {
-    return unchanged(attempt, 'the source is as it was at the last run')
+    return unchanged(run, 'the source is as it was at the last run')
   }
   const hasHistory = pinned?.metadata.currentSnapshotId !== undefined && !flags.fullRefresh
   if (hasHistory) {
     checkBasis(model, config, previous?.history)
-    // Hidden columns are part of `*` in a query that names them.
-    const history = `SELECT * FROM ${quoteTable(model.table)} WHERE "$path" IS NOT NULL AND ${placeSql(pinned)} >= 0`
+    // The query names the hidden columns so that `*` includes them.
+    const history = `SELECT * FROM ${quoteTable(model.table)} WHERE "$path" IS NOT NULL AND ${positionSql(pinned)} >= 0`
     await stage.load(historyTables.stored, history)
   }
   const stored = hasHistory ? await stage.columns(historyTables.stored) : []
   const source = await stage.columns(historyTables.source)
   const columns = historyColumns(model.file, config, source, stored)
-  const plan = { config, columns, hasHistory, observedMs: attempt.startedMs }
-  await checkKeys(attempt, plan)
+  const plan = { config, columns, hasHistory, observedMs: run.startedMs }
+  await checkKeys(run, plan)
   if (hasHistory) await checkStoredKeys(stage, model, plan)
   for (const statement of historyStatements(plan)) await stage.run(statement)
-  await checkHistory(attempt, plan)
-  return write(attempt, plan, sources)
+  await checkHistory(run, plan)
+  return write(run, plan, sources)
 }
 
 async function write(
-  attempt: Attempt,
+  run: ModelRun,
   plan: HistoryPlan,
   sources: Awaited<ReturnType<typeof sourcesOf>>,
 ): Promise<Outcome> {
-  const { model, stage, tools, table: pinned, previous, flags, directory } = attempt
+  const { model, stage, tools, table: pinned, previous, flags, directory } = run
   const { config } = model
   const columns = await stage.columns(historyTables.next)
   const options = { config, isReplaced: flags.fullRefresh }
   const target = await openTarget(tools, model.table, columns, options)
-  const { removal, select, changedCount, isSame } = await changes(attempt, plan)
+  const { removal, select, changedCount, isSame } = await changes(run, plan)
   if (isSame && previous !== undefined && !target.isSchemaChanged) {
-    return unchanged(attempt, 'no row has changed')
+    return unchanged(run, 'no row has changed')
   }
   const added = await stage.write({
     select,
@@ -82,7 +88,7 @@ async function write(
     baseSnapshotId: pinned?.metadata.currentSnapshotId,
     previousRunId: previous?.runId,
     state: {
-      ...stateOf(attempt, sources, []),
+      ...stateOf(run, sources, []),
       history: { uniqueKey: plan.config.uniqueKey, strategy: plan.config.strategy },
     },
     ...removal,
@@ -105,12 +111,12 @@ interface HistoryChanges {
   readonly isSame: boolean
 }
 
-async function changes(attempt: Attempt, plan: HistoryPlan): Promise<HistoryChanges> {
-  const { stage } = attempt
+async function changes(run: ModelRun, plan: HistoryPlan): Promise<HistoryChanges> {
+  const { stage } = run
   const { next, history } = historyTables
   if (!plan.hasHistory) {
     const rows = await stage.rows(`SELECT count(*) FROM ${next}`)
-    const removal = { removed: await activeFiles(attempt) }
+    const removal = { removed: await activeFiles(run) }
     const changedCount = Number(rows[0]?.[0])
     return { removal, select: `SELECT * FROM ${next}`, changedCount, isSame: false }
   }
@@ -118,10 +124,10 @@ async function changes(attempt: Attempt, plan: HistoryPlan): Promise<HistoryChan
   const changed = await stage.rows(
     `SELECT count(*) FROM ${next} n WHERE NOT EXISTS (SELECT 1 FROM ${history} h WHERE ${same})`,
   )
-  await stage.run(`CREATE OR REPLACE TEMP TABLE ${placedRows} AS
-    SELECT h."$path" AS path, ${placeSql(attempt.table)} AS pos, n.${quoteIdentifier(plan.columns.scdId)} IS NULL AS is_gone
+  await stage.run(`CREATE OR REPLACE TEMP TABLE ${positionedRows} AS
+    SELECT h."$path" AS path, ${positionSql(run.table)} AS pos, n.${quoteIdentifier(plan.columns.scdId)} IS NULL AS is_removed
     FROM ${history} h LEFT JOIN ${next} n ON ${same}`)
-  const removal = await removeRows(attempt, await activeTasks(attempt), 'update')
+  const removal = await removeRows(run, await activeTasks(run), 'update')
   const changedCount = Number(changed[0]?.[0])
   return {
     removal,
@@ -132,7 +138,7 @@ async function changes(attempt: Attempt, plan: HistoryPlan): Promise<HistoryChan
   }
 }
 
-/** The stored row `h` is the wanted row `n`, attribute by attribute. */
+/** The condition that the stored row `h` equals the new row `n`, attribute by attribute. */
 function sameRow({ columns }: HistoryPlan): string {
   const { scdId, updatedAt, validTo, attributes, sharesUpdatedAt } = columns
   const compared = [validTo, ...(sharesUpdatedAt ? [] : [updatedAt]), ...attributes]
@@ -142,7 +148,7 @@ function sameRow({ columns }: HistoryPlan): string {
   return [`h.${quoteIdentifier(scdId)} = n.${quoteIdentifier(scdId)}`, ...same].join(' AND ')
 }
 
-async function checkKeys({ stage, model }: Attempt, plan: HistoryPlan): Promise<void> {
+async function checkKeys({ stage, model }: ModelRun, plan: HistoryPlan): Promise<void> {
   const { nulls, repeated } = faultyKeysSql(plan)
   const [row] = await stage.rows(nulls)
   if (Number(row?.[0] ?? 0) > 0) {
@@ -150,9 +156,9 @@ async function checkKeys({ stage, model }: Attempt, plan: HistoryPlan): Promise<
       `${model.file}: unique_key and updated_at must not be null: rows=${String(row?.[0])} such as ${plainText(row?.[1] ?? null)}`,
     )
   }
-  const found = await stage.rows(repeated)
-  if (found.length === 0) return
-  const examples = found.map(
+  const repeats = await stage.rows(repeated)
+  if (repeats.length === 0) return
+  const examples = repeats.map(
     ([, key, count]) => `${plainText(key ?? null)} (${String(count)} rows)`,
   )
   const what =
@@ -160,12 +166,12 @@ async function checkKeys({ stage, model }: Attempt, plan: HistoryPlan): Promise<
       ? 'has several versions of one moment'
       : 'is not unique in the source'
   throw new ValidationError(
-    `${model.file}: unique_key ${what}: keys=${String(found[0]?.[0])} such as ${examples.join(', ')}`,
+    `${model.file}: unique_key ${what}: keys=${String(repeats[0]?.[0])} such as ${examples.join(', ')}`,
   )
 }
 
-/** What must hold whatever the source did; a history that breaks it is never written (B9). */
-async function checkHistory({ stage, model }: Attempt, plan: HistoryPlan): Promise<void> {
+/** Invariants of every history; one that breaks them is never written (B9). */
+async function checkHistory({ stage, model }: ModelRun, plan: HistoryPlan): Promise<void> {
   for (const [what, sql] of Object.entries(historyFaults(plan, historyTables.next))) {
     const [row] = await stage.rows(`SELECT count(*) FROM (${sql})`)
     if (Number(row?.[0]) === 0) continue
@@ -175,7 +181,7 @@ async function checkHistory({ stage, model }: Attempt, plan: HistoryPlan): Promi
   }
 }
 
-/** Queries for rows that no history may have, over any relation of its columns. */
+/** Queries for rows that no history may have, over any relation with its columns. */
 export function historyFaults(
   { config, columns }: Pick<HistoryPlan, 'config' | 'columns'>,
   relation: string,
@@ -189,7 +195,7 @@ export function historyFaults(
   }
 }
 
-function unchanged(attempt: Attempt, message: string): Outcome {
-  const snapshotId = attempt.table?.metadata.currentSnapshotId
+function unchanged(run: ModelRun, message: string): Outcome {
+  const snapshotId = run.table?.metadata.currentSnapshotId
   return { status: 'skipped', message, rowsAffected: 0, computed: [], snapshotId }
 }

@@ -1,12 +1,12 @@
 /**
- * The lambda view of an incremental model: its finished intervals from its table, all others by the
- * model's own query over the sources, both from the same pinned tables (docs/spec/batch-jobs.md, B11).
+ * The lambda view of an incremental model: its finished intervals come from its table, all others from the
+ * model's own query over the sources, and both read the same pinned tables (docs/spec/batch-jobs.md, B11).
  */
 import type { TableIdentifier } from '../../catalog/format/index.ts'
 import { ValidationError } from '../../common/index.ts'
 import { freshSpans } from '../intervals/freshness.ts'
 import { alignOut, coarsen, floorTo, type Span, subtract } from '../intervals/interval.ts'
-import { judgeSpans, timedTables } from '../intervals/staleness.ts'
+import { stalenessOf, timedTables } from '../intervals/staleness.ts'
 import { modelStateOf } from '../intervals/model-state.ts'
 import type { ChangeSource } from '../intervals/source-changes.ts'
 import type { Model } from '../project/model.ts'
@@ -18,26 +18,26 @@ import { type Rendering, renderTemplate } from './render-model.ts'
 export interface LambdaRequest {
   readonly rendering: Rendering
   readonly model: Model
-  /** Every table that the view reads is loaded from here, so that both sides see one state. */
+  /** All tables of the view are loaded from here, so that both parts read one state. */
   readonly pins: Pick<PinnedTables, 'load'>
-  /** Times of rows of the sources that no snapshot has yet: their intervals are not finished. */
-  readonly liveTimes?: readonly Span[]
+  /** Event times of the sources' streaming rows, which no snapshot has yet: their intervals are not finished. */
+  readonly streamingTimes?: readonly Span[]
 }
 
 export interface LambdaView {
   /** A query that stands for the model. */
   readonly sql: string
-  /** What comes from the model's table, and what is computed from its sources. */
+  /** The spans that come from the model's table, and those that are computed from its sources. */
   readonly finished: readonly Span[]
   readonly computed: readonly Span[]
 }
 
-/** Above this the narrowest finished gaps between unfinished intervals are computed again too. */
+/** With more spans than this, the narrowest finished gaps between them are computed too. */
 const computedSpansMax = 8
 
 export async function lambdaView(
   source: ChangeSource,
-  { rendering, model, pins, liveTimes = [] }: LambdaRequest,
+  { rendering, model, pins, streamingTimes = [] }: LambdaRequest,
 ): Promise<LambdaView> {
   const config = model.config.intervals
   if (config === undefined) {
@@ -48,12 +48,12 @@ export async function lambdaView(
   const table = await load(model.table)
   const timed = await timedTables(rendering.project, model, load)
   const state = table === undefined ? undefined : modelStateOf(table.metadata)
-  const judged = await judgeSpans(source, timed, state)
+  const staleness = await stalenessOf(source, timed, state)
   const unit = config.batchSize
-  const live = liveTimes.map((span) => alignOut(unit, span))
+  const streaming = streamingTimes.map((span) => alignOut(unit, span))
   const whole = [{ startMs: floorTo(unit, config.beginMs), endMs: Number.POSITIVE_INFINITY }]
   const computed = coarsen(
-    subtract(whole, subtract(freshSpans(unit, judged), live)),
+    subtract(whole, subtract(freshSpans(unit, staleness), streaming)),
     computedSpansMax,
   )
   const finished = subtract(whole, computed)

@@ -1,6 +1,6 @@
 /**
- * Models with `lambda: true` as names that a query engine answers: finished intervals from the model's
- * table, the rest from the sources up to their newest row, committed or not (B11).
+ * Models with `lambda: true` as views of a query engine: finished intervals from the model's table, the rest
+ * from the sources up to their newest row, committed or not (B11).
  */
 import { formatIdentifier } from '../../catalog/format/index.ts'
 import type { ViewSource, ViewState } from '../../sql/index.ts'
@@ -21,15 +21,15 @@ export function lambdaViews(source: ChangeSource, rendering: Rendering): ViewSou
     viewOf: async (identifier, state) => {
       const model = models.get(formatIdentifier(identifier))
       if (model === undefined) return undefined
-      const liveTimes = await liveTimesOf(rendering, model, state)
-      const { sql } = await lambdaView(source, { rendering, model, pins: state, liveTimes })
+      const streamingTimes = await streamingTimesOf(rendering, model, state)
+      const { sql } = await lambdaView(source, { rendering, model, pins: state, streamingTimes })
       return sql
     },
   }
 }
 
-/** When the live rows of the model's sources happened: no interval that they fall into is finished. */
-async function liveTimesOf(
+/** Event times of the streaming rows of the model's sources: the intervals of these are not finished. */
+async function streamingTimesOf(
   rendering: Rendering,
   model: Model,
   { load, liveRows }: ViewState,

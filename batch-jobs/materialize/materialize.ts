@@ -1,4 +1,4 @@
-/** What every materialization is given and gives back. */
+/** The input and the outcome of every materialization. */
 import type { Catalog, ManifestCache, Table } from '../../catalog/index.ts'
 import { currentSnapshot, type DataFile, formatIdentifier } from '../../catalog/format/index.ts'
 import { type FileScanTask, planScan } from '../../catalog/scan/index.ts'
@@ -16,42 +16,42 @@ import type { Model } from '../project/model.ts'
 import type { PinnedTables } from './pinned-tables.ts'
 import type { Rendering } from './render-model.ts'
 
-/** What jobs stand on; made once by `app`. */
+/** What batch jobs need from outside; made once by `app`. */
 export interface BatchTools {
   readonly catalog: Catalog
   readonly io: FileIO
-  /** How queries are run; their catalog is pinned for each run. */
+  /** Options of the query engine; each run adds a catalog of pinned tables. */
   readonly query: Omit<QueryEngineOptions, 'catalog'>
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
   readonly cache: ManifestCache
-  /** Data files are written below it before they are uploaded. */
+  /** Data files are written to a folder in it before they are uploaded. */
   readonly workDirectory: string
 }
 
 export interface RunFlags {
   readonly fullRefresh: boolean
-  /** Lets a full refresh throw away the history of snapshots. */
+  /** Lets a full refresh discard the history of a snapshot model. */
   readonly discardHistory: boolean
   readonly window: { readonly startMs?: number; readonly endMs?: number } | undefined
 }
 
-/** One attempt at one model. */
-export interface Attempt {
+/** One run of one model. After a conflict with another run a new one is made. */
+export interface ModelRun {
   readonly tools: BatchTools
   readonly rendering: Rendering
   readonly model: Model
   readonly flags: RunFlags
   readonly pins: PinnedTables
   readonly stage: QueryStage
-  /** For data files; deleted when the attempt is over. */
+  /** For data files; deleted at the end of the run. */
   readonly directory: string
   readonly startedMs: number
   /** The model's own table and its state, as pinned. */
   readonly table: Table | undefined
   readonly previous: ModelState | undefined
-  /** True when an earlier attempt lost against another run. */
+  /** True when an earlier try conflicted with another run. */
   readonly isRetry: boolean
 }
 
@@ -63,8 +63,8 @@ export interface Outcome {
   readonly snapshotId: bigint | undefined
 }
 
-/** Every table that the run has looked at, with its state; the model's own is none of them. */
-export async function sourcesOf({ pins, model }: Attempt): Promise<SourceStates> {
+/** Every table that the run has read, with its state, except the model's own. */
+export async function sourcesOf({ pins, model }: ModelRun): Promise<SourceStates> {
   const own = formatIdentifier(model.table)
   const tables = await pins.read()
   return new Map(
@@ -75,22 +75,22 @@ export async function sourcesOf({ pins, model }: Attempt): Promise<SourceStates>
 }
 
 export function stateOf(
-  attempt: Attempt,
+  run: ModelRun,
   sources: SourceStates,
   done: ModelState['done'],
 ): ModelState {
-  const { model, rendering, startedMs } = attempt
+  const { model, rendering, startedMs } = run
   const { name, checksum } = model
   return { model: name, runId: rendering.runId, startedMs, checksum, sources, done }
 }
 
 /** The active data files of the model's table as pinned. */
-export async function activeFiles(attempt: Attempt): Promise<readonly DataFile[]> {
-  return (await activeTasks(attempt)).map(({ file }) => file)
+export async function activeFiles(run: ModelRun): Promise<readonly DataFile[]> {
+  return (await activeTasks(run)).map(({ file }) => file)
 }
 
 /** The same, each with its deletes. */
-export async function activeTasks({ tools, table }: Attempt): Promise<readonly FileScanTask[]> {
+export async function activeTasks({ tools, table }: ModelRun): Promise<readonly FileScanTask[]> {
   if (table === undefined || currentSnapshot(table.metadata) === undefined) return []
   return (await planScan(tools.io, table, {}, tools.cache)).tasks
 }

@@ -1,6 +1,6 @@
 /**
- * A catalog that shows each table as it was when it was first asked for: all queries of a run read one
- * state of the lake, and the run knows which (docs/spec/batch-jobs.md, B2).
+ * A catalog that returns each table as it was at its first load: all queries of a run read one state of the
+ * lake, and the run records which (docs/spec/batch-jobs.md, B2).
  */
 import {
   type Catalog,
@@ -11,7 +11,7 @@ import {
 import { formatIdentifier, type TableIdentifier } from '../../catalog/format/index.ts'
 
 export interface PinnedTables {
-  /** For reading: writes go past the pins, to the catalog itself. */
+  /** For reading; commits go to the original catalog. */
   readonly catalog: Catalog
   load(identifier: TableIdentifier): Promise<Table | undefined>
   /** Every table that was read so far, by `namespace.table`. */

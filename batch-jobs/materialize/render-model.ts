@@ -1,4 +1,4 @@
-/** A model's SQL for one run: its template with the words of dbt filled in. */
+/** A model's SQL for one run: its template rendered with dbt's functions and variables. */
 import type { TableIdentifier } from '../../catalog/format/index.ts'
 import { NotFoundError, ValidationError } from '../../common/index.ts'
 import { quoteTable, splitStatements } from '../../sql/index.ts'
@@ -22,7 +22,7 @@ export interface ModelWords {
   readonly span: Span | undefined
 }
 
-/** Later than any event: the end of the span that is still open. */
+/** The end of a span without end, later than any event. */
 const farFuture = '9999-12-31 00:00:00'
 
 export function renderTemplate(
@@ -39,8 +39,8 @@ export function renderTemplate(
   }
   const given: Record<string, TemplateWord> = {
     config: () => '',
-    ref: (call) => quoteTable(refTable(project, textOf(call, 0))),
-    source: (call) => quoteTable(project.sourceTable(textOf(call, 0), textOf(call, 1))),
+    ref: (call) => quoteTable(refTable(project, argumentText(call, 0))),
+    source: (call) => quoteTable(project.sourceTable(argumentText(call, 0), argumentText(call, 1))),
     var: (call) => valueOf(call, 'variable', (name) => vars[name], where),
     env_var: (call) => valueOf(call, 'environment variable', environment, where),
     is_incremental: () => words.isIncremental,
@@ -52,12 +52,14 @@ export function renderTemplate(
   return oneQuery(template.render(given).trim(), where)
 }
 
-/** Without a last semicolon and what stands behind it: it would end the query that this one is put into. */
+/** Without the last semicolon and comments after it, because the query becomes part of another one. */
 function oneQuery(text: string, where: string): string {
   const { statements, rest } = splitStatements(text)
-  const found = rest === '' ? statements : [...statements, rest]
-  if (found.length <= 1) return found[0] ?? text
-  throw new ValidationError(`${where}: a file holds one query, found ${found.length} statements`)
+  const queries = rest === '' ? statements : [...statements, rest]
+  if (queries.length <= 1) return queries[0] ?? text
+  throw new ValidationError(
+    `${where}: a file holds one query, found ${queries.length} statements`,
+  )
 }
 
 function timeOf(ms: number): string {
@@ -70,7 +72,7 @@ function refTable(project: Project, name: string): TableIdentifier {
   throw new NotFoundError(`there is no model ${name}`)
 }
 
-function textOf({ positional }: CallArguments, index: number): string {
+function argumentText({ positional }: CallArguments, index: number): string {
   return String(positional[index])
 }
 

@@ -1,18 +1,18 @@
-/** `materialized: table`: every run replaces all rows in one commit. Also the full refresh of others. */
+/** `materialized: table`: every run replaces all rows in one commit. Also used for the full refresh of other models. */
 import { defaultPartitionSpec, currentSchema } from '../../catalog/format/index.ts'
 import { sameSources } from '../intervals/model-state.ts'
 import { commitRun } from './commit-run.ts'
-import { type Attempt, activeFiles, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { type ModelRun, activeFiles, type Outcome, sourcesOf, stateOf } from './materialize.ts'
 import { renderTemplate } from './render-model.ts'
 import { openTarget } from './target-table.ts'
 
-export async function replaceTable(attempt: Attempt): Promise<Outcome> {
-  const { model, stage, tools, rendering, table: pinned, previous, directory } = attempt
+export async function replaceTable(run: ModelRun): Promise<Outcome> {
+  const { model, stage, tools, rendering, table: pinned, previous, directory } = run
   const words = { table: model.table, isIncremental: false, span: undefined }
   const sql = renderTemplate(rendering, model.template, words)
   const loaded = await stage.load('model_rows', sql)
-  const sources = await sourcesOf(attempt)
-  if (attempt.isRetry && previous !== undefined && sameSources(previous.sources, sources)) {
+  const sources = await sourcesOf(run)
+  if (run.isRetry && previous !== undefined && sameSources(previous.sources, sources)) {
     return { ...nothing, message: 'another run has just built it from the same sources' }
   }
   const columns = await stage.columns('model_rows')
@@ -29,8 +29,8 @@ export async function replaceTable(attempt: Attempt): Promise<Outcome> {
     target,
     baseSnapshotId: pinned?.metadata.currentSnapshotId,
     previousRunId: previous?.runId,
-    state: stateOf(attempt, sources, []),
-    removed: await activeFiles(attempt),
+    state: stateOf(run, sources, []),
+    removed: await activeFiles(run),
     added,
     computed: [],
   })

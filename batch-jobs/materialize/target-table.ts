@@ -1,4 +1,4 @@
-/** The table of a model: made when it is missing, and given the columns of the query by the run's commit. */
+/** The table of a model: created when it is missing; the run's commit adds the columns of the query. */
 import {
   assignFreshIds,
   formatType,
@@ -23,21 +23,21 @@ import type { BatchTools } from './materialize.ts'
 
 export interface TargetOptions {
   readonly config: ModelConfig
-  /** True: the rows are replaced, so columns may go and change their types. */
+  /** True when all rows are replaced, so that columns may be dropped or change their types. */
   readonly isReplaced: boolean
 }
 
-/** The table that a run writes, as the run's commit will leave its schema. */
+/** The table that a run writes, with the schema that it will have after the run's commit. */
 export interface TargetTable {
-  /** Files are written by its schema. */
+  /** Files are written with its schema. */
   readonly table: Table
-  /** True while the catalog's table lacks columns of the query, or has others. */
+  /** True when the commit changes the schema of the catalog's table. */
   readonly isSchemaChanged: boolean
-  /** Makes the schema in the run's own commit, so that a run which fails changes nothing. */
+  /** Changes the schema in the run's own commit, so that a failed run changes nothing. */
   readonly schemaChange: UpdateSchema
 }
 
-/** The table with every column of `columns`; made when it is missing, even while others make it too. */
+/** The table with every column of `columns`; creates it when it is missing, also when others do so at the same time. */
 export async function openTarget(
   tools: Pick<BatchTools, 'catalog' | 'clock' | 'logger'>,
   identifier: TableIdentifier,
@@ -46,15 +46,15 @@ export async function openTarget(
 ): Promise<TargetTable> {
   const { catalog, clock } = tools
   checkColumns(identifier, columns)
-  const found =
+  const existing =
     (await loadTableIfExists(catalog, identifier)) ??
     (await createTable(tools, identifier, columns, options.config))
   const changes = (schema: Schema): readonly SchemaChange[] =>
     planSchema(identifier, schema, columns, options)
-  const table = stageSchema(found, changes, clock)
+  const table = stageSchema(existing, changes, clock)
   return {
     table,
-    isSchemaChanged: table.metadata.currentSchemaId !== found.metadata.currentSchemaId,
+    isSchemaChanged: table.metadata.currentSchemaId !== existing.metadata.currentSchemaId,
     schemaChange: new UpdateSchema(changes),
   }
 }
@@ -80,7 +80,7 @@ async function createTable(
   return created ?? catalog.loadTable(identifier)
 }
 
-/** What has to change so that rows of `columns` fit. Throws ValidationError for what cannot. */
+/** The schema changes that rows of `columns` need. Throws ValidationError for types that do not fit. */
 function planSchema(
   identifier: TableIdentifier,
   schema: Schema,
@@ -90,10 +90,10 @@ function planSchema(
   const name = formatIdentifier(identifier)
   const changes: SchemaChange[] = []
   for (const column of columns) {
-    const known = schema.fields.find((field) => field.name === column.name)
-    if (known === undefined) changes.push(...addition(column, config, isReplaced, name))
-    else if (!holds(known.type, column.type)) {
-      changes.push(...retyping(column, known, { config, isReplaced }, name))
+    const existing = schema.fields.find((field) => field.name === column.name)
+    if (existing === undefined) changes.push(...addition(column, config, isReplaced, name))
+    else if (!holds(existing.type, column.type)) {
+      changes.push(...retyping(column, existing, { config, isReplaced }, name))
     }
   }
   if (!isReplaced) return changes
@@ -121,7 +121,7 @@ function addition(
 
 function retyping(
   column: NestedField,
-  known: NestedField,
+  existing: NestedField,
   { config, isReplaced }: TargetOptions,
   table: string,
 ): readonly SchemaChange[] {
@@ -133,7 +133,7 @@ function retyping(
       { kind: 'add-column', parent: [], name, type },
     ]
   }
-  if (holds(column.type, known.type)) return [{ kind: 'widen-column', path, type: column.type }]
+  if (holds(column.type, existing.type)) return [{ kind: 'widen-column', path, type: column.type }]
   throw new ValidationError(
     config.snapshot === undefined
       ? 'a column of the query has another type than in the table: cast it, or rebuild the table with --full-refresh'
@@ -142,8 +142,8 @@ function retyping(
       facts: {
         table,
         column: column.name,
-        found: formatType(column.type),
-        expected: formatType(known.type),
+        actual: formatType(column.type),
+        expected: formatType(existing.type),
       },
     },
   )
@@ -162,7 +162,7 @@ function holds(wide: Type, narrow: Type): boolean {
   )
 }
 
-/** Names that only differ in case are one to SQL. */
+/** SQL takes names that differ only in case for the same. */
 function checkColumns(identifier: TableIdentifier, columns: readonly NestedField[]): void {
   const seen = new Set<string>()
   for (const { name } of columns) {

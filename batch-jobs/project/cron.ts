@@ -1,15 +1,15 @@
 /**
- * node-cron, which only ticks and only in UTC: at a change of clocks it loses or repeats hours of other
- * zones. What is due it does not decide.
+ * node-cron, used only to tick and only in UTC, because it skips or repeats hours of other zones when their
+ * clocks change. It does not decide which models are due.
  */
 import { createTask, parse, schedule, validate } from 'node-cron'
 import { errorMessage, ValidationError } from '../../common/index.ts'
 
 const dayMs = 86_400_000
-/** A model that was last run longer ago than this is due whatever its cron says. */
+/** A model whose last run is longer ago than this is due, whatever its cron expression. */
 const searchDaysMax = 1_500
 
-/** Throws ValidationError for what is no cron expression. */
+/** Throws ValidationError for text that is not a cron expression. */
 export function checkCron(expression: string, where: string): void {
   if (validate(expression)) return
   throw new ValidationError(
@@ -17,11 +17,11 @@ export function checkCron(expression: string, where: string): void {
   )
 }
 
-/** Whether the expression has a moment in (afterMs, untilMs]. */
+/** True when the expression has a tick in (afterMs, untilMs]. */
 export function hasTickBetween(expression: string, afterMs: number, untilMs: number): boolean {
   const { hour, minute, second } = parse(expression)
   const task = createTask(expression, () => undefined, { timezone: 'UTC' })
-  // Which days match does not hang on the time of day.
+  // Whether a day matches does not depend on the time of day.
   const first = latestTime(hour, minute, second, dayMs) ?? 0
   try {
     const newest = Math.floor(untilMs / dayMs) * dayMs

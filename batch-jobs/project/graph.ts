@@ -1,4 +1,4 @@
-/** The order in which models can be built, and what stands upstream and downstream of one. */
+/** The order in which models can be built, and the models upstream and downstream of one. */
 import { ValidationError } from '../../common/index.ts'
 
 export interface GraphNode {
@@ -6,7 +6,7 @@ export interface GraphNode {
   readonly dependsOn: readonly string[]
 }
 
-/** Every model after those it reads; among equals by name. Throws ValidationError naming a cycle. */
+/** Every model after those that it reads, otherwise by name. Throws ValidationError naming a cycle. */
 export function buildOrder<Node extends GraphNode>(nodes: readonly Node[]): readonly Node[] {
   const byName = new Map(nodes.map((node) => [node.name, node]))
   const ordered: Node[] = []
@@ -29,13 +29,13 @@ export function buildOrder<Node extends GraphNode>(nodes: readonly Node[]): read
   return ordered
 }
 
-/** Everything that `names` read, at any distance. */
+/** All models that `names` read, directly or indirectly. */
 export function upstreamOf(nodes: readonly GraphNode[], names: Iterable<string>): Set<string> {
   const edges = new Map(nodes.map((node) => [node.name, node.dependsOn]))
   return reach(edges, names)
 }
 
-/** Everything that reads `names`, at any distance. */
+/** All models that read `names`, directly or indirectly. */
 export function downstreamOf(nodes: readonly GraphNode[], names: Iterable<string>): Set<string> {
   const edges = new Map<string, string[]>()
   for (const node of nodes) {
@@ -48,14 +48,14 @@ function reach(
   edges: ReadonlyMap<string, readonly string[]>,
   names: Iterable<string>,
 ): Set<string> {
-  const found = new Set<string>()
+  const reached = new Set<string>()
   const waiting = [...names]
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
     for (const next of edges.get(name) ?? []) {
-      if (found.has(next)) continue
-      found.add(next)
+      if (reached.has(next)) continue
+      reached.add(next)
       waiting.push(next)
     }
   }
-  return found
+  return reached
 }

@@ -1,17 +1,17 @@
 /**
- * The one file that knows which template library there is. Templates are interpreted from their tree,
- * never turned into JavaScript, and reach nothing but the words they are given (docs/adr/0008).
+ * The only file that depends on the template library. Templates are interpreted from their syntax tree,
+ * never compiled to JavaScript, and can use only the names that they are given (docs/adr/0008).
  */
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja'
 import { errorMessage, ValidationError } from '../../common/index.ts'
 
-/** A node of the library's tree, as far as we look into it. */
+/** A node of the library's syntax tree, as far as we use it. */
 export interface TemplateNode {
   readonly type: string
   readonly [member: string]: unknown
 }
 
-/** What a function of ours is called with, in plain JavaScript. */
+/** The arguments of a call to one of our functions, as plain JavaScript values. */
 export interface CallArguments {
   readonly positional: readonly unknown[]
   readonly named: ReadonlyMap<string, unknown>
@@ -45,7 +45,7 @@ export function renderJinja(
   return String(result.value)
 }
 
-/** Named arguments come as one map behind the positional ones. */
+/** The library passes named arguments as one map after the positional ones. */
 function wrapped(word: (call: CallArguments) => string | boolean) {
   return (...args: readonly unknown[]): string | boolean => {
     const last = args.at(-1)

@@ -27,7 +27,7 @@ import { parseTemplate, type Template } from './template.ts'
 
 export interface ProjectOptions {
   readonly directory: string
-  /** Namespace of models that name none. */
+  /** Namespace of models that set no schema. */
   readonly namespace: string
   /** For `${VAR}` in YAML. */
   readonly environment?: Readonly<Record<string, string | undefined>>
@@ -129,7 +129,7 @@ class ProjectLoader {
       ?.eventTime
   }
 
-  /** A snapshot may be YAML alone: `relation` is what it reads. */
+  /** A snapshot may consist of YAML alone; `relation` is then what it reads. */
   #addRelations(): void {
     for (const entry of this.#documents.flatMap(({ snapshots }) => snapshots)) {
       if (entry.relation === undefined) continue
@@ -192,8 +192,8 @@ class ProjectLoader {
     const declared = this.#documents
       .flatMap(({ sources }) => sources)
       .find(({ name }) => name === source)
-    const known = declared?.tables.find(({ name }) => name === table)
-    return parseTableName(`${declared?.schema ?? source}.${known?.identifier ?? table}`)
+    const declaredTable = declared?.tables.find(({ name }) => name === table)
+    return parseTableName(`${declared?.schema ?? source}.${declaredTable?.identifier ?? table}`)
   }
 
   #checkReferences(models: readonly Model[]): void {
@@ -214,7 +214,7 @@ class ProjectLoader {
     }
   }
 
-  /** Runs `work`, keeping what is wrong with the settings for one message at the end. */
+  /** Runs `work` and collects faults of the settings, which are thrown together at the end. */
   #gather<T>(work: () => T): T | undefined {
     try {
       return work()
@@ -228,8 +228,8 @@ class ProjectLoader {
 
 function inFileLayer(template: Template): ConfigLayer {
   const lines = template.text.split('\n')
-  const found = lines.findIndex((line) => line.includes('config('))
-  const line = Math.max(0, found)
+  const callLine = lines.findIndex((text) => text.includes('config('))
+  const line = Math.max(0, callLine)
   const col = Math.max(0, lines[line]?.indexOf('config(') ?? 0)
   const position = { file: template.file, line: line + 1, col: col + 1 }
   const origin: Origin = { kind: 'file', position }
@@ -253,7 +253,7 @@ function filesByName(
   return files
 }
 
-/** Two models that write one table would undo each other's work. */
+/** Two models that write the same table would overwrite each other's rows. */
 function checkTables(models: readonly Model[]): void {
   const owners = new Map<string, Model>()
   for (const model of models) {
@@ -269,8 +269,8 @@ function checkTables(models: readonly Model[]): void {
 }
 
 /**
- * A view's query reads tables, not views: over another lambda view it would lack the rows that that one
- * computes when it is asked, and be no recomputation (B11).
+ * The query of a lambda view reads tables. Over another lambda view it would miss the rows that the other one
+ * computes at query time, so its result would differ from a full computation (B11).
  */
 function checkLambdas(models: readonly Model[]): void {
   const views = models.filter(({ config }) => config.intervals?.lambda === true)
@@ -283,7 +283,7 @@ function checkLambdas(models: readonly Model[]): void {
     )
     if (under === undefined) continue
     throw new ValidationError(
-      `${file}: lambda: true over ${under.name}, which is a lambda view itself (${under.file}): rows that ${under.name} computes when it is asked would be missing here: select from ${under.name}'s own sources, or leave lambda off in one of the two`,
+      `${file}: lambda: true over ${under.name}, which is a lambda view itself (${under.file}): rows that ${under.name} computes at query time would be missing here: select from ${under.name}'s own sources, or leave lambda off in one of the two`,
     )
   }
 }
@@ -294,7 +294,7 @@ function nameOf(file: string): string {
 
 /** Files below `folder`, relative to the project, sorted; none when there is no such folder. */
 async function listFiles(directory: string, folder: string): Promise<readonly string[]> {
-  const found: string[] = []
+  const paths: string[] = []
   const visit = async (path: string): Promise<void> => {
     const entries = await readdir(join(directory, path), { withFileTypes: true }).catch(
       (error: NodeJS.ErrnoException) => {
@@ -306,8 +306,8 @@ async function listFiles(directory: string, folder: string): Promise<readonly st
       if (entry.name.startsWith('.')) continue
       const child = `${path}/${entry.name}`
       if (entry.isDirectory()) await visit(child)
-      else if (entry.isFile()) found.push(child)
-      if (found.length > filesMax) {
+      else if (entry.isFile()) paths.push(child)
+      if (paths.length > filesMax) {
         throw new ValidationError('too many files in a project', {
           facts: { folder, max: filesMax },
         })
@@ -315,7 +315,7 @@ async function listFiles(directory: string, folder: string): Promise<readonly st
     }
   }
   await visit(folder)
-  return found
+  return paths
 }
 
 async function readText(directory: string, file: string): Promise<string> {

@@ -13,14 +13,14 @@ export interface Model {
   readonly table: TableIdentifier
   /** Names of the models it reads, sorted. */
   readonly dependsOn: readonly string[]
-  /** Tables of nobody's model that it reads. */
+  /** Tables that it reads and that no model of the project writes. */
   readonly sourceTables: readonly TableIdentifier[]
   readonly columns: readonly ColumnTests[]
-  /** Of text and config: another one means another definition. */
+  /** Checksum of text and config: it changes with the definition. */
   readonly checksum: string
 }
 
-/** A query of `tests/` whose rows are faults. */
+/** A query in `tests/` whose rows are failures. */
 export interface SingularTest {
   readonly name: string
   readonly file: string
@@ -34,6 +34,6 @@ export interface Project {
   readonly models: readonly Model[]
   readonly tests: readonly SingularTest[]
   sourceTable(source: string, table: string): TableIdentifier
-  /** The column of a table that says when a row happened, where the project says so. */
+  /** The column of a table with the event time of its rows, when the project declares one. */
   eventTimeOf(table: TableIdentifier): string | undefined
 }

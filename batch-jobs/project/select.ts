@@ -1,46 +1,46 @@
 /**
  * `--select` and `--exclude` in dbt's grammar: names with `*`, `+m` and `m+` (with a number of steps),
- * `tag:`, `path:`, `config.materialized:`; words are united, commas within a word intersect.
+ * `tag:`, `path:`, `config.materialized:`. Words separated by spaces form a union, by commas an intersection.
  */
 import { didYouMean, ValidationError } from '../../common/index.ts'
 import { downstreamOf, upstreamOf } from './graph.ts'
 import type { Model } from './model.ts'
 
-/** The chosen models in the order of `models`. Throws ValidationError for a word that matches nothing. */
+/** The selected models in the order of `models`. Throws ValidationError for a word that matches nothing. */
 export function selectModels(
   models: readonly Model[],
   select: readonly string[],
   exclude: readonly string[],
 ): readonly Model[] {
-  const wanted =
-    select.length === 0 ? new Set(models.map(({ name }) => name)) : chosen(models, select)
-  const refused = chosen(models, exclude)
-  return models.filter(({ name }) => wanted.has(name) && !refused.has(name))
+  const selected =
+    select.length === 0 ? new Set(models.map(({ name }) => name)) : namesOf(models, select)
+  const excluded = namesOf(models, exclude)
+  return models.filter(({ name }) => selected.has(name) && !excluded.has(name))
 }
 
-function chosen(models: readonly Model[], words: readonly string[]): Set<string> {
-  const found = new Set<string>()
+function namesOf(models: readonly Model[], words: readonly string[]): Set<string> {
+  const names = new Set<string>()
   for (const word of words.flatMap((each) => each.split(/\s+/)).filter((each) => each !== '')) {
     const parts = word.split(',').map((part) => matching(models, part))
     const [first = new Set<string>(), ...others] = parts
     for (const name of first) {
-      if (others.every((other) => other.has(name))) found.add(name)
+      if (others.every((other) => other.has(name))) names.add(name)
     }
   }
-  return found
+  return names
 }
 
 function matching(models: readonly Model[], word: string): Set<string> {
   const [, up, bare = '', down] = /^(\d*\+)?(.*?)(\+\d*)?$/.exec(word) ?? []
   const own = new Set(models.filter(matcher(models, bare)).map(({ name }) => name))
-  const found = new Set(own)
+  const selected = new Set(own)
   if (up !== undefined) {
-    for (const name of within(upstreamOf, models, own, up)) found.add(name)
+    for (const name of within(upstreamOf, models, own, up)) selected.add(name)
   }
   if (down !== undefined) {
-    for (const name of within(downstreamOf, models, own, down)) found.add(name)
+    for (const name of within(downstreamOf, models, own, down)) selected.add(name)
   }
-  return found
+  return selected
 }
 
 /** All of them, or those at most `2` steps away for `2+` and `+2`. */
@@ -52,7 +52,7 @@ function within(
 ): ReadonlySet<string> {
   const steps = sign.replace('+', '')
   if (steps === '') return follow(models, names)
-  const found = new Set<string>()
+  const reached = new Set<string>()
   let edge: ReadonlySet<string> = names
   for (let step = 0; step < Number(steps) && edge.size > 0; step++) {
     const next = new Set<string>()
@@ -62,13 +62,13 @@ function within(
           follow === upstreamOf &&
           models.some((m) => m.name === name && m.dependsOn.includes(other))
         const isDown = follow === downstreamOf && dependsOn.includes(name)
-        if ((isUp || isDown) && !found.has(other)) next.add(other)
+        if ((isUp || isDown) && !reached.has(other)) next.add(other)
       }
     }
-    for (const name of next) found.add(name)
+    for (const name of next) reached.add(name)
     edge = next
   }
-  return found
+  return reached
 }
 
 function matcher(models: readonly Model[], word: string): (model: Model) => boolean {

@@ -1,6 +1,6 @@
 /**
- * A SQL file as a template: what it says of itself is read from its tree without running it, so that
- * config, dependencies and mistakes are known whichever branch would be taken.
+ * A SQL file as a template. Its config and dependencies are read from the syntax tree without running it, so
+ * that they and all mistakes are reported whichever branch a run would take.
  */
 import { didYouMean, ValidationError } from '../../common/index.ts'
 import type { RawValue } from '../../settings/index.ts'
@@ -28,7 +28,7 @@ export interface Template {
   render(words: Readonly<Record<string, TemplateWord>>): string
 }
 
-/** The words every SQL file may use. */
+/** The functions and variables that every SQL file may use. */
 export const templateWords = [
   'config',
   'ref',
@@ -75,8 +75,8 @@ function collect(tree: ParsedTemplate, file: string): Facts {
     }
   })
   for (const word of words) {
-    const known = [...templateWords, ...constants]
-    if (known.includes(word) || own.has(word)) continue
+    const permitted = [...templateWords, ...constants]
+    if (permitted.includes(word) || own.has(word)) continue
     throw new ValidationError(
       `${file}: unknown word "${word}" in a template${didYouMean(word, templateWords)} (known: ${templateWords.join(', ')})`,
     )
@@ -84,11 +84,11 @@ function collect(tree: ParsedTemplate, file: string): Facts {
   return { config, refs: [...refs], sources: [...sources.values()], words }
 }
 
-/** Visits every node whose names are looked up: filters, tests, members and named arguments are not. */
+/** Visits every node whose names are variables; names of filters, tests, members and named arguments are not. */
 function walk(node: TemplateNode, visit: (node: TemplateNode) => void): void {
   visit(node)
   for (const [member, value] of Object.entries(node)) {
-    // An operator is a token that may look like a word.
+    // An operator is a token that may look like an identifier.
     if (member === 'operator') continue
     const isName =
       (node.type === 'FilterExpression' && member === 'filter') ||
@@ -97,7 +97,7 @@ function walk(node: TemplateNode, visit: (node: TemplateNode) => void): void {
       (node.type === 'KeywordArgumentExpression' && member === 'key') ||
       (node.type === 'MemberExpression' && member === 'property' && node['computed'] !== true)
     for (const child of childNodes(value)) {
-      // The arguments of a filter are looked up, its name is not.
+      // The arguments of a filter may hold variables, its name is none.
       if (!isName) walk(child, visit)
       else if (child.type === 'CallExpression') {
         for (const argument of childNodes(child['args'])) walk(argument, visit)
@@ -116,7 +116,7 @@ function isNode(value: unknown): value is TemplateNode {
   return typeof value === 'object' && value !== null && 'type' in value
 }
 
-/** Names that the template itself makes: set, loops, macros and their parameters. */
+/** Names that the template itself defines: by set, loops, macros and their parameters. */
 function ownNames(tree: ParsedTemplate): readonly string[] {
   const names: string[] = []
   const add = (value: unknown): void => {
@@ -171,7 +171,7 @@ function configOf(args: readonly TemplateNode[], file: string): Readonly<Record<
   return Object.fromEntries(entries)
 }
 
-/** Settings are text until they are typed, as those of YAML are. */
+/** Values stay text, as those of YAML do, until the schema of the settings parses them. */
 function literalValue(node: TemplateNode, where: string): RawValue {
   const { value } = node
   switch (node.type) {

@@ -1,4 +1,4 @@
-/** Tests of data: queries whose rows are faults. Those of columns, those of `tests/`, and those of histories. */
+/** Data tests: queries whose rows are failures, for columns, for files in `tests/` and for histories. */
 import {
   type QueryStage,
   openQueryStage,
@@ -6,7 +6,7 @@ import {
   quoteLiteral,
   quoteTable,
 } from '../../sql/index.ts'
-import type { DataTest, SnapshotConfig } from '../settings/model-settings.ts'
+import type { DataTest, SnapshotModelConfig } from '../settings/model-settings.ts'
 import { unreachable, ValidationError } from '../../common/index.ts'
 import { historyColumns, metaNames } from '../materialize/history-columns.ts'
 import { historyFaults } from '../materialize/keep-history.ts'
@@ -18,13 +18,13 @@ import { parseTemplate } from '../project/template.ts'
 import { freeName, type NamedColumnTest, namedColumnTests } from './test-names.ts'
 
 export interface DataTestNode {
-  /** No other test of the project has it, whichever models were chosen (B13). */
+  /** Unique in the project, whichever models are selected (B13). */
   readonly name: string
-  /** Looks after every run of a history at what must hold in it, asked for or not. */
+  /** True for tests of a history, which run after every run of it, whether tests were requested or not. */
   readonly isInvariant: boolean
   readonly dependsOn: readonly string[]
   readonly column: string | undefined
-  /** The query whose rows are faults. */
+  /** The query whose rows are failures. */
   readonly sql: (rendering: Rendering, stage: QueryStage) => Promise<string>
 }
 
@@ -39,7 +39,7 @@ export function dataTests(project: Project, models: readonly Model[]): readonly 
   const singular = project.tests.filter(
     ({ dependsOn }) => dependsOn.length === 0 || dependsOn.some((name) => chosen.has(name)),
   )
-  // Names are given to the tests of all models, so that they do not depend on the choice.
+  // The tests of all models get names, so that a name does not depend on the selection.
   const used = new Set(project.tests.map(({ name }) => name))
   const histories = project.models.flatMap((model) => {
     const { snapshot } = model.config
@@ -55,7 +55,7 @@ export function dataTests(project: Project, models: readonly Model[]): readonly 
   ]
 }
 
-/** Runs the test on the tables as they are now, all pinned at once. */
+/** Runs the test on the tables as they are now, each pinned at its first load. */
 export async function runDataTest(
   tools: BatchTools,
   rendering: Rendering,
@@ -98,7 +98,7 @@ function targetOf(project: Project, model: Model, to: string): ReturnType<typeof
   const missing = template.refs.find((name) => !names.includes(name))
   if (missing === undefined) return template
   throw new ValidationError(
-    `${model.file}: a relationships test names ref('${missing}'), which is no model`,
+    `${model.file}: a relationships test names ref('${missing}'), which is not a model`,
   )
 }
 
@@ -132,7 +132,7 @@ function singularTest({ name, template, dependsOn }: SingularTest): DataTestNode
   }
 }
 
-/** One current row per key, and no overlaps: looked at in the table itself after every run. */
+/** One current row per key and no overlaps, checked in the table itself after every run. */
 function historyTest({
   name,
   model,
@@ -140,7 +140,7 @@ function historyTest({
 }: {
   readonly name: string
   readonly model: Model
-  readonly snapshot: SnapshotConfig
+  readonly snapshot: SnapshotModelConfig
 }): DataTestNode {
   return {
     name,

@@ -1,4 +1,4 @@
-/** One model from plan to commit, again and again while rivals come between. */
+/** One model from plan to commit, repeated while other runs conflict with it. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ConflictError } from '../../catalog/index.ts'
@@ -9,7 +9,7 @@ import { RunConflictError } from '../materialize/commit-run.ts'
 import { insertIntervals } from '../materialize/insert-intervals.ts'
 import { keepHistory } from '../materialize/keep-history.ts'
 import {
-  type Attempt,
+  type ModelRun,
   type BatchTools,
   type Outcome,
   previousState,
@@ -20,8 +20,8 @@ import type { Rendering } from '../materialize/render-model.ts'
 import { replaceTable } from '../materialize/replace-table.ts'
 import type { Model } from '../project/model.ts'
 
-/** Rounds lost against other runs, or against compaction of the model's own files. */
-const attemptsMax = 8
+/** Conflicts with other runs, or with compaction of the model's own files, until the run fails. */
+const conflictsMax = 8
 
 export async function runModel(
   tools: BatchTools,
@@ -30,18 +30,18 @@ export async function runModel(
   flags: RunFlags,
   signal?: AbortSignal,
 ): Promise<Outcome> {
-  for (let lost = 0; ; lost++) {
+  for (let conflicts = 0; ; conflicts++) {
     try {
-      return await attemptModel(tools, rendering, model, flags, lost > 0, signal)
+      return await runOnce(tools, rendering, model, flags, conflicts > 0, signal)
     } catch (error) {
-      const isLost = error instanceof RunConflictError || error instanceof ConflictError
-      if (!isLost || lost + 1 >= attemptsMax) throw error
+      const isConflict = error instanceof RunConflictError || error instanceof ConflictError
+      if (!isConflict || conflicts + 1 >= conflictsMax) throw error
       tools.logger.info('model.conflict', { model: model.name, reason: error.message })
     }
   }
 }
 
-async function attemptModel(
+async function runOnce(
   tools: BatchTools,
   rendering: Rendering,
   model: Model,
@@ -73,15 +73,15 @@ async function attemptModel(
   }
 }
 
-function materialize(attempt: Attempt): Promise<Outcome> {
-  const { materialized, intervals, snapshot } = attempt.model.config
+function materialize(run: ModelRun): Promise<Outcome> {
+  const { materialized, intervals, snapshot } = run.model.config
   switch (materialized) {
     case 'table':
-      return replaceTable(attempt)
+      return replaceTable(run)
     case 'incremental':
-      return intervals === undefined ? appendRows(attempt) : insertIntervals(attempt, intervals)
+      return intervals === undefined ? appendRows(run) : insertIntervals(run, intervals)
     case 'snapshot':
-      return snapshot === undefined ? replaceTable(attempt) : keepHistory(attempt, snapshot)
+      return snapshot === undefined ? replaceTable(run) : keepHistory(run, snapshot)
     default:
       return unreachable(materialized)
   }

@@ -1,7 +1,6 @@
 /**
- * Runs the chosen models of a project in the order of their dependencies, several at once where that
- * order allows it, each followed by the tests that look at it. What stands downstream of a failure is
- * not run.
+ * Runs the selected models of a project in the order of their dependencies, several at once where that order
+ * allows it, each followed by its tests. Nodes downstream of a failure are not run.
  */
 import { errorMessage, randomUuid } from '../../common/index.ts'
 import type { BatchTools, RunFlags } from '../materialize/materialize.ts'
@@ -18,7 +17,7 @@ export interface RunOptions {
   readonly verb: 'build' | 'run' | 'snapshot' | 'test'
   readonly select?: readonly string[]
   readonly exclude?: readonly string[]
-  /** Of the nodes that the words choose just these, by unique id: what a retry runs. */
+  /** Limits the selected nodes to these, by unique id, as a retry does. */
   readonly only?: readonly string[]
   readonly fullRefresh?: boolean
   readonly discardHistory?: boolean
@@ -26,9 +25,9 @@ export interface RunOptions {
   /** Models at a time; default 1. */
   readonly threads?: number
   readonly vars?: Readonly<Record<string, string>>
-  /** What `env_var('NAME')` gives. */
+  /** The result of `env_var('NAME')`. */
   readonly environment?: (name: string) => string | undefined
-  /** Ends the query under way; what was not committed is not there. */
+  /** Interrupts the query that is running; only what was committed stays. */
   readonly signal?: AbortSignal
   readonly onResult?: (result: NodeResult) => void
 }
@@ -60,7 +59,7 @@ interface Node {
   readonly kind: NodeResult['kind']
   readonly name: string
   readonly work: () => Promise<Partial<NodeResult> & Pick<NodeResult, 'status' | 'message'>>
-  /** Unique ids that come before; one that fails cuts this one off. */
+  /** Unique ids of the nodes that come before this one; when one fails, this one is not run. */
   readonly after: readonly string[]
 }
 
@@ -82,8 +81,8 @@ class ProjectRun {
     this.#rendering = rendering
     this.#options = options
     const { only } = options
-    const wanted = this.#plan(chosen).filter((node) => only?.includes(keyOf(node)) ?? true)
-    this.#nodes = uniquelyKeyed(wanted.map((node) => [keyOf(node), node]))
+    const nodes = this.#plan(chosen).filter((node) => only?.includes(keyOf(node)) ?? true)
+    this.#nodes = uniquelyKeyed(nodes.map((node) => [keyOf(node), node]))
   }
 
   async finish(): Promise<readonly NodeResult[]> {
@@ -100,16 +99,18 @@ class ProjectRun {
 
   #plan(chosen: readonly Model[]): readonly Node[] {
     const { verb } = this.#options
-    const wanted = chosen.filter(({ kind }) => {
+    const selected = chosen.filter(({ kind }) => {
       if (verb === 'run') return kind === 'model'
       return verb === 'snapshot' ? kind === 'snapshot' : true
     })
-    const models = verb === 'test' ? [] : wanted
+    const models = verb === 'test' ? [] : selected
     const names = new Map(models.map((model) => [model.name, keyOf(model)]))
     const { project } = this.#rendering
     const isTested = verb === 'build' || verb === 'test'
-    // The invariants of a history are looked at after every run of it, asked for or not.
-    const tested = isTested ? wanted : wanted.filter(({ config }) => config.snapshot !== undefined)
+    // The invariants of a history are tested after every run of it, whether tests were requested or not.
+    const tested = isTested
+      ? selected
+      : selected.filter(({ config }) => config.snapshot !== undefined)
     const tests = dataTests(project, tested).filter((test) => isTested || test.isInvariant)
     const keys = (each: readonly string[]): readonly string[] =>
       each.flatMap((name) => names.get(name) ?? [])
@@ -140,10 +141,10 @@ class ProjectRun {
     return node.after.every((each) => this.#done.has(each) || !this.#nodes.has(each))
   }
 
-  /** Settles what can no longer run, and what nobody wants any more. */
+  /** Skips the nodes that cannot run because of a failure, and all others after a stop. */
   #cutOff(): void {
-    for (let found = true; found; ) {
-      found = false
+    for (let hasSkipped = true; hasSkipped; ) {
+      hasSkipped = false
       for (const [key, node] of this.#nodes) {
         if (this.#done.has(key) || this.#running.has(key)) continue
         const cause = node.after.find((each) => isFault(this.#done.get(each)))
@@ -151,7 +152,7 @@ class ProjectRun {
         if (cause === undefined && !isStopped) continue
         const message = `${cutMessage} ${cause === undefined ? 'stopped' : `${cause} failed`}`
         this.#settle(node, this.#tools.clock.now(), { status: 'skipped', message })
-        found = true
+        hasSkipped = true
       }
     }
   }

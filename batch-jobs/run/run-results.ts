@@ -1,4 +1,4 @@
-/** What became of each node of a run, and the files of `target/` in dbt's shapes that say it. */
+/** The result of each node of a run, and the files in `target/` that hold them in dbt's formats. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatIdentifier } from '../../catalog/format/index.ts'
@@ -23,7 +23,7 @@ export interface NodeResult {
   readonly status: NodeStatus
   readonly message: string
   readonly rowsAffected: number | undefined
-  /** Rows that a test found. */
+  /** The number of rows of a test's query. */
   readonly failures: number | undefined
   readonly computed: readonly Span[]
   readonly snapshotId: bigint | undefined
@@ -68,7 +68,7 @@ export async function writeRunResults(
       ],
       adapter_response: {
         rows_affected: result.rowsAffected ?? null,
-        // As text: a 64-bit number is rounded by most readers of this file.
+        // As text, because most JSON readers round 64-bit numbers.
         snapshot_id: result.snapshotId?.toString() ?? null,
         intervals: result.computed.map(formatSpan),
       },
@@ -80,7 +80,7 @@ export async function writeRunResults(
 
 export interface StoredRun {
   readonly args: StoredArguments
-  /** Unique ids of what failed and of what was not run because of it. */
+  /** Unique ids of the nodes that failed and of those that were not run because of it. */
   readonly failed: readonly string[]
 }
 
@@ -104,7 +104,7 @@ export async function readRunResults(directory: string): Promise<StoredRun> {
   return { args, failed }
 }
 
-/** How the message of a node begins that was not run because of another's failure. */
+/** The first words of the message of a node that was not run because another one failed. */
 export const cutMessage = 'not run:'
 
 export async function writeManifest(

@@ -1,6 +1,6 @@
 /**
- * Names of the tests of columns. A result, a retry and the manifest know a test by its name, so no two
- * of a project may share one (docs/spec/batch-jobs.md, B13).
+ * Names of the tests of columns. A result, a retry and the manifest identify a test by its name, so no two
+ * tests of a project may share one (docs/spec/batch-jobs.md, B13).
  */
 import type { DataTest } from '../settings/model-settings.ts'
 import type { Model, Project } from '../project/model.ts'
@@ -12,13 +12,13 @@ export interface NamedColumnTest {
   readonly test: DataTest
 }
 
-/** Longer ones are cut; a number still tells them apart. */
+/** Longer details are cut; a number then makes the names unique. */
 const detailMax = 64
 
 /**
- * Tests of all columns of a project: `unique_orders_id`, as dbt names them; where several would be
- * called that, with what they are given behind (`accepted_values_orders_status__paid__sent`); where
- * that is one too, or in `taken`, with a number.
+ * The tests of all columns of a project, named as dbt does: `unique_orders_id`. Where several would have the
+ * same name, their arguments are appended (`accepted_values_orders_status__paid__sent`); where that is not
+ * unique either, or is in `taken`, a number is.
  */
 export function namedColumnTests(
   { models }: Project,
@@ -33,12 +33,12 @@ export function namedColumnTests(
   for (const { plain } of tests) counts.set(plain, (counts.get(plain) ?? 0) + 1)
   const used = new Set(taken)
   return tests.map(({ plain, ...test }) => {
-    const wanted = counts.get(plain) === 1 ? plain : `${plain}${detailOf(test.test)}`
-    return { name: freeName(wanted, used), ...test }
+    const preferred = counts.get(plain) === 1 ? plain : `${plain}${detailOf(test.test)}`
+    return { name: freeName(preferred, used), ...test }
   })
 }
 
-/** `name`, or with the first number behind it that makes it new; adds it to `used`. */
+/** `name`, with the lowest number appended that makes it unique if it is not; adds the result to `used`. */
 export function freeName(name: string, used: Set<string>): string {
   let free = name
   for (let count = 2; used.has(free); count++) free = `${name}_${count}`

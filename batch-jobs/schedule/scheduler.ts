@@ -1,7 +1,7 @@
 /**
- * Runs models when their cron says so. A tick only wakes it; which models are due is decided from what
- * their tables say of their last run, so a tick that was missed is made up for and one that comes twice
- * does nothing (docs/spec/batch-jobs.md, B10).
+ * Runs models when their cron expression is due. A tick only wakes the scheduler; which models are due is
+ * decided by the last run that their tables record, so a missed tick is caught up and a repeated one does
+ * nothing (docs/spec/batch-jobs.md, B10).
  */
 import { errorMessage } from '../../common/index.ts'
 import { modelStateOf } from '../intervals/model-state.ts'
@@ -22,12 +22,12 @@ export class Scheduler {
   readonly #tools: BatchTools
   readonly #project: Project
   readonly #options: SchedulerOptions
-  /** When each model was last looked at by this scheduler. */
-  readonly #looked = new Map<string, number>()
+  /** When this scheduler last ran each model, whether it succeeded or not. */
+  readonly #lastRounds = new Map<string, number>()
   readonly #stopping = new AbortController()
   #tickers: readonly Ticker[] = []
   #round: Promise<void> | undefined
-  #isWanted = false
+  #isRoundRequested = false
 
   constructor(tools: BatchTools, project: Project, options: SchedulerOptions = {}) {
     this.#tools = tools
@@ -40,7 +40,7 @@ export class Scheduler {
     return this.#project.models.filter(({ config }) => config.cron !== undefined)
   }
 
-  /** Begins to tick, and runs at once what is due already. */
+  /** Starts the ticks and runs the models that are due already. */
   start(): void {
     const expressions = new Set(this.models.flatMap(({ config }) => config.cron ?? []))
     const warn = (reason: string): void =>
@@ -49,21 +49,21 @@ export class Scheduler {
     this.wake()
   }
 
-  /** Looks for due models soon; many calls at once are one. */
+  /** Checks for due models soon; several calls at the same time count as one. */
   wake(): void {
     if (this.#stopping.signal.aborted) return
-    this.#isWanted = true
+    this.#isRoundRequested = true
     this.#round ??= this.#rounds()
   }
 
-  /** Ends ticking and the round under way: a query is interrupted, a commit that has begun is ended. */
+  /** Stops the ticks and the current round: a query is interrupted, a commit that has begun is completed. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await Promise.all(this.#tickers.map((ticker) => ticker.stop()))
     await this.#round
   }
 
-  /** Runs what is due now, and what stands on it if that is due too. */
+  /** Runs the models that are due now, in the order of their dependencies. */
   async runDue(): Promise<RunResults | undefined> {
     const nowMs = this.#tools.clock.now()
     const { select = [], exclude = [] } = this.#options
@@ -80,18 +80,18 @@ export class Scheduler {
       signal: this.#stopping.signal,
     })
     const stopped = this.#stopping.signal.aborted
-    if (!stopped) for (const { name } of due) this.#looked.set(name, nowMs)
+    if (!stopped) for (const { name } of due) this.#lastRounds.set(name, nowMs)
     this.#options.onRound?.(results)
     return results
   }
 
   async #rounds(): Promise<void> {
-    while (this.#isWanted && !this.#stopping.signal.aborted) {
-      this.#isWanted = false
+    while (this.#isRoundRequested && !this.#stopping.signal.aborted) {
+      this.#isRoundRequested = false
       try {
         await this.runDue()
       } catch (error) {
-        // The next tick tries again; what is due stays due.
+        // The models stay due, so the next tick tries again.
         this.#tools.logger.error('schedule.round-failed', { error: errorMessage(error) })
       }
     }
@@ -102,8 +102,8 @@ export class Scheduler {
     const { cron } = config
     if (cron === undefined) return false
     const stored = await this.#lastRunMs(table)
-    if (stored === undefined && !this.#looked.has(name)) return true
-    const lastMs = Math.max(stored ?? 0, this.#looked.get(name) ?? 0)
+    if (stored === undefined && !this.#lastRounds.has(name)) return true
+    const lastMs = Math.max(stored ?? 0, this.#lastRounds.get(name) ?? 0)
     return hasTickBetween(cron, lastMs, nowMs)
   }
 
@@ -112,7 +112,7 @@ export class Scheduler {
       const { metadata } = await this.#tools.catalog.loadTable(table)
       return modelStateOf(metadata)?.startedMs
     } catch {
-      // No table yet, or one that cannot be read: then the model's own run says why, and only it fails.
+      // The table is missing or cannot be read: the model's own run reports why, and only that run fails.
       return undefined
     }
   }

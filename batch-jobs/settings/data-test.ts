@@ -1,11 +1,11 @@
-/** A test in the YAML of a column. What it would not do is refused, so that no test is weaker or stricter than it reads. */
+/** A test in the YAML of a column. Options without effect are refused, so that no test is weaker or stricter than it reads. */
 import { SettingsError, didYouMean } from '../../common/index.ts'
 import type { DataTest } from './model-settings.ts'
 import { isRawMap, type RawMap, type RawValue } from '../../settings/index.ts'
 
 type TestKind = DataTest['kind']
 
-/** What each test is given. */
+/** The arguments of each test. */
 const testArguments: Readonly<Record<TestKind, readonly string[]>> = {
   unique: [],
   not_null: [],
@@ -15,9 +15,9 @@ const testArguments: Readonly<Record<TestKind, readonly string[]>> = {
 
 const testNames = Object.keys(testArguments) as readonly TestKind[]
 
-const ownQuery = 'write the query whose rows are faults into tests/*.sql'
+const ownQuery = 'write the query whose rows are failures into tests/*.sql'
 
-/** Words of dbt that would change what a test does or is called. */
+/** Options of dbt that would change what a test does or how it is named. */
 const laterOptions: Readonly<Record<string, string>> = {
   where: `is not in this release: ${ownQuery}`,
   severity: 'is not in this release: every test that finds rows fails',
@@ -32,7 +32,7 @@ const laterOptions: Readonly<Record<string, string>> = {
   config: 'is not in this release: tests take no where, severity, limit or tags',
 }
 
-/** `unique`, or `accepted_values: {values: [a, b]}`, with `arguments:` between as newer dbt wants. */
+/** `unique`, or `accepted_values: {values: [a, b]}`, with `arguments:` between them as in newer dbt. */
 export function parseDataTest(value: RawValue): DataTest {
   const [name, given] = testParts(value)
   const kind = testNames.find((each) => each === name)
@@ -69,7 +69,7 @@ function testParts(value: RawValue): readonly [string, RawMap] {
   return [first[0], first[1]]
 }
 
-/** A description says nothing to us; every other key is an argument of the test or an error. */
+/** A description is ignored; every other key is an argument of the test or an error. */
 function argumentsOf(kind: TestKind, given: RawMap): RawMap {
   const { arguments: inner, description: _, ...outer } = given
   if (inner === undefined) return checkKeys(kind, outer)
@@ -85,17 +85,17 @@ function argumentsOf(kind: TestKind, given: RawMap): RawMap {
 }
 
 function checkKeys(kind: TestKind, given: RawMap): RawMap {
-  const known = testArguments[kind]
+  const expected = testArguments[kind]
   for (const key of Object.keys(given)) {
-    if (known.includes(key)) continue
+    if (expected.includes(key)) continue
     if (kind === 'accepted_values' && key === 'quote') {
       throw new SettingsError(`${kind}: quote: values are compared as text: leave it out`)
     }
     const later = Object.hasOwn(laterOptions, key) ? laterOptions[key] : undefined
     if (later !== undefined) throw new SettingsError(`${kind}: ${key} ${later}`)
-    const takes = known.length === 0 ? 'none' : known.join(', ')
+    const takes = expected.length === 0 ? 'none' : expected.join(', ')
     throw new SettingsError(
-      `${kind}: unknown key "${key}"${didYouMean(key, known)} (it takes ${takes})`,
+      `${kind}: unknown key "${key}"${didYouMean(key, expected)} (it takes ${takes})`,
     )
   }
   return given

@@ -1,8 +1,8 @@
 /**
- * The config of one model: what its YAML says, with what `{{ config() }}` in its SQL says laid over
- * it, typed and checked as a whole. Each value keeps its place for messages.
+ * The config of one model: the values of its YAML, overridden by those of `{{ config() }}` in its SQL, typed
+ * and checked as a whole. Each value keeps its origin for messages.
  */
-import type { IntervalConfig, ModelConfig, SnapshotConfig } from './model-settings.ts'
+import type { IntervalConfig, ModelConfig, SnapshotModelConfig } from './model-settings.ts'
 import { parsePartitionTerm, partitionTermList } from '../../catalog/format/index.ts'
 import { checkTableProperty } from '../../catalog/table/index.ts'
 import {
@@ -19,7 +19,7 @@ import {
   parseTime,
 } from '../../settings/index.ts'
 
-/** Values of one place, each with where it was written. Later layers win. */
+/** Values of one file, each with its origin. Later layers win. */
 export interface ConfigLayer {
   readonly values: RawMap
   readonly originOf: (key: string) => Origin
@@ -70,7 +70,7 @@ const laterKeys: Readonly<Record<string, string>> = {
   target_schema: 'write schema',
 }
 
-/** These have no default in the schema: it could not be told from what somebody wrote in the wrong place. */
+/** These have no default in the schema, because a default could not be told apart from a value that is written for a model of another kind. */
 const snapshotKeys = [
   'strategy',
   'updated_at',
@@ -105,7 +105,7 @@ export function parseModelConfig(kind: ModelKind, layers: readonly ConfigLayer[]
 
 type ConfigValues = field.Values<typeof configSchema>
 
-/** Checks that need more than one key, gathering all faults before anything is thrown. */
+/** Checks that need more than one key. All faults are collected and thrown together. */
 class ConfigBuilder {
   readonly #kind: ModelKind
   readonly #resolved: Resolved<ConfigValues>
@@ -185,7 +185,7 @@ class ConfigBuilder {
     }
   }
 
-  #snapshot(): SnapshotConfig {
+  #snapshot(): SnapshotModelConfig {
     const { value } = this.#resolved
     const { strategy, unique_key: uniqueKey, updated_at: updatedAt } = value
     if (strategy === undefined) this.#report(['strategy'], 'is required: timestamp or check')

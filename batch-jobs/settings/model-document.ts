@@ -32,7 +32,7 @@ export interface SourceEntry {
   readonly tables: readonly {
     readonly name: string
     readonly identifier: string
-    /** The column that says when a row happened. */
+    /** The column with the event time of a row. */
     readonly eventTime: string | undefined
   }[]
 }
@@ -134,7 +134,7 @@ export function parseVars(text: string): Readonly<Record<string, string>> {
   return Object.fromEntries(
     entries.map(([name, value]) => {
       if (typeof value === 'string') return [name, value]
-      throw new SettingsError(`--vars: ${name} is no plain value`)
+      throw new SettingsError(`--vars: ${name} is not a plain value`)
     }),
   )
 }

@@ -1,4 +1,4 @@
-/** What a model of `models/` or `snapshots/` is told, typed: dbt's words under dbt's names. */
+/** The settings of a model in `models/` or `snapshots/`, typed. They have the names and meaning that dbt gives them. */
 import type { PartitionTerm } from '../../catalog/format/index.ts'
 
 export type BatchSize = 'hour' | 'day' | 'month' | 'year'
@@ -6,22 +6,22 @@ export type BatchSize = 'hour' | 'day' | 'month' | 'year'
 export interface ModelConfig {
   readonly materialized: 'table' | 'incremental' | 'snapshot'
   readonly enabled: boolean
-  /** Namespace of the model's table; undefined: the project's. */
+  /** Namespace of the model's table; undefined for that of the project. */
   readonly schema: string | undefined
-  /** Name of the model's table; undefined: the model's. */
+  /** Name of the model's table; undefined for the model's own name. */
   readonly alias: string | undefined
   readonly tags: readonly string[]
   readonly description: string | undefined
   readonly cron: string | undefined
   readonly partitionBy: readonly PartitionTerm[]
   readonly properties: Readonly<Record<string, string>>
-  /** The column that says when a row happened: what readers with intervals of their own go by. */
+  /** The column with the event time of a row, which downstream models with intervals use too. */
   readonly eventTime: string | undefined
   readonly onSchemaChange: 'append_new_columns' | 'ignore' | 'fail'
   /** Set for incremental models that are kept by intervals of event time. */
   readonly intervals: IntervalConfig | undefined
   /** Set for snapshots. */
-  readonly snapshot: SnapshotConfig | undefined
+  readonly snapshot: SnapshotModelConfig | undefined
 }
 
 export interface IntervalConfig {
@@ -31,13 +31,13 @@ export interface IntervalConfig {
   readonly beginMs: number
   /** Intervals before the newest that are computed again whenever any source has changed. */
   readonly lookback: number
-  /** Readers see unfinished and stale intervals too, computed from the sources as they ask. */
+  /** Queries also see unfinished and stale intervals, computed from the sources at query time. */
   readonly lambda: boolean
-  /** The interval that time is in the middle of is computed as well. */
+  /** True when the current, unfinished interval is computed too. */
   readonly allowPartials: boolean
 }
 
-export interface SnapshotConfig {
+export interface SnapshotModelConfig {
   readonly strategy: 'timestamp' | 'check'
   readonly uniqueKey: readonly string[]
   /** Set for `timestamp`. */

@@ -96,7 +96,7 @@ describe('materialized: incremental, appended', () => {
     await project.files(model("'text' AS n"))
     const { results } = await project.run()
     expect(results[0]).toMatchObject({ status: 'error' })
-    expect(results[0]?.message).toMatch(/column=n found=string expected=long/)
+    expect(results[0]?.message).toMatch(/column=n actual=string expected=long/)
   })
 })
 
@@ -177,7 +177,7 @@ describe('materialized: incremental, by intervals', () => {
     expect(results[0]?.message).toMatch(/rows without day belong to no interval.*rows=2/)
   })
 
-  it('says so when nobody could tell which intervals late rows fall into', async () => {
+  it('says so when the intervals of late rows cannot be determined', async () => {
     await project.files({ 'models/sources.yml': 'version: 2' })
     const { results } = await project.run()
     expect(results[0]?.message).toMatch(/none of its sources has the column day/)

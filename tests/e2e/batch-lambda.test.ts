@@ -124,7 +124,7 @@ describe(`lambdaView() (TIDEWATER_TEST_SEED=${seed})`, () => {
       rendering,
       model,
       pins,
-      liveTimes: live,
+      streamingTimes: live,
     })
     expect(computed).toEqual([
       { startMs: Date.parse('2026-01-01T10:00:00Z'), endMs: Date.parse('2026-01-01T12:00:00Z') },

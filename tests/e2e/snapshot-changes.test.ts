@@ -138,7 +138,7 @@ describe('a history whose definition or source has changed', () => {
     const source = "SELECT 'x' AS id, 'eu' AS region, 'a' AS v"
     const message = await observe({ config, source })
     expect(message).toMatch(/^error: .*another type than in the history: cast it in the query/)
-    expect(message).toMatch(/column=id found=string expected=int/)
+    expect(message).toMatch(/column=id actual=string expected=int/)
     expect(message).not.toMatch(/rebuild/)
     expect(await history('id, v')).toEqual(['1|a', '2|b', '3|c'])
   })

@@ -24,7 +24,7 @@ import {
   type Observation,
 } from '../support/history-oracle.ts'
 import { openSqlLake, type SqlLake } from '../support/sql-lake.ts'
-import type { SnapshotConfig } from '../../batch-jobs/settings/index.ts'
+import type { SnapshotModelConfig } from '../../batch-jobs/settings/index.ts'
 import { openQueryStage, type QueryStage } from '../../sql/index.ts'
 import { historyColumns } from '../../batch-jobs/materialize/history-columns.ts'
 import { historyStatements, historyTables } from '../../batch-jobs/materialize/history-sql.ts'
@@ -45,7 +45,7 @@ afterAll(async () => {
 function configOf(
   { strategy, checked, hardDeletes }: HistoryRules,
   isAll: boolean,
-): SnapshotConfig {
+): SnapshotModelConfig {
   return {
     strategy,
     uniqueKey: ['id', 'part'],

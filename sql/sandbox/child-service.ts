@@ -77,8 +77,11 @@ export function childService(settings: ChildSettings): ChildCalls {
       session = undefined
       rows = undefined
       await closeInstance(await instance)
-      // Rows that have been sent would stay in the heap until the next query needs memory.
-      if (process.memoryUsage.rss() > residentBytesTarget) globalThis.gc?.()
+      // Rows that have been sent would stay in the heap until the next query needs memory, and Node 24 keeps
+      // their pages after any other collection than the last resort.
+      if (process.memoryUsage.rss() > residentBytesTarget) {
+        globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+      }
       // A new instance is ready for the next query, with nothing left of this one.
       instance = openInstance(settings, ++number)
       await instance

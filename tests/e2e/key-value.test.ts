@@ -191,7 +191,11 @@ describe('schema.mode key_value', () => {
     const attached = live.attach(settings)
     if (attached === undefined) throw new Error('not attached')
     const stop = new AbortController()
-    const sink = lake.run(settings, { until: 'stopped', signal: stop.signal }, { streaming: attached })
+    const sink = lake.run(
+      settings,
+      { until: 'stopped', signal: stop.signal },
+      { streaming: attached },
+    )
     sink.catch(() => undefined)
     await produce(odd)
     const ask = async (): Promise<readonly (readonly string[])[]> => {

@@ -108,9 +108,9 @@ function codeWithoutStrings(code: string): string {
 /** Comments, quoted texts and templates of a file, each on its own line; the code between is blank. */
 function onlyProse({ text, code }: SourceFile): string {
   const withoutStrings = codeWithoutStrings(code)
-  return [...text]
-    .map((character, at) => (withoutStrings[at] === character ? blankOf(character) : character))
-    .join('')
+  return text.replaceAll(/[\s\S]/g, (character: string, at: number) =>
+    withoutStrings[at] === character ? blankOf(character) : character,
+  )
 }
 
 function blankOf(character: string): string {

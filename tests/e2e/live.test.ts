@@ -142,7 +142,7 @@ function start(
   const ended = lake.run(
     settings,
     { until: 'stopped', signal: abort.signal, ...options },
-    { ...(attached === undefined ? {} : { live: attached }), ...parts },
+    { ...(attached === undefined ? {} : { streaming: attached }), ...parts },
   )
   ended.catch(() => undefined)
   return {

@@ -7,7 +7,7 @@
  */
 import type { NestedField, Schema, Type } from '../../catalog/format/index.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
-import type { PlaceKeys } from '../spool/place-keys.ts'
+import type { PlaceKeys } from '../spool/coordinate-keys.ts'
 import type { RowBuffer, RowFormat } from '../spool/row-buffer.ts'
 
 /** What became of a record. Numbers, because there is one for each record. */

@@ -10,7 +10,7 @@ import { livePlaceColumns } from '../../catalog/scan/index.ts'
 import { tableProperties } from '../../catalog/table/index.ts'
 import type { OffsetRange } from '../offsets/offset-range.ts'
 import type { PendingSpool } from '../spool/spool-writer.ts'
-import type { PlaceKeys } from '../spool/place-keys.ts'
+import type { PlaceKeys } from '../spool/coordinate-keys.ts'
 import type { HeldFolder } from './held-folder.ts'
 
 export interface SegmentContent {

@@ -2,7 +2,7 @@
  * The columns that say where in the log a row came from (setting `metadata`): one struct `_kafka`,
  * or plain `_kafka_*` columns, or none. They are what lets anyone check exactly-once from outside.
  */
-import type { PlaceKeys } from '../spool/place-keys.ts'
+import type { PlaceKeys } from '../spool/coordinate-keys.ts'
 import type { NestedField, Schema } from '../../catalog/format/index.ts'
 import type { SideField, SideSource } from '../../catalog/index.ts'
 import { ValidationError } from '../../common/index.ts'

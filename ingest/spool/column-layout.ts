@@ -5,7 +5,7 @@
  * text that they are in JSON, which the engine casts exactly (the decoder has checked them).
  */
 import type { NestedField } from '../../catalog/format/index.ts'
-import type { PlaceKeys } from './place-keys.ts'
+import type { PlaceKeys } from './coordinate-keys.ts'
 
 /** Dense numbers, because the buffer switches on them for each value. */
 export const ColumnKind = {

@@ -1,6 +1,6 @@
 /** The rows of one spool while it is being filled: as JSON text, or as columns where all are flat. */
 import type { ColumnLayout } from './column-layout.ts'
-import type { PlaceKeys } from './place-keys.ts'
+import type { PlaceKeys } from './coordinate-keys.ts'
 
 /** Decided by the decoder and the table's schema. */
 export interface RowFormat {

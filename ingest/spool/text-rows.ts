@@ -1,7 +1,7 @@
 /** The rows of one spool as lines of JSON, each with its record's place in the log as the first members. */
 import type { RecordBatch } from '../record-batch/record-batch.ts'
-import type { PlaceKeys } from './place-keys.ts'
-import { PlacePrefix } from './place-prefix.ts'
+import type { PlaceKeys } from './coordinate-keys.ts'
+import { PlacePrefix } from './coordinate-prefix.ts'
 import type { RowBuffer } from './row-buffer.ts'
 import { SpoolBuffer } from './spool-buffer.ts'
 

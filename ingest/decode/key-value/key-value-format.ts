@@ -3,7 +3,7 @@ import type { NestedField } from '../../../catalog/format/index.ts'
 import { SettingsError, UnsupportedError } from '../../../common/index.ts'
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import { columnLayout } from '../../spool/column-layout.ts'
-import type { PlaceKeys } from '../../spool/place-keys.ts'
+import type { PlaceKeys } from '../../spool/coordinate-keys.ts'
 import type { RecordFormat, RowDecoder, SampledColumns } from '../row-decoder.ts'
 import { isText, KeyValueDecoder } from './key-value-decoder.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parsePlace, PlacePrefix } from './place-prefix.ts'
+import { parsePlace, PlacePrefix } from './coordinate-prefix.ts'
 
 const keys = { offset: '$o', timestamp: '$t', partition: '$p', topic: '$$topic' }
 

@@ -2,7 +2,7 @@
  * The dead letters of one batch, on disk: a stream of nothing but bad records must not need more
  * memory than one of good ones.
  *
- * Rows of the dead-letter table are made as the records are refused, so a letter holds no record.
+ * The rows of the dead-letter table are written as the records are refused, so no record stays in memory.
  */
 import { createReadStream } from 'node:fs'
 import { appendFile, mkdir } from 'node:fs/promises'
@@ -21,10 +21,10 @@ import type { DeadLetter } from './dead-letter.ts'
 import { nextOffsetOf, type StreamOffsets } from '../offsets/offset-map.ts'
 import { partitionKey, type TopicPartition } from '../offsets/topic-partition.ts'
 
-/** Rows wait in memory up to about this much, besides those of one poll. */
+/** Rows stay in memory up to about this size, plus those of one poll. */
 const bufferedBytesMax = 1 << 20
 
-/** Letters to commit, and how far they reach in each partition. */
+/** Letters to commit, with the range of offsets in each partition that they come from. */
 export interface LettersToCommit {
   readonly spool: RowSpool
   readonly ranges: readonly OffsetRange[]
@@ -50,20 +50,20 @@ export class DeadLetterSpool {
     return this.#file.rowCount
   }
 
-  /** `letter` may show into buffers that are reused after this call. Returns the bytes it takes. */
+  /** `letter` may point into buffers that are reused after this call. Returns the bytes of its row. */
   add(letter: DeadLetter): number {
     const { stream, clock } = this.#options
     return this.#file.add(deadLetterRow(letter, stream, clock.now()), letter, letter.offset)
   }
 
-  /** Brings what waits in memory to the file: when it is much, or with `always` in any case. */
+  /** Writes the rows in memory to the file when there are many, or in any case with `always`. */
   async spill(always = false): Promise<void> {
     await this.#file.spill(always)
   }
 
   /**
-   * The letters at and beyond the offsets in `committed`; undefined when there are none. A batch
-   * that is tried again after a crash may hold letters that are in the table already (E5).
+   * The letters at and after the offsets in `committed`; undefined when there are none. A batch that is
+   * repeated after a crash may hold letters that the table has already (E5).
    */
   async uncommitted(committed: StreamOffsets | undefined): Promise<LettersToCommit | undefined> {
     await this.#file.spill(true)
@@ -75,8 +75,8 @@ export class DeadLetterSpool {
     const rest = new RowFile(`${this.#options.path}.${++this.#copies}`)
     const lines = createInterface({ input: createReadStream(this.#file.path), crlfDelay: Infinity })
     for await (const line of lines) {
-      const { offset, ...place } = placeOf(line)
-      if (isUncommitted(place, offset)) rest.add(line, place, offset)
+      const { offset, ...partition } = coordinatesOf(line)
+      if (isUncommitted(partition, offset)) rest.add(line, partition, offset)
       await rest.spill()
     }
     await rest.spill(true)
@@ -89,7 +89,7 @@ interface PartitionReach extends TopicPartition {
   endOffset: bigint
 }
 
-/** Lines of JSON and how far they reach in each partition. */
+/** Lines of JSON, with the range of offsets in each partition that they come from. */
 class RowFile {
   readonly path: string
   rowCount = 0
@@ -108,14 +108,14 @@ class RowFile {
   }
 
   /** Returns the bytes of the row. */
-  add(row: string, place: TopicPartition, offset: bigint): number {
+  add(row: string, partition: TopicPartition, offset: bigint): number {
     const bytes = Buffer.byteLength(row) + 1
     this.#waiting.push(row)
     this.#waitingBytes += bytes
     this.#sizeBytes += bytes
     this.rowCount++
     this.#rowBytesMax = Math.max(this.#rowBytesMax, bytes)
-    this.#reach(place, offset)
+    this.#reach(partition, offset)
     return bytes
   }
 
@@ -155,7 +155,7 @@ class RowFile {
   }
 }
 
-/** Written by hand: a stream of nothing but bad records makes as many of these as rows. */
+/** Without `JSON.stringify` of an object, because a stream of only bad records writes one row for each of them. */
 function deadLetterRow(letter: DeadLetter, stream: string, failedAtMs: number): string {
   const { timestampMs, topic, partition, offset, key, value, reason } = letter
   const headers = letter.headers.map(
@@ -174,7 +174,7 @@ function base64(bytes: Uint8Array | null): string {
   return `"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}"`
 }
 
-function placeOf(line: string): TopicPartition & { readonly offset: bigint } {
+function coordinatesOf(line: string): TopicPartition & { readonly offset: bigint } {
   const row = parseJson(line, 'a spooled dead letter')
   const { topic, partition, offset } = isJsonObject(row) ? row : {}
   if (typeof topic !== 'string') throw new CorruptDataError('a spooled dead letter has no topic')

@@ -1,6 +1,6 @@
 /**
  * A record that cannot become a row, kept whole with the reason: raw key, value and headers, and its
- * place in the log, so that it can be looked at, mended and sent again.
+ * coordinates in the log, so that it can be inspected, corrected and sent again.
  */
 import type { NestedField } from '../../catalog/format/index.ts'
 import type { SideField } from '../../catalog/index.ts'
@@ -46,7 +46,7 @@ export const deadLetterSideFields: readonly SideField[] = [
   { field: 'failed_at', from: { kind: 'millis', key: '$failed_at' } },
 ]
 
-/** The letter shows into the batch's buffers, so it lives no longer than they do. */
+/** The letter points into the batch's buffers, so it is valid only as long as they are. */
 export function deadLetterOf(batch: RecordBatch, index: number, reason: string): DeadLetter {
   const { data } = batch
   return {

@@ -1,6 +1,6 @@
 /**
- * Which keys of JSON objects can name a column. The rest of JSON's keys are legal and their records become
- * dead letters: a column that no engine can name would spoil the table for everybody.
+ * Which keys of JSON objects can name a column. All other keys are legal JSON, but their records become dead
+ * letters: a column that engines cannot name would make the table unusable for all readers.
  */
 import type { NestedField, Type } from '../../catalog/format/index.ts'
 
@@ -11,18 +11,18 @@ const loneSurrogate = /\p{Surrogate}/u
 export function columnNameFault(name: string): string | undefined {
   if (name === '') return 'it is empty'
   if (name.includes('\0')) return 'it holds a zero byte'
-  if (loneSurrogate.test(name)) return 'it is no valid unicode'
+  if (loneSurrogate.test(name)) return 'it is not valid unicode'
   if (Buffer.byteLength(name) > nameBytesMax) return `it is longer than ${nameBytesMax} bytes`
   return undefined
 }
 
-/** More are not made of keys: what makes thousands of them is data, and every query pays for each. */
+/** No more columns than this are added: thousands of different keys are data, and each column makes every query slower. */
 const columnsMax = 2_000
 
 /**
- * Names of columns at any depth, as readers see them: joined by dots, so `x.y` beside a struct `x` with a
- * member `y` is one name twice, and they refuse the table (Java and Python, `index_by_name`); in lower
- * case, as most engines compare them.
+ * Names of columns at any depth, as readers see them: joined by dots and in lower case, as most engines
+ * compare them. A column `x.y` beside a struct `x` with a member `y` has the same name twice, and readers
+ * refuse the table (Java and Python, `index_by_name`).
  */
 export class DottedNames {
   readonly #taken = new Set<string>()
@@ -32,8 +32,8 @@ export class DottedNames {
   }
 
   /**
-   * Takes the names of a new column and its parts; returns its type without the members that cannot be,
-   * undefined when nothing is left. `onLeftOut` hears why, in a line for a person.
+   * Takes the names of a new column and its parts. Returns its type without the members that cannot be
+   * columns, undefined when none is left. `onLeftOut` gets the reason for each of them as a line of text.
    */
   claim(type: Type, path: string, onLeftOut: (note: string) => void): Type | undefined {
     const why = this.#refusal(path)

@@ -1,14 +1,14 @@
 /**
- * Which rows of the live segments follow a snapshot: pure arithmetic over offsets.
+ * Which rows of the streaming segments follow a snapshot: pure arithmetic over offsets.
  *
- * L3 (docs/spec/live.md): for each partition the answer goes on at the snapshot's next offset, without
- * an offset twice and without a gap; where the next segment begins further on, the live part ends.
+ * L3 (docs/spec/live.md): for each partition the answer continues at the snapshot's next offset, with no
+ * offset repeated or missing; where the next segment begins later, the streaming part ends.
  */
 import { continuesAt, cutRange, type OffsetRange } from '../offsets/offset-range.ts'
 import { partitionKey, type TopicPartition } from '../offsets/topic-partition.ts'
 
 export interface SegmentCut<Segment> {
-  /** What to read of each segment that has anything to give, in order. */
+  /** The ranges to read from each segment that has any, in order. */
   readonly pieces: ReadonlyMap<Segment, readonly OffsetRange[]>
   /** The next offset of the answer by partition key, for partitions that have segments. */
   readonly next: ReadonlyMap<string, bigint>
@@ -16,7 +16,7 @@ export interface SegmentCut<Segment> {
   readonly gaps: readonly string[]
 }
 
-/** `nextOffset`: of the snapshot; undefined for a partition of which it knows nothing. */
+/** `nextOffset` is that of the snapshot; undefined for a partition that it has no offset of. */
 export function cutSegments<Segment extends { readonly ranges: readonly OffsetRange[] }>(
   segments: readonly Segment[],
   nextOffset: (partition: TopicPartition) => bigint | undefined,

@@ -1,6 +1,5 @@
 /**
- * A local folder that is deleted when its owner is done with it and no query reads it any more,
- * whichever comes last.
+ * A local folder that is deleted once its owner has retired it and no query reads it any more.
  */
 import { rm } from 'node:fs/promises'
 
@@ -22,7 +21,7 @@ export class HeldFolder {
     await this.#removeWhenFree()
   }
 
-  /** The owner is done. */
+  /** The owner no longer needs the folder. */
   async retire(): Promise<void> {
     this.#isRetired = true
     await this.#removeWhenFree()

@@ -10,22 +10,22 @@ import { livePlaceColumns } from '../../catalog/scan/index.ts'
 import { tableProperties } from '../../catalog/table/index.ts'
 import type { OffsetRange } from '../offsets/offset-range.ts'
 import type { PendingSpool } from '../spool/spool-writer.ts'
-import type { PlaceKeys } from '../spool/coordinate-keys.ts'
+import type { CoordinateKeys } from '../spool/coordinate-keys.ts'
 import type { HeldFolder } from './held-folder.ts'
 
 export interface SegmentContent {
   readonly folder: HeldFolder
   readonly spools: readonly PendingSpool[]
-  /** Every record in them is a row of the spools, a dead letter or a hole of the log. */
+  /** Every offset in them is a row of the spools, a dead letter, or a hole of the log. */
   readonly ranges: readonly OffsetRange[]
   readonly table: Table
   readonly sideFields: readonly SideField[]
-  readonly placeKeys: PlaceKeys
+  readonly coordinateKeys: CoordinateKeys
 }
 
 export class HotSegment {
   readonly content: SegmentContent
-  /** The typed file that has its rows, among others. */
+  /** The typed files that hold its rows, maybe with those of other segments. */
   run: TypedRun | undefined
 
   constructor(content: SegmentContent) {
@@ -45,15 +45,16 @@ export class HotSegment {
   }
 }
 
-/** Segments whose rows stand in the same typed files: those that were untyped when a query came. */
+/** Segments whose rows are in the same typed files: those that had none when a query came. */
 export interface TypedRun {
   readonly segments: readonly HotSegment[]
   readonly files: Promise<readonly WrittenFile[]>
 }
 
 /**
- * The runs that hold these segments, in order; what is not typed yet is typed now, neighbours together,
- * because a call of the engine costs more than the rows of a small segment. Rows that it refuses are none.
+ * The runs that hold these segments, in order. Segments without typed files get them now, adjacent ones
+ * together, because a call of the engine costs more than the rows of a small segment. Rows that the engine
+ * refuses are left out.
  */
 export function typedRuns(
   segments: readonly HotSegment[],
@@ -73,7 +74,7 @@ export function typedRuns(
   return [...new Set(segments.flatMap(({ run }) => (run === undefined ? [] : [run])))]
 }
 
-/** A typed file lies in the folder of its segments, and has one schema. */
+/** True when both segments can share typed files, which lie in one folder and have one schema. */
 function isAlike(a: HotSegment, b: HotSegment): boolean {
   const schemaOf = ({ content }: HotSegment): number => content.table.metadata.currentSchemaId
   return a.folder === b.folder && schemaOf(a) === schemaOf(b)
@@ -95,19 +96,19 @@ async function typeSegments(
   const spools = segments.flatMap(({ content }) => content.spools)
   const [first] = segments
   if (first === undefined || spools.length === 0) return []
-  const { table, sideFields, placeKeys } = first.content
+  const { table, sideFields, coordinateKeys } = first.content
   await Promise.all(spools.map((spool) => spool.written))
   const directory = await mkdtemp(join(first.folder.path, 'typed-'))
   const schema = currentSchema(table.metadata)
-  const place = placeFields(placeKeys)
+  const coordinates = coordinateFields(coordinateKeys)
   try {
     const { files } = await writer.write({
-      schema: { ...schema, fields: [...schema.fields, ...place.fields] },
+      schema: { ...schema, fields: [...schema.fields, ...coordinates.fields] },
       spec: { specId: 0, fields: [] },
       spools,
       directory,
-      sideFields: [...sideFields, ...place.sideFields],
-      // Read a few times from this disk, then gone.
+      sideFields: [...sideFields, ...coordinates.sideFields],
+      // The file is read a few times from the local disk and then deleted.
       properties: { [tableProperties.parquetCodec.name]: 'uncompressed' },
     })
     return files
@@ -117,7 +118,7 @@ async function typeSegments(
   }
 }
 
-function placeFields(keys: PlaceKeys): {
+function coordinateFields(keys: CoordinateKeys): {
   readonly fields: readonly NestedField[]
   readonly sideFields: readonly SideField[]
 } {

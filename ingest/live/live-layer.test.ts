@@ -81,7 +81,7 @@ const writer: DataFileWriter = {
 const tableParts = (table: Table): Parameters<StreamSegments['publish']>[2] => ({
   table,
   sideFields: [],
-  format: { placeKeys: { offset: '$o', timestamp: '$t', partition: '$p', record: '$r' } },
+  format: { coordinateKeys: { offset: '$o', timestamp: '$t', partition: '$p', record: '$r' } },
 })
 
 function spool(path: string, rowCount: number): PendingSpool {

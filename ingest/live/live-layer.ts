@@ -1,8 +1,8 @@
 /**
- * The streaming layer of this process: its running streams, and what a query sees of them.
+ * The streaming layer of this process: its running streams, and the rows of them that a query sees.
  *
- * L2 (docs/spec/live.md): a pin is taken before the table is loaded. A segment that is gone by then was
- * in the table before the pin; one that is committed afterwards is in the pin and cut off.
+ * L2 (docs/spec/live.md): a pin is taken before the table is loaded. A segment that is not in the pin was
+ * in the table before; one that is committed afterwards is in the pin, and its rows are cut off.
  */
 import { mainBranch } from '../../catalog/format/index.ts'
 import type { DataFileWriter, Table, WrittenFile } from '../../catalog/index.ts'
@@ -27,12 +27,12 @@ export interface LiveLayerOptions {
   /** Types segments; an engine of its own, so that queries and commits do not wait for each other. */
   readonly writer: DataFileWriter
   readonly clock: Clock
-  /** Records are in a segment at the latest so long after they were read. */
+  /** Records are in a segment at most this long after they were read. */
   readonly intervalMs: number
 }
 
 export interface LiveLayer extends StreamingLayer {
-  /** For one run of the stream; undefined where it writes to a branch that plain queries do not read. */
+  /** The segments of one run of the stream; undefined when it writes to a branch that plain queries do not read. */
   attach(settings: StreamSettings): StreamSegments | undefined
 }
 
@@ -83,7 +83,7 @@ async function rowsAfter(
   const stored = offsetsOf(table)
   const cuts = views.flatMap((view) => {
     const segments = view.segments.filter(({ tableUuid }) => tableUuid === table.metadata.tableUuid)
-    // A table whose offsets make no sense has no end that rows could follow.
+    // With unreadable offsets it is unknown which rows the table has, so no streaming rows are shown.
     const cut = cutSegments(segments, (partition) =>
       stored === undefined ? -1n : nextOffsetOf(stored.get(view.stream), partition),
     )
@@ -95,10 +95,10 @@ async function rowsAfter(
   for (const { view, cut } of cuts) {
     for (const run of typedRuns([...cut.pieces.keys()], writer)) {
       const ranges = rangesOf(view, run, cut.pieces)
-      for (const file of await run.files) files.push(liveFile(file, ranges))
+      for (const file of await run.files) files.push(streamingFile(file, ranges))
     }
   }
-  return { files, state: liveState(stored ?? new Map(), cuts, nowMs) }
+  return { files, state: streamingState(stored ?? new Map(), cuts, nowMs) }
 }
 
 interface ViewCut {
@@ -135,7 +135,7 @@ function rangesOf(
   }))
 }
 
-function liveFile(file: WrittenFile, ranges: readonly LiveRange[] | undefined): LiveFile {
+function streamingFile(file: WrittenFile, ranges: readonly LiveRange[] | undefined): LiveFile {
   const { localPath, recordCount, nullValueCounts, lowerBounds, upperBounds } = file
   return {
     path: localPath,
@@ -147,7 +147,7 @@ function liveFile(file: WrittenFile, ranges: readonly LiveRange[] | undefined): 
   }
 }
 
-function liveState(stored: OffsetMap, cuts: readonly ViewCut[], nowMs: number): LiveState {
+function streamingState(stored: OffsetMap, cuts: readonly ViewCut[], nowMs: number): LiveState {
   const streams = new Set([...stored.keys(), ...cuts.map(({ view }) => view.stream)])
   // Two streams may read the same topic into one table.
   const label = (stream: string, key: string): string =>
@@ -174,7 +174,7 @@ function nextOffsets(stored: StreamOffsets): readonly (readonly [string, bigint]
   )
 }
 
-/** The newest row a stream has shown is visible still, be it live or committed. */
+/** The newest row that a stream has shown stays visible, first as a streaming row and then as a committed one. */
 function ages(
   cuts: readonly ViewCut[],
   nowMs: number,

@@ -1,9 +1,9 @@
 /**
- * The hot segments of one running stream, for queries to read before their rows are committed. The runner
- * publishes what it spooled and says what was committed; a pin takes the segments of its moment.
+ * The hot segments of one running stream, which queries read before their rows are committed. The runner
+ * publishes the rows that it has spooled and reports commits; a pin takes the segments of that moment.
  *
- * L1 (docs/spec/live.md): what was read is in a segment within the interval. L4: a segment goes only
- * after the commit that holds it is the table's, and stays for the pins that were taken before.
+ * L1 (docs/spec/live.md): records are in a segment within the interval after they were read. L4: a segment
+ * is removed only after the table has its commit, and stays readable for earlier pins.
  */
 import type { TableFreshness } from '../../catalog/scan/index.ts'
 import { formatIdentifier, type TableIdentifier } from '../../catalog/format/index.ts'
@@ -14,18 +14,18 @@ import { partitionKey } from '../offsets/topic-partition.ts'
 import { HeldFolder } from './held-folder.ts'
 import { HotSegment } from './hot-segment.ts'
 
-/** After a query, segments are made more often for a while: they cost a little more, and are of use then. */
+/** For this long after a query, segments are made more often: they cost a little more, but are likely to be read. */
 const queriedLatelyMs = 5_000
 const queriedShare = 4
 
 /** The newest row that queries may see. */
 export interface NewestRow {
-  /** The record's own time. */
+  /** The record's own timestamp. */
   readonly timestampMs: number
   readonly arrivedMs: number
 }
 
-/** What a pin takes of a stream. */
+/** The state of a stream that a pin keeps. */
 export interface StreamView {
   readonly stream: string
   readonly hasSeveralTopics: boolean
@@ -37,12 +37,12 @@ export interface StreamView {
 
 export interface StreamSegmentsOptions {
   readonly stream: string
-  /** The table that it fills. */
+  /** The table that the stream writes. */
   readonly table: TableIdentifier
   readonly hasSeveralTopics: boolean
   readonly clock: Clock
   readonly intervalMs: number
-  /** Called when queries can read it, and when they no longer can. */
+  /** Called when queries can read the segments, and when they no longer can. */
   readonly onBegin: (stream: StreamSegments) => void
   readonly onEnd: (stream: StreamSegments) => void
 }
@@ -71,7 +71,7 @@ export class StreamSegments implements StreamingRows {
     this.#options.onBegin(this)
   }
 
-  /** How long until `rows` have to be published; undefined when nothing waits for it. */
+  /** Milliseconds until `rows` have to be published; undefined when there is nothing new in them. */
   dueInMs(rows: SpooledRows | undefined): number | undefined {
     if (rows === undefined) return undefined
     const published = this.#current?.rows === rows ? this.#current.recordCount : 0
@@ -83,7 +83,7 @@ export class StreamSegments implements StreamingRows {
     return Math.max(0, this.#publishedMs + waitMs - nowMs)
   }
 
-  /** All that `rows` hold is in spools by now, and nothing waits for a column. */
+  /** Called when all records of `rows` are in spools and none waits for a column. */
   publish(rows: SpooledRows, directory: string, { table, sideFields, format }: SpooledTable): void {
     const { clock } = this.#options
     if (this.#current?.rows !== rows) this.#current = { rows, recordCount: 0, spoolCount: 0 }
@@ -98,13 +98,13 @@ export class StreamSegments implements StreamingRows {
     current.spoolCount = rows.spools.length
     if (ranges.length === 0) return
     const folder = this.#folder(directory)
-    const { placeKeys } = format
-    const content = { folder, spools, ranges, table, sideFields, placeKeys }
+    const { coordinateKeys } = format
+    const content = { folder, spools, ranges, table, sideFields, coordinateKeys }
     folder.hold()
     this.#segments = [...this.#segments, new HotSegment(content)]
   }
 
-  /** The table holds everything below the ends of these ranges: a query that loads it from now on sees it. */
+  /** Called when the table holds everything below the ends of these ranges, visible to queries that load it from now on. */
   committed({
     ranges,
     newestTimestampMs,
@@ -116,7 +116,7 @@ export class StreamSegments implements StreamingRows {
     this.#keep(isUncommitted)
   }
 
-  /** The stream rewinds to its table: what is not committed will be read again. */
+  /** Called when the stream rewinds to its table, because uncommitted records will be read again. */
   drop(): void {
     this.#keep(() => false)
     this.#reached.clear()
@@ -147,12 +147,12 @@ export class StreamSegments implements StreamingRows {
     return { stream, hasSeveralTopics, segments, newest: this.#newest, folders }
   }
 
-  /** Lets the folders of all other segments go. */
+  /** Removes all other segments and releases their folders. */
   #keep(isKept: (segment: HotSegment) => boolean): void {
-    const gone = this.#segments.filter((segment) => !isKept(segment))
+    const removed = this.#segments.filter((segment) => !isKept(segment))
     this.#segments = this.#segments.filter(isKept)
-    const released = Promise.all(gone.map(({ folder }) => folder.release()))
-    // What cannot be deleted now goes with the run's folder.
+    const released = Promise.all(removed.map(({ folder }) => folder.release()))
+    // A folder that cannot be deleted now is deleted with the run's folder.
     this.#releasing = Promise.allSettled([this.#releasing, released])
   }
 

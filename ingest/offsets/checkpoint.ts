@@ -2,9 +2,9 @@
  * Reading a stream's position from its table, and the range check that makes commits exactly once
  * (docs/spec/exactly-once.md).
  *
- * E2: the truth is the newest ancestor of the branch that carries offsets, cross-checked with the
- *     branch's property; disagreement is an error, not a guess.
- * E3: a commit of [from, to) asserts for every partition that the base's next offset is `from`.
+ * E2: offsets are read from the newest ancestor of the branch that has any and compared with the branch's
+ *     property; when they disagree, that is an error.
+ * E3: a commit of [from, to) checks for every partition that the base's next offset is `from`.
  */
 import { type Snapshot, type TableMetadata, formatIdentifier } from '../../catalog/format/index.ts'
 import {
@@ -30,18 +30,18 @@ export class OffsetConflictError extends LakeError {
 /** The offsets that the branch holds, for every stream; empty for a table that was never streamed to. */
 export function restoreOffsets(table: Table, branch: string): OffsetMap {
   const name = formatIdentifier(table.identifier)
-  const found = newestOffsets(table.metadata, branch)
+  const newest = newestOffsets(table.metadata, branch)
   const key = offsetsPropertyKey(branch)
   const text = offsetsProperty(table.metadata, branch)
   const property = text === undefined ? undefined : parseOffsetMap(text, `${name} property ${key}`)
-  if (found === undefined) return property ?? new Map()
-  const summary = parseOffsetMap(found.text, `${name} snapshot ${found.snapshot.snapshotId}`)
+  if (newest === undefined) return property ?? new Map()
+  const summary = parseOffsetMap(newest.text, `${name} snapshot ${newest.snapshot.snapshotId}`)
   if (property !== undefined && formatOffsetMap(property) !== formatOffsetMap(summary)) {
     throw new CorruptDataError(
-      `the table's snapshots and its property ${key} disagree about how far the streams have come; ` +
+      `the table's snapshots and its property ${key} disagree about the offsets of the streams; ` +
         'was the branch rolled back by another engine? set the property to the offsets that the rows ' +
         'on the branch reach (tide table properties set), then start again',
-      { facts: { table: name, snapshot: found.text, property: text } },
+      { facts: { table: name, snapshot: newest.text, property: text } },
     )
   }
   return summary
@@ -56,8 +56,8 @@ export function checkRanges(
 ): OffsetMap {
   const offsets = restoreOffsets(base, branch)
   for (const range of ranges) {
-    const found = nextOffsetOf(offsets.get(stream), range)
-    if (found === range.from) continue
+    const next = nextOffsetOf(offsets.get(stream), range)
+    if (next === range.from) continue
     const winner = newestCommitOf(base.metadata, branch, stream)
     throw new OffsetConflictError(
       `another sink committed these offsets of stream ${stream} first`,
@@ -67,7 +67,7 @@ export function checkRanges(
           topic: range.topic,
           partition: range.partition,
           expected: range.from ?? 'none',
-          found: found ?? 'none',
+          actual: next ?? 'none',
           snapshot: winner?.snapshotId,
           commit: winner?.summary?.['tidewater.commit-id'],
           writer: winner?.summary?.['tidewater.writer'],
@@ -78,7 +78,7 @@ export function checkRanges(
   return offsets
 }
 
-/** The stream's newest own commit on the branch. */
+/** The newest commit of the stream on the branch. */
 export function newestCommitOf(
   metadata: TableMetadata,
   branch: string,

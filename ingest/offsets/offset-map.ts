@@ -1,7 +1,7 @@
 /**
- * What a table says of the logs it was filled from: per stream the cluster, the topics' ids and the
- * next offset of each partition. It rides in the snapshot summary and, in the same commit, in a table
- * property keyed by branch, so that neither expiry nor a foreign writer can lose it
+ * What a table records of the logs that it was filled from: per stream the cluster, the topic ids and the
+ * next offset of each partition. It is written to the snapshot summary and, in the same commit, to a table
+ * property keyed by branch, so that neither expiry nor another writer can lose it
  * (docs/spec/exactly-once.md, E1 and E2).
  *
  * Text form: {"<stream>": {"cluster-id": "…", "topics": {"<topic>": {"topic-id": "…",

@@ -1,12 +1,12 @@
 /**
- * The half-open range of one partition's offsets: what a batch, a dead-letter commit, a live segment or a
- * replay covers. Pure.
+ * The half-open range of one partition's offsets: what a batch, a dead-letter commit, a streaming segment or
+ * a replay covers. Pure.
  */
 import { partitionKey, type TopicPartition } from './topic-partition.ts'
 
-/** Records from `from` up to, and without, `to`. */
+/** Offsets from `from` up to, but without, `to`. */
 export interface OffsetRange extends TopicPartition {
-  /** Undefined: from wherever the partition begins, because the table holds no offset of it yet. */
+  /** Undefined for the beginning of the partition, when the table holds no offset of it yet. */
   readonly from: bigint | undefined
   readonly to: bigint
 }
@@ -26,7 +26,7 @@ export function continuesAt({ from }: OffsetRange, position: bigint | undefined)
   return from === undefined || (position !== undefined && from <= position)
 }
 
-/** The part at and beyond `position`; undefined when nothing is left. */
+/** The part at and after `position`; undefined when nothing is left. */
 export function cutRange(
   range: OffsetRange,
   position: bigint | undefined,
@@ -40,7 +40,7 @@ export function isSameRange(a: OffsetRange, b: OffsetRange): boolean {
   return partitionKey(a) === partitionKey(b) && a.from === b.from && a.to === b.to
 }
 
-/** The union of what was added, per partition, in the order in which the partitions came. */
+/** The union of the added ranges per partition, in the order in which the partitions were first added. */
 export class PartitionRanges {
   readonly #ranges = new Map<string, OffsetRange>()
 
@@ -52,7 +52,7 @@ export class PartitionRanges {
     return [...this.#ranges.values()]
   }
 
-  /** Extends the partition's range up to `to`; one that is new here begins where `from` says. */
+  /** Extends the partition's range up to `to`; the range of a new partition begins at `from()`. */
   extend({ topic, partition }: TopicPartition, to: bigint, from: () => bigint | undefined): void {
     const key = partitionKey({ topic, partition })
     const before = this.#ranges.get(key)

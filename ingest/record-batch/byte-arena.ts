@@ -13,7 +13,7 @@ export class ByteArena {
     this.#bytes = Buffer.allocUnsafeSlow(capacityBytes)
   }
 
-  /** All of the memory; what was appended stands at its start. Stays the same until `append` grows it. */
+  /** The whole memory, with the appended bytes at its start. The same buffer until `append` grows it. */
   get bytes(): Buffer {
     return this.#bytes
   }
@@ -30,7 +30,7 @@ export class ByteArena {
     this.length = needed
   }
 
-  /** Everything handed out before is void from now on. */
+  /** Invalidates everything that was handed out before. */
   reset(): void {
     this.length = 0
   }

@@ -61,7 +61,7 @@ export function decompressLz4Frame(frame: Buffer, bytesMax: number, out: ByteAre
 function uncompressBlock(block: Buffer, bytesMax: number): Buffer {
   if (scratch.length < 4 + block.length) scratch = Buffer.allocUnsafeSlow(2 * (4 + block.length))
   const sized = scratch.subarray(0, 4 + block.length)
-  // A block cannot grow more than 255-fold, so a small one asks for little.
+  // A block grows at most 255-fold, so a small one needs little memory.
   sized.writeUInt32LE(Math.min(bytesMax, block.length * 255 + 16), 0)
   block.copy(sized, 4)
   return uncompressSync(sized)

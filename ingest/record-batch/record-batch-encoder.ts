@@ -19,7 +19,7 @@ export interface RecordToWrite {
 export interface BatchFields {
   readonly baseOffset: bigint
   readonly codec?: RecordCodec
-  /** Append time instead of creation time: then `maxTimestamp` stands for every record. */
+  /** Set for append time instead of creation time: `maxTimestamp` is then the time of every record. */
   readonly logAppendTimeMs?: bigint
   readonly transactional?: boolean
   readonly control?: boolean

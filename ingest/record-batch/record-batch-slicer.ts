@@ -28,13 +28,13 @@ export interface SlicerOptions {
   readonly topic: string
   readonly partition: number
   readonly compression: RecordCompression
-  /** Records below are dropped. */
+  /** Records with lower offsets are dropped. */
   readonly position: bigint
   /** As the Fetch response lists them for this partition. */
   readonly abortedTransactions?: readonly AbortedTransaction[]
-  /** Takes what is decompressed; without it every group of batches gets memory of its own. */
+  /** Holds decompressed records; without it every group of batches gets memory of its own. */
   readonly arena?: ByteArena
-  /** Gives the columns; without it every result has columns of its own. */
+  /** Pool of columns; without it every result has columns of its own. */
   readonly columns?: ColumnsPool
   /** On by default; costs about 0.04 CPU-s per million records of 234 bytes. */
   readonly verifyChecksums?: boolean
@@ -62,7 +62,7 @@ export class RecordSetSlicer {
   #at = 0
   #verifiedBytes = 0
   #position: bigint
-  /** Where the next batch may begin at the earliest; batches must not run backwards. */
+  /** The lowest base offset that the next batch may have, because offsets must rise. */
   #logOffset = 0n
 
   constructor(recordSet: Uint8Array, options: SlicerOptions) {
@@ -78,14 +78,14 @@ export class RecordSetSlicer {
     return this.#position
   }
 
-  /** How far the record set is used up; a partial batch at the end never is. */
+  /** The bytes of the record set that have been read; a partial batch at the end never is. */
   get consumedBytes(): number {
     return this.#at
   }
 
   /**
    * The next records, about `bytesMax` of them but at least one batch, or undefined at the end. A
-   * result of no records says that the position moved over holes alone.
+   * result without records means that the position moved over holes only.
    */
   next(bytesMax: number): RecordBatch | undefined {
     const sections: Section[] = []
@@ -96,7 +96,7 @@ export class RecordSetSlicer {
       const header = this.#readHeader()
       if (header === undefined) break
       const codec = this.#codecOf(header)
-      if (this.#isWanted(header)) {
+      if (this.#isVisible(header)) {
         if (!this.#joins(sections, header, codec, bytes, bytesMax)) break
         const section = this.#open(header, codec, arena)
         bytes += section.end - section.start
@@ -109,7 +109,7 @@ export class RecordSetSlicer {
     return this.#toBatch(new RecordColumns(0), this.#bytes.subarray(0, 0), 0)
   }
 
-  /** The head at the current place, its checksum verified before any of its fields is believed. */
+  /** The header at the current position, with its checksum verified before any of its fields is used. */
   #readHeader(): RecordBatchHeader | undefined {
     const header = readBatchHeader(this.#view, this.#at, this.#options)
     if (header === undefined || header.end <= this.#verifiedBytes) return header
@@ -132,8 +132,8 @@ export class RecordSetSlicer {
     }
   }
 
-  /** False for control batches, aborted transactions and what lies below the position. */
-  #isWanted(header: RecordBatchHeader): boolean {
+  /** False for control batches, aborted transactions and batches below the position. */
+  #isVisible(header: RecordBatchHeader): boolean {
     if (header.baseOffset < this.#logOffset) {
       throw corruptBatch('record batches run backwards', this.#options, header.baseOffset, {
         expected: this.#logOffset,

@@ -22,6 +22,6 @@ export interface RecordBatch extends TopicPartition {
   readonly keyEnds: Int32Array
   readonly headerStarts: Int32Array
   readonly headerEnds: Int32Array
-  /** The position after this batch: past its last record and every hole behind it. */
+  /** The position after this batch: after its last record and all holes that follow it. */
   readonly nextOffset: bigint
 }

@@ -92,8 +92,8 @@ export class RecordColumns {
 }
 
 /**
- * Columns that are used again by the next poll, for the same reason as `ByteArena`: fresh ones for
- * each batch make V8 collect its whole heap again and again.
+ * Columns that the next poll uses again, for the same reason as `ByteArena`: new ones for each batch make V8
+ * collect its whole heap many times.
  */
 export class ColumnsPool {
   readonly #columns: RecordColumns[] = []
@@ -101,19 +101,19 @@ export class ColumnsPool {
 
   take(capacity: number): RecordColumns {
     const index = this.#taken++
-    const known = this.#columns[index]
-    if (known !== undefined && known.capacity >= capacity) {
-      known.count = 0
-      return known
+    const pooled = this.#columns[index]
+    if (pooled !== undefined && pooled.capacity >= capacity) {
+      pooled.count = 0
+      return pooled
     }
     const made = new RecordColumns(Math.ceil(capacity * 1.25))
     this.#columns[index] = made
     return made
   }
 
-  /** Everything handed out before is void from now on. */
+  /** Invalidates everything that was handed out before. */
   reset(): void {
-    // What one crowded poll needed must not be kept for ever.
+    // The columns of one unusually large poll must not be kept forever.
     this.#columns.length = Math.min(this.#columns.length, Math.max(this.#taken, pooledMin))
     this.#taken = 0
   }

@@ -33,7 +33,7 @@ export const decompressedBytesMax = 1 << 30
 interface Codec {
   compress(bytes: Uint8Array): Uint8Array
   decompress(bytes: Uint8Array): Uint8Array
-  /** Where a codec can do better than a buffer of its own. */
+  /** Set when a codec can decompress straight into an arena. */
   decompressInto?(bytes: Uint8Array, out: ByteArena): void
 }
 

@@ -1,4 +1,4 @@
-/** A header of a record, as every log and codec of records knows it. */
+/** A header of a record. */
 export interface RecordHeader {
   readonly name: string
   readonly value: Uint8Array | null

@@ -1,5 +1,5 @@
 /**
- * Record headers, taken out of a batch only for the few records that need them: dead letters.
+ * Record headers, decoded only for the few records that need them, which are dead letters.
  */
 import { CorruptDataError } from '../../common/index.ts'
 import { VarintCursor } from './varint-cursor.ts'

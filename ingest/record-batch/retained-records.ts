@@ -1,4 +1,4 @@
-/** Copies of records that must outlive the poll that brought them. */
+/** Copies of records that are needed after the next poll. */
 import { RecordColumns } from './record-columns.ts'
 import type { RecordBatch } from './record-batch.ts'
 

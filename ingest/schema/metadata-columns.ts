@@ -2,7 +2,7 @@
  * The columns that say where in the log a row came from (setting `metadata`): one struct `_kafka`,
  * or plain `_kafka_*` columns, or none. They are what lets anyone check exactly-once from outside.
  */
-import type { PlaceKeys } from '../spool/coordinate-keys.ts'
+import type { CoordinateKeys } from '../spool/coordinate-keys.ts'
 import type { NestedField, Schema } from '../../catalog/format/index.ts'
 import type { SideField, SideSource } from '../../catalog/index.ts'
 import { ValidationError } from '../../common/index.ts'
@@ -12,7 +12,7 @@ export type MetadataMode = 'struct' | 'columns' | 'none'
 interface Member {
   readonly name: string
   readonly type: NestedField['type']
-  readonly from: (keys: PlaceKeys) => SideSource
+  readonly from: (keys: CoordinateKeys) => SideSource
 }
 
 const members: readonly Member[] = [
@@ -65,7 +65,7 @@ export function metadataFields(mode: MetadataMode, severalTopics: boolean): read
 export function metadataSideFields(
   schema: Schema,
   mode: MetadataMode,
-  keys: PlaceKeys,
+  keys: CoordinateKeys,
 ): readonly SideField[] {
   if (mode === 'none') return []
   if (mode === 'columns') {
@@ -90,7 +90,7 @@ export function metadataSideFields(
 }
 
 /** Key names that clash with no column, whatever the table's columns are called. */
-export function placeKeysFor(schema: Schema, severalTopics: boolean): PlaceKeys {
+export function placeKeysFor(schema: Schema, severalTopics: boolean): CoordinateKeys {
   const taken = new Set(schema.fields.map((candidate) => candidate.name.toLowerCase()))
   const unused = (name: string): string => {
     let key = name

@@ -1,6 +1,6 @@
 /**
- * Column types in settings: text of the type grammar, or a map in the shape of Iceberg's own type JSON
- * without field ids, which are 0 until a table is made.
+ * Column types in settings: text of the type grammar, or a map in the form of Iceberg's own type JSON
+ * without field ids, which are 0 until the table is created.
  */
 import { type NestedField, parseType, type Type } from '../../catalog/format/index.ts'
 import { SettingsError, didYouMean } from '../../common/index.ts'
@@ -83,10 +83,10 @@ function flag(value: RawValue | undefined, key: string): boolean {
   throw new SettingsError(`${key} is true or false`)
 }
 
-function onlyKeys(map: RawMap, known: readonly string[]): void {
+function onlyKeys(map: RawMap, permitted: readonly string[]): void {
   for (const key of Object.keys(map)) {
-    if (!known.includes(key)) {
-      throw new SettingsError(`unknown key "${key}" in a type${didYouMean(key, known)}`)
+    if (!permitted.includes(key)) {
+      throw new SettingsError(`unknown key "${key}" in a type${didYouMean(key, permitted)}`)
     }
   }
 }

@@ -1,4 +1,4 @@
-/** ingest/settings: stream and input documents, checked whole and typed. A door of its own, so that what only reads settings loads no Kafka client. */
+/** ingest/settings: stream and input documents, checked as a whole and typed. A separate entry point, so that code that only reads settings loads no Kafka client. */
 export { type StreamCheck, parseStreamSettings, streamSchema } from './stream-document.ts'
 export type {
   InputSettings,

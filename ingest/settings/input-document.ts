@@ -1,4 +1,4 @@
-/** `input.kafka` and `input.embedded`: their keys, and from them the typed settings. */
+/** The keys of `input.kafka` and `input.embedded`, and the typed settings that are made from them. */
 import { resolve } from 'node:path'
 import { mapKafkaProperties, type MappedProperties } from './kafka-properties.ts'
 import { SettingsError } from '../../common/index.ts'
@@ -27,7 +27,7 @@ const tlsSection = field.section({
     .optional(),
 })
 
-/** Accepted for files of earlier releases; there is no choice any more. */
+/** Accepted for files of earlier releases, which could choose between two clients. */
 function readClient(word: string): 'sliced' {
   if (word === 'sliced') return word
   throw new SettingsError(

@@ -1,11 +1,11 @@
 /**
  * `input.kafka.properties`: client settings under the names of Kafka's Java client and librdkafka.
- * Names that have a key of ours are mapped to it; what would have no effect is refused, not ignored.
+ * Names with a key in `input.kafka` are mapped to it; names without effect are refused, not ignored.
  */
 import { SettingsError, errorMessage, didYouMean } from '../../common/index.ts'
 import type { SettingPath } from '../../settings/index.ts'
 
-/** The keys of `input.kafka` that properties can stand for, as text. */
+/** The keys of `input.kafka` that properties can set. */
 export interface MappedProperties {
   readonly seedBrokers?: readonly string[]
   readonly consumerGroup?: string
@@ -49,7 +49,7 @@ const mappers: Readonly<Record<string, Mapper>> = {
   'enable.auto.commit': (value) => required(value, 'false', 'offsets live in the table'),
 }
 
-const knownWithoutEffect: Readonly<Record<string, string>> = {
+const hintsWithoutEffect: Readonly<Record<string, string>> = {
   'key.deserializer': 'records are read as bytes',
   'value.deserializer': 'records are read as bytes',
   'max.poll.records': 'use output.iceberg.commit.max_records',
@@ -71,13 +71,13 @@ export function mapKafkaProperties(
   for (const [name, value] of Object.entries(properties)) {
     const path = [...base, name]
     const mapper = mappers[name]
-    const hint = knownWithoutEffect[name]
+    const hint = hintsWithoutEffect[name]
     if (mapper === undefined) {
-      const known = Object.keys(mappers)
-      const reason = hint ?? `known: ${known.join(', ')}`
+      const names = Object.keys(mappers)
+      const reason = hint ?? `known: ${names.join(', ')}`
       faults.push({
         path,
-        message: `has no effect here${hint === undefined ? didYouMean(name, known) : ''} (${reason})`,
+        message: `has no effect here${hint === undefined ? didYouMean(name, names) : ''} (${reason})`,
       })
       continue
     }

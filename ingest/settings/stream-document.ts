@@ -1,4 +1,4 @@
-/** `streams/*.yaml`: its keys, and from them the typed `StreamSettings`. */
+/** The keys of `streams/*.yaml`, and the typed `StreamSettings` that are made from them. */
 import { dirname, resolve } from 'node:path'
 import {
   formatIdentifier,
@@ -34,7 +34,7 @@ const laterSchemaModes = [
   'protobuf',
 ]
 
-/** Keys of `schema` that only some modes read; with another mode they would be read in vain. */
+/** Keys of `schema` that only some modes read; with another mode they have no effect. */
 const jsonKeys = ['fields', 'sample_records', 'coercion', 'unknown_fields']
 const keyValueKeys = ['key', 'value']
 
@@ -87,7 +87,7 @@ export const streamSchema = field.section({
   limits: field.section({ memory: field.size().prefault('512MB') }).prefault({}),
 })
 
-/** Known words of a later release, or of the tools whose names we keep. */
+/** Keys of a later release, or of the tools whose names we use. */
 const laterKeys: Readonly<Record<string, string>> = {
   'input.generate': later('input.generate', 'use input.kafka or input.embedded'),
   'input.file': later('input.file', 'use input.kafka or input.embedded'),
@@ -116,9 +116,9 @@ const laterKeys: Readonly<Record<string, string>> = {
   avro: later('avro', 'values are JSON, or raw with schema: {mode: key_value}'),
 }
 
-/** What the settings ask of a table that no table can be; other folders know the rules of tables. */
+/** Finds settings that no table can have. Passed in, because the rules of tables are in other folders. */
 export type StreamCheck = (settings: StreamSettings) => readonly {
-  /** Of the setting at fault; in a list of terms the number of the term. */
+  /** Path of the wrong setting; in a list of terms it ends with the index of the term. */
   readonly path: SettingPath
   readonly message: string
 }[]
@@ -138,7 +138,7 @@ export function parseStreamSettings(
   })
   const builder = new StreamBuilder(resolved, input)
   const settings = builder.build()
-  // The check takes settings that are sound in themselves.
+  // The check expects settings without faults of their own.
   if (check !== undefined && builder.problems.length === 0) builder.apply(check, settings)
   if (builder.problems.length > 0) throw new SettingsProblemsError(builder.problems)
   return { settings, entries: builder.entries(settings) }
@@ -146,7 +146,7 @@ export function parseStreamSettings(
 
 type StreamValues = field.Values<typeof streamSchema>
 
-/** Checks that need more than one key, gathering all faults before anything is thrown. */
+/** Checks that need more than one key. All faults are collected and thrown together. */
 class StreamBuilder {
   readonly problems: SettingProblem[] = []
   readonly #resolved: Resolved<StreamValues>
@@ -299,9 +299,9 @@ class StreamBuilder {
     return named
   }
 
-  #atLeast(key: SettingPath, found: number, least: number, word: string): number {
-    if (found < least) this.#report(['output', 'iceberg', 'commit', ...key], `at least ${word}`)
-    return found
+  #atLeast(key: SettingPath, value: number, least: number, word: string): number {
+    if (value < least) this.#report(['output', 'iceberg', 'commit', ...key], `at least ${word}`)
+    return value
   }
 
   #memory(bytes: number): number {

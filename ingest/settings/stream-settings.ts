@@ -44,22 +44,21 @@ export type InputSettings = KafkaInputSettings | EmbeddedInputSettings
 
 export interface SchemaSettings {
   readonly mode: 'json_infer' | 'declared' | 'key_value'
-  /** Columns in order; empty when inferred. */
-  /** Ids are 0 until the table is made. */
+  /** Columns in order, with ids 0 until the table is created; empty when inferred. */
   readonly fields: readonly NestedField[]
-  /** How many records inference looks at. */
+  /** How many records inference reads. */
   readonly sampleRecordsMax: number
-  /** `strict`: a conversion that would alter the value is a dead letter. */
+  /** `strict`: a record whose value a conversion would change is a dead letter. */
   readonly coercion: 'strict' | 'lenient'
-  /** A key that is no column: added to the schema, or its record is a dead letter. */
+  /** For a key without a column: add it to the schema, or make its record a dead letter. */
   readonly unknownFields: 'add' | 'dead_letter'
-  /** Of the column `key`; of mode `key_value` only, as the next. */
+  /** Types of the columns `key` and `value`, for mode `key_value` only. */
   readonly keyType: 'binary' | 'string'
   readonly valueType: 'binary' | 'string'
 }
 
 export interface ErrorSettings {
-  /** `data`: bad records are kept as dead letters; `none`: the first stops the stream; `all`: as `data`. */
+  /** `data` and `all`: bad records are kept as dead letters; `none`: the first one stops the stream. */
   readonly tolerance: 'none' | 'data' | 'all'
   readonly deadLetterTable: TableIdentifier
 }
@@ -80,7 +79,7 @@ export interface StreamSettings {
   readonly name: string
   readonly input: InputSettings
   readonly schema: SchemaSettings
-  /** How log position, time, key and headers appear in the table. */
+  /** How a record's coordinates, timestamp, key and headers appear in the table. */
   readonly metadata: 'struct' | 'columns' | 'none'
   readonly errors: ErrorSettings
   readonly output: OutputSettings

@@ -3,15 +3,15 @@ import type { TopicPartition } from '../offsets/topic-partition.ts'
 import type { OffsetBounds } from './record-source.ts'
 
 /**
- * The log does not hold the offset that was asked for: records are lost to us (retention, truncation)
- * or the position belongs to another log. Never answered by jumping to the earliest or latest offset:
+ * The log does not hold the requested offset: records are lost (retention, truncation), or the position
+ * belongs to another log. A source never continues by jumping to the earliest or latest offset:
  * only the user can say that the missing records do not matter.
  */
 export class OffsetOutOfRangeError extends LakeError {
   readonly code = 'offset-out-of-range'
   readonly partition: TopicPartition
   readonly nextOffset: bigint
-  /** Undefined when the log would not even say. */
+  /** Undefined when the log did not report them. */
   readonly bounds: OffsetBounds | undefined
 
   constructor(partition: TopicPartition, nextOffset: bigint, bounds: OffsetBounds | undefined) {

@@ -1,7 +1,7 @@
 /**
- * Writing to a log and looking after its topics: for `tide topic`, the demo and dead letters.
+ * Writing to a log and managing its topics: for `tide topic`, the demo and dead letters.
  *
- * One small seam over Kafka and the embedded log, so that their callers need not know which it is.
+ * One small seam over Kafka and the embedded log, so that callers do not depend on either.
  */
 import type { RecordHeader } from '../record-batch/record-header.ts'
 import type { OffsetBounds, TopicDescription } from './record-source.ts'

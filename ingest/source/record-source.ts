@@ -8,16 +8,16 @@
  * - `nextOffset` always means: the first offset not yet read, or not yet committed.
  * - A change of assignment is reported once, before any record of it; the caller then seeks every
  *   assigned partition. Records of an older assignment never follow.
- * - The memory of a poll's batches is the caller's until the next poll; what must outlive it is copied
+ * - The memory of a poll's batches is valid until the next poll; records that are needed longer are copied
  *   (`retainRecords`).
  */
 import type { TopicPartition } from '../offsets/topic-partition.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 
 export type PollResult =
-  /** `batches` may be empty (nothing new in time); positions may advance over holes alone. */
+  /** `batches` may be empty when nothing new came in time; positions may advance over holes only. */
   | { readonly kind: 'records'; readonly batches: readonly RecordBatch[] }
-  /** The partitions that are ours from now on; earlier positions are void. */
+  /** The partitions that are assigned from now on; earlier positions are no longer valid. */
   | { readonly kind: 'assigned'; readonly partitions: readonly TopicPartition[] }
 
 export interface TopicDescription {
@@ -54,7 +54,7 @@ export interface RecordSource {
   seek(partition: TopicPartition, nextOffset: bigint): void
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void
-  /** Advisory: tells the log's own group bookkeeping. Never the truth (the table is). */
+  /** Reports offsets to the log's consumer group, for monitoring. Positions are only ever read from the table. */
   reportCommitted(nextOffsets: ReadonlyMap<string, bigint>): Promise<void>
   /** Leaves the group and closes connections; safe to call twice. */
   stop(): Promise<void>

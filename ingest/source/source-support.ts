@@ -24,7 +24,7 @@ export function recreatedTopicError(
   after: TopicDescription,
 ): ValidationError {
   return new ValidationError(
-    'the topic was deleted and created again while it was being read; its offsets mean other records now, so start the stream anew',
+    'the topic was deleted and created again while it was being read; its offsets mean other records now, so start the stream again',
     { facts: { topic: before.topic, topicId: before.topicId, newTopicId: after.topicId } },
   )
 }

@@ -1,6 +1,6 @@
 /**
- * Lets a poll sleep until something happened or its time is up. A wake-up while nobody sleeps is kept
- * for the next sleeper: else what happens between looking and sleeping would be slept through.
+ * Lets a poll sleep until something has happened or its time is up. A wake-up that comes while no poll sleeps
+ * is kept for the next one; otherwise an event between a check and the sleep would be missed.
  */
 import type { Clock } from '../../common/index.ts'
 
@@ -29,7 +29,7 @@ export class Wakeup {
       try {
         await this.#clock.sleep(ms, sleeper.signal)
       } catch {
-        // Woken or aborted: told apart below.
+        // Woken or aborted: the check below tells which.
       } finally {
         signal?.removeEventListener('abort', onAbort)
         this.#sleeper = undefined

@@ -1,6 +1,6 @@
 /**
  * Rows as columns, in the encoding of a Parquet page (PLAIN), so that the engine that writes the data
- * files copies them instead of parsing text: parsing costs it as much as everything else together
+ * files copies them instead of parsing text, which would take it as long as everything else together
  * (docs/adr/0012-columnar-spool.md).
  */
 import { ColumnKind, type ColumnDefinition } from './column-layout.ts'
@@ -8,7 +8,7 @@ import { SpoolBuffer } from './spool-buffer.ts'
 
 const kinds = ColumnKind
 
-/** The values of one column, those that are not null one after the other. */
+/** The values of one column that are not null, one after the other. */
 export class ColumnBuffer {
   readonly name: string
   readonly kind: number
@@ -17,9 +17,9 @@ export class ColumnBuffer {
   count = 0
   /** The row that the last value belongs to. */
   lastRow = -1
-  /** Where that value begins in `text`. */
+  /** Where the last value begins in `text`. */
   lastStart = 0
-  /** By row: 0 where there is none. Ones beyond the last row. */
+  /** For each row 1 when it has a value and 0 when it is null; 1 beyond the last row. */
   defined = new Uint8Array(0)
   readonly text = new SpoolBuffer(0)
   bytes = new Uint8Array(0)
@@ -93,7 +93,7 @@ export function appendRange(text: SpoolBuffer, data: Uint8Array, start: number, 
   text.text(data, start, end)
 }
 
-/** For the rare ones, whose source must not displace the record's in the buffer's view. */
+/** For rare values: byte by byte, so that the buffer's view of the record's bytes is kept. */
 export function appendBytes(text: SpoolBuffer, source: Uint8Array): void {
   text.reserve(source.length + 4)
   text.word(source.length)

@@ -1,11 +1,11 @@
 /**
  * Which columns a columnar spool has, and how each holds its values.
  *
- * Values whose check is most of their conversion are stored as what they are; the rarer kinds stay the
- * text that they are in JSON, which the engine casts exactly (the decoder has checked them).
+ * Values that are nearly converted once they are checked are stored in their type. Values of rarer types stay
+ * the text that they are in JSON, which the engine casts exactly, because the decoder has checked them.
  */
 import type { NestedField } from '../../catalog/format/index.ts'
-import type { PlaceKeys } from './coordinate-keys.ts'
+import type { CoordinateKeys } from './coordinate-keys.ts'
 
 /** Dense numbers, because the buffer switches on them for each value. */
 export const ColumnKind = {
@@ -30,15 +30,15 @@ export interface ColumnDefinition {
 }
 
 export interface ColumnLayout {
-  /** In the order in which the decoder knows them. */
+  /** In the order in which the decoder addresses them. */
   readonly fields: readonly ColumnDefinition[]
-  readonly place: PlaceKeys
+  readonly coordinates: CoordinateKeys
 }
 
-/** Undefined where a column is nested: such rows have to stay text. */
+/** Undefined when a column is nested: such rows have to stay text. */
 export function columnLayout(
   fields: readonly NestedField[],
-  place: PlaceKeys,
+  coordinates: CoordinateKeys,
 ): ColumnLayout | undefined {
   const definitions: ColumnDefinition[] = []
   for (const { name, type } of fields) {
@@ -46,7 +46,7 @@ export function columnLayout(
     if (kind === undefined) return undefined
     definitions.push({ name, kind })
   }
-  return { fields: definitions, place }
+  return { fields: definitions, coordinates }
 }
 
 function kindOf(type: NestedField['type']['type']): number | undefined {

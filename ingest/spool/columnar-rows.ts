@@ -1,4 +1,4 @@
-/** The rows of one spool as columns, each with its record's place in the log. */
+/** The rows of one spool as columns, each with its record's coordinates in the log. */
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 import { appendBytes, ColumnBuffer } from './column-buffer.ts'
 import { ColumnKind, type ColumnLayout } from './column-layout.ts'
@@ -16,7 +16,7 @@ export class ColumnarRows implements RowBuffer {
   readonly rowBytesMax = 0
   rowCount = 0
   #capacity = 0
-  /** Those of the layout's fields, in its order: the decoder fills them. */
+  /** The columns of the layout's fields in their order, which the decoder fills. */
   readonly fields: readonly ColumnBuffer[]
   readonly #buffers: readonly ColumnBuffer[]
   readonly #topic: ColumnBuffer | undefined
@@ -28,15 +28,15 @@ export class ColumnarRows implements RowBuffer {
   #timestampWords: Int32Array = new Int32Array(0)
 
   constructor(layout: ColumnLayout) {
-    const { place } = layout
+    const { coordinates } = layout
     this.fields = layout.fields.map((field) => new ColumnBuffer(field))
     this.#topic =
-      place.topic === undefined
+      coordinates.topic === undefined
         ? undefined
-        : new ColumnBuffer({ name: place.topic, kind: kinds.text })
-    this.#partition = new ColumnBuffer({ name: place.partition, kind: kinds.int })
-    this.#timestamp = new ColumnBuffer({ name: place.timestamp, kind: kinds.long })
-    this.#offset = new ColumnBuffer({ name: place.offset, kind: kinds.long })
+        : new ColumnBuffer({ name: coordinates.topic, kind: kinds.text })
+    this.#partition = new ColumnBuffer({ name: coordinates.partition, kind: kinds.int })
+    this.#timestamp = new ColumnBuffer({ name: coordinates.timestamp, kind: kinds.long })
+    this.#offset = new ColumnBuffer({ name: coordinates.offset, kind: kinds.long })
     const topic = this.#topic === undefined ? [] : [this.#topic]
     this.#buffers = [...this.fields, ...topic, this.#partition, this.#timestamp, this.#offset]
     this.columns = this.#buffers.map((column) => column.name)
@@ -56,11 +56,11 @@ export class ColumnarRows implements RowBuffer {
   endRow(batch: RecordBatch, index: number): void {
     const row = this.rowCount
     for (const column of this.fields) if (column.lastRow !== row) column.defined[row] = 0
-    this.#appendPlace(batch, index)
+    this.#appendCoordinates(batch, index)
     this.rowCount = row + 1
   }
 
-  /** Takes back the values of a row that was found faulty half-way. */
+  /** Removes the values of a row whose record turned out to be bad. */
   dropRow(): void {
     const row = this.rowCount
     for (const column of this.fields) {
@@ -85,7 +85,7 @@ export class ColumnarRows implements RowBuffer {
     for (const column of this.#buffers) column.grow(this.#capacity)
   }
 
-  #appendPlace(batch: RecordBatch, index: number): void {
+  #appendCoordinates(batch: RecordBatch, index: number): void {
     if (batch.offsets !== this.#offsets) {
       this.#offsets = batch.offsets
       this.#offsetWords = wordsOf(batch.offsets)

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parsePlace, PlacePrefix } from './coordinate-prefix.ts'
+import { parseCoordinates, CoordinatePrefix } from './coordinate-prefix.ts'
 
 const keys = { offset: '$o', timestamp: '$t', partition: '$p', topic: '$$topic' }
 
-describe('PlacePrefix', () => {
+describe('CoordinatePrefix', () => {
   it('[J9] writes the place of every record exactly, whatever came before it', () => {
     const long = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
     const near = fc.bigInt({ min: -5n, max: 5n }).map((delta) => 2n ** 53n + delta)
@@ -16,7 +16,7 @@ describe('PlacePrefix', () => {
     })
     fc.assert(
       fc.property(fc.array(place, { minLength: 1, maxLength: 20 }), (places) => {
-        const prefix = new PlacePrefix(keys)
+        const prefix = new CoordinatePrefix(keys)
         const offsets = BigInt64Array.from(places, (p) => p.offset)
         const timestamps = BigInt64Array.from(places, (p) => p.timestamp)
         for (const [index, expected] of places.entries()) {
@@ -24,7 +24,7 @@ describe('PlacePrefix', () => {
           prefix.write(offsets, timestamps, index)
           const members = prefix.bytes.subarray(0, prefix.length).toString()
           const row = Buffer.from(`{${members},"x":1}`)
-          const found = parsePlace(row, keys)
+          const found = parseCoordinates(row, keys)
           expect(found).toEqual({ ...expected, length: members.length + 2 })
           expect(row.subarray(found.length).toString()).toBe('"x":1}')
         }
@@ -32,7 +32,9 @@ describe('PlacePrefix', () => {
     )
   })
 
-  it('parsePlace() refuses a row that does not begin with its place', () => {
-    expect(() => parsePlace(Buffer.from('{"x":1}'), keys)).toThrow('does not begin with its place')
+  it('parseCoordinates() refuses a row that does not begin with its coordinates', () => {
+    expect(() => parseCoordinates(Buffer.from('{"x":1}'), keys)).toThrow(
+      'does not begin with its coordinates',
+    )
   })
 })

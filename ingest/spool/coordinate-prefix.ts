@@ -1,10 +1,10 @@
 /**
- * Writes a record's place in the log as JSON members, so that each row carries it and the engine may
- * read rows in any order and in parallel. Digits are written without a string or bigint per record.
+ * Writes a record's coordinates as JSON members, so that each row has them and the engine may read rows in
+ * any order and in parallel. Digits are written without a string or bigint per record.
  */
 import { CorruptDataError } from '../../common/index.ts'
 
-export interface PlaceKeyNames {
+export interface CoordinateKeyNames {
   readonly offset: string
   readonly timestamp: string
   readonly partition: string
@@ -13,13 +13,13 @@ export interface PlaceKeyNames {
 }
 
 /**
- * The members of the last record stay in `bytes`; only what differs from it is written: as a rule the
- * offset's digits, and now and then the time.
+ * The members of the last record stay in `bytes`, and only what differs is written: usually the digits of the
+ * offset, sometimes the timestamp.
  */
-export class PlacePrefix {
+export class CoordinatePrefix {
   readonly bytes: Buffer = Buffer.allocUnsafe(2048)
   length = 0
-  readonly #keys: PlaceKeyNames
+  readonly #keys: CoordinateKeyNames
   readonly #offsetKey: Buffer
   #partitionOf = ''
   #timestampAt = 0
@@ -32,12 +32,12 @@ export class PlacePrefix {
   #timestamps: BigInt64Array = new BigInt64Array(0)
   #timestampHalves: Int32Array = new Int32Array(0)
 
-  constructor(keys: PlaceKeyNames) {
+  constructor(keys: CoordinateKeyNames) {
     this.#keys = keys
     this.#offsetKey = Buffer.from(`,${JSON.stringify(keys.offset)}:`)
   }
 
-  /** The partition of the records that follow. */
+  /** Sets the partition of the records that follow. */
   enter(topic: string, partition: number): void {
     const of = `${topic}:${partition}`
     if (of === this.#partitionOf) return
@@ -76,7 +76,7 @@ export class PlacePrefix {
   }
 
   #number(low: number, high: number): void {
-    // Below 2^53 a double is exact; beyond (or negative) the slow way is exact too.
+    // Below 2^53 a double is exact; larger and negative numbers take the slow path.
     if (high >= 0 && high < 0x200000) this.#digits(high * 0x100000000 + (low >>> 0))
     else this.#text(((BigInt(high) << 32n) | BigInt(low >>> 0)).toString())
   }
@@ -112,7 +112,7 @@ export class PlacePrefix {
   }
 }
 
-export interface Place {
+export interface RowCoordinates {
   readonly topic: string | undefined
   readonly partition: number
   readonly offset: bigint
@@ -122,14 +122,15 @@ export interface Place {
 }
 
 /** Reads back what `write` put at the head of a spooled row. */
-export function parsePlace(row: Buffer, keys: PlaceKeyNames): Place {
+export function parseCoordinates(row: Buffer, keys: CoordinateKeyNames): RowCoordinates {
   const quoted = (key: string): string => JSON.stringify(key).replace(/[$\\^.*+?()[\]{}|]/g, '\\$&')
   const topic = keys.topic === undefined ? '()' : `${quoted(keys.topic)}:("(?:[^"\\\\]|\\\\.)*"),`
   const pattern = new RegExp(
     `^\\{${topic}${quoted(keys.partition)}:(\\d+),${quoted(keys.timestamp)}:(-?\\d+),${quoted(keys.offset)}:(-?\\d+),?`,
   )
   const match = pattern.exec(row.subarray(0, 2048).toString('utf8'))
-  if (match === null) throw new CorruptDataError('a spooled row does not begin with its place')
+  if (match === null)
+    throw new CorruptDataError('a spooled row does not begin with its coordinates')
   return {
     topic: match[1] === '' ? undefined : (JSON.parse(match[1] ?? '""') as string),
     partition: Number(match[2]),

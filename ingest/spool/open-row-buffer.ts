@@ -3,6 +3,6 @@ import type { RowBuffer, RowFormat } from './row-buffer.ts'
 import { TextRows } from './text-rows.ts'
 
 /** `ColumnarRows` where the format has a layout of columns, else `TextRows`. */
-export function openRowBuffer({ layout, placeKeys }: RowFormat): RowBuffer {
-  return layout === undefined ? new TextRows(placeKeys) : new ColumnarRows(layout)
+export function openRowBuffer({ layout, coordinateKeys }: RowFormat): RowBuffer {
+  return layout === undefined ? new TextRows(coordinateKeys) : new ColumnarRows(layout)
 }

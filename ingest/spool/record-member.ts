@@ -1,6 +1,6 @@
 /**
- * What a spooled row of JSON would lose of its record, kept in one member of the row: key, headers, and the
- * value where its bytes were changed. Should the engine refuse the row, its dead letter is whole.
+ * The parts of a record that its spooled row of JSON would lose, kept in one member of the row: key, headers,
+ * and the value when its bytes were changed. When the engine refuses the row, its dead letter is complete.
  */
 import type { RecordHeader } from '../record-batch/record-header.ts'
 import { decodeRecordHeaders } from '../record-batch/record-headers.ts'
@@ -9,13 +9,13 @@ import type { RecordBatch } from '../record-batch/record-batch.ts'
 export interface KeptRecord {
   readonly key: Uint8Array | null
   readonly headers: readonly RecordHeader[]
-  /** Undefined where the row itself still has the value's bytes. */
+  /** Undefined when the row itself still has the value's bytes. */
   readonly value: Uint8Array | undefined
 }
 
 const absent = '-'
 
-/** `"name":"key.headers.value"` in base64, or undefined when the row has all there is. */
+/** `"name":"key.headers.value"` in base64, or undefined when the row has all parts of the record. */
 export function recordMember(
   name: string,
   batch: RecordBatch,

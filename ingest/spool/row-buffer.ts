@@ -1,11 +1,11 @@
 /** The rows of one spool while it is being filled: as JSON text, or as columns where all are flat. */
 import type { ColumnLayout } from './column-layout.ts'
-import type { PlaceKeys } from './coordinate-keys.ts'
+import type { CoordinateKeys } from './coordinate-keys.ts'
 
 /** Decided by the decoder and the table's schema. */
 export interface RowFormat {
-  readonly placeKeys: PlaceKeys
-  /** Undefined: JSON text. */
+  readonly coordinateKeys: CoordinateKeys
+  /** Undefined for JSON text. */
   readonly layout: ColumnLayout | undefined
 }
 

@@ -3,7 +3,7 @@
  * file in one go (the file is a cache that a crash may lose; the log still has the records).
  */
 
-/** From here on a native copy is worth the view object that it needs. */
+/** From this size on a native copy is faster despite the view object that it needs. */
 const nativeCopyMin = 512
 
 export class SpoolBuffer {
@@ -37,7 +37,7 @@ export class SpoolBuffer {
     this.#bytes[this.length++] = value
   }
 
-  /** 32 bits, little end first. */
+  /** 32 bits, little-endian. */
   word(value: number): void {
     this.#view.setInt32(this.length, value, true)
     this.length += 4
@@ -56,7 +56,7 @@ export class SpoolBuffer {
     this.#copy(source, this.#sourceView, start, end)
   }
 
-  /** Appends source[start, end), any bytes: by integers, since a double that is no number may lose bits. */
+  /** Appends source[start, end), any bytes: as integers, because a NaN double may lose bits. */
   binary(source: Uint8Array, start: number, end: number): void {
     if (end - start > nativeCopyMin) {
       this.#bytes.set(source.subarray(start, end), this.length)

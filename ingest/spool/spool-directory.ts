@@ -1,4 +1,4 @@
-/** A local folder for one run's spool files: a cache of the log, worthless after a crash. */
+/** A local folder for one run's spool files: a cache of the log, not used after a crash. */
 import { openOwnDirectory } from '../../common/index.ts'
 
 export function openSpoolDirectory(parent?: string): Promise<string> {

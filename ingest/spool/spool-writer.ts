@@ -1,15 +1,15 @@
 /**
- * Two buffers by turns: while one is written to its file the other takes the next rows, so that the
- * scanner never waits for the disk unless the disk is slower than it is.
+ * Two buffers in turn: while one is written to its file the other takes the next rows, so that the scanner
+ * waits for the disk only when the disk is slower.
  */
 import { open } from 'node:fs/promises'
 import type { RowSpool } from '../../catalog/index.ts'
 import { openRowBuffer } from './open-row-buffer.ts'
 import type { RowBuffer, RowFormat } from './row-buffer.ts'
 
-/** A spool whose file may still be on its way to the disk. */
+/** A spool whose file may still be being written. */
 export interface PendingSpool extends RowSpool {
-  /** Resolves when the file is whole; rejects when it could not be written. */
+  /** Resolves when the file is complete; rejects when it could not be written. */
   readonly written: Promise<void>
 }
 
@@ -27,7 +27,7 @@ export class SpoolWriter {
     return this.#current?.isFull ?? false
   }
 
-  /** True when rows of another format wait: they have to be written before `rows` is asked for. */
+  /** True when rows of another format are buffered, which have to be written before `rows` is called. */
   isBusyWithOther(format: RowFormat): boolean {
     return format !== this.#format && this.rowCount > 0
   }
@@ -43,7 +43,7 @@ export class SpoolWriter {
     return this.#current
   }
 
-  /** Begins to write the rows to a file at `path` (plus its extension), once the one before is written. */
+  /** Begins to write the rows to a file at `path` (plus its extension), once the file before is written. */
   async write(path: string): Promise<PendingSpool> {
     await this.#writing
     const full = this.#current
@@ -55,7 +55,7 @@ export class SpoolWriter {
     const { rowCount, rowBytesMax, columns } = full
     const file = `${path}.${full.extension}`
     const written = writeParts(file, content).finally(() => full.clear())
-    // Whoever reads the spool is told; the next spool may be written all the same.
+    // The reader of this spool gets the failure from `written`; the next spool can still be written.
     this.#writing = written.catch(() => undefined)
     return {
       path: file,
@@ -67,31 +67,31 @@ export class SpoolWriter {
     }
   }
 
-  /** Forgets the rows that no spool holds. */
+  /** Drops the rows that are in no spool. */
   async clear(): Promise<void> {
     await this.#writing
     this.#current?.clear()
   }
 }
 
-/** In one call: each further one would wait until the thread that scans has a moment. */
+/** In one call, because each further one would have to wait for the thread that scans. */
 async function writeParts(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const file = await open(path, 'w')
   try {
     let rest = parts.filter((part) => part.length > 0)
     while (rest.length > 0) {
       const { bytesWritten } = await file.writev(rest.slice(0, writevPartsMax))
-      rest = behind(rest, bytesWritten)
+      rest = afterBytes(rest, bytesWritten)
     }
   } finally {
     await file.close()
   }
 }
 
-/** The least that POSIX systems allow in practice. */
+/** POSIX systems allow at least this many in practice. */
 const writevPartsMax = 1024
 
-function behind(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
+function afterBytes(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
   let left = bytes
   return parts.flatMap((part) => {
     const taken = Math.min(left, part.length)

@@ -1,7 +1,7 @@
-/** The rows of one spool as lines of JSON, each with its record's place in the log as the first members. */
+/** The rows of one spool as lines of JSON, each with its record's coordinates as the first members. */
 import type { RecordBatch } from '../record-batch/record-batch.ts'
-import type { PlaceKeys } from './coordinate-keys.ts'
-import { PlacePrefix } from './coordinate-prefix.ts'
+import type { CoordinateKeys } from './coordinate-keys.ts'
+import { CoordinatePrefix } from './coordinate-prefix.ts'
 import type { RowBuffer } from './row-buffer.ts'
 import { SpoolBuffer } from './spool-buffer.ts'
 
@@ -13,12 +13,12 @@ export class TextRows implements RowBuffer {
   readonly extension = 'ndjson'
   /** The decoder appends the line here. */
   readonly text = new SpoolBuffer()
-  /** Of the row that was begun last. */
-  readonly prefix: PlacePrefix
+  /** The coordinates of the row that was begun last. */
+  readonly prefix: CoordinatePrefix
   #batch: RecordBatch | undefined
 
-  constructor(placeKeys: PlaceKeys) {
-    this.prefix = new PlacePrefix(placeKeys)
+  constructor(coordinateKeys: CoordinateKeys) {
+    this.prefix = new CoordinatePrefix(coordinateKeys)
   }
 
   get rowCount(): number {
@@ -33,7 +33,7 @@ export class TextRows implements RowBuffer {
     return this.text.length >= bytesTarget
   }
 
-  /** Puts the place of record `index` into `prefix`; nothing is appended yet. */
+  /** Puts the coordinates of record `index` into `prefix`; nothing is appended yet. */
   beginRow(batch: RecordBatch, index: number): void {
     if (batch !== this.#batch) {
       this.#batch = batch

@@ -1,5 +1,5 @@
 /**
- * The little of Thrift's compact protocol that a Parquet footer needs: structs, lists, integers, text
+ * The part of Thrift's compact protocol that a Parquet footer needs: structs, lists, integers, text
  * (Apache Thrift, "Compact protocol encoding").
  */
 

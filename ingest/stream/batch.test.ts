@@ -15,7 +15,7 @@ import type { TableReader } from './tables.ts'
 
 type Coercion = 'strict' | 'lenient'
 
-const placeKeys = { offset: '$o', timestamp: '$t', partition: '$p', record: '$r' }
+const coordinateKeys = { offset: '$o', timestamp: '$t', partition: '$p', record: '$r' }
 
 let directory: string
 let catalog: ObjectStoreCatalog
@@ -44,7 +44,7 @@ function readerOf(coercion: Coercion, of = table, ...added: readonly string[]): 
     required: false,
     type: { type: 'long' },
   }))
-  const decoder = openJsonDecoder(fields, coercion, placeKeys)
+  const decoder = openJsonDecoder(fields, coercion, coordinateKeys)
   return { table: of, sideFields: [], decoder, format: decoder.format }
 }
 
@@ -183,7 +183,7 @@ describe('Batch', () => {
     expect(batch.isReadableBy(readerOf('strict'))).toBe(true)
     expect(batch.isReadableBy(other)).toBe(false)
     const moved = readerOf('strict')
-    const otherKeys = { ...moved.format, placeKeys: { ...placeKeys, offset: '$o2' } }
+    const otherKeys = { ...moved.format, coordinateKeys: { ...coordinateKeys, offset: '$o2' } }
     expect(batch.isReadableBy({ ...moved, format: otherKeys })).toBe(false)
     await expect(batch.add(recordBatch(2, 41, ['{"b":1}']), other)).rejects.toThrow('other columns')
   })

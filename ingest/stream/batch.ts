@@ -22,7 +22,7 @@ import { keepsColumns } from '../schema/keeps-columns.ts'
 import type { ErrorSettings } from '../settings/stream-settings.ts'
 import type { TopicPartition } from '../offsets/topic-partition.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
-import { parsePlace } from '../spool/coordinate-prefix.ts'
+import { parseCoordinates } from '../spool/coordinate-prefix.ts'
 import { parseRecordMember } from '../spool/record-member.ts'
 import type { RowBuffer, RowFormat } from '../spool/row-buffer.ts'
 import type { PendingSpool, SpoolWriter } from '../spool/spool-writer.ts'
@@ -134,7 +134,7 @@ export class Batch implements SpooledRows {
     const before = this.#reader
     if (before === reader) return true
     // A new column may have the name that the rows give to the place of a record.
-    if (!isDeepStrictEqual(before.format.placeKeys, reader.format.placeKeys)) return false
+    if (!isDeepStrictEqual(before.format.coordinateKeys, reader.format.coordinateKeys)) return false
     return keepsColumns(
       currentSchema(before.table.metadata).fields,
       currentSchema(reader.table.metadata).fields,
@@ -249,9 +249,9 @@ export class Batch implements SpooledRows {
 
   /** The whole record of a spooled row of JSON, byte for byte. */
   #letterOfRow(row: Buffer, reason: string): DeadLetter {
-    const { placeKeys } = this.#reader.format
-    const place = parsePlace(row, placeKeys)
-    const { kept, length } = parseRecordMember(row, place.length, placeKeys.record)
+    const { coordinateKeys } = this.#reader.format
+    const place = parseCoordinates(row, coordinateKeys)
+    const { kept, length } = parseRecordMember(row, place.length, coordinateKeys.record)
     const { key, headers } = kept
     const rest = row.subarray(place.length + length)
     return {

@@ -4,7 +4,7 @@
  */
 import type { SideField, Table } from '../../catalog/index.ts'
 import type { OffsetRange } from '../offsets/offset-range.ts'
-import type { PlaceKeys } from '../spool/coordinate-keys.ts'
+import type { CoordinateKeys } from '../spool/coordinate-keys.ts'
 import type { PendingSpool } from '../spool/spool-writer.ts'
 
 /** A batch under way, as far as queries look at it. */
@@ -19,7 +19,7 @@ export interface SpooledRows {
 export interface SpooledTable {
   readonly table: Table
   readonly sideFields: readonly SideField[]
-  readonly format: { readonly placeKeys: PlaceKeys }
+  readonly format: { readonly coordinateKeys: CoordinateKeys }
 }
 
 export interface StreamingRows {

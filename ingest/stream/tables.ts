@@ -190,11 +190,11 @@ export class Tables {
   #use(table: Table): void {
     const { metadata, input } = this.#settings
     const current = currentSchema(table.metadata)
-    const placeKeys = placeKeysFor(current, input.topics.length > 1)
-    const sideFields = metadataSideFields(current, metadata, placeKeys)
+    const coordinateKeys = placeKeysFor(current, input.topics.length > 1)
+    const sideFields = metadataSideFields(current, metadata, coordinateKeys)
     const side = new Set(sideFields.map((field) => field.field))
     const fields = current.fields.filter((field) => !side.has(field.name))
-    const decoder = this.#recordFormat.openDecoder(fields, placeKeys)
+    const decoder = this.#recordFormat.openDecoder(fields, coordinateKeys)
     this.#reader = { table, decoder, sideFields, format: decoder.format }
   }
 }

@@ -35,7 +35,13 @@ export interface DecoderUnderTest {
   readonly bad?: fc.Arbitrary<RawRecord>
 }
 
-const placeKeys = { offset: '$o', timestamp: '$t', partition: '$p', record: '$r', topic: '$topic' }
+const coordinateKeys = {
+  offset: '$o',
+  timestamp: '$t',
+  partition: '$p',
+  record: '$r',
+  topic: '$topic',
+}
 const sideFields: readonly SideField[] = [
   { field: '_topic', from: { kind: 'key', key: '$topic', type: 'string' } },
   { field: '_partition', from: { kind: 'key', key: '$p', type: 'int' } },
@@ -65,7 +71,7 @@ export function describeRowDecoder(name: string, subject: DecoderUnderTest): voi
     const spools = new SpoolReader(subject)
     beforeAll(() => spools.open())
     afterAll(() => spools.close())
-    const open = (): RowDecoder => subject.format.openDecoder(subject.fields, placeKeys)
+    const open = (): RowDecoder => subject.format.openDecoder(subject.fields, coordinateKeys)
 
     test('[D1] survives any bytes, and says of each record what became of it', async () => {
       await fc.assert(
@@ -221,7 +227,7 @@ class SpoolReader {
   async read(records: readonly RawRecord[], place: BatchPlace, text: string): Promise<string[]> {
     const database = this.#database
     if (database === undefined) throw new Error('not open')
-    const decoder = this.#subject.format.openDecoder(this.#subject.fields, placeKeys)
+    const decoder = this.#subject.format.openDecoder(this.#subject.fields, coordinateKeys)
     const writer = new SpoolWriter()
     const rows = writer.rows(decoder.format)
     const batch = batchOf(records, place)

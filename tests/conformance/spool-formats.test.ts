@@ -101,7 +101,7 @@ async function throughSpool(records: readonly string[], isColumnar: boolean): Pr
   const scanner = new RowScanner(compileScanPlan(jsonFields, 'strict'))
   const layout = columnLayout(jsonFields, place)
   const decoder: RowDecoder = isColumnar
-    ? new JsonColumnsDecoder(scanner, { placeKeys: place, layout })
+    ? new JsonColumnsDecoder(scanner, { coordinateKeys: place, layout })
     : new JsonTextDecoder(scanner, place)
   const writer = new SpoolWriter()
   const rows = writer.rows(decoder.format)

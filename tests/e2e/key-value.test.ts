@@ -121,7 +121,7 @@ describe('schema.mode key_value', () => {
         o: 4 + at,
         k: hex(record?.key),
         v: hex(record?.value),
-        error: `the ${at === 1 ? 'value' : 'key'} is no valid utf-8`,
+        error: `the ${at === 1 ? 'value' : 'key'} is not valid utf-8`,
       })),
     )
   })
@@ -132,7 +132,7 @@ describe('schema.mode key_value', () => {
       { key: null, value: bytes('ff') },
     ])
     const strict = lake.settings(yaml(', value: string', 'errors: { tolerance: none }'))
-    await expect(lake.run(strict)).rejects.toThrow('the value is no valid utf-8')
+    await expect(lake.run(strict)).rejects.toThrow('the value is not valid utf-8')
     expect(await lake.rows('web.raw', '*')).toEqual([])
     const tolerant = await lake.run(lake.settings(yaml(', value: string')))
     expect(tolerant).toMatchObject({ rowsCommitted: 1, deadLetters: 1 })

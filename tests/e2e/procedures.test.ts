@@ -208,7 +208,7 @@ describe('CALL system.rollback_to_snapshot', () => {
     const stopped = await tide('stream run --until latest')
     expect([stopped.code, stopped.stderr]).toEqual([
       1,
-      expect.stringContaining('disagree about how far the streams have come'),
+      expect.stringContaining('disagree about the offsets of the streams'),
     ])
     const [offsets] = /(?<=snapshot=)\{.*?\}{5}/.exec(back.stderr) ?? []
     const key = 'tidewater.offsets.main'

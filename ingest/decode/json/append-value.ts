@@ -1,4 +1,4 @@
-/** Appends JSON values, which the row scanner has found exact for their columns, to columns of a spool. */
+/** Appends JSON values, which the row scanner has checked to be exact for their columns, to columns of a spool. */
 import { appendBytes, appendRange, type ColumnBuffer } from '../../spool/column-buffer.ts'
 import { ColumnKind } from '../../spool/column-layout.ts'
 import type { SpoolBuffer } from '../../spool/spool-buffer.ts'

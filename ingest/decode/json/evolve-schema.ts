@@ -1,5 +1,5 @@
 /**
- * Adds to a schema what was seen in records and is not in it yet, at any depth. Nothing is dropped,
+ * Adds to a schema the fields of records that it lacks, at any depth. Nothing is dropped,
  * renamed or retyped: such changes are never automatic.
  */
 import type { NestedField, Schema, Type } from '../../../catalog/format/index.ts'

@@ -3,14 +3,14 @@
  *
  * The type chosen keeps the sampled values exactly. Where no type keeps them all (a number here, a text
  * there), the kind of the most values decides and records with the others will be dead letters: one
- * bad record in a sample must not make every good one a dead letter. `notes` says so out loud.
+ * bad record in a sample must not make every good one a dead letter. `notes` report it.
  */
 import type { NestedField, Type } from '../../../catalog/format/index.ts'
 import { isJsonObject, type Json } from '../../../common/index.ts'
 import { columnNameFault, DottedNames, joinPath } from '../column-names.ts'
 import { isDate, isTimestamp } from './scalar-checks.ts'
 
-/** What was seen of one value position. */
+/** The values seen at one position of the records. */
 export interface Shape {
   /** Counts by kind of JSON value. */
   readonly kinds: Map<string, number>
@@ -21,7 +21,7 @@ export interface Shape {
 export interface InferredSchema {
   /** Ids are placeholders (0): the catalog assigns them. */
   readonly fields: readonly NestedField[]
-  /** One line for each choice that a person may want to overrule. */
+  /** One line for each choice that a user may want to override. */
   readonly notes: readonly string[]
 }
 
@@ -29,7 +29,7 @@ export interface InferredSchema {
 const structMembersMax = 200
 /**
  * Deeper keys get no column, and their records are dead letters: reading lists in lists from Parquet costs
- * DuckDB about twice the time for each level (seen on 1.5.5), so one record could make a table unreadable.
+ * DuckDB about twice the time for each level (measured with 1.5.5), so one record could make a table unreadable.
  */
 const inferredDepthMax = 16
 
@@ -46,7 +46,7 @@ export function newShape(): Shape {
   return { kinds: new Map(), members: new Map(), element: undefined }
 }
 
-/** Adds one value, parsed by `parseJsonTokens`, to what was seen. */
+/** Adds one value, parsed by `parseJsonTokens`, to the shape. */
 export function observe(shape: Shape, value: Json, depth = 0): void {
   const kind = kindOf(value)
   shape.kinds.set(kind, (shape.kinds.get(kind) ?? 0) + 1)

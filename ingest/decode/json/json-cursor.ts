@@ -1,8 +1,8 @@
 /**
  * A cursor over the bytes of one JSON text (RFC 8259): its grammar, without building anything.
  *
- * What is wrong is thrown as one shared signal, so that leaving a deep recursion costs nothing; the
- * reason stands in `fault`.
+ * A fault is thrown as one shared signal, so that leaving a deep recursion costs nothing; the reason is in
+ * `fault`.
  */
 
 /** Deeper nesting than this is refused: the scanner recurses. */
@@ -52,7 +52,7 @@ const kindNames: Readonly<Record<number, string>> = {
 /** Thrown inside one scan to leave the recursion; never escapes `scan`. */
 export const faultSignal = new Error('fault')
 
-/** Base of the row scanner: knows JSON, not the schema. */
+/** Base of the row scanner: the grammar of JSON without a schema. */
 export class JsonCursor {
   /** Why the last text was refused. */
   fault = ''
@@ -231,11 +231,11 @@ export class JsonCursor {
   }
 
   protected failKind(expected: string, path: string): never {
-    const found = kindNames[this.byte()] ?? 'a number'
+    const kind = kindNames[this.byte()] ?? 'a number'
     const where = path === '' ? '' : `: field ${path}`
-    // What is no JSON at all is called so, whatever was expected.
+    // Malformed JSON is reported as such, whatever kind was expected.
     this.anything(1)
-    return this.fail(`expected ${expected}, found ${found}${where}`)
+    return this.fail(`expected ${expected}, found ${kind}${where}`)
   }
 
   protected failSyntax(at: number): never {

@@ -3,7 +3,7 @@ import type { NestedField } from '../../../catalog/format/index.ts'
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import { columnLayout } from '../../spool/column-layout.ts'
 import type { ColumnarRows } from '../../spool/columnar-rows.ts'
-import type { PlaceKeys } from '../../spool/coordinate-keys.ts'
+import type { CoordinateKeys } from '../../spool/coordinate-keys.ts'
 import { recordMember } from '../../spool/record-member.ts'
 import type { RowFormat } from '../../spool/row-buffer.ts'
 import type { TextRows } from '../../spool/text-rows.ts'
@@ -12,17 +12,17 @@ import type { Coercion } from './coercion.ts'
 import { RowScanner } from './row-scanner.ts'
 import { compileScanPlan } from './scan-plan.ts'
 
-/** With lenient coercion the engine converts, so it is given text. */
+/** With lenient coercion the engine converts the values, so it gets text. */
 export function openJsonDecoder(
   fields: readonly NestedField[],
   coercion: Coercion,
-  placeKeys: PlaceKeys,
+  coordinateKeys: CoordinateKeys,
 ): RowDecoder {
   const scanner = new RowScanner(compileScanPlan(fields, coercion))
-  const layout = coercion === 'strict' ? columnLayout(fields, placeKeys) : undefined
+  const layout = coercion === 'strict' ? columnLayout(fields, coordinateKeys) : undefined
   return layout === undefined
-    ? new JsonTextDecoder(scanner, placeKeys)
-    : new JsonColumnsDecoder(scanner, { placeKeys, layout })
+    ? new JsonTextDecoder(scanner, coordinateKeys)
+    : new JsonColumnsDecoder(scanner, { coordinateKeys, layout })
 }
 
 abstract class JsonDecoder {
@@ -62,8 +62,8 @@ export class JsonColumnsDecoder extends JsonDecoder implements RowDecoder {
 }
 
 export class JsonTextDecoder extends JsonDecoder implements RowDecoder {
-  constructor(scanner: RowScanner, placeKeys: PlaceKeys) {
-    super(scanner, { placeKeys, layout: undefined })
+  constructor(scanner: RowScanner, coordinateKeys: CoordinateKeys) {
+    super(scanner, { coordinateKeys, layout: undefined })
   }
 
   decode(batch: RecordBatch, index: number, rows: TextRows): number {
@@ -73,7 +73,7 @@ export class JsonTextDecoder extends JsonDecoder implements RowDecoder {
     const result = scanner.scan(batch.data, start, batch.valueEnds[index] as number)
     if (result !== DecodeResult.good) return result
     rows.beginRow(batch, index)
-    const { record } = this.format.placeKeys
+    const { record } = this.format.coordinateKeys
     const member = recordMember(record, batch, index, scanner.isTextChanged)
     scanner.copyTo(rows.text, rows.prefix.bytes, rows.prefix.length, member)
     return result

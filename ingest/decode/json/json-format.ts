@@ -15,7 +15,7 @@ import { openJsonDecoder } from './json-decoder.ts'
 import { compileScanPlan } from './scan-plan.ts'
 
 export interface JsonFormatOptions {
-  /** The declared columns; undefined: inferred from a sample. */
+  /** The declared columns; undefined when they are inferred from a sample. */
   readonly columns: readonly NestedField[] | undefined
   readonly coercion: Coercion
 }
@@ -26,11 +26,11 @@ export function jsonFormat({ columns, coercion }: JsonFormatOptions): RecordForm
     requireFillable: (field) => void compileScanPlan([field], coercion),
     sample: sampleObjects,
     evolve: evolveByValues,
-    openDecoder: (fields, placeKeys) => openJsonDecoder(fields, coercion, placeKeys),
+    openDecoder: (fields, coordinateKeys) => openJsonDecoder(fields, coercion, coordinateKeys),
   }
 }
 
-/** Records that are no objects will be dead letters and say nothing of the columns. */
+/** Records that are not objects become dead letters, so they do not influence the columns. */
 function sampleObjects(batches: readonly RecordBatch[], recordsMax: number): SampledColumns {
   const shape = newShape()
   let readableCount = 0
@@ -55,13 +55,13 @@ function evolveByValues(records: readonly RecordInBatch[]): SchemaEvolution {
   const shape = newShape()
   for (const { batch, index } of records) {
     const value = objectOf(batch, index)
-    // One that does not parse brings nothing; it becomes a dead letter when it is decoded again.
+    // A record that does not parse adds nothing; it becomes a dead letter when it is decoded again.
     if (value !== undefined) observe(shape, value)
   }
   return (schema, lastColumnId) => evolveSchema(schema, lastColumnId, shape)
 }
 
-/** A byte order mark is no JSON. */
+/** A byte order mark is not part of JSON. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function objectOf(batch: RecordBatch, index: number): Json | undefined {

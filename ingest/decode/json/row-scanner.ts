@@ -1,8 +1,8 @@
 /**
- * Decides for each raw record whether its columns would keep it exactly, and says where its values
- * stand, for whoever copies it into the spool.
+ * Decides for each raw record whether its columns would keep it exactly, and copies its values into the
+ * spool.
  *
- * DuckDB's JSON reader converts without a word (1.5 into a BIGINT becomes 2, `true` becomes 1, a zone
+ * DuckDB's JSON reader converts silently (1.5 into a BIGINT becomes 2, `true` becomes 1, a zone
  * is dropped, unknown keys vanish; see docs/adr/0005-strict-json.md). One pass over the bytes finds
  * every such record, and with it every malformed one, so that what reaches the engine converts
  * exactly. The scanner allocates nothing for a good record.
@@ -27,7 +27,7 @@ export class RowScanner extends ScalarCursor {
   /** Whether `copyTo` changes anything in the text of the last record. */
   isTextChanged = false
   readonly #root: ScanNode
-  /** Where the values of the record go as they are found; undefined: nowhere. */
+  /** The columns that take the values of the record during the scan; undefined for none. */
   #columns: readonly ColumnBuffer[] | undefined
   #row = 0
   #open = 0
@@ -84,7 +84,7 @@ export class RowScanner extends ScalarCursor {
 
   /**
    * Appends the record that was good just now as one line of JSON. `prefix` comes right after the
-   * opening brace (the record's place in the log), without a comma, and `member` after it. Raw line
+   * opening brace (the record's coordinates), without a comma, and `member` after it. Raw line
    * ends, which only stand between tokens, become spaces, and long decimals are quoted.
    */
   copyTo(out: SpoolBuffer, prefix: Uint8Array, prefixLength: number, member?: Uint8Array): void {
@@ -238,7 +238,7 @@ export class RowScanner extends ScalarCursor {
     return true
   }
 
-  /** At most 15 digits, which a double adds up exactly, and at most one point among them. */
+  /** At most 15 digits, which a double holds exactly, with at most one decimal point. */
   #plainNumber(column: ColumnBuffer, kind: number): boolean {
     if (kind < kinds.int || kind > kinds.double) return false
     const data = this.data
@@ -375,7 +375,7 @@ export class RowScanner extends ScalarCursor {
     const isNull = this.byte() === 0x6e
     const start = this.pos
     this.anything(depth)
-    // A null says no more than a missing key does.
+    // A null is the same as a missing key.
     if (isNull) return
     const value = this.data.subarray(start, this.pos)
     const fault = unknownFieldFault(path, name, table.lowerCaseNames, value)

@@ -21,7 +21,7 @@ export function numberFault(kind: number, token: string, shape: number): string 
   if (!Number.isFinite(value)) return 'out of the range of double'
   const narrow = kind === NodeKind.float ? Math.fround(value) : value
   if (!Number.isFinite(narrow)) return 'out of the range of float'
-  // What rounds is an approximation; what vanishes is lost.
+  // A rounded value is an approximation; one that becomes zero is lost.
   if (narrow === 0 && /^[^e]*[1-9]/i.test(token)) {
     return `too small for a ${kind === NodeKind.float ? 'float' : 'double'}`
   }
@@ -30,8 +30,8 @@ export function numberFault(kind: number, token: string, shape: number): string 
 }
 
 /**
- * Fractions are approximations by nature; an integer is a count or an id and must stay itself. Beyond
- * 64 bits it is no id: there the digits that JavaScript prints for a double stand for that double.
+ * Fractions are approximations; an integer is a count or an id and must be kept exactly. Beyond 64 bits it is
+ * not an id, and the digits that JavaScript prints for a double mean that double.
  */
 function isExactInteger(value: number, token: string): boolean {
   const integer = BigInt(token)
@@ -51,7 +51,7 @@ export function isTime(data: Uint8Array, start: number, end: number): boolean {
   return rest === end
 }
 
-/** The reason why it is not a timestamp of the asked kind, or undefined when it is. */
+/** Why the text is not a timestamp of the given kind; undefined when it is. */
 export function isTimestamp(
   data: Uint8Array,
   start: number,

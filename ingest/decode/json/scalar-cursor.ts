@@ -1,6 +1,6 @@
 /**
- * A cursor that knows the scalar columns of a schema: whether the number or text at its place is one that
- * the column keeps exactly.
+ * A cursor with the scalar columns of a schema: it checks whether a column keeps the number or text at its
+ * position exactly.
  */
 import { JsonCursor, jsonBytes } from './json-cursor.ts'
 import { isBase64, isDate, isTime, isTimestamp, isUuid, numberFault } from './scalar-checks.ts'
@@ -19,7 +19,7 @@ export class ScalarCursor extends JsonCursor {
       this.failKind(node.kind <= kinds.long ? 'an integer' : 'a number', node.path)
     const shape = this.number()
     const length = this.pos - start
-    // Short tokens cannot leave any range, so almost every number is done here.
+    // Short tokens are within every range, so almost all numbers take this path.
     if (shape === 0) {
       if (length <= 7) return
       if (length <= 15) {

@@ -24,7 +24,7 @@ export const NodeKind = {
   struct: 13,
   list: 14,
   map: 15,
-  /** Lenient coercion: any JSON value; the engine converts it as it likes. */
+  /** Lenient coercion: any JSON value, converted by the rules of the engine. */
   any: 16,
 } as const
 
@@ -90,7 +90,7 @@ function fieldTable(fields: readonly NestedField[], path: string, coercion: Coer
   }
 }
 
-/** A name too short for a word is left to the slow path. */
+/** A name shorter than a word takes the slow path. */
 function keyPattern(name: string): KeyPattern {
   const bytes = Buffer.from(`${JSON.stringify(name)}:`, 'utf8')
   const { length } = bytes

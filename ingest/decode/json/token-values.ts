@@ -1,5 +1,5 @@
 /**
- * The values of JSON tokens that the row scanner has found exact for their columns, as the bits that a
+ * The values of JSON tokens that the row scanner has checked to be exact for their columns, as the bits that a
  * column file holds. No string or bigint is made for an ordinary value.
  */
 
@@ -12,7 +12,7 @@ const two32 = 2 ** 32
 export const exactPowers = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`))
 const dayMs = 86_400_000
 
-/** 64 bits as two halves, little end first, at an index of 32-bit words. */
+/** 64 bits as two halves, little-endian, at an index of 32-bit words. */
 export function writeLong(
   words: Int32Array,
   at: number,

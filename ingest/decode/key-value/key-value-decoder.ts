@@ -1,4 +1,4 @@
-/** Copies the bytes of keys and values into columns; of text it checks first that it is UTF-8. */
+/** Copies the bytes of keys and values into columns; text columns take only valid UTF-8. */
 import { isUtf8 } from 'node:buffer'
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import { appendBinary, appendText } from '../../spool/column-buffer.ts'
@@ -8,7 +8,7 @@ import type { RowFormat } from '../../spool/row-buffer.ts'
 import { DecodeResult, type RowDecoder } from '../row-decoder.ts'
 
 const { text: TEXT } = ColumnKind
-/** Places in the layout. */
+/** Indexes of the columns in the layout. */
 const KEY = 0
 const VALUE = 1
 
@@ -50,25 +50,25 @@ export class KeyValueDecoder implements RowDecoder {
 
   #append(
     rows: ColumnarRows,
-    place: number,
+    column: number,
     data: Uint8Array,
     start: number,
     end: number,
   ): boolean {
     if (start < 0) {
-      const isRequired = place === KEY ? this.#isKeyRequired : this.#isValueRequired
-      if (isRequired) this.fault = `null ${nameOf(place)}, and the column is required`
+      const isRequired = column === KEY ? this.#isKeyRequired : this.#isValueRequired
+      if (isRequired) this.fault = `null ${columnName(column)}, and the column is required`
       return !isRequired
     }
-    const column = rows.fields[place]
-    if (column === undefined) throw new Error('assertion failed: rows of another format')
-    if (column.kind !== TEXT) appendBinary(column, data, start, end)
-    else if (isText(data, start, end)) appendText(column, data, start, end)
+    const buffer = rows.fields[column]
+    if (buffer === undefined) throw new Error('assertion failed: rows of another format')
+    if (buffer.kind !== TEXT) appendBinary(buffer, data, start, end)
+    else if (isText(data, start, end)) appendText(buffer, data, start, end)
     else {
-      this.fault = `the ${nameOf(place)} is no valid utf-8`
+      this.fault = `the ${columnName(column)} is not valid utf-8`
       return false
     }
-    column.lastRow = rows.rowCount
+    buffer.lastRow = rows.rowCount
     return true
   }
 }
@@ -81,6 +81,6 @@ export function isText(data: Uint8Array, start: number, end: number): boolean {
   return true
 }
 
-function nameOf(place: number): string {
-  return place === KEY ? 'key' : 'value'
+function columnName(column: number): string {
+  return column === KEY ? 'key' : 'value'
 }

@@ -1,13 +1,13 @@
-/** Records as they are: the raw key and value in two columns, `key` and `value`, whatever they hold. */
+/** The raw key and value of every record in two columns, `key` and `value`. */
 import type { NestedField } from '../../../catalog/format/index.ts'
 import { SettingsError, UnsupportedError } from '../../../common/index.ts'
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import { columnLayout } from '../../spool/column-layout.ts'
-import type { PlaceKeys } from '../../spool/coordinate-keys.ts'
+import type { CoordinateKeys } from '../../spool/coordinate-keys.ts'
 import type { RecordFormat, RowDecoder, SampledColumns } from '../row-decoder.ts'
 import { isText, KeyValueDecoder } from './key-value-decoder.ts'
 
-/** `string` for UTF-8 text; a record whose bytes are no text is then a dead letter. */
+/** `string` for UTF-8 text: a record with other bytes is then a dead letter. */
 export type RawType = 'binary' | 'string'
 
 export interface KeyValueTypes {
@@ -25,16 +25,16 @@ export function keyValueFormat(types: KeyValueTypes): RecordFormat {
       })
     },
     sample: (batches, recordsMax) => sampleRaw(types, batches, recordsMax),
-    // Every column there can be is declared, so no record names an unknown field.
+    // All columns are declared, so no record has an unknown field.
     evolve: () => (schema, lastColumnId) => ({ schema, lastColumnId, added: [], notes: [] }),
-    openDecoder: (fields, placeKeys) => openKeyValueDecoder(types, fields, placeKeys),
+    openDecoder: (fields, coordinateKeys) => openKeyValueDecoder(types, fields, coordinateKeys),
   }
 }
 
 function openKeyValueDecoder(
   types: KeyValueTypes,
   fields: readonly NestedField[],
-  placeKeys: PlaceKeys,
+  coordinateKeys: CoordinateKeys,
 ): RowDecoder {
   const key = columnOf(fields, 'key', types.key)
   const value = columnOf(fields, 'value', types.value)
@@ -45,9 +45,9 @@ function openKeyValueDecoder(
       { facts: { column: required.name } },
     )
   }
-  const layout = columnLayout([key, value], placeKeys)
+  const layout = columnLayout([key, value], coordinateKeys)
   if (layout === undefined) throw new Error('assertion failed: raw columns are flat')
-  return new KeyValueDecoder({ placeKeys, layout }, key.required, value.required)
+  return new KeyValueDecoder({ coordinateKeys, layout }, key.required, value.required)
 }
 
 function columnOf(fields: readonly NestedField[], name: string, type: RawType): NestedField {
@@ -55,7 +55,7 @@ function columnOf(fields: readonly NestedField[], name: string, type: RawType): 
   if (field?.type.type === type) return field
   throw new SettingsError(
     'the table lacks a column that schema.mode key_value fills; write to a new table, or set its type',
-    { facts: { column: name, declared: type, found: field?.type.type ?? 'no such column' } },
+    { facts: { column: name, declared: type, actual: field?.type.type ?? 'no such column' } },
   )
 }
 

@@ -1,9 +1,9 @@
 /**
  * What the readers of a partition may see: everything that has been fsynced, and nothing else.
  *
- * A record that a reader saw but a power cut takes back would be in the table and not in the log. So
- * the writer publishes the end only after the fsync, in a small file with a checksum, because readers
- * in other processes may meet it half-written.
+ * A record that a reader saw before a power cut removed it would be in the table but not in the log. So the
+ * writer publishes the end only after the fsync. It writes it to a small file with a checksum, because readers
+ * in other processes may read it half-written.
  */
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -28,7 +28,7 @@ export const emptyDurableEnd: DurableEnd = {
 
 const payloadBytes = 32
 const fileBytes = payloadBytes + 4
-/** A write of 36 bytes takes microseconds: whoever reads it torn finds it whole a moment later. */
+/** A write of 36 bytes takes microseconds, so a reader that meets half of it reads the whole a moment later. */
 const readAttemptsMax = 50
 
 export function durableFile(directory: string): string {
@@ -64,7 +64,7 @@ export async function tryReadDurableEnd(handle: FileHandle): Promise<DurableEnd 
   return decodeDurableEnd(bytes.subarray(0, bytesRead))
 }
 
-/** Through an open file, so that a topic made again under the same name is not taken for the old one. */
+/** Through an open file, so that a topic that was created again under the same name is not taken for the old one. */
 export async function readDurableEnd(
   handle: FileHandle,
   directory: string,

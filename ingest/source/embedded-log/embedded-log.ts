@@ -87,7 +87,7 @@ export class EmbeddedLog {
     this.#encoder = new RecordBatchEncoder(compression, 2 * batchBytesTarget)
   }
 
-  /** Opens the log in `directory`, which is made when it is not there. */
+  /** Opens the log in `directory`, which is created when it does not exist. */
   static async open(directory: string, options: EmbeddedLogOptions = {}): Promise<EmbeddedLog> {
     const file = join(directory, 'log.json')
     await mkdir(topicsDirectory(directory), { recursive: true })
@@ -137,13 +137,13 @@ export class EmbeddedLog {
     await rm(doomed, { recursive: true, force: true })
   }
 
-  /** Grows the topic; partitions never go. */
+  /** Adds partitions to the topic; none is ever removed. */
   async addPartitions(topic: string, partitionCount: number): Promise<TopicDescription> {
     const described = await this.describeTopic(topic)
     checkPartitionCount(topic, partitionCount)
     if (partitionCount < described.partitionCount) {
       throw new ValidationError('a topic cannot lose partitions', {
-        facts: { topic, partitions: described.partitionCount, wanted: partitionCount },
+        facts: { topic, partitions: described.partitionCount, requested: partitionCount },
       })
     }
     for (let partition = described.partitionCount; partition < partitionCount; partition++) {
@@ -190,7 +190,7 @@ export class EmbeddedLog {
     })
   }
 
-  /** The fast way in for values without key and headers. */
+  /** The fast path for values without key and headers. */
   async appendValues(
     partition: TopicPartition,
     values: readonly (Uint8Array | string)[],
@@ -210,7 +210,7 @@ export class EmbeddedLog {
     }
   }
 
-  /** Takes the records below the offset away, as retention does. */
+  /** Removes the records below the offset, as retention does. */
   async deleteRecords(partition: TopicPartition, beforeOffset: bigint): Promise<void> {
     await (await this.#writer(partition)).deleteRecords(beforeOffset)
   }
@@ -221,7 +221,7 @@ export class EmbeddedLog {
     return new PartitionReader({ topic, partition, directory, clock, compression })
   }
 
-  /** Waits for what is being written and lets other processes append. */
+  /** Waits for the writes in progress and lets other processes append. */
   async close(): Promise<void> {
     const writers = [...this.#writers.values()]
     this.#writers.clear()
@@ -268,7 +268,7 @@ export class EmbeddedLog {
     if (open !== undefined) return open
     const opening = this.#openWriter(partition)
     this.#writers.set(key, opening)
-    // A failure (another process appends) must not stick.
+    // After a failure (another process appends) the next call must try again.
     opening.catch(() => this.#writers.delete(key))
     return opening
   }

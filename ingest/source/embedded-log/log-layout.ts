@@ -1,5 +1,5 @@
 /**
- * Where things lie in the directory of an embedded log.
+ * The files in the directory of an embedded log.
  *
  *   log.json                              format and cluster id
  *   topics/<topic>/topic.json             topic id and number of partitions
@@ -29,7 +29,7 @@ export function segmentFile(directory: string, baseOffset: bigint): string {
   return join(directory, `${String(baseOffset).padStart(20, '0')}.log`)
 }
 
-/** Base offsets of the segments there are, rising. */
+/** Base offsets of the existing segments, rising. */
 export async function listSegments(directory: string): Promise<bigint[]> {
   const names = await readdir(directory)
   return names
@@ -59,14 +59,14 @@ export async function readJsonFile(file: string): Promise<unknown> {
   }
 }
 
-/** Replaces a small file at once and durably. */
+/** Replaces a small file atomically and durably. */
 export async function replaceFile(file: string, body: string): Promise<void> {
   const temporary = await writeTemporary(file, body)
   await rename(temporary, file)
   await syncDirectory(dirname(file))
 }
 
-/** Creates a small file durably unless it exists; false when somebody else was first. */
+/** Creates a small file durably unless it exists; false when another process has created it. */
 export async function createFile(file: string, body: string): Promise<boolean> {
   const temporary = await writeTemporary(file, body)
   try {

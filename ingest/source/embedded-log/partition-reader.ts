@@ -20,7 +20,7 @@ export interface PartitionReaderOptions extends TopicPartition {
   readonly compression: RecordCompression
 }
 
-/** A segment that is open, with what is known of its inside. */
+/** An open segment with the index of its batches. */
 interface OpenSegment {
   readonly base: bigint
   readonly file: string
@@ -67,7 +67,7 @@ export class PartitionReader {
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error
       await this.#requireSameTopic()
-      // Retention removed the segment between our two looks.
+      // Retention removed the segment after the end was read.
       throw this.#outOfRange(nextOffset, await this.#durableEnd())
     }
   }
@@ -114,22 +114,22 @@ export class PartitionReader {
       this.#durable ??= await open(durableFile(directory), 'r')
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error
-      throw this.#gone(error)
+      throw this.#missingError(error)
     }
     return readDurableEnd(this.#durable, directory, clock)
   }
 
   /**
-   * The end is read through the file opened first, segments are opened by name: when the topic was made
-   * again meanwhile, the two belong to different topics.
+   * The end is read through a file that stays open, but segments are opened by name: when the topic was created
+   * again in between, the two belong to different topics.
    */
   async #requireSameTopic(): Promise<void> {
     const mine = await this.#durable?.stat()
     const named = await stat(durableFile(this.#options.directory)).catch(() => undefined)
-    if (named === undefined || named.ino !== mine?.ino) throw this.#gone(undefined)
+    if (named === undefined || named.ino !== mine?.ino) throw this.#missingError(undefined)
   }
 
-  #gone(cause: unknown): NotFoundError {
+  #missingError(cause: unknown): NotFoundError {
     const { topic, partition, directory } = this.#options
     return new NotFoundError('the embedded log has no such topic or partition (any more)', {
       facts: { topic, partition, directory },

@@ -1,8 +1,9 @@
 /**
- * Brings a partition into order when a process begins to append to it.
+ * Repairs a partition when a process begins to append to it.
  *
- * Acknowledged records end at the durable end. Behind it may lie whole batches that were never
- * acknowledged (they stay: keeping them is as right as dropping them) and a torn one (cut off).
+ * Acknowledged records end at the durable end. After it there may be whole batches that were
+ * never acknowledged, which stay, because keeping them is as correct as dropping them, and a torn one, which
+ * is cut off.
  */
 import { open, rm, stat, truncate } from 'node:fs/promises'
 import { CorruptDataError } from '../../../common/index.ts'
@@ -23,15 +24,18 @@ interface Scan {
   readonly bytes: number
 }
 
-/** Where to append; everything behind it has been removed. */
+/** Where to append; everything after it has been removed. */
 export async function recoverPartition(
   directory: string,
   partition: TopicPartition,
 ): Promise<DurableEnd> {
   const segments = await listSegments(directory)
-  const known = await readPublished(directory)
-  let base = known?.segmentBase ?? segments.at(-1) ?? 0n
-  let scan: Scan = { nextOffset: known?.nextOffset ?? base, bytes: known?.segmentBytes ?? 0 }
+  const published = await readPublished(directory)
+  let base = published?.segmentBase ?? segments.at(-1) ?? 0n
+  let scan: Scan = {
+    nextOffset: published?.nextOffset ?? base,
+    bytes: published?.segmentBytes ?? 0,
+  }
   if (segments.length > 0) {
     await requireBytes(segmentFile(directory, base), scan.bytes)
     scan = await scanSegment(segmentFile(directory, base), scan, partition)
@@ -47,14 +51,14 @@ export async function recoverPartition(
   }
   await syncDirectory(directory)
   return {
-    startOffset: known?.startOffset ?? segments[0] ?? 0n,
+    startOffset: published?.startOffset ?? segments[0] ?? 0n,
     nextOffset: scan.nextOffset,
     segmentBase: base,
     segmentBytes: scan.bytes,
   }
 }
 
-/** Walks whole, sound batches from `from` on and cuts the file behind the last of them. */
+/** Reads whole, valid batches from `from` on and cuts the file after the last of them. */
 async function scanSegment(file: string, from: Scan, partition: TopicPartition): Promise<Scan> {
   const handle = await open(file, 'r+')
   try {

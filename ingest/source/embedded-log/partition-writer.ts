@@ -21,9 +21,9 @@ import { acquireWriterLock, type WriterLock } from './writer-lock.ts'
 export interface PartitionWriterSettings {
   /** A segment that has grown to this is closed. */
   readonly segmentBytesMax: number
-  /** Whole old segments go when the rest is still at least this much. */
+  /** Whole old segments are removed when the rest is still at least this large. */
   readonly retentionBytes: number | undefined
-  /** Whole segments go when their last record is older. */
+  /** Whole segments are removed when their last record is older. */
   readonly retentionMs: number | undefined
 }
 
@@ -31,7 +31,7 @@ export interface PartitionWriterSettings {
 interface Append {
   readonly batches: readonly Uint8Array[]
   readonly nextOffset: bigint
-  /** Set instead of batches: records below are to go. */
+  /** Set instead of batches to remove the records below this offset. */
   readonly deleteBefore?: bigint
   readonly resolve: () => void
   readonly reject: (error: Error) => void
@@ -49,7 +49,7 @@ export class PartitionWriter {
   readonly #durable: FileHandle
   #segment: FileHandle
   #end: DurableEnd
-  /** Behind everything queued. */
+  /** The next offset after everything queued. */
   #queuedOffset: bigint
   #queue: Append[] = []
   #queuedBytes = 0
@@ -175,7 +175,7 @@ export class PartitionWriter {
     }
   }
 
-  /** The disk refused: nothing queued was acknowledged, so all of it is taken back. */
+  /** A write failed: nothing queued was acknowledged, so all of it is dropped. */
   async #giveUp(appends: readonly Append[], cause: unknown): Promise<void> {
     const failed = [...appends, ...this.#queue]
     this.#queue = []
@@ -184,7 +184,7 @@ export class PartitionWriter {
     try {
       await this.#segment.truncate(this.#end.segmentBytes)
     } catch {
-      // The tail lies behind the durable end: no reader sees it, and the next open cuts it off.
+      // The tail is after the durable end: no reader sees it, and the next open cuts it off.
       this.#closed = true
     }
     const { topic, partition } = this.#partition
@@ -200,7 +200,7 @@ export class PartitionWriter {
 
   async #publish(end: DurableEnd): Promise<void> {
     await this.#durable.write(encodeDurableEnd(end), 0, undefined, 0)
-    // Else a power cut takes the end back below offsets that readers have seen and committed.
+    // Otherwise a power cut could move the end back below offsets that readers have committed.
     await this.#durable.datasync()
     this.#end = end
   }
@@ -248,7 +248,7 @@ export class PartitionWriter {
     }
   }
 
-  /** The start moves first: a reader that meets a missing segment then finds out why. */
+  /** The start moves first, so that a reader that misses a segment sees the reason. */
   async #dropBefore(offset: bigint): Promise<void> {
     await this.#publish({ ...this.#end, startOffset: offset })
     const segments = await listSegments(this.#directory)
@@ -265,7 +265,7 @@ function closedError(): ValidationError {
   return new ValidationError('the embedded log is closed')
 }
 
-/** Makes the files of a new, empty partition. */
+/** Creates the files of a new, empty partition. */
 export async function createPartition(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true })
   const segment = await open(segmentFile(directory, 0n), 'wx')

@@ -34,7 +34,7 @@ export class SegmentIndex {
     this.#origin = origin
   }
 
-  /** Walks the batches between what is known and `bytes`, which must end at a batch's end. */
+  /** Reads the headers of the batches from the end of the index up to `bytes`, which must be a batch's end. */
   async extend(handle: FileHandle, bytes: number): Promise<void> {
     const window = Buffer.allocUnsafe(windowBytes)
     while (this.#scanned < bytes) {
@@ -46,7 +46,7 @@ export class SegmentIndex {
     }
   }
 
-  /** Where to start reading so as to meet `offset`. */
+  /** Where to start reading to reach `offset`. */
   positionOf(offset: bigint): number {
     return this.#entries[this.#lastAtOrBelow(offset)]?.position ?? 0
   }

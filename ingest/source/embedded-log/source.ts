@@ -2,7 +2,7 @@
  * The `RecordSource` over an embedded log.
  *
  * It has no consumer groups: two sources over one topic each get every partition, and the range check
- * of the commit lets only one of them win.
+ * of the commit lets only one of them commit.
  */
 import { ValidationError } from '../../../common/index.ts'
 import type { RecordSetSlicer } from '../../record-batch/record-batch-slicer.ts'
@@ -25,7 +25,7 @@ export interface EmbeddedSourceOptions {
 interface Assigned {
   readonly partition: TopicPartition
   readonly reader: PartitionReader
-  /** Undefined until the caller has said where to begin. */
+  /** Undefined until the caller has called `seek`. */
   nextOffset: bigint | undefined
   paused: boolean
   slicer: RecordSetSlicer | undefined
@@ -47,7 +47,7 @@ class EmbeddedSource implements RecordSource {
   #describedAtMs = 0
   #assigned = new Map<string, Assigned>()
   #announced = false
-  /** Which partition is read first; moves on so that none starves. */
+  /** The partition that is read first; it changes so that none starves. */
   #turn = 0
 
   constructor(options: EmbeddedSourceOptions) {
@@ -120,7 +120,7 @@ class EmbeddedSource implements RecordSource {
     for (const partition of partitions) this.#require(partition).paused = false
   }
 
-  /** The log keeps no books of its own: the table is the truth. */
+  /** The log has no consumer groups: only the table records offsets. */
   async reportCommitted(): Promise<void> {
     return Promise.resolve()
   }
@@ -150,7 +150,7 @@ class EmbeddedSource implements RecordSource {
       const { nextOffset } = assigned
       if (nextOffset === undefined) return undefined
       const slicer = assigned.slicer ?? (await assigned.reader.read(nextOffset))
-      // The caller may have moved the position while the disk was asked.
+      // The caller may have called `seek` during the read.
       if (assigned.nextOffset !== nextOffset) continue
       if (slicer === undefined) return undefined
       assigned.slicer = slicer

@@ -1,9 +1,9 @@
 /**
  * One appending process per partition at a time, on one host.
  *
- * Lock files are numbered and the highest holds. A dead holder is followed by creating the next
- * number, which the file system lets exactly one process do; taking a dead holder's file away
- * instead would let two processes each remove the other's fresh lock.
+ * Lock files are numbered and the highest number holds the lock. A dead holder is replaced by creating the next
+ * number, which only one process can do; removing the dead holder's file instead would let two processes each
+ * remove the other's new lock.
  */
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -68,7 +68,7 @@ async function readHolder(file: string): Promise<Holder | undefined> {
     const holder = JSON.parse(await readFile(file, 'utf8')) as Holder
     return holder.released === true ? undefined : holder
   } catch {
-    // Gone, or cut short by a power failure: its holder cannot be alive.
+    // Missing, or cut short by a power failure: its holder cannot be alive.
     return undefined
   }
 }

@@ -54,13 +54,13 @@ async function describeTopic(
     const metadata = await cluster.loadTopics()
     const { topicId, partitions } = cluster.requireTopic(metadata, topic)
     const numbers = partitions.map(({ partition }) => partition).sort((a, b) => a - b)
-    const asked = numbers.map((partition) => ({ topic, partition }))
-    const bounds = await cluster.offsetBounds(asked)
+    const topicPartitions = numbers.map((partition) => ({ topic, partition }))
+    const bounds = await cluster.offsetBounds(topicPartitions)
     return {
       topic,
       topicId,
       partitionCount: partitions.length,
-      bounds: asked.map((partition) => bounds.get(partitionKey(partition)) ?? noRecords),
+      bounds: topicPartitions.map((partition) => bounds.get(partitionKey(partition)) ?? noRecords),
     }
   } finally {
     await cluster.close()

@@ -1,10 +1,10 @@
 /**
- * A plain connection to a broker that reads each answer straight to where it will lie.
+ * A plain connection to a broker that reads each answer straight into its final memory.
  *
- * Node's own way is a new buffer of 64 KB for each read, put together in the end: for a topic that is
- * drained, each byte once more over the memory bus and as much again to collect. Here the length in
- * front of an answer (Kafka documentation, "Protocol Primitives") says how much memory to get, and the
- * reads fill it. Who listens hears whole answers.
+ * Node's own sockets allocate a buffer of 64 KB for each read, and the answer has to be copied together: for a
+ * topic that is drained, each byte is copied once more and as much memory has to be collected. Here the length
+ * before an answer (Kafka documentation, "Protocol Primitives") gives the size of the memory, and the reads
+ * fill it. Listeners get whole answers.
  */
 import { connect, type Socket } from 'node:net'
 import type { FramePool } from './frame-pool.ts'
@@ -16,7 +16,7 @@ export interface FramedTarget {
 }
 
 const scratchBytes = 64 << 10
-/** Answers beyond are none of Kafka's, or nobody asked for them: no memory is taken on their word. */
+/** A larger answer was not requested or is not Kafka's protocol, so no memory is allocated for it. */
 const frameBytesMax = 128 << 20
 /** As kafkajs's own sockets. */
 const keepAliveMs = 60_000
@@ -37,9 +37,9 @@ export function connectFramed({ host, port, onConnect }: FramedTarget, pool: Fra
 export class FrameReader {
   readonly #pool: FramePool
   readonly #emit: (bytes: Buffer) => void
-  /** The begin of a frame whose length is not known, and small frames. */
+  /** The start of a frame whose length has not been read, and small frames. */
   readonly #scratch = Buffer.allocUnsafeSlow(scratchBytes)
-  /** The frame that is being read, and how much of it, or of the scratch, is there. */
+  /** The frame that is being read, and how many bytes of it, or of the scratch, have been read. */
   #frame: Buffer | undefined
   #held = 0
   #isFramed = true
@@ -54,7 +54,7 @@ export class FrameReader {
     return (this.#frame ?? this.#scratch).subarray(this.#held)
   }
 
-  /** So many bytes were put where `space` said. */
+  /** Called after so many bytes were written to `space`. */
   filled(byteCount: number): void {
     this.#held += byteCount
     if (this.#frame === undefined) this.#readScratch()
@@ -83,7 +83,7 @@ export class FrameReader {
       }
     }
     if (this.#isFramed) this.#held = held.copy(this.#scratch, 0, at)
-    // Not Kafka's protocol: kafkajs shall say so, as it would without us.
+    // Not Kafka's protocol: passed on, so that kafkajs reports it as it would with its own sockets.
     else this.#emit(Buffer.from(held.subarray(at)))
   }
 }

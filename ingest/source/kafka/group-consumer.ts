@@ -1,6 +1,6 @@
 /**
- * A kafkajs consumer kept in its group: joins, tells of assignments, and when kafkajs gives up joins
- * anew with a fresh consumer, for a while. (kafkajs's own restart reuses a half-closed one.)
+ * A kafkajs consumer kept in its group: it joins, reports assignments, and when kafkajs gives up joins again
+ * with a new consumer, for a while. (kafkajs's own restart reuses a half-closed one.)
  */
 import type { Consumer, EachBatchHandler, Kafka } from 'kafkajs'
 import {
@@ -26,19 +26,19 @@ export interface GroupSettings {
   readonly sessionTimeoutMs: number
   /** How long added partitions may go unnoticed. */
   readonly metadataMs: number
-  /** Without the group for this long is a failure. */
+  /** Being out of the group for this long is a failure. */
   readonly unavailableMs: number
 }
 
 export interface GroupHandlers {
   /** Every partition of it is paused. */
   onAssigned(partitions: readonly TopicPartition[]): void
-  /** The assignment is void; another follows. */
+  /** The assignment is no longer valid; another follows. */
   onRevoked(): void
   onFailure(error: Error): void
   /** Absent when nothing is ever resumed. */
   readonly eachBatch?: EachBatchHandler
-  /** A fetch of which kafkajs keeps nothing: control records and aborted ones. */
+  /** Called for a fetch with only control records and aborted ones, which kafkajs drops. */
   onFiltered?(partition: TopicPartition, lastOffset: bigint): void
 }
 
@@ -93,7 +93,7 @@ export class GroupConsumer {
     }
   }
 
-  /** Advisory: a rebalance that is just going on makes it void, which is no error. */
+  /** Only for monitoring: a rebalance at the same time may discard it, which is not an error. */
   async commitOffsets(nextOffsets: ReadonlyMap<TopicPartition, bigint>): Promise<void> {
     const offsets = [...nextOffsets].map(([{ topic, partition }, offset]) => ({
       topic,
@@ -124,7 +124,7 @@ export class GroupConsumer {
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: Math.max(sessionTimeoutMs, 60_000),
-      // A rebalance is learnt of with a heartbeat.
+      // A rebalance is noticed at the next heartbeat.
       heartbeatInterval: Math.min(1_000, Math.floor(sessionTimeoutMs / 3)),
       maxWaitTimeInMs: roundMs,
       metadataMaxAge: metadataMs,
@@ -154,7 +154,7 @@ export class GroupConsumer {
     try {
       await consumer.connect()
       await consumer.subscribe({ topics: [...topics], fromBeginning: true })
-      // A failed join rejects nothing: kafkajs tells of it by the CRASH event.
+      // kafkajs reports a failed join by its CRASH event, not by a rejection.
       await consumer.run({ autoCommit: false, eachBatch })
     } catch (error) {
       throw kafkajsError(error, address)

@@ -56,17 +56,17 @@ export class KafkaCluster {
     this.topics = options.topics
   }
 
-  /** Metadata as last seen; asks for it the first time. */
+  /** The last metadata; requested from a broker the first time. */
   async metadata(): Promise<ClusterMetadata> {
     return this.#metadata ?? this.refresh()
   }
 
-  /** Without asking; undefined before the first answer. */
-  get known(): ClusterMetadata | undefined {
+  /** The last metadata without a request; undefined before the first answer. */
+  get lastMetadata(): ClusterMetadata | undefined {
     return this.#metadata
   }
 
-  /** One request, whoever asks meanwhile; throws UnavailableError when no broker answers. */
+  /** Calls at the same time share one request. Throws UnavailableError when no broker answers. */
   refresh(): Promise<ClusterMetadata> {
     this.#refreshing ??= this.#askAnyBroker().finally(() => {
       this.#refreshing = undefined
@@ -74,7 +74,7 @@ export class KafkaCluster {
     return this.#refreshing
   }
 
-  /** Asks until all topics are there with all their leaders, or the retries end. */
+  /** Requests metadata until all topics exist with all their leaders, or the retries end. */
   async loadTopics(signal?: AbortSignal): Promise<ClusterMetadata> {
     return this.#retrying(async () => {
       const metadata = await this.refresh()
@@ -90,17 +90,20 @@ export class KafkaCluster {
     })
   }
 
-  /** Throws NotFoundError, AccessDeniedError, UnavailableError (a topic in the making). */
+  /** Throws NotFoundError, AccessDeniedError, UnavailableError (a topic that is being created). */
   requireTopic(metadata: ClusterMetadata, topic: string): TopicMetadata {
     const { seedBrokers } = this.#options.connection
-    const found = metadata.topics.find((candidate) => candidate.topic === topic)
-    if (found === undefined || found.errorCode === kafkaErrorCodes.unknownTopicOrPartition) {
+    const description = metadata.topics.find((candidate) => candidate.topic === topic)
+    if (
+      description === undefined ||
+      description.errorCode === kafkaErrorCodes.unknownTopicOrPartition
+    ) {
       throw missingTopicError(topic, seedBrokers)
     }
-    if (found.errorCode !== kafkaErrorCodes.none) {
-      throw protocolCodeError(found.errorCode, `to describe topic ${topic}`, { topic })
+    if (description.errorCode !== kafkaErrorCodes.none) {
+      throw protocolCodeError(description.errorCode, `to describe topic ${topic}`, { topic })
     }
-    return found
+    return description
   }
 
   /** The node that leads the partition now, or undefined while there is none. */
@@ -138,7 +141,7 @@ export class KafkaCluster {
     await Promise.all(nodes.map((node) => node.close()))
   }
 
-  /** A partition without a leader is asked for again; so is one whose leader has moved. */
+  /** A partition without a leader is requested again, and so is one whose leader has moved. */
   async #listOffsets(
     partitions: readonly TopicPartition[],
     time: bigint,
@@ -211,24 +214,24 @@ export class KafkaCluster {
 
   /** Known brokers first, then the seeds. */
   #candidates(): readonly KafkaNode[] {
-    const known = (this.#metadata?.brokers ?? []).map(({ host, port }) => this.#node(host, port))
+    const brokers = (this.#metadata?.brokers ?? []).map(({ host, port }) => this.#node(host, port))
     const seeds = this.#options.connection.seedBrokers.map((address) => {
       const { host, port } = parseBrokerAddress(address)
       return this.#node(host, port)
     })
-    return [...new Set([...known, ...seeds])]
+    return [...new Set([...brokers, ...seeds])]
   }
 
   #node(host: string, port: number): KafkaNode {
     const key = `${host}:${port}`
-    const known = this.#nodes.get(key)
-    if (known !== undefined) return known
+    const existing = this.#nodes.get(key)
+    if (existing !== undefined) return existing
     const node = new KafkaNode(host, port, this.#options.connection, this.#options.logger)
     this.#nodes.set(key, node)
     return node
   }
 
-  /** Brokers that left the cluster keep no connection. */
+  /** Closes the connections to brokers that left the cluster. */
   async #forgetOthers(metadata: ClusterMetadata): Promise<void> {
     const keep = new Set(metadata.brokers.map(({ host, port }) => `${host}:${port}`))
     for (const address of this.#options.connection.seedBrokers) {
@@ -251,7 +254,7 @@ function groupPartitions(partitions: readonly TopicPartition[]): readonly ListOf
   return [...groups].map(([topic, numbers]) => ({ topic, partitions: numbers }))
 }
 
-/** A broker that has just lost or got the partition says that it is unknown: worth asking again. */
+/** A broker that has just lost or got a partition reports it as unknown, so the request is repeated. */
 function retryable(error: Error, exists: boolean): Error {
   if (!exists || error instanceof AccessDeniedError) return error
   return new UnavailableError(errorMessage(error), { cause: error })

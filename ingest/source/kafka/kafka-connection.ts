@@ -22,7 +22,7 @@ export interface KafkaSaslSettings {
   readonly password: string
 }
 
-/** For a client that a person waits for. */
+/** For a client whose user waits for the answer. */
 export const promptRetry: RetryOptions = { initialRetryTime: 200, maxRetryTime: 2_000, retries: 6 }
 
 export const kafkaDefaults = {
@@ -55,7 +55,7 @@ export function createKafkajsClient(
 }
 
 /**
- * kafkajs logs each failed attempt as an error, also those that it repeats. We see the outcome, so its
+ * kafkajs logs each failed attempt as an error, also those that it repeats. We report the outcome, so its
  * lines are for debugging.
  */
 export function kafkajsLogCreator(logger: Logger): logCreator {

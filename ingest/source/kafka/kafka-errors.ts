@@ -1,5 +1,5 @@
 /**
- * Errors of kafkajs and of the Kafka protocol as ours, by what the caller does next.
+ * Translates errors of kafkajs and of the Kafka protocol to ours, by what the caller can do next.
  */
 import {
   AccessDeniedError,
@@ -30,7 +30,7 @@ const accessCodes: readonly number[] = [
   kafkaErrorCodes.clusterAuthorizationFailed,
 ]
 
-/** What an error code of a partition or topic means to the caller. */
+/** The error of ours for an error code of a partition or topic. */
 export function protocolCodeError(code: number, what: string, facts: ErrorFacts): LakeError {
   if (accessCodes.includes(code)) {
     return new AccessDeniedError(`kafka does not allow us ${what}; grant the user that right`, {
@@ -58,7 +58,7 @@ export function missingTopicError(topic: string, seedBrokers: readonly string[])
 /** Wraps whatever kafkajs threw while it spoke to `address` (host:port, or a list of them). */
 export function kafkajsError(error: unknown, address: string): LakeError {
   if (error instanceof LakeError) return error
-  const cause = rootCause(error)
+  const cause = lastCause(error)
   const message = errorMessage(cause)
   const facts = { broker: address }
   const type = textField(cause, 'type')
@@ -88,7 +88,7 @@ export function kafkajsError(error: unknown, address: string): LakeError {
  * for some seconds after a broker's first start, and while another takes over.
  */
 export function isCoordinatorStarting(error: Error): boolean {
-  return coordinatorTypes.has(textField(rootCause(error.cause), 'type'))
+  return coordinatorTypes.has(textField(lastCause(error.cause), 'type'))
 }
 
 const coordinatorTypes: ReadonlySet<string> = new Set([
@@ -107,11 +107,11 @@ const accessTypes: ReadonlySet<string> = new Set([
   'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
 ])
 
-/** kafkajs wraps the last error in one that says how often it tried. */
-function rootCause(error: unknown): unknown {
+/** kafkajs wraps the last error in one with the number of retries. */
+function lastCause(error: unknown): unknown {
   if (nameOf(error) !== 'KafkaJSNumberOfRetriesExceeded') return error
   const cause = (error as { readonly cause?: unknown }).cause
-  return cause === undefined ? error : rootCause(cause)
+  return cause === undefined ? error : lastCause(cause)
 }
 
 function nameOf(error: unknown): string {
@@ -119,11 +119,11 @@ function nameOf(error: unknown): string {
 }
 
 function textField(value: unknown, field: string): string {
-  const found = (value as Readonly<Record<string, unknown>> | null | undefined)?.[field]
-  return typeof found === 'string' ? found : ''
+  const text = (value as Readonly<Record<string, unknown>> | null | undefined)?.[field]
+  return typeof text === 'string' ? text : ''
 }
 
-/** What kafkajs throws in `work` as one of ours. */
+/** Translates what kafkajs throws in `work`. */
 export async function withKafkajsErrors<T>(address: string, work: Promise<T>): Promise<T> {
   try {
     return await work

@@ -32,7 +32,11 @@ function fakeFetcher(): Fake {
     await systemClock.sleep(1)
   }
   // What a fetcher asks of a cluster, and no network behind it.
-  const cluster = { known: {}, topics: [topic], leaderOf: () => node } as unknown as KafkaCluster
+  const cluster = {
+    lastMetadata: {},
+    topics: [topic],
+    leaderOf: () => node,
+  } as unknown as KafkaCluster
   const fetcher = new KafkaFetcher({
     cluster,
     clock: systemClock,

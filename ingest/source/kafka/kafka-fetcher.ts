@@ -1,5 +1,5 @@
 /**
- * Keeps one Fetch in flight per broker while the caller works on what came before.
+ * Keeps one Fetch in flight per broker while the caller processes earlier records.
  *
  * Answers stay as raw record sets until they are taken, so what waits here is compressed and bounded
  * by bytes. A record set belongs to the seek it was fetched for; one of an older seek or assignment is
@@ -41,7 +41,7 @@ export interface FetcherOptions {
   readonly unavailableMs: number
 }
 
-/** A record set that waits, and what is done when nobody looks at its memory any more. */
+/** A record set that waits to be taken, and the function that frees its memory. */
 interface ReadySet {
   readonly fetched: FetchedPartition
   readonly release: () => void
@@ -49,18 +49,18 @@ interface ReadySet {
 
 interface Feed {
   readonly partition: TopicPartition
-  /** Undefined until the caller has said where to begin. */
+  /** Undefined until the caller has called `seek`. */
   position: bigint | undefined
   fetchOffset: bigint
-  /** Grows with each seek, so that answers to what was asked before are known. */
+  /** Counts seeks, so that answers to requests before the last one are recognized. */
   seekCount: number
   paused: boolean
   ready: ReadySet[]
   slicer: RecordSetSlicer | undefined
-  /** Not asked for before this time. */
+  /** Not fetched before this time. */
   retryAtMs: number
   failingSinceMs: number | undefined
-  /** Why it cannot be read on; every `take` throws it until the caller seeks. */
+  /** Why it cannot be read any further; every `take` throws it until the caller seeks. */
   stopped: Error | undefined
 }
 
@@ -71,14 +71,14 @@ export class KafkaFetcher {
   readonly #inFlight = new Set<KafkaNode>()
   #feeds = new Map<string, Feed>()
   #readyBytes = 0
-  /** The records of one poll; void with the next. */
+  /** The records of one poll; invalid after the next. */
   readonly #arena = new ByteArena()
   readonly #columns = new ColumnsPool()
-  /** Used up, but the records of the last poll may lie in them. */
+  /** Completely read, but the records of the last poll may be in their memory. */
   #spent: ReadySet[] = []
   #turn = 0
   #failure: Error | undefined
-  /** Of a feed that was read in the last poll, behind the batches of others. */
+  /** An error of a feed in the last poll, thrown after the batches of other feeds were returned. */
   #deferred: Error | undefined
   #refreshing = false
   #closed = false
@@ -91,7 +91,7 @@ export class KafkaFetcher {
     return [...this.#feeds.values()].map(({ partition }) => partition)
   }
 
-  /** Replaces the assignment; every position is void. */
+  /** Replaces the assignment; all positions are dropped. */
   assign(partitions: readonly TopicPartition[]): void {
     for (const feed of this.#feeds.values()) this.#dropReady(feed)
     this.#feeds = new Map(
@@ -125,7 +125,7 @@ export class KafkaFetcher {
     feed.retryAtMs = 0
     feed.failingSinceMs = undefined
     feed.stopped = undefined
-    // Where it arose is read anew; another feed's would arise again.
+    // This feed is fetched again; an error of another feed would occur again.
     this.#deferred = undefined
     this.#pump()
   }
@@ -139,7 +139,7 @@ export class KafkaFetcher {
     this.#pump()
   }
 
-  /** Records that are there, about `bytesMax` of them; sends further requests on the way. */
+  /** About `bytesMax` of the fetched records; also sends further requests. */
   take(bytesMax: number): RecordBatch[] {
     this.#throwFailure()
     this.#arena.reset()
@@ -155,7 +155,7 @@ export class KafkaFetcher {
       try {
         batch = feed === undefined ? undefined : this.#takeFrom(feed, bytesMax - bytes)
       } catch (error) {
-        // The positions of what was taken have moved: that is given first, the error with the next poll.
+        // The positions of the taken records have moved, so these are returned first and the error with the next poll.
         if (batches.length === 0) throw error
         this.#deferred = error as Error
         break
@@ -184,7 +184,7 @@ export class KafkaFetcher {
         feed.position = feed.slicer.position
         if (batch !== undefined) return batch
       } catch (error) {
-        // Were the bytes damaged on the way, the next poll fetches them anew.
+        // The bytes may have been damaged in transit: the next poll fetches them again.
         this.#dropReady(feed)
         feed.fetchOffset = feed.position
         feed.seekCount++
@@ -222,22 +222,22 @@ export class KafkaFetcher {
 
   #throwFailure(): void {
     const failure = this.#failure ?? this.#deferred
-    // Thrown once: whoever polls on gets another try.
+    // Thrown once: a further poll tries again.
     this.#failure = undefined
     this.#deferred = undefined
     if (failure !== undefined) throw failure
     for (const { stopped } of this.#feeds.values()) if (stopped !== undefined) throw stopped
   }
 
-  /** Sends what can be sent now. */
+  /** Sends a Fetch to every broker that has feeds to fetch and no request in flight. */
   #pump(): void {
-    const metadata = this.#options.cluster.known
+    const metadata = this.#options.cluster.lastMetadata
     if (this.#closed || metadata === undefined) return
     if (this.#readyBytes >= this.#options.prefetchBytesMax) return
     const now = this.#options.clock.monotonic()
     const byNode = new Map<KafkaNode, Feed[]>()
     for (const feed of this.#feeds.values()) {
-      if (!this.#isWanted(feed, now)) continue
+      if (!this.#isDue(feed, now)) continue
       const leader = this.#options.cluster.leaderOf(metadata, feed.partition)
       if (leader === undefined) this.#fail(feed, leaderlessError(feed.partition))
       else byNode.set(leader, [...(byNode.get(leader) ?? []), feed])
@@ -247,7 +247,7 @@ export class KafkaFetcher {
     }
   }
 
-  #isWanted(feed: Feed, now: number): boolean {
+  #isDue(feed: Feed, now: number): boolean {
     if (feed.paused || feed.position === undefined) return false
     if (feed.stopped !== undefined || feed.retryAtMs > now) return false
     const waiting = feed.ready.reduce((total, { fetched }) => total + fetched.recordSet.length, 0)
@@ -256,21 +256,21 @@ export class KafkaFetcher {
 
   async #fetch(node: KafkaNode, feeds: readonly Feed[]): Promise<void> {
     this.#inFlight.add(node)
-    // The broker fills an answer in this order, so the one that waited longest comes first.
-    const asked = [...feeds].sort((left, right) => left.ready.length - right.ready.length)
-    const seekCounts = asked.map(({ seekCount }) => seekCount)
+    // The broker fills an answer in this order, so feeds with the fewest waiting record sets come first.
+    const ordered = [...feeds].sort((left, right) => left.ready.length - right.ready.length)
+    const seekCounts = ordered.map(({ seekCount }) => seekCount)
     const { limits } = this.#options
     try {
-      const wanted = asked.map(({ partition, fetchOffset }) => ({ ...partition, fetchOffset }))
-      const response = await node.send(fetchRequest(wanted, limits))
+      const requested = ordered.map(({ partition, fetchOffset }) => ({ ...partition, fetchOffset }))
+      const response = await node.send(fetchRequest(requested, limits))
       if (response.errorCode !== kafkaErrorCodes.none) {
         throw protocolCodeError(response.errorCode, 'to fetch', { broker: node.address })
       }
-      const current = asked.filter((feed, index) => feed.seekCount === seekCounts[index])
+      const current = ordered.filter((feed, index) => feed.seekCount === seekCounts[index])
       const release = recycler(node, response.partitions)
       for (const fetched of response.partitions) this.#receive(current, { fetched, release })
     } catch (error) {
-      for (const feed of asked) this.#fail(feed, error as Error)
+      for (const feed of ordered) this.#fail(feed, error as Error)
     } finally {
       this.#inFlight.delete(node)
       this.#pump()
@@ -278,11 +278,11 @@ export class KafkaFetcher {
     }
   }
 
-  #receive(asked: readonly Feed[], set: ReadySet): void {
+  #receive(feeds: readonly Feed[], set: ReadySet): void {
     const { fetched } = set
     const key = partitionKey(fetched)
-    const feed = asked.find(({ partition }) => partitionKey(partition) === key)
-    // Assigned anew, or moved by a seek, since the request was sent.
+    const feed = feeds.find(({ partition }) => partitionKey(partition) === key)
+    // Reassigned, or moved by a seek, since the request was sent.
     if (feed === undefined || this.#feeds.get(key) !== feed) return
     const { errorCode, recordSet } = fetched
     if (errorCode === kafkaErrorCodes.offsetOutOfRange) {
@@ -302,18 +302,18 @@ export class KafkaFetcher {
     }
   }
 
-  /** Only when the broker's own bounds agree is it lost; a new leader may be behind for a moment. */
+  /** The offset is lost only when the broker's own bounds say so; a new leader may lag for a moment. */
   async #outOfRange(feed: Feed): Promise<void> {
     const { partition, fetchOffset, seekCount } = feed
-    // Not asked for again while we find out.
+    // Not fetched again until the bounds are known.
     feed.retryAtMs = Number.POSITIVE_INFINITY
     try {
       const bounds = await this.#options.cluster.offsetBounds([partition])
       if (this.#feeds.get(partitionKey(partition)) !== feed || feed.seekCount !== seekCount) return
-      const found = bounds.get(partitionKey(partition))
-      const error = new OffsetOutOfRangeError(partition, fetchOffset, found)
+      const limits = bounds.get(partitionKey(partition))
+      const error = new OffsetOutOfRangeError(partition, fetchOffset, limits)
       const within =
-        found !== undefined && fetchOffset >= found.earliest && fetchOffset <= found.latest
+        limits !== undefined && fetchOffset >= limits.earliest && fetchOffset <= limits.latest
       if (within) this.#fail(feed, error)
       else this.#stop(feed, error)
     } catch (error) {
@@ -322,13 +322,13 @@ export class KafkaFetcher {
     this.#options.wakeup.wake()
   }
 
-  /** Tries again later, with fresh metadata; too long a failure, or one for good, ends the poll. */
+  /** Tries again later with new metadata; a permanent failure, or one that lasts too long, ends the poll. */
   #fail(feed: Feed, error: Error): void {
     if (this.#closed) return
     const { clock, logger, unavailableMs } = this.#options
     const now = clock.monotonic()
     const passing = isRetryable(error) || error instanceof OffsetOutOfRangeError
-    // Metadata may be old: a topic counts as gone only when fresh metadata says so.
+    // Metadata may be old: a topic counts as deleted only when new metadata says so.
     const mayPass = passing || protocolCodeOf(error) === kafkaErrorCodes.unknownTopicOrPartition
     feed.failingSinceMs ??= now
     feed.retryAtMs = now + backoffMs
@@ -371,8 +371,8 @@ export class KafkaFetcher {
 }
 
 /**
- * To be called once for each record set of an answer; with the last the answer's memory is free. One that
- * is never used keeps it from being used again, and nothing else.
+ * Returns a function to call once for each record set of an answer; the last call frees the answer's memory for
+ * reuse. When a call is missing, the memory is not reused, but still collected.
  */
 function recycler(node: KafkaNode, partitions: readonly FetchedPartition[]): () => void {
   const sets = partitions.filter(({ recordSet }) => recordSet.length > 0)

@@ -32,10 +32,10 @@ export class KafkaNode {
     this.#logger = logger
   }
 
-  /** Throws UnavailableError, AccessDeniedError, UnsupportedError; the next call connects anew. */
+  /** Throws UnavailableError, AccessDeniedError, UnsupportedError; the next call connects again. */
   async send<T>(request: KafkaRequest<T>): Promise<T> {
     if (this.#closed) throw closedError(this.address)
-    // One attempt for all who wait: kafkajs would open a socket for each of them.
+    // Concurrent calls share one attempt: kafkajs would open a socket for each of them.
     const connecting = (this.#broker ??= this.#connect())
     try {
       const broker = await connecting
@@ -61,12 +61,12 @@ export class KafkaNode {
     }
   }
 
-  /** Takes the memory of an answer at which nobody looks any more. */
+  /** Takes back the memory of an answer that is no longer read. */
   recycle(memory: ArrayBuffer): void {
     this.#sockets.recycle(memory)
   }
 
-  /** Ends requests in flight at once. */
+  /** Ends requests in flight immediately. */
   async close(): Promise<void> {
     this.#closed = true
     if (this.#broker !== undefined) await this.#drop(this.#broker)

@@ -110,7 +110,7 @@ export interface ListedOffset {
   readonly topic: string
   readonly partition: number
   readonly errorCode: number
-  /** -1 when no record is that young. */
+  /** -1 when no record is that recent. */
   readonly offset: bigint
 }
 

@@ -20,7 +20,7 @@ export class KafkaSockets {
     return this.#open.size
   }
 
-  /** As kafkajs's own factory, and remembered; plain ones read whole answers. */
+  /** Like kafkajs's own factory, but sockets are registered, and plain ones read whole answers. */
   readonly factory: ISocketFactory = (target) => {
     // Against kafkajs's types: null, false or undefined where there is no TLS.
     const tls = target.ssl as object | boolean | null | undefined
@@ -34,12 +34,12 @@ export class KafkaSockets {
     return socket
   }
 
-  /** Takes the memory of an answer at which nobody looks any more, for one to come. */
+  /** Takes back the memory of an answer that is no longer read, for a later one. */
   recycle(memory: ArrayBuffer): void {
     this.#pool.give(memory)
   }
 
-  /** For the end, after whoever uses them has said goodbye; later ones are refused. */
+  /** Closes all sockets once their users have finished; later ones are refused. */
   destroy(): void {
     this.#ended = true
     // Only an error makes kafkajs give up a connection, and with it its timer.

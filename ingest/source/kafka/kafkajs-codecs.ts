@@ -1,5 +1,5 @@
 /**
- * Gives kafkajs the codecs that it lacks. Its table of codecs is global, so this happens once per
+ * Registers with kafkajs the codecs that it lacks. Its table of codecs is global, so this happens once per
  * process however many clients there are.
  */
 import { createRequire } from 'node:module'

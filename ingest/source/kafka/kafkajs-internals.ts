@@ -1,8 +1,8 @@
 /**
- * The inside of kafkajs that we lean on: one broker's connections with TLS, SASL, timeouts and
+ * The internals of kafkajs that we use: one broker's connections with TLS, SASL, timeouts and
  * correlation of answers, over which we send requests of our own.
  *
- * kafkajs is pinned exactly, and `kafkajs-internals.test.ts` says what must hold of it. Everything else
+ * kafkajs is pinned exactly, and `kafkajs-internals.test.ts` checks what these internals must do. All other code
  * uses its public interface.
  */
 import { createRequire } from 'node:module'
@@ -89,8 +89,8 @@ export async function createKafkajsBroker(options: KafkajsBrokerOptions): Promis
 }
 
 /**
- * kafkajs keeps what follows an answer, mostly nothing, and joins it to the next one by copying that,
- * were it 16 MB.
+ * kafkajs keeps the bytes after an answer, mostly none, and joins them to the next answer by copying it, even
+ * when it has 16 MB.
  */
 function dropEmptyChunks(connection: KafkajsConnection): void {
   const processData = connection.processData.bind(connection)
@@ -100,7 +100,7 @@ function dropEmptyChunks(connection: KafkajsConnection): void {
   }
 }
 
-/** The one that kafkajs uses when it is given none. */
+/** The socket factory that kafkajs uses by default. */
 export function kafkajsSocketFactory(): ISocketFactory {
   return loadInternals().socketFactory()
 }

@@ -20,7 +20,7 @@ import type { RecordCodec } from '../../record-batch/record-compression.ts'
 export interface KafkaProducerOptions {
   readonly connection: KafkaConnectionSettings
   readonly codec?: RecordCodec
-  /** The broker drops what a retry sends twice; on unless it is turned off. */
+  /** The broker drops records that a retry sends twice. Default true. */
   readonly idempotent?: boolean
   readonly logger?: Logger
 }
@@ -31,7 +31,7 @@ const acksAll = -1
 
 export async function createKafkaProducer(options: KafkaProducerOptions): Promise<RecordProducer> {
   const { connection, codec = 'none', logger = silentLogger } = options
-  // kafkajs sends a request anew to all its partitions when one refuses: seen on topics just made.
+  // kafkajs repeats a request to all its partitions when one refuses, as happens with new topics.
   const isIdempotent = options.idempotent ?? true
   const address = connection.seedBrokers.join(',')
   await registerKafkajsCodecs()
@@ -67,7 +67,7 @@ async function send(
     if (error instanceof NotFoundError) throw missingTopicError(topic, connection.seedBrokers)
     throw error
   })
-  // kafkajs leaves out, without a word, what is meant for a partition that it does not know yet.
+  // kafkajs silently drops records for a partition that its metadata does not have yet.
   const answered = new Set(sent.map(({ partition }) => partition))
   for (const { partition } of records) {
     if (partition === undefined || answered.has(partition)) continue

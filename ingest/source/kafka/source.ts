@@ -1,6 +1,6 @@
 /**
  * The fast `RecordSource` over Kafka (docs/adr/0001-kafka-path.md): membership, TLS and SASL by
- * kafkajs, Fetch spoken by ourselves and its answers sliced into columns.
+ * kafkajs, Fetch requests of our own and their answers sliced into columns.
  *
  * With a consumer group, members share the partitions; without one, this source reads them all.
  */
@@ -56,7 +56,7 @@ const prefetchBytesMaxDefault = 32 << 20
 const sessionTimeoutMsDefault = 30_000
 const metadataMsDefault = 30_000
 const unavailableMsDefault = 60_000
-/** A poll looks around at least this often, for retries whose time has come. */
+/** A poll wakes at least this often, for retries that are due. */
 const lookMs = 250
 
 export function createKafkaSource(options: KafkaSourceOptions): RecordSource {
@@ -96,7 +96,7 @@ class KafkaSource implements RecordSource {
       wakeup: this.#wakeup,
       intervalMs: options.metadataMs ?? metadataMsDefault,
       onGrown: (topics) => {
-        // In a group kafkajs notices and joins anew.
+        // In a group kafkajs notices the change and joins again.
         if (this.#group !== undefined) return
         this.#fetcher?.assign([])
         this.#assignment = allPartitions(topics)
@@ -165,7 +165,7 @@ class KafkaSource implements RecordSource {
   }
 
   seek(partition: TopicPartition, nextOffset: bigint): void {
-    // A partition that a rebalance has just taken away is no mistake of the caller.
+    // A partition that a rebalance has just taken away is not an error of the caller.
     if (this.#isRevoked(partition)) return
     this.#started().seek(partition, nextOffset)
   }

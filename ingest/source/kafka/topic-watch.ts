@@ -1,6 +1,6 @@
 /**
- * Notices in the background what becomes of a source's topics: created again under the same name, which
- * ends the source, or grown by partitions. What goes wrong is kept for the next poll to throw.
+ * Watches a source's topics in the background: one that is created again under the same name ends the source,
+ * and added partitions are reported. Errors are kept for the next poll to throw.
  */
 import { type Clock, errorMessage, isRetryable, type Logger } from '../../../common/index.ts'
 import type { TopicDescription } from '../record-source.ts'
@@ -30,12 +30,12 @@ export class TopicWatch {
     this.#options = options
   }
 
-  /** As they were seen last. */
+  /** The last descriptions. */
   get topics(): readonly TopicDescription[] {
     return this.#topics
   }
 
-  /** Compares with what was seen before. Throws when a topic is another one by now. */
+  /** Compares with the last descriptions. Throws when a topic was created again. */
   note(topics: readonly TopicDescription[]): void {
     const before = this.#topics
     this.#topics = topics
@@ -50,7 +50,7 @@ export class TopicWatch {
     if (hasGrown) this.#options.onGrown?.(topics)
   }
 
-  /** Looks again when it is time to; what is found is for the next poll. */
+  /** Requests the topics again when it is time; the next poll reports the result. */
   look(): void {
     const { cluster, clock, logger, wakeup, intervalMs } = this.#options
     const now = clock.monotonic()
@@ -61,7 +61,7 @@ export class TopicWatch {
       .then((metadata) => this.note(cluster.describe(metadata)))
       .catch((error: unknown) => {
         logger.debug('kafka.refresh-failed', { error: errorMessage(error) })
-        // A broker that is down shows in the fetches; a topic that is gone is said here.
+        // Fetches report a broker that is down; a deleted topic is reported here.
         if (!isRetryable(error) && !this.#stopped) this.fail(error as Error)
       })
       .finally(() => wakeup.wake())
@@ -72,7 +72,7 @@ export class TopicWatch {
     this.#failure = error
   }
 
-  /** Throws what went wrong since the last call, once: whoever polls on gets another try. */
+  /** Throws an error since the last call once: a further poll tries again. */
   throwFailure(): void {
     const failure = this.#failure
     this.#failure = undefined

@@ -25,8 +25,8 @@ export async function replayRange(
       return { topic: demoTopic, partition, offset: first + ((next - first) * thirds) / 3n }
     })
   const options = {
-    from: { kind: 'offsets', places: places(1n) },
-    until: { kind: 'offsets', places: places(2n) },
+    from: { kind: 'offsets', coordinates: places(1n) },
+    until: { kind: 'offsets', coordinates: places(2n) },
     into: branch,
     workDirectory: project.workDirectory,
   } as const

@@ -1,4 +1,4 @@
-/** The range's rows on the target, exchanged while others commit to it (P8). */
+/** Replaces the range's rows on the target while other writers commit to it (P8). */
 import type { DataFile, Snapshot, TableIdentifier } from '../catalog/format/index.ts'
 import {
   commitAction,
@@ -49,23 +49,23 @@ export async function changeRange(
 }
 
 /**
- * Puts the branch's rows of the range onto the target as it is now: where the target's files were replaced
- * since the branch was made, or its history does not hold the place where the branch began.
+ * Replaces the range's rows on the current target by those of the branch. Used where the target's files were
+ * replaced since the branch was created, or its history lacks the snapshot that the branch began at.
  */
 export async function redoOnTarget(
-  place: RangeOfTable,
+  rangeOfTable: RangeOfTable,
   branch: string,
   hooks: Pick<SnapshotOptions, 'check' | 'extraUpdates'>,
 ): Promise<Table> {
-  const { tools, target, range } = place
-  return changeRange(place, {
+  const { tools, target, range } = rangeOfTable
+  return changeRange(rangeOfTable, {
     ...hooks,
     standingOn: [branch],
     changes: async (table) => {
       const replaced = await findRangeFiles(tools, table, target, range)
       const replayed = await findRangeFiles(tools, table, branch, range)
       const removed = [...replaced.whole, ...replaced.partial]
-      // What is on the target already stays: an earlier publishing that was not recorded.
+      // Files that the target has already stay: an earlier publishing that was not recorded added them.
       const present = pathsOf(removed)
       const kept = pathsOf(replayed.whole.filter((file) => present.has(file.filePath)))
       const added: DataFile[] = [
@@ -75,7 +75,7 @@ export async function redoOnTarget(
       ]
       return { removed: removed.filter((file) => !kept.has(file.filePath)), added }
     },
-    // As a publishing of files says it, so that publishing once more changes nothing.
+    // The same entries as of any other publishing, so that publishing again changes nothing.
     summary: ({ metadata }) => ({
       'source-snapshot-id': String(metadata.refs[branch]?.snapshotId ?? ''),
       'tidewater.published-branch': branch,

@@ -1,4 +1,4 @@
-/** What a replay changed: its rows against those that the table had when the branch was made. */
+/** The changes of a replay: its rows compared with those that the table had when the branch was created. */
 import { formatIdentifier, mainBranch, type TableIdentifier } from '../catalog/format/index.ts'
 import type { Table } from '../catalog/index.ts'
 import { type QueryStage, quoteIdentifier } from '../sql/index.ts'
@@ -16,7 +16,7 @@ export interface DiffSample {
   readonly topic: string | null
   readonly partition: number
   readonly offset: bigint
-  /** The row as JSON; null where there is none. */
+  /** The row as JSON; null when there is none. */
   readonly base: string | null
   readonly branch: string | null
 }
@@ -28,7 +28,7 @@ export interface ReplayDiff {
   readonly onlyBase: bigint
   readonly onlyBranch: bigint
   readonly differing: bigint
-  /** Of the differing rows, how many differ in which column. */
+  /** The number of rows that differ in each column. */
   readonly columns: ReadonlyMap<string, bigint>
   readonly samples: readonly DiffSample[]
   readonly deadLettersBase: bigint
@@ -49,7 +49,7 @@ export async function diffBranch(
   })
 }
 
-/** Compares the branch of `plan` with the place where it began; `samplesMax` samples of each kind. */
+/** Compares the branch of `plan` with the snapshot that it began at; `samplesMax` samples of each kind. */
 export async function diffReplay(
   tools: ReplayTools,
   { branch, record, table, letters, rows, letterRows }: ReplayPlan,
@@ -80,11 +80,11 @@ export async function diffReplay(
   })
 }
 
-/** Pairs by place; a place that one side has twice is paired in order and shows as a difference. */
-async function joinRows(stage: QueryStage, { place }: RowRange): Promise<void> {
-  const numbered = (relation: string): string => `SELECT ${place.topic}::VARCHAR AS t,
-      ${place.partition} AS p, ${place.offset} AS o,
-      row_number() OVER (PARTITION BY ${place.topic}::VARCHAR, ${place.partition}, ${place.offset}) AS n,
+/** Pairs rows by coordinates; coordinates that one side has twice are paired in order and show as a difference. */
+async function joinRows(stage: QueryStage, { coordinates }: RowRange): Promise<void> {
+  const numbered = (relation: string): string => `SELECT ${coordinates.topic}::VARCHAR AS t,
+      ${coordinates.partition} AS p, ${coordinates.offset} AS o,
+      row_number() OVER (PARTITION BY ${coordinates.topic}::VARCHAR, ${coordinates.partition}, ${coordinates.offset}) AS n,
       r AS v FROM ${relation} AS r`
   await stage.run(`CREATE OR REPLACE TEMP TABLE replay_pairs AS
     SELECT coalesce(a.t, b.t) AS t, coalesce(a.p, b.p) AS p, coalesce(a.o, b.o) AS o,

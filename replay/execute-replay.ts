@@ -1,9 +1,9 @@
 /**
- * A replay from its plan to its branch: the range out of the branch, and in again as the stream's
- * settings and this code now have it (docs/spec/replay.md).
+ * A replay from its plan to its branch: the range is removed from the branch and written again with the
+ * stream's current settings and this code (docs/spec/replay.md).
  *
- * The rows are written by the very runner of the sink, over a log that seems to end where the range
- * does, with the branch's own offsets: what makes a sink exactly once makes a replay exactly once.
+ * The runner of the sink writes the rows, from a source that ends where the range does and with the branch's
+ * own offsets. So a replay is exactly once for the same reason as a sink.
  */
 import { formatIdentifier, mainBranch } from '../catalog/format/index.ts'
 import { type Catalog, type Table, decorateCatalog } from '../catalog/index.ts'
@@ -45,15 +45,15 @@ export interface ReplayReport {
   readonly table: string
   readonly branch: string
   readonly ranges: readonly ReplayRange[]
-  /** False when the branch held the whole replay already. */
+  /** False when the branch already held the whole replay. */
   readonly isChanged: boolean
-  /** Of this run; a replay that was killed has done the rest before. */
+  /** Counts of this run; an earlier run that was killed has done the rest. */
   readonly recordsRead: number
   readonly rowsCommitted: number
   readonly deadLetters: number
 }
 
-/** Makes the branch, or goes on where an earlier run stopped; a finished replay is left as it is. */
+/** Creates the branch, or continues where an earlier run stopped; a finished replay stays as it is. */
 export async function executeReplay(
   tools: ReplayTools,
   settings: StreamSettings,
@@ -78,7 +78,7 @@ export async function executeReplay(
   return { ...common, isChanged: true, recordsRead, rowsCommitted, deadLetters }
 }
 
-/** Makes the branch with the replay's record, where the branch of an earlier replay is dropped before. */
+/** Creates the branch with the replay's record; drops the branch of an earlier replay first. */
 async function begin(
   tools: ReplayTools,
   settings: StreamSettings,
@@ -86,7 +86,7 @@ async function begin(
   { earlier, snapshotId }: ReplayBeginning,
 ): Promise<ReplayPlan> {
   if (earlier === undefined) refuseForeignBranch(table, branch)
-  // A letter branch that an earlier replay has left would be taken for this one's.
+  // A letter branch that an earlier replay has left would be used as this replay's branch.
   const existing = await ensureDeadLetterTable(tools.catalog, settings.errors.deadLetterTable)
   const letters = await dropReplayBranch(tools, existing, record.letterBranch)
   if (earlier !== undefined) {
@@ -94,13 +94,13 @@ async function begin(
     await dropReplayBranch(tools, table, branch)
   }
   const made = await createReplayBranch(tools, identifier, branch, snapshotId, record)
-  // Two runs may begin at the same moment: the record that the table has is the one that counts.
+  // Two runs may begin at the same moment: the record in the table decides.
   const held = readReplayRecord(made.metadata.properties, branch) ?? record
   checkSame(made, branch, held, settings, record.request)
   return planOf(made, letters, branch, held)
 }
 
-/** Takes the range out of both branches, the letters first. Returns the stream's table after that. */
+/** Removes the range from both branches, the letters first. Returns the stream's table after that. */
 async function emptyBranches(
   tools: ReplayTools,
   { branch, record, table, letters, rows, letterRows }: ReplayPlan,
@@ -112,7 +112,7 @@ async function emptyBranches(
   const hasLetters = isEmptied(letters, letterBranch)
   if (isEmptied(table, branch)) {
     if (hasLetters) return table
-    // Its letters went out first, so the branch was there, and may have had letters that were read since.
+    // The range was removed from the letters first, so their branch existed and may have had letters that were read since.
     throw branchRemoved(lettersRemoved)
   }
   const source = restoreOffsets(table, record.target).get(record.stream)
@@ -155,7 +155,7 @@ async function readAgain(
     return await tools.withDataFileWriter(threads, (writer) => {
       const parts = {
         source,
-        catalog: whileBranchesStand(tools.catalog, plan),
+        catalog: requireBranches(tools.catalog, plan),
         io,
         writer,
         clock,
@@ -177,10 +177,10 @@ async function readAgain(
 }
 
 /**
- * The catalog, refusing to load a table whose branch was removed: a sink makes a missing branch from what
- * main holds, and rows of the range would be there twice.
+ * The catalog, but refusing to load a table whose branch was removed: a sink creates a missing branch from
+ * main, which would have the rows of the range twice.
  */
-function whileBranchesStand(catalog: Catalog, { branch, record, table }: ReplayPlan): Catalog {
+function requireBranches(catalog: Catalog, { branch, record, table }: ReplayPlan): Catalog {
   const branches = new Map([
     [formatIdentifier(table.identifier), branch],
     [record.deadLetterTable, record.letterBranch],

@@ -4,5 +4,5 @@ export { type ExecuteOptions, type ReplayReport, executeReplay } from './execute
 export { type ReplayRequest, planReplay } from './plan-replay.ts'
 export { type ReplayPreview, previewReplay } from './preview-replay.ts'
 export { type PublishOptions, type PublishReport, publishBranch } from './publish-branch.ts'
-export { parseOffsetPlace } from './replay-ranges.ts'
+export { parseRecordCoordinates } from './replay-ranges.ts'
 export type { ReplayTools } from './replay-tools.ts'

@@ -31,7 +31,7 @@ export interface ReplayRequest {
   readonly until: ReplayUntil
   /** The branch that receives the rows. */
   readonly into: string
-  /** Plans a new replay where the branch has one already. */
+  /** Plans a new replay even when the branch has one. */
   readonly restart?: boolean
 }
 
@@ -49,11 +49,11 @@ export interface ReplayPlan {
   readonly beginning?: ReplayBeginning
 }
 
-/** What is left to do before a new replay has its branch. */
+/** What a new replay needs to create its branch. */
 export interface ReplayBeginning {
-  /** The head of the target, which the branch is to begin at. */
+  /** The head of the target, where the branch will begin. */
   readonly snapshotId: bigint
-  /** A replay that has the branch now and is to be removed. */
+  /** The replay that has the branch now and will be removed. */
   readonly earlier: ReplayRecord | undefined
 }
 
@@ -130,7 +130,7 @@ export function checkSame(
   }
   if (record.stream !== settings.name || record.request !== request) {
     throw new ReplayRefusedError(`the branch belongs to another replay; ${ways}`, {
-      facts: { ...facts, stream: record.stream, request: record.request, asked: request },
+      facts: { ...facts, stream: record.stream, request: record.request, requested: request },
     })
   }
   if (record.rules === rulesDigest(settings)) return
@@ -152,7 +152,7 @@ async function planNew(
   const committed = restoreOffsets(table, target).get(stream)
   const snapshotId = headSnapshot(table, target)?.snapshotId
   if (committed === undefined || snapshotId === undefined) {
-    throw new ReplayRefusedError('the table holds nothing of this stream yet', {
+    throw new ReplayRefusedError('the table holds no offsets of this stream yet', {
       facts: { table: formatIdentifier(table.identifier), stream, branch: target },
     })
   }

@@ -1,4 +1,4 @@
-/** What a replay would read and exchange, counted; changes nothing. */
+/** Counts what a replay would read and replace; changes nothing. */
 import { formatIdentifier, mainBranch } from '../catalog/format/index.ts'
 import type { Table } from '../catalog/index.ts'
 import type { ReplayPlan } from './plan-replay.ts'
@@ -9,7 +9,7 @@ import type { ReplayRange } from './replay-ranges.ts'
 import type { ReplayTools } from './replay-tools.ts'
 import { type RowRange, selectRange } from './row-range.ts'
 
-/** A range, and what the table holds of it now. */
+/** A range, with the number of its rows and letters now. */
 export interface ReplayRangePreview extends ReplayRange {
   readonly rows: bigint
   readonly deadLetters: bigint
@@ -21,7 +21,7 @@ export interface ReplayPreview {
   /** The head of the target. */
   readonly snapshotId: bigint | undefined
   readonly ranges: readonly ReplayRangePreview[]
-  /** Files that hold nothing but the range: exchanged as they are. */
+  /** Files that hold only rows of the range: removed whole. */
   readonly filesWhole: number
   /** Files whose other rows are written to new files. */
   readonly filesPartial: number
@@ -66,7 +66,7 @@ async function countByPartition(
 ): Promise<CountOf> {
   if (table === undefined || headSnapshot(table, ref) === undefined) return () => 0n
   pin(table)
-  const { topic, partition } = range.place
+  const { topic, partition } = range.coordinates
   const columns = `${topic} AS t, ${partition} AS p, count(*) AS n`
   await stage.load('range_counts', `${selectRange(table, ref, range, columns)} GROUP BY ALL`)
   const counts = new Map<string, bigint>()

@@ -1,4 +1,4 @@
-/** Publishing any branch of a table; that of a replay goes with its dead letters. */
+/** Publishes any branch of a table; that of a replay with its dead letters. */
 import { formatIdentifier, mainBranch, type TableIdentifier } from '../catalog/format/index.ts'
 import { commitAction, PublishBranch, type Table } from '../catalog/index.ts'
 import { planOfBranch, type ReplayPlan } from './plan-replay.ts'
@@ -10,9 +10,9 @@ export interface PublishReport {
   readonly table: string
   readonly branch: string
   readonly target: string
-  /** Of the target after the publishing. */
+  /** The head of the target after the publishing. */
   readonly snapshotId: bigint | undefined
-  /** True when files of the range had been replaced on the target, so that the exchange was computed again. */
+  /** True when files of the range had been replaced on the target, so that the change was computed again. */
   readonly isRedone: boolean
   /** False when the branch had been published before, or changes nothing. */
   readonly isChanged: boolean
@@ -62,7 +62,7 @@ function publishPlain(
   return commitAction(tools.catalog, identifier, action, commitTools(tools))
 }
 
-/** Loads both tables again: what was removed while the branch was published is no error. */
+/** Loads both tables again, because a branch that was removed during the publishing is not an error. */
 async function dropBranches(
   tools: ReplayTools,
   identifier: TableIdentifier,

@@ -1,9 +1,9 @@
 /**
- * The letters of a replay on their way to their table, around the commit that publishes the rows (P9).
+ * Publishes the letters of a replay, before and after the commit that publishes the rows (P9).
  *
- * Letters and rows are two tables and so two commits. Those that the replay has made are added before the
- * rows, those that it has made rows of are taken away after them: whenever a publishing is killed, or given
- * up, each record of the range is a row or a letter, at worst both until the publishing is done.
+ * Letters and rows are in two tables and so in two commits. New letters are added before the rows are
+ * published, and letters that became rows are removed after that. So whenever a publishing is killed or
+ * given up, each record of the range is a row or a letter, at worst both until the publishing is done.
  */
 import { type DataFile, formatIdentifier, mainBranch } from '../catalog/format/index.ts'
 import { ancestorsOf, type Table } from '../catalog/index.ts'
@@ -15,7 +15,7 @@ import { branchRemoved, hasBranch, headSnapshot } from './replay-branch.ts'
 import { publishedPropertyKey, readReplayRecord, type ReplayRecord } from './replay-record.ts'
 import { type RowRange, selectRange } from './row-range.ts'
 
-/** Adds what is a letter by the replay and was none before. Throws ReplayRefusedError without the branch. */
+/** Adds the letters that only the replay has. Throws ReplayRefusedError when the branch is missing. */
 export async function addLetters(
   tools: RangeTools,
   { record, letters, letterRows }: ReplayPlan,
@@ -40,7 +40,7 @@ export async function addLetters(
   )
 }
 
-/** Files of the letters that main lacks, written and uploaded. */
+/** Writes and uploads files of the letters that main lacks. */
 async function missingLetters(
   tools: RangeTools,
   table: Table,
@@ -60,8 +60,8 @@ async function missingLetters(
 const coordinateColumns = ['"topic"', '"partition"', '"offset"'] as const
 
 /**
- * Makes the range's letters those of the replay, once for each publishing of the rows; goes on where one
- * was killed. `table` is the stream's table after the publishing, `letters` the dead-letter table.
+ * Replaces the range's letters by those of the replay, once for each publishing of the rows; completes a
+ * publishing that was killed. `table` is the stream's table after the publishing, `letters` the dead-letter table.
  */
 export async function settleLetters(
   tools: RangeTools,
@@ -71,14 +71,14 @@ export async function settleLetters(
 ): Promise<void> {
   const record = readReplayRecord(table.metadata.properties, branch) ?? planned
   const { letterBranch } = record
-  // Dropped: by the end of an earlier publishing.
+  // The branch was dropped at the end of an earlier publishing.
   if (letters === undefined || !hasBranch(letters.metadata, letterBranch)) return
   const key = publishedPropertyKey(letterBranch)
   const mark = String(record.published?.sequenceNumber ?? 'unknown')
   if (letters.metadata.properties[key] === mark) return
   if (await holdSameRows(tools, letters, [mainBranch, letterBranch], range)) return
   const { identifier } = letters
-  if (isPublishedOver(table, record)) {
+  if (hasLaterPublishing(table, record)) {
     const facts = { table: formatIdentifier(identifier), branch: letterBranch }
     tools.logger.info('replay.letters-left', { ...facts, reason: 'another branch came after' })
     return
@@ -88,8 +88,8 @@ export async function settleLetters(
   })
 }
 
-/** Letters of a publishing that came later must not go for those of an earlier one. */
-function isPublishedOver(table: Table, { target, published }: ReplayRecord): boolean {
+/** True when another branch was published later: its letters must not be replaced by earlier ones. */
+function hasLaterPublishing(table: Table, { target, published }: ReplayRecord): boolean {
   const since = published?.sequenceNumber
   const history = ancestorsOf(table.metadata, headSnapshot(table, target)?.snapshotId)
   return [...history].some(

@@ -1,5 +1,5 @@
 /**
- * Publishing the branch of a replay while sinks, compaction and expiry go on with its target
+ * Publishes the branch of a replay while sinks, compaction and expiry work on its target
  * (docs/spec/replay.md, P6 to P8).
  */
 import { formatIdentifier, type Snapshot } from '../catalog/format/index.ts'
@@ -31,9 +31,9 @@ import type { ReplayTools } from './replay-tools.ts'
 import { checkDistinguishable } from './row-range.ts'
 
 export interface ReplayPublishing {
-  /** The stream's table after it; that of the plan where it had been published before. */
+  /** The stream's table after the publishing; the table of the plan when it was published before. */
   readonly table: Table
-  /** True when the exchange was computed again on a newer state of the target. */
+  /** True when the change was computed again on a newer state of the target. */
   readonly isRedone: boolean
 }
 
@@ -74,8 +74,8 @@ export async function publishReplay(
 }
 
 /**
- * Whether the target still has the branch's rows by a publishing of the branch as it is. The target's
- * history tells, as far as it reaches: after a rollback nothing is published, whatever is remembered.
+ * Whether the current branch is published on the target. The target's history decides as far as it reaches:
+ * after a rollback nothing is published, whatever the record says.
  */
 function publicationOf(
   table: Table,
@@ -93,7 +93,7 @@ function publicationOf(
   return isReachedBehind ? 'none' : 'unknown'
 }
 
-/** What was published and is no longer there, or not alone, may have been mended or rolled back since. */
+/** Throws ReplayRefusedError when the published rows were changed since, for example by a rollback. */
 async function requireSame(
   tools: RangeTools,
   { branch, record: { target }, rows, table }: ReplayPlan,
@@ -106,7 +106,7 @@ async function requireSame(
   )
 }
 
-/** True when it had to be computed again on a newer state of the target. */
+/** True when the change had to be computed again on a newer state of the target. */
 async function publishRows(tools: RangeTools, plan: ReplayPlan, head: Snapshot): Promise<boolean> {
   const { branch, record, rows, table } = plan
   const { identifier } = table
@@ -140,16 +140,16 @@ async function publishRows(tools: RangeTools, plan: ReplayPlan, head: Snapshot):
     const facts = { table: formatIdentifier(identifier), branch }
     tools.logger.info('replay.redone', { ...facts, reason: errorMessage(error) })
   }
-  // Loaded again: the table has changed, or there had been no conflict.
+  // Loaded again, because the conflict means that the table has changed.
   requireReplayOnly(await tools.catalog.loadTable(identifier), branch, record)
   await redoOnTarget({ tools, identifier, target, range: rows }, branch, { check, extraUpdates })
   return true
 }
 
 /**
- * What the branch changed may be applied to the target as it is only where the target has grown out of the
- * place where the branch began, and no rows of the range have come to it since: rolled back and written
- * again, they are other files, which nothing would take out. Throws ConflictError.
+ * The files that the branch replaced can be replaced on the target only while the target descends from the
+ * snapshot that the branch began at, and has no newer rows of the range: rows that were rolled back and written
+ * again are in other files, which would stay. Throws ConflictError.
  */
 async function requireForked(
   tools: RangeTools,
@@ -159,15 +159,19 @@ async function requireForked(
   const fork = headSnapshot(base, baseBranch(branch))
   const ancestors = ancestorsOf(base.metadata, headSnapshot(base, target)?.snapshotId)
   if (fork === undefined || ![...ancestors].some((one) => one.snapshotId === fork.snapshotId)) {
-    throw new ConflictError('the target has not grown out of where the branch began', [], {
-      table: formatIdentifier(base.identifier),
-      branch,
-    })
+    throw new ConflictError(
+      'the target does not descend from the snapshot that the branch began at',
+      [],
+      {
+        table: formatIdentifier(base.identifier),
+        branch,
+      },
+    )
   }
   await requireNoNewRows(tools, base, target, fork.sequenceNumber, rows)
 }
 
-/** Computed again, the exchange is of the range's rows only: what others did on the branch would be left out. */
+/** A change that is computed again has only the range's rows: other changes of the branch would be left out. */
 function requireReplayOnly(table: Table, branch: string, { stream }: ReplayRecord): void {
   const { metadata } = table
   const fork = headSnapshot(table, baseBranch(branch))?.snapshotId
@@ -206,7 +210,7 @@ function requireFinished({ branch, record, table }: ReplayPlan): void {
   )
 }
 
-/** The target may have been rolled back since: its sink would write part of the range again. */
+/** Refuses a target that was rolled back behind the range: its sink would write part of the range again. */
 function requireCovered(base: Table, record: ReplayRecord): void {
   const { target } = record
   const offsets = restoreOffsets(base, target).get(record.stream)

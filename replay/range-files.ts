@@ -1,9 +1,8 @@
 /**
- * The data files that hold rows of a range of the log: which they are, and their rows taken out of them.
+ * Finds the data files with rows of a range of the log and removes those rows.
  *
- * Files that hold nothing else go as they are; of the others the remaining rows are written to new files
- * (copy-on-write), so that a reader of the result never meets a delete file and publishing has whole
- * files to exchange.
+ * Files without other rows are removed whole; of all others the remaining rows are written to new files
+ * (copy-on-write), so that the result has no delete files and publishing replaces whole files.
  */
 import {
   currentSchema,
@@ -23,12 +22,12 @@ export interface RangeFiles {
   /** Undefined for a table without snapshots. */
   readonly snapshotId: bigint | undefined
   readonly rowCount: bigint
-  /** Nothing but rows of the range, and no deletes. */
+  /** Files with only rows of the range and no deletes. */
   readonly whole: readonly DataFile[]
   readonly partial: readonly DataFile[]
 }
 
-/** What `ref` holds of the range in this state of the table. */
+/** The files of `ref` with rows of the range in this state of the table. */
 export async function findRangeFiles(
   { io, stage, pin }: RangeTools,
   table: Table,
@@ -98,7 +97,7 @@ export async function requireNoNewRows(
     keepFile: (_, file) => paths.has(file.filePath),
   })
   if (rowCount === 0) return
-  throw new ConflictError('the target was given rows of the range after it was read', [...paths], {
+  throw new ConflictError('the target got rows of the range after it was read', [...paths], {
     table: formatIdentifier(table.identifier),
     rows: rowCount,
   })
@@ -120,7 +119,7 @@ export async function holdSameRows(
   return String(row[0]) === '0'
 }
 
-/** Writes what `select` says of the stage's tables to new data files of the table, and uploads them. */
+/** Writes the rows of the query to new data files of the table, and uploads them. */
 export async function writeRows(
   tools: RangeTools,
   table: Table,
@@ -137,7 +136,7 @@ export async function writeRows(
   return uploadDataFiles(tools, metadata, written)
 }
 
-/** A column that is missing would be written as NULL, and what the files held of it be lost. */
+/** A missing column would be written as NULL, and its values in the files would be lost. */
 async function requireColumns(stage: QueryStage, { identifier, metadata }: Table): Promise<void> {
   const described = await stage.rows('SELECT column_name FROM (DESCRIBE range_rows)')
   const present = new Set(described.map(([name]) => String(name)))

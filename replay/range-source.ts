@@ -1,8 +1,8 @@
 /**
- * A log that seems to end where a replay's ranges end, so that a stream run until `latest` reads exactly
- * the ranges and nothing else of the runner has to know of replays.
+ * A source that ends where a replay's ranges end, so that a stream run until `latest` reads exactly the ranges
+ * and the runner needs no code for replays.
  *
- * It tells the log's own bookkeeping nothing: a replay must not move the group of the live sink.
+ * It reports no offsets: a replay must not move the consumer group of the running sink.
  */
 import {
   type OffsetBounds,
@@ -26,7 +26,7 @@ export function createRangeSource(
 class RangeSource implements RecordSource {
   readonly #inner: RecordSource
   readonly #ends: ReadonlyMap<string, bigint>
-  /** Partitions read to their end; what was read ahead before the pause is dropped. */
+  /** Partitions that were read to their end; records fetched after it are dropped. */
   readonly #done = new Set<string>()
 
   constructor(inner: RecordSource, ranges: readonly ReplayRange[]) {

@@ -1,4 +1,4 @@
-/** An engine and a directory for new files, for as long as rows of a range are worked on. */
+/** A query engine and a directory for new files, for one operation on the rows of a range. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,7 +34,7 @@ export async function withRangeTools<T>(
   }
 }
 
-/** What is computed for a commit is computed from the very state that the commit is tried on. */
+/** The rows for a commit are computed from the same state of the table that the commit is tried on. */
 function pinnedCatalog(catalog: Catalog, pins: ReadonlyMap<string, Table>): Catalog {
   return decorateCatalog(catalog, {
     loadTable: async (identifier) =>

@@ -1,10 +1,10 @@
-/** What the log says of the partitions that a stream has read. */
+/** Reads the bounds of the partitions that a stream has read, and the offsets of the requested times. */
 import { checkIdentity, type RecordSource, type StreamOffsets } from '../ingest/index.ts'
 import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
 import { type LogFacts, partitionsOf, type ReplayFrom, type ReplayUntil } from './replay-ranges.ts'
 import type { ReplayTools } from './replay-tools.ts'
 
-/** Throws LogMismatchError where the log is another one than the table was filled from. */
+/** Throws LogMismatchError when the table was filled from another log. */
 export async function readLogFacts(
   tools: ReplayTools,
   settings: StreamSettings,

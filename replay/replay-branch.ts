@@ -1,9 +1,9 @@
 /**
- * The branch of a replay: made, emptied of the range, removed.
+ * Creates the branch of a replay, removes the range from it, and drops it.
  *
- * Each step is one commit that also records that the step is done, so that a replay that was killed goes
- * on where it stopped (P4): the record exists once the branch does, the branch's own offsets once the
- * range is out.
+ * Each step is one commit that also records that the step is done, so that a replay that was killed continues
+ * where it stopped (P4): the record exists as soon as the branch does, and the branch's own offsets as soon as
+ * the range is removed.
  */
 import {
   mainBranch,
@@ -43,21 +43,21 @@ import {
 import type { ReplayTools } from './replay-tools.ts'
 import type { RowRange } from './row-range.ts'
 
-/** Sinks and compactions commit often: a replay loses many races to them, and goes on while they come. */
+/** Sinks and compactions commit often, so a replay retries as long as the table changes. */
 export function commitTools({ clock, random, logger }: ReplayTools): CommitTools {
   const retry = { retriesMax: 20, waitMsMin: 50, waitMsMax: 2_000 }
   return { clock, random, logger, retry, persistsWhileTableMoves: true }
 }
 
-/** A second branch that stays where the first one began: what a diff compares with. */
+/** A second branch that stays where the first one began, for the diff. */
 export function baseBranch(branch: string): string {
   return `${branch}.base`
 }
 
-/** Beyond the table's own `history.expire.max-ref-age-ms`: expiry must not end a replay. */
+/** Overrides the table's `history.expire.max-ref-age-ms`, because expiry must not end a replay. */
 const forever = { maxRefAgeMs: 9_223_372_036_854_775_807n } as const
 
-/** Pins its one snapshot and none before it. */
+/** Keeps its one snapshot and none before it. */
 const pinned = { minSnapshotsToKeep: 1, maxSnapshotAgeMs: 1n, ...forever } as const
 
 /** The branch, its base and its record, at `snapshotId`. */
@@ -79,7 +79,7 @@ export async function createReplayBranch(
       if (!Object.hasOwn(properties, replayPropertyKey(branch))) refuseForeignBranch(base, branch)
     },
     extraUpdates: ({ metadata }) => [
-      // Of an earlier branch of this name: they would say that the range is out already.
+      // Offsets of an earlier branch of this name would mean that the range is removed already.
       ...(hasOffsets(metadata, branch) ? [removing([offsetsPropertyKey(branch)])] : []),
       {
         action: 'set-properties',
@@ -90,12 +90,12 @@ export async function createReplayBranch(
   return commitAction(tools.catalog, identifier, action, commitTools(tools))
 }
 
-/** Throws AlreadyExistsError for a branch, or a base of it, that no replay made. */
+/** Throws AlreadyExistsError for a branch, or its base, that no replay created. */
 export function refuseForeignBranch({ identifier, metadata }: Table, branch: string): void {
   const { refs } = metadata
   const existing = [branch, baseBranch(branch)].find((name) => Object.hasOwn(refs, name))
   if (existing === undefined) return
-  throw new AlreadyExistsError('the branch exists and no replay made it; name another', {
+  throw new AlreadyExistsError('the branch exists and no replay created it: name another branch', {
     facts: {
       table: formatIdentifier(identifier),
       branch: existing,
@@ -104,7 +104,7 @@ export function refuseForeignBranch({ identifier, metadata }: Table, branch: str
   })
 }
 
-/** True once the range is out and the stream's offsets on the branch say so. */
+/** True when the range is removed, which the stream's offsets on the branch record. */
 export function isEmptied({ metadata }: Table, branch: string): boolean {
   return hasBranch(metadata, branch) && hasOffsets(metadata, branch)
 }
@@ -117,7 +117,7 @@ function hasOffsets(metadata: TableMetadata, branch: string): boolean {
   return offsetsProperty(metadata, branch) !== undefined
 }
 
-/** A branch that a commit has made has no retention of its own yet. */
+/** Sets the retention of a branch that a commit has created. */
 export async function keepForever(
   tools: ReplayTools,
   { identifier, metadata }: Table,
@@ -130,8 +130,8 @@ export async function keepForever(
 }
 
 /**
- * Takes the range's rows out of `from` and commits the result to `branch`, with the stream set back to
- * where the range begins. A missing `branch` is made at main's head where `from` is another branch.
+ * Removes the range's rows from `from` and commits the result to `branch`, with the stream set back to where
+ * the range begins. A missing `branch` is created at main's head when `from` is another branch.
  *
  * Where the range held no rows, a second run of the same replay would leave the rows of the first in
  * place and add them again, so the second run is refused.
@@ -188,7 +188,7 @@ export function branchRemoved(facts: ErrorFacts): ReplayRefusedError {
   )
 }
 
-/** Removes what a replay made of refs and properties of `table`; what is not there is no error. */
+/** Removes the refs and properties of a replay from `table`; missing ones are not an error. */
 export async function dropReplayBranch(
   tools: ReplayTools,
   table: Table,
@@ -207,7 +207,7 @@ export async function dropReplayBranch(
       removals.length === 0 ? [] : [removing(removals)]
     return commit(new ManageRefs({ changes, extraUpdates }))
   }
-  // The branch was removed by hand, what was recorded of it was not.
+  // The branch was removed by hand, but its properties were not.
   return removals.length > 0 ? commit(new UpdateProperties({ removals })) : table
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { StreamOffsets } from '../ingest/index.ts'
 import {
   type LogFacts,
-  parseOffsetPlace,
+  parseRecordCoordinates,
   type ReplayFrom,
   ReplayRefusedError,
   type ReplayUntil,
@@ -50,8 +50,8 @@ describe('resolveRanges()', () => {
       [0n, 100n],
       [0n, 100n],
     ])
-    const from: ReplayFrom = { kind: 'offsets', places: [place(1, 10n), place(0, 20n)] }
-    const until: ReplayUntil = { kind: 'offsets', places: [place(1, 15n)] }
+    const from: ReplayFrom = { kind: 'offsets', coordinates: [place(1, 10n), place(0, 20n)] }
+    const until: ReplayUntil = { kind: 'offsets', coordinates: [place(1, 15n)] }
     expect(resolveRanges(committed([80n, 60n]), from, until, facts)).toEqual([
       { topic: 't', partition: 0, from: 20n, to: 80n },
       { topic: 't', partition: 1, from: 10n, to: 15n },
@@ -84,8 +84,8 @@ describe('resolveRanges()', () => {
     ['an empty range', place(0, 10n), place(0, 10n), /nothing to replay/],
   ])('[P1] refuses %s', (_, from, to, message) => {
     const asked = [
-      { kind: 'offsets', places: [from] },
-      { kind: 'offsets', places: [to] },
+      { kind: 'offsets', coordinates: [from] },
+      { kind: 'offsets', coordinates: [to] },
     ] as const
     const resolve = () => resolveRanges(committed([80n]), asked[0], asked[1], log([[5n, 100n]]))
     expect(resolve).toThrow(ReplayRefusedError)
@@ -97,8 +97,8 @@ describe('resolveRanges()', () => {
     fc.assert(
       fc.property(offset, offset, offset, offset, offset, (next, first, length, from, to) => {
         const facts = log([[first, first + length]])
-        const begin: ReplayFrom = { kind: 'offsets', places: [place(0, from)] }
-        const until: ReplayUntil = { kind: 'offsets', places: [place(0, to)] }
+        const begin: ReplayFrom = { kind: 'offsets', coordinates: [place(0, from)] }
+        const until: ReplayUntil = { kind: 'offsets', coordinates: [place(0, to)] }
         try {
           const [range] = resolveRanges(committed([next]), begin, until, facts)
           expect(range).toEqual({ topic: 't', partition: 0, from, to })
@@ -114,9 +114,9 @@ describe('resolveRanges()', () => {
 
 describe('the words of a request', () => {
   it('are the same whatever the order of the flags', () => {
-    const from = (places: readonly ReturnType<typeof place>[]): ReplayFrom => ({
+    const from = (coordinates: readonly ReturnType<typeof place>[]): ReplayFrom => ({
       kind: 'offsets',
-      places,
+      coordinates,
     })
     const one = requestText(from([place(0, 1n), place(1, 2n)]), latest)
     expect(one).toBe('t:0=1,t:1=2 until latest')
@@ -124,13 +124,13 @@ describe('the words of a request', () => {
   })
 
   it('name a place as topic:partition=offset', () => {
-    expect(parseOffsetPlace('a.b-c:12=9007199254740993')).toEqual({
+    expect(parseRecordCoordinates('a.b-c:12=9007199254740993')).toEqual({
       topic: 'a.b-c',
       partition: 12,
       offset: 9007199254740993n,
     })
     for (const text of ['t=5', 't:x=5', 't:0=-1', ':0=1']) {
-      expect(() => parseOffsetPlace(text)).toThrow(/expected topic:partition=offset/)
+      expect(() => parseRecordCoordinates(text)).toThrow(/expected topic:partition=offset/)
     }
   })
 })

@@ -1,10 +1,10 @@
 /**
- * Which part of the log a replay reads again: from the user's words, what the table holds and what the
- * log still has, to a half-open range per partition. Pure.
+ * Which part of the log a replay reads again: a half-open range per partition, from the request, the offsets
+ * of the table and the records that the log still has. Pure.
  *
- * P1: a range ends at or before the table's own next offset, because what lies behind it is the sink's
- *     to write; and begins where the log still has records, because rows that cannot be read again must
- *     not be taken out.
+ * P1: a range ends at or before the table's own next offset, because the sink writes the records from there
+ *     on; and it begins where the log still has records, because rows that cannot be read again must not be
+ *     removed.
  */
 import { LakeError, ValidationError } from '../common/index.ts'
 import {
@@ -15,21 +15,21 @@ import {
   type TopicPartition,
 } from '../ingest/index.ts'
 
-/** One place in the log, as `--to-offset T:P=N` names it. */
-export interface OffsetPlace extends TopicPartition {
+/** The coordinates of a record in the log, as in `--to-offset T:P=N`. */
+export interface RecordCoordinates extends TopicPartition {
   readonly offset: bigint
 }
 
 export type ReplayFrom =
   | { readonly kind: 'earliest' }
-  /** Only the partitions that are named. */
-  | { readonly kind: 'offsets'; readonly places: readonly OffsetPlace[] }
+  /** Only these partitions. */
+  | { readonly kind: 'offsets'; readonly coordinates: readonly RecordCoordinates[] }
   | { readonly kind: 'time'; readonly timestampMs: number }
 
 export type ReplayUntil =
-  /** As far as the table has come; partitions that `offsets` leaves out, too. */
+  /** Up to the offsets of the table, which also end the partitions that `offsets` leaves out. */
   | { readonly kind: 'latest' }
-  | { readonly kind: 'offsets'; readonly places: readonly OffsetPlace[] }
+  | { readonly kind: 'offsets'; readonly coordinates: readonly RecordCoordinates[] }
   | { readonly kind: 'time'; readonly timestampMs: number }
 
 export interface ReplayRange extends TopicPartition {
@@ -38,31 +38,31 @@ export interface ReplayRange extends TopicPartition {
   readonly to: bigint
 }
 
-/** What the log says of itself, by `partitionKey`. */
+/** The bounds of the log and the offsets of times in it, by `partitionKey`. */
 export interface LogFacts {
   readonly bounds: ReadonlyMap<string, OffsetBounds>
-  /** The first offset at or after the time of `from` or `until`; undefined values: none is that late. */
+  /** The first offset at or after the time of `from` or `until`; undefined values: no record is that late. */
   readonly fromTimes: ReadonlyMap<string, bigint | undefined>
   readonly untilTimes: ReadonlyMap<string, bigint | undefined>
 }
 
-/** The replay asked for cannot be done; the message says why and the way out. */
+/** The requested replay cannot be done; the message says why and what to do. */
 export class ReplayRefusedError extends LakeError {
   readonly code = 'replay-refused'
 }
 
-/** Ranges that hold something, by topic and partition. Throws ReplayRefusedError. */
+/** The ranges that are not empty, by topic and partition. Throws ReplayRefusedError. */
 export function resolveRanges(
   committed: StreamOffsets,
   from: ReplayFrom,
   until: ReplayUntil,
   log: LogFacts,
 ): readonly ReplayRange[] {
-  const known = partitionsOf(committed)
-  checkPlaces(from, known, '--to-offset')
-  checkPlaces(until, known, '--until')
+  const partitions = partitionsOf(committed)
+  checkCoordinates(from, partitions, '--to-offset')
+  checkCoordinates(until, partitions, '--until')
   const ranges: ReplayRange[] = []
-  for (const partition of known) {
+  for (const partition of partitions) {
     const next = nextOffsetOf(committed, partition) ?? 0n
     const begin = beginOf(from, partition, next, log)
     if (begin === undefined) continue
@@ -71,13 +71,13 @@ export function resolveRanges(
   }
   if (ranges.length > 0) return ranges
   throw new ReplayRefusedError(
-    'there is nothing to replay: the table holds no offset of the range asked for',
-    { facts: { committed: known.map((one) => describe(committed, one)).join(',') } },
+    'there is nothing to replay: the table holds no offset of the requested range',
+    { facts: { committed: partitions.map((one) => describe(committed, one)).join(',') } },
   )
 }
 
 /** `T:P=N`, as the command line has it. */
-export function parseOffsetPlace(text: string): OffsetPlace {
+export function parseRecordCoordinates(text: string): RecordCoordinates {
   const match = /^(.+):(\d{1,9})=(\d{1,18})$/.exec(text)
   const [, topic, partition, offset] = match ?? []
   if (topic === undefined || partition === undefined || offset === undefined) {
@@ -88,12 +88,12 @@ export function parseOffsetPlace(text: string): OffsetPlace {
   return { topic, partition: Number(partition), offset: BigInt(offset) }
 }
 
-/** The request in one text, the same for the same request: a replay goes on only under the same words. */
+/** The request as one text, equal for equal requests: a replay continues only with an equal request. */
 export function requestText(from: ReplayFrom, until: ReplayUntil): string {
-  return `${wordsOf(from)} until ${wordsOf(until)}`
+  return `${endText(from)} until ${endText(until)}`
 }
 
-function wordsOf(end: ReplayFrom | ReplayUntil): string {
+function endText(end: ReplayFrom | ReplayUntil): string {
   switch (end.kind) {
     case 'earliest':
     case 'latest':
@@ -101,8 +101,8 @@ function wordsOf(end: ReplayFrom | ReplayUntil): string {
     case 'time':
       return new Date(end.timestampMs).toISOString()
     case 'offsets':
-      return end.places
-        .map((place) => `${partitionKey(place)}=${place.offset}`)
+      return end.coordinates
+        .map((record) => `${partitionKey(record)}=${record.offset}`)
         .sort()
         .join(',')
   }
@@ -118,7 +118,7 @@ function beginOf(
     case 'earliest':
       return bounds.get(partitionKey(partition))?.earliest
     case 'offsets':
-      return placeOf(from.places, partition)?.offset
+      return coordinatesOf(from.coordinates, partition)?.offset
     case 'time':
       return fromTimes.get(partitionKey(partition)) ?? next
   }
@@ -134,7 +134,7 @@ function endOf(
     case 'latest':
       return next
     case 'offsets':
-      return placeOf(until.places, partition)?.offset ?? next
+      return coordinatesOf(until.coordinates, partition)?.offset ?? next
     case 'time': {
       const byTime = untilTimes.get(partitionKey(partition)) ?? next
       return byTime < next ? byTime : next
@@ -142,7 +142,7 @@ function endOf(
   }
 }
 
-/** False for a range that holds nothing. */
+/** False for an empty range. */
 function checkRange(range: ReplayRange, next: bigint, { bounds }: LogFacts): boolean {
   const { topic, partition, from, to } = range
   const limits = bounds.get(partitionKey(range))
@@ -160,7 +160,7 @@ function checkRange(range: ReplayRange, next: bigint, { bounds }: LogFacts): boo
   if (from >= to) return false
   if (from < limits.earliest) {
     throw new ReplayRefusedError(
-      'the log no longer holds the range (retention): its rows could be taken out but not read again; ' +
+      'the log no longer holds the range (retention): its rows could be removed but not read again; ' +
         'begin at the earliest offset (--to-earliest)',
       { facts },
     )
@@ -172,33 +172,33 @@ function checkRange(range: ReplayRange, next: bigint, { bounds }: LogFacts): boo
   )
 }
 
-function checkPlaces(
+function checkCoordinates(
   end: ReplayFrom | ReplayUntil,
-  known: readonly TopicPartition[],
+  partitions: readonly TopicPartition[],
   flag: string,
 ): void {
   if (end.kind !== 'offsets') return
-  const keys = new Set(known.map(partitionKey))
+  const keys = new Set(partitions.map(partitionKey))
   const seen = new Set<string>()
-  for (const place of end.places) {
-    const key = partitionKey(place)
+  for (const record of end.coordinates) {
+    const key = partitionKey(record)
     if (!keys.has(key)) {
       throw new ReplayRefusedError(`${flag} names a partition that the table holds nothing of`, {
-        facts: { found: key, known: [...keys].join(',') },
+        facts: { partition: key, partitions: [...keys].join(',') },
       })
     }
     if (seen.has(key)) {
-      throw new ReplayRefusedError(`${flag} names a partition twice`, { facts: { found: key } })
+      throw new ReplayRefusedError(`${flag} names a partition twice`, { facts: { partition: key } })
     }
     seen.add(key)
   }
 }
 
-function placeOf(
-  places: readonly OffsetPlace[],
+function coordinatesOf(
+  coordinates: readonly RecordCoordinates[],
   { topic, partition }: TopicPartition,
-): OffsetPlace | undefined {
-  return places.find((place) => place.topic === topic && place.partition === partition)
+): RecordCoordinates | undefined {
+  return coordinates.find((record) => record.topic === topic && record.partition === partition)
 }
 
 export function partitionsOf(offsets: StreamOffsets): readonly TopicPartition[] {

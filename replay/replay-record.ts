@@ -1,9 +1,9 @@
 /**
- * What a table remembers of a replay: the property `tidewater.replay.<branch>`, written in the commit
- * that makes the branch. How far the replay has come is not in it: the branch's own offsets say that.
+ * The record of a replay in its table: the property `tidewater.replay.<branch>`, written in the commit that
+ * creates the branch. The progress of the replay is not in it, because the branch's own offsets record that.
  *
- * P3: a replay goes on only under the words, ranges and rules that it began with, the dead-letter table
- *     among them.
+ * P3: a replay continues only with the request, ranges and rules that it began with, including the dead-letter
+ *     table.
  */
 import { createHash } from 'node:crypto'
 import { formatIdentifier, type TableIdentifier } from '../catalog/format/index.ts'
@@ -28,33 +28,33 @@ export interface ReplayRecord {
   readonly stream: string
   /** The branch that the rows came from and go back to. */
   readonly target: string
-  /** The user's words. */
+  /** The user's request as text. */
   readonly request: string
   readonly ranges: readonly ReplayRange[]
-  /** Of the settings that decide what a record becomes. */
+  /** Digest of the settings that decide what a record becomes. */
   readonly rules: string
   /** `namespace.table` of the dead letters. */
   readonly deadLetterTable: string
-  /** Of the dead-letter table. Tables share it, so its name says the table, too. */
+  /** Branch of the dead-letter table. Tables share that table, so the name contains the table of the stream. */
   readonly letterBranch: string
-  /** The last publishing; whether it still stands, the target's history tells. */
+  /** The last publishing; the target's history decides whether it is still in effect. */
   readonly published?: ReplayPublication
 }
 
 export interface ReplayPublication {
-  /** Of the branch. */
+  /** The head of the branch. */
   readonly head: bigint
   readonly target: string
-  /** Of the target's snapshot that did it: a history that reaches behind it without it was rolled back. */
+  /** Of the target's snapshot that published: a longer history without that snapshot was rolled back. */
   readonly sequenceNumber: bigint
 }
 
-/** `@` is in no name that a replay's branch may have, so two replays never meet in one. */
+/** A replay's branch cannot have `@` in its name, so no two replays share a letter branch. */
 export function letterBranchOf(branch: string, table: TableIdentifier): string {
   return `${branch}@${formatIdentifier(table)}`
 }
 
-/** Of the dead-letter table: which publishing of the rows has brought its letters along. */
+/** Property of the dead-letter table: the publishing of rows whose letters are in it. */
 export function publishedPropertyKey(letterBranch: string): string {
   return `tidewater.published.${letterBranch}`
 }
@@ -82,19 +82,19 @@ export function readReplayRecord(
   if (text === undefined) return undefined
   const json = parseJson(text, key)
   if (!isJsonObject(json) || !Array.isArray(json['ranges'])) throw unreadable(key, text)
-  const word = (name: string): string => {
+  const textMember = (name: string): string => {
     const value = json[name]
     if (typeof value === 'string') return value
     throw unreadable(key, text)
   }
   const published = json['published']
   return {
-    stream: word('stream'),
-    target: word('target'),
-    request: word('request'),
-    rules: word('rules'),
-    deadLetterTable: word('deadLetterTable'),
-    letterBranch: word('letterBranch'),
+    stream: textMember('stream'),
+    target: textMember('target'),
+    request: textMember('request'),
+    rules: textMember('rules'),
+    deadLetterTable: textMember('deadLetterTable'),
+    letterBranch: textMember('letterBranch'),
     ranges: json['ranges'].map((range) => rangeOf(range, key, text)),
     ...(published === undefined ? {} : { published: publicationOf(published, key, text) }),
   }

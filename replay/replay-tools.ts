@@ -1,4 +1,4 @@
-/** What a replay needs of the process that it runs in; the caller makes it, from a lake for example. */
+/** What a replay needs from outside; the caller provides it, for example from a lake. */
 import type { Catalog, DataFileWriter } from '../catalog/index.ts'
 import type { Clock, Logger, Random } from '../common/index.ts'
 import type { RecordSource } from '../ingest/index.ts'
@@ -19,7 +19,7 @@ export interface ReplayTools {
     catalog: Catalog,
     work: (stage: QueryStage) => Promise<T>,
   ) => Promise<T>
-  /** Runs `work` with a writer of data files on so many threads, and closes the writer after it. */
+  /** Runs `work` with a writer of data files on `threads` threads, and closes the writer after it. */
   readonly withDataFileWriter: <T>(
     threads: number | undefined,
     work: (writer: DataFileWriter) => Promise<T>,

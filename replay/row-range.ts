@@ -2,7 +2,7 @@
  * Which rows of a table belong to a range of the log: a condition over the columns that say which record
  * a row came from.
  *
- * P2: a replay is refused where those columns do not tell the rows of the range from others.
+ * P2: a replay is refused where those columns do not identify the rows of the range.
  */
 import { currentSchema, formatIdentifier, type Schema } from '../catalog/format/index.ts'
 import type { Table } from '../catalog/index.ts'
@@ -10,34 +10,38 @@ import { restoreOffsets } from '../ingest/index.ts'
 import { quoteLiteral, quoteTable } from '../sql/index.ts'
 import { type ReplayRange, ReplayRefusedError } from './replay-ranges.ts'
 
-/** Which rows, as SQL over the table's columns. */
+/** The rows of a range, as SQL over the table's columns. */
 export interface RowRange {
   readonly condition: string
   /** SQL of a row's coordinates: topic (or NULL), partition, offset. */
-  readonly place: { readonly topic: string; readonly partition: string; readonly offset: string }
+  readonly coordinates: {
+    readonly topic: string
+    readonly partition: string
+    readonly offset: string
+  }
 }
 
 /** Throws ReplayRefusedError where the table does not say which records its rows came from. */
 export function rowRangeOf(table: Table, ranges: readonly ReplayRange[]): RowRange {
-  const place = placeOf(currentSchema(table.metadata))
-  if (place === undefined) {
+  const coordinates = coordinatesOf(currentSchema(table.metadata))
+  if (coordinates === undefined) {
     throw new ReplayRefusedError(
       'the table does not say which records its rows came from, so a range cannot be replayed in place; ' +
         'set metadata: struct and fill a new table',
       { facts: { table: formatIdentifier(table.identifier), missing: '_kafka' } },
     )
   }
-  return { place, condition: conditionOf(place, ranges) }
+  return { coordinates, condition: conditionOf(coordinates, ranges) }
 }
 
-/** The same of a dead-letter table, for the letters of one stream. */
+/** The same for a dead-letter table and the letters of one stream. */
 export function letterRangeOf(stream: string, ranges: readonly ReplayRange[]): RowRange {
-  const place = { topic: '"topic"', partition: '"partition"', offset: '"offset"' }
-  const condition = `"stream" = ${quoteLiteral(stream)} AND (${conditionOf(place, ranges)})`
-  return { place, condition }
+  const coordinates = { topic: '"topic"', partition: '"partition"', offset: '"offset"' }
+  const condition = `"stream" = ${quoteLiteral(stream)} AND (${conditionOf(coordinates, ranges)})`
+  return { coordinates, condition }
 }
 
-/** A row says its partition and offset, perhaps its topic, never its stream. */
+/** Throws ReplayRefusedError where rows of the range could come from another topic or stream: a row has its partition and offset, maybe its topic, but never its stream. */
 export function checkDistinguishable(
   table: Table,
   stream: string,
@@ -45,7 +49,7 @@ export function checkDistinguishable(
   ranges: readonly ReplayRange[],
 ): void {
   const offsets = restoreOffsets(table, branch)
-  const hasTopic = rowRangeOf(table, ranges).place.topic !== noTopic
+  const hasTopic = rowRangeOf(table, ranges).coordinates.topic !== noTopic
   const replayed = new Set(ranges.map(({ topic }) => topic))
   if (!hasTopic && (offsets.get(stream)?.topics.size ?? 0) > 1) {
     throw new ReplayRefusedError(
@@ -57,7 +61,7 @@ export function checkDistinguishable(
     if (other === stream) continue
     if (hasTopic && ![...topics.keys()].some((topic) => replayed.has(topic))) continue
     throw new ReplayRefusedError(
-      'another stream has filled the same table from the same places of a log, and rows do not say ' +
+      'another stream has filled the same table from the same offsets of a log, and rows do not say ' +
         'which stream they came from',
       { facts: { table: formatIdentifier(table.identifier), stream, other } },
     )
@@ -81,7 +85,7 @@ export function tableAt({ identifier }: Table, ref: string): string {
 
 const noTopic = 'NULL'
 
-function placeOf(schema: Schema): RowRange['place'] | undefined {
+function coordinatesOf(schema: Schema): RowRange['coordinates'] | undefined {
   const struct = schema.fields.find((field) => field.name === '_kafka')?.type
   if (struct?.type === 'struct') {
     const names = new Set(struct.fields.map((field) => field.name))
@@ -102,10 +106,11 @@ function placeOf(schema: Schema): RowRange['place'] | undefined {
   }
 }
 
-function conditionOf(place: RowRange['place'], ranges: readonly ReplayRange[]): string {
+function conditionOf(coordinates: RowRange['coordinates'], ranges: readonly ReplayRange[]): string {
   const terms = ranges.map(({ topic, partition, from, to }) => {
-    const ofTopic = place.topic === noTopic ? '' : `${place.topic} = ${quoteLiteral(topic)} AND `
-    return `(${ofTopic}${place.partition} = ${partition} AND ${place.offset} >= ${from} AND ${place.offset} < ${to})`
+    const ofTopic =
+      coordinates.topic === noTopic ? '' : `${coordinates.topic} = ${quoteLiteral(topic)} AND `
+    return `(${ofTopic}${coordinates.partition} = ${partition} AND ${coordinates.offset} >= ${from} AND ${coordinates.offset} < ${to})`
   })
   return `(${terms.join(' OR ')})`
 }

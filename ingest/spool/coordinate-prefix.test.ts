@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseCoordinates, CoordinatePrefix } from './coordinate-prefix.ts'
+import { parseRowCoordinates, CoordinatePrefix } from './coordinate-prefix.ts'
 
 const keys = { offset: '$o', timestamp: '$t', partition: '$p', topic: '$$topic' }
 
@@ -24,7 +24,7 @@ describe('CoordinatePrefix', () => {
           prefix.write(offsets, timestamps, index)
           const members = prefix.bytes.subarray(0, prefix.length).toString()
           const row = Buffer.from(`{${members},"x":1}`)
-          const found = parseCoordinates(row, keys)
+          const found = parseRowCoordinates(row, keys)
           expect(found).toEqual({ ...expected, length: members.length + 2 })
           expect(row.subarray(found.length).toString()).toBe('"x":1}')
         }
@@ -32,8 +32,8 @@ describe('CoordinatePrefix', () => {
     )
   })
 
-  it('parseCoordinates() refuses a row that does not begin with its coordinates', () => {
-    expect(() => parseCoordinates(Buffer.from('{"x":1}'), keys)).toThrow(
+  it('parseRowCoordinates() refuses a row that does not begin with its coordinates', () => {
+    expect(() => parseRowCoordinates(Buffer.from('{"x":1}'), keys)).toThrow(
       'does not begin with its coordinates',
     )
   })

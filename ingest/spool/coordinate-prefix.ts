@@ -122,7 +122,7 @@ export interface RowCoordinates {
 }
 
 /** Reads back what `write` put at the head of a spooled row. */
-export function parseCoordinates(row: Buffer, keys: CoordinateKeyNames): RowCoordinates {
+export function parseRowCoordinates(row: Buffer, keys: CoordinateKeyNames): RowCoordinates {
   const quoted = (key: string): string => JSON.stringify(key).replace(/[$\\^.*+?()[\]{}|]/g, '\\$&')
   const topic = keys.topic === undefined ? '()' : `${quoted(keys.topic)}:("(?:[^"\\\\]|\\\\.)*"),`
   const pattern = new RegExp(

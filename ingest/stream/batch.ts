@@ -22,7 +22,7 @@ import { keepsColumns } from '../schema/keeps-columns.ts'
 import type { ErrorSettings } from '../settings/stream-settings.ts'
 import type { TopicPartition } from '../offsets/topic-partition.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
-import { parseCoordinates } from '../spool/coordinate-prefix.ts'
+import { parseRowCoordinates } from '../spool/coordinate-prefix.ts'
 import { parseRecordMember } from '../spool/record-member.ts'
 import type { RowBuffer, RowFormat } from '../spool/row-buffer.ts'
 import type { PendingSpool, SpoolWriter } from '../spool/spool-writer.ts'
@@ -250,7 +250,7 @@ export class Batch implements SpooledRows {
   /** The whole record of a spooled row of JSON, byte for byte. */
   #letterOfRow(row: Buffer, reason: string): DeadLetter {
     const { coordinateKeys } = this.#reader.format
-    const place = parseCoordinates(row, coordinateKeys)
+    const place = parseRowCoordinates(row, coordinateKeys)
     const { kept, length } = parseRecordMember(row, place.length, coordinateKeys.record)
     const { key, headers } = kept
     const rest = row.subarray(place.length + length)

@@ -458,7 +458,7 @@ describe('branches of a replay', () => {
     await fill(0, 100)
     await on.changeRefs([{ kind: 'create', type: 'branch', name: 'fix.base' }])
     await expect(executeReplay(lake, lenient(), request(25, 75))).rejects.toThrow(
-      /no replay made it.*branch=fix.base/,
+      /no replay created it.*branch=fix.base/,
     )
   })
 

@@ -408,8 +408,8 @@ output: { iceberg: { table: web.events } }`)
     await expect(previewReplay(lake, strict(), request(0, 51))).rejects.toThrow(
       /beyond what the table holds.*to=51 committed=50/,
     )
-    const places = [{ topic: 'events', partition: 7, offset: 0n }]
-    const nowhere: ReplayRequest = { ...request(0, 1), from: { kind: 'offsets', places } }
+    const coordinates = [{ topic: 'events', partition: 7, offset: 0n }]
+    const nowhere: ReplayRequest = { ...request(0, 1), from: { kind: 'offsets', coordinates } }
     await expect(previewReplay(lake, strict(), nowhere)).rejects.toThrow(/holds nothing of/)
     const all = await previewReplay(lake, strict(), {
       from: { kind: 'earliest' },

@@ -92,8 +92,8 @@ output: { iceberg: { table: web.events, commit: { interval: 10s, max_records: 10
     await fixture.run(settings('strict'))
     const place = (offset: bigint) => ({ topic: 'events', partition: 0, offset })
     await executeReplay(lake, settings('lenient'), {
-      from: { kind: 'offsets', places: [place(100n)] },
-      until: { kind: 'offsets', places: [place(250n)] },
+      from: { kind: 'offsets', coordinates: [place(100n)] },
+      until: { kind: 'offsets', coordinates: [place(250n)] },
       into: 'fix',
     })
   })

@@ -151,7 +151,7 @@ export function replayRequest(
 ): ReplayRequest {
   const places = (offset: number): ReplayRequest['from'] & { kind: 'offsets' } => ({
     kind: 'offsets',
-    places: [{ topic, partition: 0, offset: BigInt(offset) }],
+    coordinates: [{ topic, partition: 0, offset: BigInt(offset) }],
   })
   return { from: places(from), until: places(to), into }
 }

@@ -11,7 +11,7 @@ import {
 } from '../../../app/index.ts'
 import { didYouMean } from '../../../common/index.ts'
 import { parseTime } from '../../../settings/index.ts'
-import { parseOffsetPlace } from '../../../replay/index.ts'
+import { parseRecordCoordinates } from '../../../replay/index.ts'
 import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { UsageError, fromFlags } from '../../frame/failure.ts'
 import { printDiff } from '../table/diff.ts'
@@ -131,7 +131,7 @@ function fromOf(
   toDatetime: string | undefined,
 ): ReplayRequest['from'] {
   if (toOffset.length > 0) {
-    return { kind: 'offsets', places: toOffset.map(parseOffsetPlace) }
+    return { kind: 'offsets', coordinates: toOffset.map(parseRecordCoordinates) }
   }
   if (toDatetime === undefined) return { kind: 'earliest' }
   return { kind: 'time', timestampMs: parseTime(toDatetime.replace(/^@/, '')) }
@@ -141,7 +141,7 @@ function untilOf(until: readonly string[]): ReplayRequest['until'] {
   const [first] = until
   if (first === undefined || (until.length === 1 && first === 'latest')) return { kind: 'latest' }
   if (until.every((text) => text.includes('='))) {
-    return { kind: 'offsets', places: until.map(parseOffsetPlace) }
+    return { kind: 'offsets', coordinates: until.map(parseRecordCoordinates) }
   }
   if (until.length === 1) return { kind: 'time', timestampMs: parseTime(first.replace(/^@/, '')) }
   throw new UsageError('--until takes latest, one time, or T:P=N once for each partition')

@@ -6,7 +6,7 @@ import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
 import type { DemoSession } from './demo-session.ts'
 import { type FlightsState, flightsTable, readFlightsState } from './flights-table.ts'
 import { grouped } from './grouped.ts'
-import { isSameContent } from './lake-books.ts'
+import { isSameContent } from './table-accounts.ts'
 
 export async function compactFlights(
   session: DemoSession,

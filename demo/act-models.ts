@@ -12,8 +12,8 @@ import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
 import { type DemoSession, demoStream } from './demo-session.ts'
 import { flightRows } from './flights.ts'
 import { grouped } from './grouped.ts'
-import { judgeModels } from './judge-models.ts'
-import { queryRows } from './lake-books.ts'
+import { judgeModels } from './check-models.ts'
+import { queryRows } from './table-accounts.ts'
 import { requireSuccess } from './require-success.ts'
 
 export async function buildModels(

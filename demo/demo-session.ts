@@ -10,7 +10,7 @@ import type { StreamSettings } from '../ingest/settings/index.ts'
 import { type Database, openDatabase } from '../sql/index.ts'
 import { type Lake, openLake } from '../app/index.ts'
 import { type DemoProject, demoPartitions, demoTopic } from './demo-project.ts'
-import type { LogRange } from './lake-books.ts'
+import type { LogRange } from './table-accounts.ts'
 
 export interface DemoSession {
   readonly project: DemoProject

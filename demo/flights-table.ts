@@ -5,7 +5,7 @@ import { loadTableIfExists, type Table } from '../catalog/index.ts'
 import { NotFoundError } from '../common/index.ts'
 import type { DemoSession } from './demo-session.ts'
 import { grouped } from './grouped.ts'
-import { type Content, type DataFiles, listDataFiles, tableContent } from './lake-books.ts'
+import { type Content, type DataFiles, listDataFiles, tableContent } from './table-accounts.ts'
 
 export const flightsTable = { namespace: ['demo'], name: 'flights' }
 const deadLetterTable = { namespace: ['demo'], name: 'flights__dlq' }

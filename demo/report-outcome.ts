@@ -7,7 +7,7 @@ import type { DemoReporter } from './demo-reporter.ts'
 import type { DemoSession } from './demo-session.ts'
 import { recordsOf } from './flights-table.ts'
 import { grouped } from './grouped.ts'
-import type { DataFiles } from './lake-books.ts'
+import type { DataFiles } from './table-accounts.ts'
 import type { StreamOutcome } from './stream-and-kill.ts'
 
 export function reportFigures(

@@ -1,7 +1,7 @@
 /** Pure: from the counted books to the demo's verdict. */
 import type { DemoCheck } from './demo-reporter.ts'
 import { grouped } from './grouped.ts'
-import { type Content, isSameContent, type LogRange, type PartitionCount } from './lake-books.ts'
+import { type Content, isSameContent, type LogRange, type PartitionCount } from './table-accounts.ts'
 
 export interface Books {
   readonly log: readonly LogRange[]

@@ -9,7 +9,7 @@ import {
 } from './airports.ts'
 import type { DemoCheck } from './demo-reporter.ts'
 import { grouped } from './grouped.ts'
-import { differenceOf, listDataFiles, parquet } from './lake-books.ts'
+import { differenceOf, listDataFiles, parquet } from './table-accounts.ts'
 
 interface Judged {
   readonly table: string

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Books, judgeBooks } from './judge-books.ts'
+import { type Books, judgeBooks } from './check-accounts.ts'
 
 const content = { rows: 10n, delaySum: '7', distanceSum: '900', hashSum: '12345' }
 

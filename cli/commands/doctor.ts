@@ -45,7 +45,7 @@ async function runDoctor(
   }
   if (!lines) {
     await context.print({
-      columns: [{ key: 'check' }, { key: 'ok' }, { key: 'detail' }, { key: 'fix' }],
+      columns: ['check', 'ok', 'detail', 'fix'],
       rows: checks.map(({ name, ok, detail, fix }) => ({
         check: name,
         ok,

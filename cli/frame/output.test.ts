@@ -2,11 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type Report, formatRecord, formatReport, parseOutputFormat } from './output.ts'
 
 const report: Report = {
-  columns: [
-    { key: 'name' },
-    { key: 'rows', align: 'right' },
-    { key: 'note', wide: true, title: 'REMARK' },
-  ],
+  columns: ['name', 'rows', { key: 'note', wide: true, title: 'REMARK' }],
   rows: [
     { name: 'web.events', rows: 9007199254740993n, note: null },
     { name: 'a "b", c|d', rows: 7, note: 'x\ny' },
@@ -18,6 +14,17 @@ describe('formatReport()', () => {
   it('writes a table without the wide columns', async () => {
     expect(await formatReport(report, 'table')).toBe(
       'NAME                    ROWS\nweb.events  9007199254740993\na "b", c|d                 7\n',
+    )
+  })
+
+  it('writes numbers to the right, and text to the left unless its column says otherwise', async () => {
+    const columns = ['id', 'mixed', { key: 'age', align: 'right' } as const, 'none']
+    const rows = [
+      { id: 1, mixed: 'a', age: '5d', none: null },
+      { id: null, mixed: 2, age: '10d', none: null },
+    ]
+    expect(await formatReport({ columns, rows }, 'markdown')).toBe(
+      '| id | mixed | age | none |\n| ---: | --- | ---: | --- |\n| 1 | a | 5d | - |\n| - | 2 | 10d | - |\n',
     )
   })
 
@@ -44,7 +51,7 @@ describe('formatReport()', () => {
   })
 
   it('shows control characters instead of obeying them', async () => {
-    const hostile: Report = { columns: [{ key: 'a' }], rows: [{ a: 'x\u001B[2Jy' }] }
+    const hostile: Report = { columns: ['a'], rows: [{ a: 'x\u001B[2Jy' }] }
     expect(await formatReport(hostile, 'table')).toBe('A\nx\\x1b[2Jy\n')
   })
 

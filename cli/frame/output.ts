@@ -11,6 +11,7 @@ export interface Column {
   readonly title?: string
   /** Shown by `-o wide` and by every format for programs, not by `table`. */
   readonly wide?: boolean
+  /** Default: a column of numbers to the right, any other to the left. */
   readonly align?: 'right'
 }
 
@@ -18,7 +19,8 @@ export type Row = Readonly<Record<string, Json>>
 
 /** Rows of one kind. */
 export interface Report {
-  readonly columns: readonly Column[]
+  /** A column that has nothing special is named by its key. */
+  readonly columns: readonly (string | Column)[]
   readonly rows: readonly Row[]
   /** What a person reads instead of an empty table. */
   readonly empty?: string
@@ -34,17 +36,22 @@ export function parseOutputFormat(word: string): OutputFormat {
   )
 }
 
-export async function formatReport(report: Report, format: OutputFormat): Promise<string> {
-  const { rows, columns } = report
+export async function formatReport(
+  { columns: declared, rows, empty }: Report,
+  format: OutputFormat,
+): Promise<string> {
+  const columns = declared.map((column) => (typeof column === 'string' ? { key: column } : column))
   const objects = (): readonly Row[] => rows.map((row) => picked(row, columns))
   if (format === 'json') return `${stringifyJson(objects(), 2)}\n`
   if (format === 'jsonl')
     return objects()
       .map((row) => `${stringifyJson(row)}\n`)
       .join('')
-  if (format === 'csv') return formatCsv(report)
-  if (format === 'markdown') return formatMarkdown(report)
-  return formatTable(report, format)
+  if (format === 'csv') return formatCsv(columns, rows)
+  if (format === 'markdown') return formatMarkdown(columns, rows)
+  if (rows.length === 0 && empty !== undefined) return `${empty}\n`
+  const shown = columns.filter((column) => format === 'wide' || column.wide !== true)
+  return formatTable(shown, rows)
 }
 
 /** One thing with named facts: a two-column table for people, one object for programs. */
@@ -52,24 +59,22 @@ export async function formatRecord(record: Row, format: OutputFormat): Promise<s
   if (format === 'json') return `${stringifyJson(record, 2)}\n`
   if (format === 'jsonl') return `${stringifyJson(record)}\n`
   const rows = Object.entries(record).map(([key, value]) => ({ key, value: cellText(value) }))
-  return formatReport({ columns: [{ key: 'key' }, { key: 'value' }], rows }, format)
+  return formatReport({ columns: ['key', 'value'], rows }, format)
 }
 
 function picked(row: Row, columns: readonly Column[]): Row {
   return Object.fromEntries(columns.map(({ key }) => [key, row[key] ?? null]))
 }
 
-async function formatTable(report: Report, format: 'table' | 'wide'): Promise<string> {
-  if (report.rows.length === 0 && report.empty !== undefined) return `${report.empty}\n`
-  const columns = report.columns.filter((column) => format === 'wide' || column.wide !== true)
+async function formatTable(columns: readonly Column[], rows: readonly Row[]): Promise<string> {
   const { default: Table } = await import('cli-table3')
   const table = new Table({
     head: columns.map(titleOf),
-    colAligns: columns.map((column) => column.align ?? 'left'),
+    colAligns: columns.map((column) => alignOf(column, rows)),
     chars: noBorders,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
   })
-  for (const row of report.rows) table.push(columns.map(({ key }) => cellText(row[key])))
+  for (const row of rows) table.push(columns.map(({ key }) => cellText(row[key])))
   return `${table
     .toString()
     .split('\n')
@@ -83,7 +88,7 @@ const noBorders = Object.fromEntries(
     .map((part) => [part, '']),
 )
 
-function formatCsv({ columns, rows }: Report): string {
+function formatCsv(columns: readonly Column[], rows: readonly Row[]): string {
   const lines = [
     columns.map(({ key }) => key),
     ...rows.map((row) => columns.map(({ key }) => rawText(row[key], ''))),
@@ -95,14 +100,21 @@ function csvCell(text: string): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
-function formatMarkdown({ columns, rows }: Report): string {
+function formatMarkdown(columns: readonly Column[], rows: readonly Row[]): string {
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |\n`
   return [
     line(columns.map(({ key }) => key)),
-    line(columns.map((column) => (column.align === 'right' ? '---:' : '---'))),
+    line(columns.map((column) => (alignOf(column, rows) === 'right' ? '---:' : '---'))),
     ...rows.map((row) => line(columns.map(({ key }) => cellText(row[key])))),
   ].join('')
+}
+
+function alignOf({ key, align }: Column, rows: readonly Row[]): 'left' | 'right' {
+  if (align !== undefined) return align
+  const values = rows.map((row) => row[key] ?? null).filter((value) => value !== null)
+  const areNumbers = values.every((value) => ['number', 'bigint'].includes(typeof value))
+  return values.length > 0 && areNumbers ? 'right' : 'left'
 }
 
 function titleOf(column: Column): string {

@@ -15,12 +15,12 @@ async function listModels(context: CliContext, flags: ModelFlags): Promise<void>
   const { models, project } = await selectedModels(context, flags)
   await context.print({
     columns: [
-      { key: 'name' },
-      { key: 'materialized' },
-      { key: 'table' },
-      { key: 'depends_on' },
-      { key: 'tags' },
-      { key: 'cron' },
+      'name',
+      'materialized',
+      'table',
+      'depends_on',
+      'tags',
+      'cron',
       { key: 'file', wide: true },
     ],
     rows: models.map((model): Row => {

@@ -104,10 +104,10 @@ export function note(
 export function resultsReport({ results }: RunResults, empty: string): Report {
   return {
     columns: [
-      { key: 'node' },
-      { key: 'kind' },
-      { key: 'status' },
-      { key: 'rows', align: 'right' },
+      'node',
+      'kind',
+      'status',
+      'rows',
       { key: 'time', align: 'right' },
       { key: 'snapshot_id', wide: true },
       { key: 'message', wide: true },

@@ -48,7 +48,7 @@ async function printEntries(
   documents: readonly { readonly file: string; readonly entries: readonly SettingEntry[] }[],
 ): Promise<void> {
   await context.print({
-    columns: [{ key: 'file', wide: true }, { key: 'key' }, { key: 'value' }, { key: 'origin' }],
+    columns: [{ key: 'file', wide: true }, 'key', 'value', 'origin'],
     rows: documents.flatMap(({ file, entries }) =>
       entries.map((entry) => ({
         file,

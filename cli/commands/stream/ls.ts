@@ -14,13 +14,13 @@ async function listStreams(context: CliContext, named: readonly string[]): Promi
   const streams = await context.loadStreams(await context.streamFiles(named))
   await context.print({
     columns: [
-      { key: 'name' },
-      { key: 'input' },
-      { key: 'topics' },
-      { key: 'table' },
+      'name',
+      'input',
+      'topics',
+      'table',
       { key: 'schema', wide: true },
       { key: 'partition_by', wide: true },
-      { key: 'file' },
+      'file',
     ],
     rows: streams.map(({ file, settings }) => ({
       name: settings.name,

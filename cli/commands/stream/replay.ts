@@ -153,15 +153,7 @@ async function printPreview(
   { into }: ReplayRequest,
 ): Promise<void> {
   await context.print({
-    columns: [
-      { key: 'topic' },
-      { key: 'partition', align: 'right' },
-      { key: 'from', align: 'right' },
-      { key: 'to', align: 'right' },
-      { key: 'records_max', align: 'right' },
-      { key: 'rows', align: 'right' },
-      { key: 'dead_letters', align: 'right' },
-    ],
+    columns: ['topic', 'partition', 'from', 'to', 'records_max', 'rows', 'dead_letters'],
     rows: preview.ranges.map(({ topic, partition, from, to, rows, deadLetters }) => ({
       topic,
       partition,

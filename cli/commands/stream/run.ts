@@ -143,15 +143,15 @@ async function printSummary(context: CliContext, rows: readonly Row[]): Promise<
   if (rows.length === 0) return
   await context.print({
     columns: [
-      { key: 'stream' },
-      { key: 'table' },
-      { key: 'records', align: 'right' },
-      { key: 'rows', align: 'right' },
-      { key: 'dead_letters', align: 'right' },
-      { key: 'commits', align: 'right' },
-      { key: 'snapshot_id' },
-      { key: 'seconds', align: 'right' },
-      { key: 'records_per_second', title: 'RECORDS/S', align: 'right' },
+      'stream',
+      'table',
+      'records',
+      'rows',
+      'dead_letters',
+      'commits',
+      'snapshot_id',
+      'seconds',
+      { key: 'records_per_second', title: 'RECORDS/S' },
     ],
     rows,
   })

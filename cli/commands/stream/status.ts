@@ -45,12 +45,12 @@ async function showStatus(
 function streamReport(shown: readonly Shown[], nowMs: number): Report {
   return {
     columns: [
-      { key: 'stream' },
-      { key: 'table' },
-      { key: 'partitions', align: 'right' },
-      { key: 'commit_lag', align: 'right' },
-      { key: 'total_records', align: 'right' },
-      { key: 'last_commit' },
+      'stream',
+      'table',
+      'partitions',
+      'commit_lag',
+      'total_records',
+      'last_commit',
       { key: 'age', align: 'right' },
       { key: 'snapshot_id', wide: true },
       { key: 'file', wide: true },
@@ -76,15 +76,7 @@ function streamReport(shown: readonly Shown[], nowMs: number): Report {
 
 function partitionReport(shown: readonly Shown[]): Report {
   return {
-    columns: [
-      { key: 'stream' },
-      { key: 'topic' },
-      { key: 'partition', align: 'right' },
-      { key: 'next_offset', align: 'right' },
-      { key: 'earliest', align: 'right' },
-      { key: 'latest', align: 'right' },
-      { key: 'commit_lag', align: 'right' },
-    ],
+    columns: ['stream', 'topic', 'partition', 'next_offset', 'earliest', 'latest', 'commit_lag'],
     rows: shown.flatMap(({ stream, status }) =>
       (status.partitions ?? []).map((one): Row => {
         return {

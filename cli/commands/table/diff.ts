@@ -64,14 +64,7 @@ export async function printDiff(
   if (samples.length === 0) return
   for (const [column, count] of diff.columns) context.note(`${column} differs in ${count} rows`)
   await context.print({
-    columns: [
-      { key: 'kind' },
-      { key: 'topic', wide: true },
-      { key: 'partition', align: 'right' },
-      { key: 'offset', align: 'right' },
-      { key: 'base' },
-      { key: 'branch' },
-    ],
+    columns: ['kind', { key: 'topic', wide: true }, 'partition', 'offset', 'base', 'branch'],
     rows: samples,
   })
 }

@@ -26,10 +26,10 @@ export async function filesReport(lake: Lake, metadata: TableMetadata): Promise<
   return {
     columns: [
       { key: 'content', wide: true },
-      { key: 'file_path' },
-      { key: 'partition' },
-      { key: 'record_count', align: 'right' },
-      { key: 'file_size_in_bytes', align: 'right' },
+      'file_path',
+      'partition',
+      'record_count',
+      'file_size_in_bytes',
       { key: 'file_format', wide: true },
     ],
     rows,

@@ -16,13 +16,7 @@ async function showHealth(context: CliContext, name: string): Promise<void> {
   const lake = await context.openLake()
   const { checks } = await tableHealth(lake, parseTableName(name))
   await context.print({
-    columns: [
-      { key: 'check' },
-      { key: 'ok' },
-      { key: 'state' },
-      { key: 'reason' },
-      { key: 'cure' },
-    ],
+    columns: ['check', 'ok', 'state', 'reason', 'cure'],
     rows: checks.map(({ check, isOk, state, reason, cure }) => ({
       check,
       ok: isOk,

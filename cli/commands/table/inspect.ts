@@ -104,13 +104,7 @@ function describe({ identifier, metadata, metadataLocation }: Table): Row {
 
 function schemaReport(metadata: TableMetadata): Report {
   return {
-    columns: [
-      { key: 'id', align: 'right' },
-      { key: 'name' },
-      { key: 'type' },
-      { key: 'required' },
-      { key: 'doc', wide: true },
-    ],
+    columns: ['id', 'name', 'type', 'required', { key: 'doc', wide: true }],
     rows: currentSchema(metadata).fields.map((field) => ({
       id: field.id,
       name: field.name,
@@ -124,12 +118,7 @@ function schemaReport(metadata: TableMetadata): Report {
 function specReport(metadata: TableMetadata): Report {
   const schema = currentSchema(metadata)
   return {
-    columns: [
-      { key: 'field_id', align: 'right' },
-      { key: 'name' },
-      { key: 'transform' },
-      { key: 'source' },
-    ],
+    columns: ['field_id', 'name', 'transform', 'source'],
     rows: defaultPartitionSpec(metadata).fields.map((field) => ({
       field_id: field.fieldId,
       name: field.name,
@@ -142,7 +131,7 @@ function specReport(metadata: TableMetadata): Report {
 
 function refsReport(metadata: TableMetadata): Report {
   return {
-    columns: [{ key: 'name' }, { key: 'type' }, { key: 'snapshot_id' }],
+    columns: ['name', 'type', 'snapshot_id'],
     rows: Object.entries(metadata.refs).map(([name, ref]) => ({
       name,
       type: ref.type,
@@ -156,16 +145,16 @@ function refsReport(metadata: TableMetadata): Report {
 function snapshotsReport(metadata: TableMetadata): Report {
   return {
     columns: [
-      { key: 'committed_at' },
-      { key: 'snapshot_id' },
+      'committed_at',
+      'snapshot_id',
       { key: 'parent_id', wide: true },
-      { key: 'operation' },
-      { key: 'added_records', align: 'right' },
-      { key: 'added_files', align: 'right' },
-      { key: 'total_records', align: 'right' },
-      { key: 'total_files', align: 'right' },
-      { key: 'current' },
-      { key: 'sequence_number', wide: true, align: 'right' },
+      'operation',
+      'added_records',
+      'added_files',
+      'total_records',
+      'total_files',
+      'current',
+      { key: 'sequence_number', wide: true },
       { key: 'manifest_list', wide: true },
     ],
     rows: metadata.snapshots.map((snapshot) => ({

@@ -27,7 +27,7 @@ async function listTables(context: CliContext, namespace: string | undefined): P
       ? await tablesBelow(catalog)
       : await catalog.listTables(namespace.split('.'))
   await context.print({
-    columns: [{ key: 'namespace' }, { key: 'table' }, { key: 'name', wide: true }],
+    columns: ['namespace', 'table', { key: 'name', wide: true }],
     rows: tables.map((identifier) => ({
       namespace: formatNamespace(identifier.namespace),
       table: identifier.name,

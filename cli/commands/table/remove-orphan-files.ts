@@ -35,11 +35,7 @@ async function removeTableOrphans(
   const { filesListed, filesTooYoung, orphans, sizeBytes } = report
   const now = context.clock.now()
   await context.print({
-    columns: [
-      { key: 'location' },
-      { key: 'size_bytes', align: 'right' },
-      { key: 'age', align: 'right' },
-    ],
+    columns: ['location', 'size_bytes', { key: 'age', align: 'right' }],
     rows: orphans.map((file) => ({
       location: file.location,
       size_bytes: file.sizeBytes,

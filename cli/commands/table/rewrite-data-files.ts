@@ -51,15 +51,15 @@ async function rewriteDataFiles(
   })
   await context.print({
     columns: [
-      { key: 'partition' },
-      { key: 'reasons' },
-      { key: 'files_before', align: 'right' },
-      { key: 'files_after', align: 'right' },
-      { key: 'bytes_before', align: 'right' },
-      { key: 'bytes_after', align: 'right' },
-      { key: 'rows', align: 'right' },
-      { key: 'rows_deleted', align: 'right' },
-      { key: 'spec_id', align: 'right', wide: true },
+      'partition',
+      'reasons',
+      'files_before',
+      'files_after',
+      'bytes_before',
+      'bytes_after',
+      'rows',
+      'rows_deleted',
+      { key: 'spec_id', wide: true },
     ],
     rows: report.groups.map((group) => ({
       partition: group.partition,

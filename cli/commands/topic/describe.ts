@@ -20,10 +20,10 @@ async function describeTopic(
   const { topicId, bounds } = await admin.describeTopic(name)
   await context.print({
     columns: [
-      { key: 'partition', align: 'right' },
-      { key: 'earliest', align: 'right' },
-      { key: 'latest', align: 'right' },
-      { key: 'offsets', align: 'right' },
+      'partition',
+      'earliest',
+      'latest',
+      'offsets',
       { key: 'topic', wide: true },
       { key: 'topic_id', wide: true },
     ],

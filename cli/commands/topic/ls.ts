@@ -16,12 +16,7 @@ async function listTopics(context: CliContext, options: LogOptions): Promise<voi
   const topics = []
   for (const name of names) topics.push(await admin.describeTopic(name))
   await context.print({
-    columns: [
-      { key: 'topic' },
-      { key: 'partitions', align: 'right' },
-      { key: 'offsets', align: 'right' },
-      { key: 'topic_id', wide: true },
-    ],
+    columns: ['topic', 'partitions', 'offsets', { key: 'topic_id', wide: true }],
     rows: topics.map(({ topic, topicId, partitionCount, bounds }) => ({
       topic,
       partitions: partitionCount,

@@ -11,14 +11,7 @@ import {
   systemClock,
   systemRandom,
 } from '../../common/index.ts'
-import type {
-  ByteRange,
-  FileIO,
-  ObjectInfo,
-  StoredObject,
-  WriteCondition,
-  WriteResult,
-} from '../file-io.ts'
+import type { FileIO } from '../file-io.ts'
 import { LocalFileIO } from '../local/local-file-io.ts'
 import { locationScheme, parseLocation } from '../location.ts'
 import { MemoryFileIO } from '../memory/memory-file-io.ts'
@@ -50,7 +43,7 @@ const kinds: Readonly<Record<string, StoreKind>> = {
 export function openFileIO(settings: FileIOSettings = {}, parts: FileIOParts = {}): FileIO {
   const clock = parts.clock ?? systemClock
   const random = parts.random ?? systemRandom
-  return new RoutingFileIO({
+  return routingFileIO({
     s3: () => openS3FileIO(settings.s3, { clock, random }),
     local: async () =>
       new LocalFileIO({
@@ -76,73 +69,45 @@ export async function openBucketAdmin(options: S3Options = {}): Promise<BucketAd
   return new S3BucketAdmin(options)
 }
 
-class RoutingFileIO implements FileIO {
-  readonly #open: Readonly<Record<StoreKind, () => Promise<FileIO>>>
-  readonly #stores = new Map<StoreKind, Promise<FileIO>>()
-
-  constructor(open: Readonly<Record<StoreKind, () => Promise<FileIO>>>) {
-    this.#open = open
-  }
-
-  async read(location: string, range?: ByteRange): Promise<Uint8Array> {
-    return (await this.#store(location)).read(location, range)
-  }
-
-  async readObject(location: string): Promise<StoredObject> {
-    return (await this.#store(location)).readObject(location)
-  }
-
-  async stat(location: string): Promise<ObjectInfo | undefined> {
-    return (await this.#store(location)).stat(location)
-  }
-
-  async write(
-    location: string,
-    body: Uint8Array,
-    condition?: WriteCondition,
-  ): Promise<WriteResult> {
-    return (await this.#store(location)).write(location, body, condition)
-  }
-
-  async upload(localPath: string, location: string): Promise<ObjectInfo> {
-    return (await this.#store(location)).upload(localPath, location)
-  }
-
-  async download(location: string, localPath: string): Promise<void> {
-    return (await this.#store(location)).download(location, localPath)
-  }
-
-  async delete(locations: readonly string[]): Promise<void> {
-    const groups = new Map<StoreKind, string[]>()
-    for (const location of locations) {
-      const kind = kindOf(location)
-      const group = groups.get(kind) ?? []
-      group.push(location)
-      groups.set(kind, group)
-    }
-    for (const group of groups.values()) {
-      const [first = ''] = group
-      await (await this.#store(first)).delete(group)
-    }
-  }
-
-  async *list(prefix: string): AsyncIterable<ObjectInfo> {
-    yield* (await this.#store(prefix)).list(prefix)
-  }
-
-  async close(): Promise<void> {
-    const stores = [...this.#stores.values()]
-    this.#stores.clear()
-    for (const store of stores) await (await store).close()
-  }
-
-  #store(location: string): Promise<FileIO> {
+/** Sends each operation to the store of its location, which is opened at its first use. */
+function routingFileIO(open: Readonly<Record<StoreKind, () => Promise<FileIO>>>): FileIO {
+  const stores = new Map<StoreKind, Promise<FileIO>>()
+  const storeOf = (location: string): Promise<FileIO> => {
     const kind = kindOf(location)
-    const existing = this.#stores.get(kind)
-    if (existing !== undefined) return existing
-    const opened = this.#open[kind]()
-    this.#stores.set(kind, opened)
-    return opened
+    const store = stores.get(kind) ?? open[kind]()
+    stores.set(kind, store)
+    return store
+  }
+  return {
+    read: async (location, range) => (await storeOf(location)).read(location, range),
+    readObject: async (location) => (await storeOf(location)).readObject(location),
+    stat: async (location) => (await storeOf(location)).stat(location),
+    write: async (location, body, condition) =>
+      (await storeOf(location)).write(location, body, condition),
+    upload: async (localPath, location) => (await storeOf(location)).upload(localPath, location),
+    download: async (location, localPath) =>
+      (await storeOf(location)).download(location, localPath),
+    delete: async (locations) => {
+      const groups = new Map<StoreKind, string[]>()
+      for (const location of locations) {
+        const kind = kindOf(location)
+        const group = groups.get(kind) ?? []
+        group.push(location)
+        groups.set(kind, group)
+      }
+      for (const group of groups.values()) {
+        const [first = ''] = group
+        await (await storeOf(first)).delete(group)
+      }
+    },
+    async *list(prefix) {
+      yield* (await storeOf(prefix)).list(prefix)
+    },
+    close: async () => {
+      const opened = [...stores.values()]
+      stores.clear()
+      for (const store of opened) await (await store).close()
+    },
   }
 }
 

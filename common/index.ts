@@ -20,6 +20,7 @@ export {
   unreachable,
 } from './errors.ts'
 export { type FailpointName, failpoint, failpointNames } from './failpoint.ts'
+export { hasCode, isRunning, syncDirectory } from './file-system.ts'
 export {
   type Json,
   type JsonObject,

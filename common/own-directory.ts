@@ -5,6 +5,7 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isRunning } from './file-system.ts'
 
 /** Makes `<prefix>-<pid>-…` in `parent`, which is made when it is missing. The caller removes it. */
 export async function openOwnDirectory(prefix: string, parent = tmpdir()): Promise<string> {
@@ -17,14 +18,4 @@ export async function openOwnDirectory(prefix: string, parent = tmpdir()): Promi
     await rm(join(parent, name), { recursive: true, force: true }).catch(() => undefined)
   }
   return mkdtemp(join(parent, `${prefix}-${process.pid}-`))
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // EPERM: it lives, but is another user's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, link, mkdir, open, readdir, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { hasCode } from './local-errors.ts'
+import { hasCode, syncDirectory } from '../../common/index.ts'
 
 export const temporaryPrefix = '.~tmp-'
 const temporaryAgeMsMax = 24 * 60 * 60 * 1000
@@ -16,16 +16,6 @@ const temporaryAgeMsMax = 24 * 60 * 60 * 1000
 /** Up to this size an ETag is a hash of the whole body, as on S3. */
 const wholeHashBytesMax = 64 * 1024
 const endHashBytes = 32 * 1024
-
-/** Makes names in `path`'s directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
 
 /** Makes a directory and its parents, all durable; an existing one costs one call. */
 export async function makeDirectory(path: string): Promise<void> {

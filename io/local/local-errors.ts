@@ -7,12 +7,8 @@ import {
   UnsupportedError,
   ValidationError,
   errorMessage,
+  hasCode,
 } from '../../common/index.ts'
-
-/** True when `error` is a file system error with one of these codes. */
-export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
-}
 
 export function toLakeError(error: unknown, location: string): LakeError {
   if (error instanceof LakeError) return error

@@ -15,6 +15,7 @@ import {
   randomUuid,
   systemClock,
   systemRandom,
+  hasCode,
 } from '../../common/index.ts'
 import { replaceLocalFile } from './replace-local-file.ts'
 import type {
@@ -34,7 +35,7 @@ import {
   unlinkIfPresent,
   writeTemporary,
 } from './durable-file.ts'
-import { hasCode, toLakeError, withLocation } from './local-errors.ts'
+import { toLakeError, withLocation } from './local-errors.ts'
 import {
   type OpenHead,
   createObject,

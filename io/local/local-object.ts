@@ -3,10 +3,9 @@
  * writers until it has an outcome (version-chain.ts has the argument why they are safe).
  */
 import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises'
-import { UnavailableError, ValidationError } from '../../common/index.ts'
+import { UnavailableError, ValidationError, hasCode } from '../../common/index.ts'
 import type { WriteResult } from '../file-io.ts'
 import { contentId, fileFacts, linkNew } from './durable-file.ts'
-import { hasCode } from './local-errors.ts'
 import {
   type AppendOutcome,
   type Head,

@@ -25,15 +25,8 @@
  */
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { UnavailableError } from '../../common/index.ts'
-import {
-  contentIdAt,
-  linkNew,
-  makeDirectory,
-  syncDirectory,
-  unlinkIfPresent,
-} from './durable-file.ts'
-import { hasCode } from './local-errors.ts'
+import { UnavailableError, hasCode, syncDirectory } from '../../common/index.ts'
+import { contentIdAt, linkNew, makeDirectory, unlinkIfPresent } from './durable-file.ts'
 
 export const chainSuffix = '.~cas'
 export const versionsKept = 64

@@ -26,6 +26,7 @@ import {
   type Clock,
   type Logger,
   type Random,
+  isRunning,
 } from '../../common/index.ts'
 
 export interface FileCacheOptions {
@@ -207,7 +208,7 @@ export class FileCache {
       const info = await statIfThere(path)
       const pid = Number(name.split('-')[0])
       if (info === undefined || pid === process.pid) continue
-      if (isAlive(pid) && now - info.mtimeMs < staleLeaseMs) continue
+      if (isRunning(pid) && now - info.mtimeMs < staleLeaseMs) continue
       await rm(path, { recursive: true, force: true }).catch((error: unknown) => {
         this.#logger.warn('sql.cache.lease-not-removed', { path, error: errorMessage(error) })
       })
@@ -216,16 +217,6 @@ export class FileCache {
 
   #entryName(location: string): string {
     return createHash('sha256').update(`${this.#scope}\n${location}`).digest('hex')
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // EPERM: the process is there, but another user's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

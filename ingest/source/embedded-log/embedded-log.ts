@@ -13,6 +13,8 @@ import {
   NotFoundError,
   ValidationError,
   systemClock,
+  hasCode,
+  syncDirectory,
 } from '../../../common/index.ts'
 import { RecordBatchEncoder } from '../../record-batch/record-batch-encoder.ts'
 import type { RecordHeader } from '../../record-batch/record-header.ts'
@@ -26,11 +28,9 @@ import type { OffsetBounds, TopicDescription } from '../record-source.ts'
 import {
   checkTopicName,
   createFile,
-  hasCode,
   partitionDirectory,
   readJsonFile,
   replaceFile,
-  syncDirectory,
   topicDirectory,
   topicsDirectory,
 } from './log-layout.ts'

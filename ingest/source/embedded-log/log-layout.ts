@@ -10,7 +10,7 @@
 import { randomUUID } from 'node:crypto'
 import { link, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { CorruptDataError, ValidationError } from '../../../common/index.ts'
+import { CorruptDataError, ValidationError, hasCode, syncDirectory } from '../../../common/index.ts'
 
 export function topicsDirectory(root: string): string {
   return join(root, 'topics')
@@ -92,19 +92,4 @@ async function writeTemporary(file: string, body: string): Promise<string> {
     await handle.close()
   }
   return temporary
-}
-
-/** Makes created, renamed and removed names survive a power cut. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  const code = (error as { readonly code?: unknown } | null)?.code
-  return typeof code === 'string' && codes.includes(code)
 }

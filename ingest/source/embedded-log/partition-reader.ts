@@ -3,7 +3,7 @@
  */
 import { open, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { type Clock, CorruptDataError, NotFoundError } from '../../../common/index.ts'
+import { type Clock, CorruptDataError, NotFoundError, hasCode } from '../../../common/index.ts'
 import { peekBatchHeader } from '../../record-batch/record-batch-header.ts'
 import { RecordSetSlicer } from '../../record-batch/record-batch-slicer.ts'
 import type { RecordCompression } from '../../record-batch/record-compression.ts'
@@ -11,7 +11,7 @@ import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
 import type { TopicPartition } from '../../offsets/topic-partition.ts'
 import type { OffsetBounds } from '../record-source.ts'
 import { durableFile, readDurableEnd, type DurableEnd } from './durable-end.ts'
-import { hasCode, listSegments, segmentFile } from './log-layout.ts'
+import { listSegments, segmentFile } from './log-layout.ts'
 import { SegmentIndex } from './segment-index.ts'
 
 export interface PartitionReaderOptions extends TopicPartition {

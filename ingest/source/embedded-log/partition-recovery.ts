@@ -6,7 +6,7 @@
  * is cut off.
  */
 import { open, rm, stat, truncate } from 'node:fs/promises'
-import { CorruptDataError } from '../../../common/index.ts'
+import { CorruptDataError, hasCode, syncDirectory } from '../../../common/index.ts'
 import {
   isControlBatch,
   offsetAfter,
@@ -15,7 +15,7 @@ import {
 } from '../../record-batch/record-batch-header.ts'
 import type { TopicPartition } from '../../offsets/topic-partition.ts'
 import { type DurableEnd, durableFile, tryReadDurableEnd } from './durable-end.ts'
-import { hasCode, listSegments, segmentFile, syncDirectory } from './log-layout.ts'
+import { listSegments, segmentFile } from './log-layout.ts'
 
 const readBytes = 8 << 20
 

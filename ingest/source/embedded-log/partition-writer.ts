@@ -10,10 +10,11 @@ import {
   UnavailableError,
   ValidationError,
   errorMessage,
+  syncDirectory,
 } from '../../../common/index.ts'
 import type { TopicPartition } from '../../offsets/topic-partition.ts'
 import { durableFile, emptyDurableEnd, encodeDurableEnd, type DurableEnd } from './durable-end.ts'
-import { listSegments, segmentFile, syncDirectory } from './log-layout.ts'
+import { listSegments, segmentFile } from './log-layout.ts'
 import { recoverPartition } from './partition-recovery.ts'
 import { SegmentIndex } from './segment-index.ts'
 import { acquireWriterLock, type WriterLock } from './writer-lock.ts'

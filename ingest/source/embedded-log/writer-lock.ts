@@ -7,8 +7,8 @@
  */
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { UnavailableError } from '../../../common/index.ts'
-import { createFile, hasCode } from './log-layout.ts'
+import { UnavailableError, hasCode } from '../../../common/index.ts'
+import { createFile } from './log-layout.ts'
 
 export interface WriterLock {
   release(): Promise<void>

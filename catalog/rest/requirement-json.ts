@@ -5,63 +5,41 @@ import type { RequirementType, TableRequirement } from '../table/requirement.ts'
 
 interface Codec<R extends RequirementType> {
   toJson(requirement: TableRequirement<R>): JsonObject
-  fromJson(json: JsonObject, where: string): TableRequirement<R>
+  fromJson(json: JsonObject, where: string): Omit<TableRequirement<R>, 'type'>
 }
 
 const codecs: { readonly [R in RequirementType]: Codec<R> } = {
-  'assert-create': { toJson: () => ({}), fromJson: () => ({ type: 'assert-create' }) },
+  'assert-create': { toJson: () => ({}), fromJson: () => ({}) },
   'assert-table-uuid': {
     toJson: ({ uuid }) => ({ uuid }),
-    fromJson: (json, where) => ({
-      type: 'assert-table-uuid',
-      uuid: stringField(json, 'uuid', where),
-    }),
+    fromJson: (json, where) => ({ uuid: stringField(json, 'uuid', where) }),
   },
   'assert-ref-snapshot-id': {
     toJson: ({ ref, snapshotId }) => ({ ref, 'snapshot-id': snapshotId }),
     fromJson: (json, where) => ({
-      type: 'assert-ref-snapshot-id',
       ref: stringField(json, 'ref', where),
       snapshotId: optionalField(json, 'snapshot-id', where, asBigint) ?? null,
     }),
   },
-  'assert-last-assigned-field-id': {
-    toJson: ({ lastAssignedFieldId }) => ({ 'last-assigned-field-id': lastAssignedFieldId }),
-    fromJson: (json, where) => ({
-      type: 'assert-last-assigned-field-id',
-      lastAssignedFieldId: intField(json, 'last-assigned-field-id', where),
+  'assert-last-assigned-field-id': idCodec('lastAssignedFieldId', 'last-assigned-field-id'),
+  'assert-current-schema-id': idCodec('currentSchemaId', 'current-schema-id'),
+  'assert-last-assigned-partition-id': idCodec(
+    'lastAssignedPartitionId',
+    'last-assigned-partition-id',
+  ),
+  'assert-default-spec-id': idCodec('defaultSpecId', 'default-spec-id'),
+  'assert-default-sort-order-id': idCodec('defaultSortOrderId', 'default-sort-order-id'),
+}
+
+/** Of a requirement that states one id: its member here and on the wire. */
+function idCodec<Member extends string>(member: Member, wireName: string) {
+  return {
+    toJson: (requirement: Readonly<Record<Member, number>>): JsonObject => ({
+      [wireName]: requirement[member],
     }),
-  },
-  'assert-current-schema-id': {
-    toJson: ({ currentSchemaId }) => ({ 'current-schema-id': currentSchemaId }),
-    fromJson: (json, where) => ({
-      type: 'assert-current-schema-id',
-      currentSchemaId: intField(json, 'current-schema-id', where),
-    }),
-  },
-  'assert-last-assigned-partition-id': {
-    toJson: ({ lastAssignedPartitionId }) => ({
-      'last-assigned-partition-id': lastAssignedPartitionId,
-    }),
-    fromJson: (json, where) => ({
-      type: 'assert-last-assigned-partition-id',
-      lastAssignedPartitionId: intField(json, 'last-assigned-partition-id', where),
-    }),
-  },
-  'assert-default-spec-id': {
-    toJson: ({ defaultSpecId }) => ({ 'default-spec-id': defaultSpecId }),
-    fromJson: (json, where) => ({
-      type: 'assert-default-spec-id',
-      defaultSpecId: intField(json, 'default-spec-id', where),
-    }),
-  },
-  'assert-default-sort-order-id': {
-    toJson: ({ defaultSortOrderId }) => ({ 'default-sort-order-id': defaultSortOrderId }),
-    fromJson: (json, where) => ({
-      type: 'assert-default-sort-order-id',
-      defaultSortOrderId: intField(json, 'default-sort-order-id', where),
-    }),
-  },
+    fromJson: (json: JsonObject, where: string) =>
+      ({ [member]: intField(json, wireName, where) }) as Readonly<Record<Member, number>>,
+  }
 }
 
 export function requirementToJson<R extends RequirementType>(
@@ -78,5 +56,6 @@ export function requirementFromJson(json: Json | undefined, where: string): Tabl
   if (!Object.hasOwn(codecs, type)) {
     throw new ValidationError('unknown table requirement', { facts: { where, type } })
   }
-  return codecs[type as RequirementType].fromJson(object, where)
+  const stated = codecs[type as RequirementType].fromJson(object, where)
+  return { type, ...stated } as TableRequirement
 }

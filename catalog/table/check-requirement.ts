@@ -27,24 +27,18 @@ const comparisons: {
     snapshotId ?? 'no snapshot',
     metadata === undefined ? undefined : (metadata.refs[ref]?.snapshotId ?? 'no snapshot'),
   ],
-  'assert-last-assigned-field-id': (metadata, { lastAssignedFieldId }) => [
-    lastAssignedFieldId,
+  'assert-last-assigned-field-id': (metadata, own) => [
+    own.lastAssignedFieldId,
     metadata?.lastColumnId,
   ],
-  'assert-current-schema-id': (metadata, { currentSchemaId }) => [
-    currentSchemaId,
-    metadata?.currentSchemaId,
-  ],
-  'assert-last-assigned-partition-id': (metadata, { lastAssignedPartitionId }) => [
-    lastAssignedPartitionId,
+  'assert-current-schema-id': (metadata, own) => [own.currentSchemaId, metadata?.currentSchemaId],
+  'assert-last-assigned-partition-id': (metadata, own) => [
+    own.lastAssignedPartitionId,
     metadata?.lastPartitionId,
   ],
-  'assert-default-spec-id': (metadata, { defaultSpecId }) => [
-    defaultSpecId,
-    metadata?.defaultSpecId,
-  ],
-  'assert-default-sort-order-id': (metadata, { defaultSortOrderId }) => [
-    defaultSortOrderId,
+  'assert-default-spec-id': (metadata, own) => [own.defaultSpecId, metadata?.defaultSpecId],
+  'assert-default-sort-order-id': (metadata, own) => [
+    own.defaultSortOrderId,
     metadata?.defaultSortOrderId,
   ],
 }

@@ -9,38 +9,26 @@ import type { TableMetadata } from '../format/types.ts'
 import { checkRequirement } from '../table/check-requirement.ts'
 import type { RequirementType, TableRequirement } from '../table/requirement.ts'
 
+/** What a requirement states, read from `base`. */
 const onBase: {
   readonly [R in RequirementType]: (
     base: TableMetadata,
     requirement: TableRequirement<R>,
-  ) => TableRequirement<R>
+  ) => Omit<TableRequirement<R>, 'type'>
 } = {
-  'assert-create': (_, requirement) => requirement,
-  'assert-table-uuid': ({ tableUuid }) => ({ type: 'assert-table-uuid', uuid: tableUuid }),
+  'assert-create': () => ({}),
+  'assert-table-uuid': ({ tableUuid }) => ({ uuid: tableUuid }),
   'assert-ref-snapshot-id': ({ refs }, { ref }) => {
     const snapshotId = Object.hasOwn(refs, ref) ? refs[ref]?.snapshotId : undefined
-    return { type: 'assert-ref-snapshot-id', ref, snapshotId: snapshotId ?? null }
+    return { ref, snapshotId: snapshotId ?? null }
   },
-  'assert-last-assigned-field-id': ({ lastColumnId }) => ({
-    type: 'assert-last-assigned-field-id',
-    lastAssignedFieldId: lastColumnId,
+  'assert-last-assigned-field-id': (base) => ({ lastAssignedFieldId: base.lastColumnId }),
+  'assert-current-schema-id': (base) => ({ currentSchemaId: base.currentSchemaId }),
+  'assert-last-assigned-partition-id': (base) => ({
+    lastAssignedPartitionId: base.lastPartitionId,
   }),
-  'assert-current-schema-id': ({ currentSchemaId }) => ({
-    type: 'assert-current-schema-id',
-    currentSchemaId,
-  }),
-  'assert-last-assigned-partition-id': ({ lastPartitionId }) => ({
-    type: 'assert-last-assigned-partition-id',
-    lastAssignedPartitionId: lastPartitionId,
-  }),
-  'assert-default-spec-id': ({ defaultSpecId }) => ({
-    type: 'assert-default-spec-id',
-    defaultSpecId,
-  }),
-  'assert-default-sort-order-id': ({ defaultSortOrderId }) => ({
-    type: 'assert-default-sort-order-id',
-    defaultSortOrderId,
-  }),
+  'assert-default-spec-id': (base) => ({ defaultSpecId: base.defaultSpecId }),
+  'assert-default-sort-order-id': (base) => ({ defaultSortOrderId: base.defaultSortOrderId }),
 }
 
 /** The requirements of one action, and the table that it was applied to. */
@@ -69,5 +57,5 @@ function restated<R extends RequirementType>(
   base: TableMetadata,
   requirement: TableRequirement<R>,
 ): TableRequirement<R> {
-  return onBase[requirement.type](base, requirement)
+  return { ...requirement, ...onBase[requirement.type](base, requirement) }
 }

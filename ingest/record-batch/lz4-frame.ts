@@ -11,10 +11,13 @@ import { CorruptDataError } from '../../common/index.ts'
 import type { ByteArena } from './byte-arena.ts'
 
 const frameMagic = 0x184d2204
-const independentBlocks = 0x20
-const blockChecksums = 0x10
-const contentSize = 0x08
-const dictionaryId = 0x01
+/** Bits of the frame's first flag byte. */
+const flagBits = {
+  independentBlocks: 0x20,
+  blockChecksums: 0x10,
+  contentSize: 0x08,
+  dictionaryId: 0x01,
+}
 const storedBit = 0x80000000
 /** By the code in the frame's descriptor. */
 const blockBytesMaxByCode: Readonly<Record<number, number>> = {
@@ -29,15 +32,15 @@ export function decompressLz4Frame(frame: Buffer, bytesMax: number, out: ByteAre
   if (frame.length < 7 || frame.readUInt32LE(0) !== frameMagic) throw torn(frame)
   const flags = frame[4] ?? 0
   const blockBytesMax = blockBytesMaxByCode[((frame[5] ?? 0) >>> 4) & 7]
-  const simple = (flags & independentBlocks) !== 0 && (flags & dictionaryId) === 0
+  const simple = (flags & flagBits.independentBlocks) !== 0 && (flags & flagBits.dictionaryId) === 0
   // Blocks that refer to earlier ones are legal, but no Kafka client writes them.
   if (!simple || blockBytesMax === undefined) {
     out.append(decompressFrameSync(frame))
     return
   }
-  const trailer = (flags & blockChecksums) === 0 ? 0 : 4
+  const trailer = (flags & flagBits.blockChecksums) === 0 ? 0 : 4
   let total = 0
-  for (let at = 7 + ((flags & contentSize) === 0 ? 0 : 8); ; ) {
+  for (let at = 7 + ((flags & flagBits.contentSize) === 0 ? 0 : 8); ; ) {
     if (at + 4 > frame.length) throw torn(frame)
     const size = frame.readUInt32LE(at)
     if (size === 0) break

@@ -3,12 +3,7 @@
  * (Apache Thrift, "Compact protocol encoding").
  */
 
-const typeBool = 1
-const typeI32 = 5
-const typeI64 = 6
-const typeBinary = 8
-const typeList = 9
-const typeStruct = 12
+const types = { bool: 1, i32: 5, i64: 6, binary: 8, list: 9, struct: 12 } as const
 
 export class CompactWriter {
   readonly #bytes: number[] = []
@@ -20,41 +15,41 @@ export class CompactWriter {
   }
 
   i32(id: number, value: number): void {
-    this.#field(id, typeI32)
+    this.#field(id, types.i32)
     this.#zigzag(BigInt(value))
   }
 
   i64(id: number, value: number | bigint): void {
-    this.#field(id, typeI64)
+    this.#field(id, types.i64)
     this.#zigzag(BigInt(value))
   }
 
   bool(id: number, value: boolean): void {
-    this.#field(id, value ? typeBool : typeBool + 1)
+    this.#field(id, value ? types.bool : types.bool + 1)
   }
 
   text(id: number, value: string): void {
-    this.#field(id, typeBinary)
+    this.#field(id, types.binary)
     this.#text(value)
   }
 
   struct(id: number, write: () => void): void {
-    this.#field(id, typeStruct)
+    this.#field(id, types.struct)
     this.#struct(write)
   }
 
   structs<T>(id: number, items: readonly T[], write: (item: T) => void): void {
-    this.#list(id, items.length, typeStruct)
+    this.#list(id, items.length, types.struct)
     for (const item of items) this.#struct(() => write(item))
   }
 
   i32s(id: number, values: readonly number[]): void {
-    this.#list(id, values.length, typeI32)
+    this.#list(id, values.length, types.i32)
     for (const value of values) this.#zigzag(BigInt(value))
   }
 
   texts(id: number, values: readonly string[]): void {
-    this.#list(id, values.length, typeBinary)
+    this.#list(id, values.length, types.binary)
     for (const value of values) this.#text(value)
   }
 
@@ -82,7 +77,7 @@ export class CompactWriter {
   }
 
   #list(id: number, length: number, type: number): void {
-    this.#field(id, typeList)
+    this.#field(id, types.list)
     if (length < 15) this.#bytes.push((length << 4) | type)
     else {
       this.#bytes.push(0xf0 | type)

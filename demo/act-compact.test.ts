@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { judgeCompaction } from './act-compact.ts'
+import { checkCompaction } from './act-compact.ts'
 
 const look = (
   paths: number,
@@ -13,12 +13,12 @@ const look = (
   }
 }
 
-const failed = (...looks: Parameters<typeof judgeCompaction>): readonly string[] =>
-  judgeCompaction(...looks)
+const failed = (...looks: Parameters<typeof checkCompaction>): readonly string[] =>
+  checkCompaction(...looks)
     .filter(({ passed }) => !passed)
     .map(({ name }) => name)
 
-describe('judgeCompaction()', () => {
+describe('checkCompaction()', () => {
   it('passes what became fewer files and nothing else', () => {
     expect(failed(look(9), look(2))).toEqual([])
   })

@@ -24,13 +24,13 @@ export async function compactFlights(
   }
   const after = await readFlightsState(session)
   reporter.fact('files', `${before.files.paths.length} before, ${after.files.paths.length} after`)
-  return judgeCompaction(before, after)
+  return checkCompaction(before, after)
 }
 
-type Judged = Omit<FlightsState, 'snapshotId'>
+type ComparedState = Omit<FlightsState, 'snapshotId'>
 
 /** Pure. */
-export function judgeCompaction(before: Judged, after: Judged): readonly DemoCheck[] {
+export function checkCompaction(before: ComparedState, after: ComparedState): readonly DemoCheck[] {
   const [many, few] = [before.files.paths.length, after.files.paths.length]
   const sizes = [before, after].map(({ files }) => formatSize(Number(files.sizeBytes)))
   const { rows, hashSum } = after.content

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Answer, judgeAnswers } from './act-live.ts'
+import { type Answer, checkAnswers } from './act-live.ts'
 import { Ledger } from './ledger.ts'
 
 const ledger = new Ledger(new Map([[0, 10n]]), 100)
@@ -10,11 +10,11 @@ function answer(next: number, count: number, delaySum: number, committed = 10): 
 }
 
 const failed = (...answers: readonly Answer[]): readonly string[] =>
-  judgeAnswers(answers, ledger, 12)
+  checkAnswers(answers, ledger, 12)
     .filter(({ passed }) => !passed)
     .map(({ name }) => name)
 
-describe('judgeAnswers()', () => {
+describe('checkAnswers()', () => {
   it('passes answers that are the ledger at their own offsets, live ones among them', () => {
     expect(failed(answer(10, 10, 100), answer(11, 11, 101), answer(12, 12, 103))).toEqual([])
   })

@@ -1,6 +1,6 @@
 /**
- * Act 5: `tide dev` runs the project while the last flights come in, and is asked over HTTP all the
- * time. Each answer says up to which offsets it goes, and must be what the producer wrote below them.
+ * Act 5: `tide dev` runs the project while the last flights arrive, and queries are sent to it over HTTP all
+ * the time. Each answer names the offsets that it reaches, and must match what the producer wrote below them.
  */
 import { writeFile } from 'node:fs/promises'
 import { openBatchJobs } from '../app/index.ts'
@@ -17,14 +17,14 @@ import { produceFlights } from './produce-flights.ts'
 import { requireSuccess } from './require-success.ts'
 
 export interface LiveFlow {
-  /** After those that act 1 produced. */
+  /** Records in addition to those that act 1 produced. */
   readonly records: number
   readonly signal: AbortSignal
 }
 
-/** What one query said, and how far it says that it goes. */
+/** The result of one query, with the offsets that it reaches. */
 export interface Answer extends Account {
-  /** Rows that a snapshot has. */
+  /** The number of committed rows. */
   readonly committed: number
   readonly offsets: ReadonlyMap<number, number>
   readonly newestArrivalAgeMs: number | undefined
@@ -48,7 +48,7 @@ const question = `SELECT count(*) AS n, sum(delay)::BIGINT AS delays,
 const byDay = `SELECT count(*) AS n, sum(flights)::BIGINT AS flights, sum(delay_minutes)::BIGINT AS delays
   FROM demo.daily_delays`
 
-/** `sources.records` is what the log holds before; see `LiveFlow` for what comes. */
+/** `sources.records` is the number of records in the log before the act. */
 export async function askWhileDataFlows(
   session: DemoSession,
   sources: Sources,
@@ -64,12 +64,12 @@ export async function askWhileDataFlows(
     const { answers, ledger } = await ask(session, sources, flow, address)
     await writeFile(session.project.answersFile, answers.map(answerLine).join(''))
     const whole = { ...sources, records: sources.records + flow.records }
-    const view = await judgeView(session, whole, address)
+    const view = await checkLambdaView(session, whole, address)
     await dev.stop()
     reportAges(reporter, answers)
-    reporter.fact('answers', 'answers.jsonl', 'each with the offsets that it names')
+    reporter.fact('answers', 'answers.jsonl', 'each with the offsets that it reaches')
     await buildRest(session)
-    return [...judgeAnswers(answers, ledger, whole.records), view]
+    return [...checkAnswers(answers, ledger, whole.records), view]
   } finally {
     await dev.kill()
   }
@@ -156,13 +156,13 @@ async function post(address: string, sql: string, signal?: AbortSignal): Promise
   throw new UnavailableError(`a query failed: ${reply.error?.message ?? response.statusText}`)
 }
 
-/** `offsets`: the first that it has not seen, by partition. */
+/** `offsets` are the first ones after the answer, by partition. */
 function answerLine({ committed, count, delaySum, offsets }: Answer): string {
   return `${JSON.stringify({ count, delaySum, committed, offsets: Object.fromEntries(offsets) })}\n`
 }
 
 /** Pure. */
-export function judgeAnswers(
+export function checkAnswers(
   answers: readonly Answer[],
   ledger: Pick<Ledger, 'below'>,
   whole: number,
@@ -197,8 +197,8 @@ export function judgeAnswers(
   ]
 }
 
-/** The model's table ends before the last flights; its view must not. */
-async function judgeView(
+/** The model's table ends before the last flights; its view must include them. */
+async function checkLambdaView(
   { database }: DemoSession,
   whole: Sources,
   address: string,
@@ -225,7 +225,7 @@ function reportAges(reporter: DemoReporter, answers: readonly Answer[]): void {
   reporter.fact('newest row', `${at(0.5)} old in half of the answers`, `${at(0.99)} in 99 of 100`)
 }
 
-/** So that who looks again finds the models up to date. */
+/** Builds the models, so that a later `--check` finds them up to date. */
 async function buildRest({ lake, project }: DemoSession): Promise<void> {
   const jobs = await openBatchJobs(lake, { directory: project.directory })
   try {

@@ -1,6 +1,6 @@
 /**
- * Act 3: models in SQL. Delays by day, half of them built and all of them answered; airports with their
- * history, learned out of order; and each flight joined to the airport as it was called then.
+ * Act 3: models in SQL. Delays by day, half of them built and all of them queried; airports with their
+ * history, whose records arrive out of order; and each flight joined to the airport by its name at that time.
  */
 import { allRows, createQueryEngine, streamJson } from '../sql/index.ts'
 import { type LakeBatchJobs, openBatchJobs, runLakeStream } from '../app/index.ts'
@@ -12,7 +12,7 @@ import type { DemoCheck, DemoReporter } from './demo-reporter.ts'
 import { type DemoSession, demoStream } from './demo-session.ts'
 import { flightRows } from './flights.ts'
 import { grouped } from './grouped.ts'
-import { judgeModels } from './check-models.ts'
+import { checkModels } from './check-models.ts'
 import { queryRows } from './table-accounts.ts'
 import { requireSuccess } from './require-success.ts'
 
@@ -24,7 +24,7 @@ export async function buildModels(
   const jobs = await openBatchJobs(session.lake, { directory: session.project.directory })
   try {
     const lambda = await buildHalfOfTheDays(session, jobs, sources, reporter)
-    await learnAirports(session, jobs, sources, reporter)
+    await loadAirports(session, jobs, sources, reporter)
     const startedMs = session.clock.monotonic()
     const built = requireSuccess(await jobs.run({ verb: 'build' }))
     const names = built.map(({ kind, name }) => (kind === 'test' ? 'its test' : name)).join(', ')
@@ -34,14 +34,14 @@ export async function buildModels(
     return [
       lambda,
       nothingTwice(again),
-      ...(await judgeModels(session.database, session.lake, sources)),
+      ...(await checkModels(session.database, session.lake, sources)),
     ]
   } finally {
     await jobs.close()
   }
 }
 
-/** The lambda view must answer for every day, whatever is built. */
+/** The lambda view must return every day, whether it is built or not. */
 async function buildHalfOfTheDays(
   session: DemoSession,
   jobs: LakeBatchJobs,
@@ -49,7 +49,7 @@ async function buildHalfOfTheDays(
   reporter: DemoReporter,
 ): Promise<DemoCheck> {
   const { flights, records } = sources
-  // The day after the middle one, so that there is a finished day in a slice of one day too.
+  // The day after the middle one, so that even a single day of flights has a finished day.
   const half = `SELECT epoch_ms(date_trunc('day', ts)::TIMESTAMP + INTERVAL 1 DAY)
     FROM (${flightRows(flights, records)}) ORDER BY ts LIMIT 1 OFFSET ${Math.floor(records / 2)}`
   const [[middle = 0] = []] = await queryRows(session.database, half)
@@ -78,8 +78,8 @@ function figures(rows: string): string {
     coalesce(sum(hash(day, origin, flights, delay_minutes)), 0)::VARCHAR FROM (${rows})`
 }
 
-/** Each wave is produced, drained and taken into the history before the next one is heard of. */
-async function learnAirports(
+/** Each wave is produced, drained and added to the history before the next one is produced. */
+async function loadAirports(
   session: DemoSession,
   jobs: LakeBatchJobs,
   files: Sources,

@@ -1,29 +1,29 @@
 import { describe, expect, it } from 'vitest'
-import { judgeDiff, judgePublished } from './act-replay.ts'
+import { checkDiff, checkPublished } from './act-replay.ts'
 
 const exact = { same: 30n, differing: 0n, onlyBase: 0n, onlyBranch: 0n }
 
-describe('judgeDiff()', () => {
+describe('checkDiff()', () => {
   it('passes only where every record read again is the row that was there', () => {
-    expect(judgeDiff(exact, 30n).passed).toBe(true)
-    expect(judgeDiff({ ...exact, same: 29n }, 30n).passed).toBe(false)
+    expect(checkDiff(exact, 30n).passed).toBe(true)
+    expect(checkDiff({ ...exact, same: 29n }, 30n).passed).toBe(false)
     for (const kind of ['differing', 'onlyBase', 'onlyBranch']) {
-      expect(judgeDiff({ ...exact, [kind]: 1n }, 30n).passed, kind).toBe(false)
+      expect(checkDiff({ ...exact, [kind]: 1n }, 30n).passed, kind).toBe(false)
     }
-    expect(judgeDiff({ ...exact, same: 0n }, 0n).passed).toBe(false)
+    expect(checkDiff({ ...exact, same: 0n }, 0n).passed).toBe(false)
   })
 })
 
-describe('judgePublished()', () => {
+describe('checkPublished()', () => {
   const content = { rows: 9n, hashSum: '7', delaySum: '1', distanceSum: '2' }
   const before = { content, offsets: 'flights/0:9', snapshotId: 1n }
   const after = { ...before, snapshotId: 2n }
 
   it('passes a new snapshot of the same rows at the same place', () => {
-    expect(judgePublished(before, after).passed).toBe(true)
-    expect(judgePublished(before, before).passed).toBe(false)
-    expect(judgePublished(before, { ...after, offsets: 'flights/0:6' }).passed).toBe(false)
+    expect(checkPublished(before, after).passed).toBe(true)
+    expect(checkPublished(before, before).passed).toBe(false)
+    expect(checkPublished(before, { ...after, offsets: 'flights/0:6' }).passed).toBe(false)
     const other = { ...after, content: { ...content, hashSum: '8' } }
-    expect(judgePublished(before, other).passed).toBe(false)
+    expect(checkPublished(before, other).passed).toBe(false)
   })
 })

@@ -1,6 +1,6 @@
 /**
- * Act 4: a range of the log is read again into a branch, compared with what the table has, and
- * published. Nothing had been wrong with it, so nothing may change but the files.
+ * Act 4: a range of the log is read again into a branch, compared with the table, and published. Its rows were
+ * correct before, so nothing but the files may change.
  */
 import { diffReplay, executeReplay, publishBranch, type ReplayDiff } from '../app/index.ts'
 import { demoTopic } from './demo-project.ts'
@@ -20,13 +20,13 @@ export async function replayRange(
   const settings = await demoStream(session, project.streamFile)
   // The middle third of every partition.
   const log = await logRanges(session)
-  const places = (thirds: bigint): { topic: string; partition: number; offset: bigint }[] =>
+  const coordinates = (thirds: bigint): { topic: string; partition: number; offset: bigint }[] =>
     log.map(({ first, next, partition }) => {
       return { topic: demoTopic, partition, offset: first + ((next - first) * thirds) / 3n }
     })
   const options = {
-    from: { kind: 'offsets', coordinates: places(1n) },
-    until: { kind: 'offsets', coordinates: places(2n) },
+    from: { kind: 'offsets', coordinates: coordinates(1n) },
+    until: { kind: 'offsets', coordinates: coordinates(2n) },
     into: branch,
     workDirectory: project.workDirectory,
   } as const
@@ -55,7 +55,7 @@ export async function replayRange(
   reporter.fact('publish', `tide table publish demo.flights --branch ${branch}`)
   const after = await readFlightsState(session)
   return [
-    judgeDiff(diff, records),
+    checkDiff(diff, records),
     {
       name: 'twice = once',
       passed: first.isChanged && !second.isChanged,
@@ -66,12 +66,12 @@ export async function replayRange(
       passed: untouched.snapshotId === before.snapshotId && published.isChanged,
       detail: `main stayed at snapshot ${before.snapshotId ?? 'none'} until it was published`,
     },
-    judgePublished(before, after),
+    checkPublished(before, after),
   ]
 }
 
 /** Pure. */
-export function judgeDiff(
+export function checkDiff(
   diff: Pick<ReplayDiff, 'same' | 'differing' | 'onlyBase' | 'onlyBranch'>,
   records: bigint,
 ): DemoCheck {
@@ -83,10 +83,10 @@ export function judgeDiff(
   }
 }
 
-type Judged = Omit<FlightsState, 'files'>
+type ComparedState = Omit<FlightsState, 'files'>
 
 /** Pure. */
-export function judgePublished(before: Judged, after: Judged): DemoCheck {
+export function checkPublished(before: ComparedState, after: ComparedState): DemoCheck {
   const isSame = isSameContent(before.content, after.content)
   const goesOn = before.offsets === after.offsets && after.offsets !== ''
   const moved = before.snapshotId !== after.snapshotId

@@ -1,8 +1,8 @@
 /**
  * The demo's slowly changing dimension: 3,376 airports of the npm package vega-datasets. That file has
  * one version of each, so the later ones are made up: a fifth of them is renamed when two thirds of the
- * flights have left, and half of those turn out to have had another name since the first third. That
- * earlier name is heard of last.
+ * flights have left, and half of those had another name since the first third. The record of that earlier
+ * name arrives last.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -14,17 +14,17 @@ import { flightRows } from './flights.ts'
 /** Beside this module once it is compiled. */
 export const packagedAirportsName = 'airports.parquet'
 
-/** Lies beside the flights, or in this package. */
+/** The airports are in a file beside the flights, or in this package. */
 export function findAirports(flightsFile: string): string {
   const packaged = fileURLToPath(new URL(packagedAirportsName, import.meta.url))
-  const found = [join(dirname(flightsFile), 'airports.csv'), packaged].find(existsSync)
-  if (found !== undefined) return found
+  const file = [join(dirname(flightsFile), 'airports.csv'), packaged].find(existsSync)
+  if (file !== undefined) return file
   throw new NotFoundError('the demo needs airports.csv of vega-datasets beside its flights', {
     facts: { flightsFile },
   })
 }
 
-/** The columns that the demo takes, of either file. */
+/** The columns that the demo uses, from either file. */
 export function airportRows(file: string): string {
   const from = file.endsWith('.csv')
     ? `read_csv(${quoteLiteral(file)})`
@@ -32,17 +32,17 @@ export function airportRows(file: string): string {
   return `SELECT iata, name, city, state FROM ${from}`
 }
 
-/** The flights and airports that everything in the demo comes from. */
+/** The flights and airports that are the input of the demo. */
 export interface Sources {
   readonly flights: string
-  /** The first so many of them have been produced. */
+  /** How many of them, from the first, have been produced. */
   readonly records: number
-  /** So many it will be in the end: the moments of renames lie at shares of these. */
+  /** How many will have been produced at the end. The times of renames are fractions of this number. */
   readonly recordsInTheEnd: number
   readonly airports: string
 }
 
-/** In the order of their arrival, which is not that of time. */
+/** In the order of their arrival, which is not the order of their times. */
 export const airportWaves = ['as the file has them', 'renames', 'corrections, late'] as const
 
 /** Airports as of one wave: `iata, name, city, state, updated_at`. */
@@ -71,7 +71,7 @@ export function airportRecords(sources: Sources, wave: number): string {
     FROM (${airportVersions(sources, wave)}) ORDER BY iata`
 }
 
-/** What the history must come to, from the files alone. */
+/** The expected history, computed from the files alone. */
 export function expectedHistory(sources: Sources): string {
   const waves = airportWaves.map((_, wave) => airportVersions(sources, wave))
   return `SELECT iata, name, city, state, updated_at AS valid_from,

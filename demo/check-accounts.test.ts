@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { type Books, judgeBooks } from './check-accounts.ts'
+import { type Accounts, checkAccounts } from './check-accounts.ts'
 
 const content = { rows: 10n, delaySum: '7', distanceSum: '900', hashSum: '12345' }
 
-const whole: Books = {
+const whole: Accounts = {
   log: [
     { partition: 0, first: 0n, next: 6n },
     { partition: 1, first: 0n, next: 4n },
@@ -19,30 +19,30 @@ const whole: Books = {
   deadLetters: 0n,
 }
 
-function failed(books: Books): readonly string[] {
-  return judgeBooks(books)
+function failed(accounts: Accounts): readonly string[] {
+  return checkAccounts(accounts)
     .filter(({ passed }) => !passed)
     .map(({ name }) => name)
 }
 
-function withPartition(changes: Partial<Books['partitions'][number]>): Books {
+function withPartition(changes: Partial<Accounts['partitions'][number]>): Accounts {
   return {
     ...whole,
     partitions: whole.partitions.map((one) => (one.partition === 1 ? { ...one, ...changes } : one)),
   }
 }
 
-describe('judgeBooks()', () => {
+describe('checkAccounts()', () => {
   it('finds nothing where table, log and source agree', () => {
     expect(failed(whole)).toEqual([])
-    expect(judgeBooks(whole).map(({ name }) => name)).toContain('lost 0')
+    expect(checkAccounts(whole).map(({ name }) => name)).toContain('lost 0')
     expect(failed({ ...whole, produced: undefined })).toEqual([])
   })
 
   it('counts a record of the log that no row has as lost', () => {
-    const books = withPartition({ rows: 3n, inLog: 3n, distinct: 3n })
-    expect(failed({ ...books, recordsOfSnapshot: 9n })).toEqual(['lost 1'])
-    expect(failed({ ...books, recordsOfSnapshot: 10n })).toEqual(['lost 1', 'metadata'])
+    const accounts = withPartition({ rows: 3n, inLog: 3n, distinct: 3n })
+    expect(failed({ ...accounts, recordsOfSnapshot: 9n })).toEqual(['lost 1'])
+    expect(failed({ ...accounts, recordsOfSnapshot: 10n })).toEqual(['lost 1', 'metadata'])
   })
 
   it('counts a second row of one record as duplicated, also where the sum of rows is right', () => {
@@ -53,8 +53,8 @@ describe('judgeBooks()', () => {
   })
 
   it('refuses rows of offsets that the log does not have', () => {
-    const books = withPartition({ rows: 5n, inLog: 4n, distinct: 4n, last: 9n })
-    expect(failed({ ...books, recordsOfSnapshot: 11n })).toEqual(['offsets'])
+    const accounts = withPartition({ rows: 5n, inLog: 4n, distinct: 4n, last: 9n })
+    expect(failed({ ...accounts, recordsOfSnapshot: 11n })).toEqual(['offsets'])
   })
 
   it('refuses values that are not those of the source', () => {

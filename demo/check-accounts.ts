@@ -1,11 +1,16 @@
-/** Pure: from the counted books to the demo's verdict. */
+/** Compares the demo's accounts: from counted rows and offsets to checks. Pure. */
 import type { DemoCheck } from './demo-reporter.ts'
 import { grouped } from './grouped.ts'
-import { type Content, isSameContent, type LogRange, type PartitionCount } from './table-accounts.ts'
+import {
+  type Content,
+  isSameContent,
+  type LogRange,
+  type PartitionCount,
+} from './table-accounts.ts'
 
-export interface Books {
+export interface Accounts {
   readonly log: readonly LogRange[]
-  /** What the producer says it made durable; undefined when only looking back. */
+  /** The number of records that the producer made durable; undefined when an earlier demo is checked. */
   readonly produced: number | undefined
   readonly partitions: readonly PartitionCount[]
   readonly source: Content
@@ -15,8 +20,8 @@ export interface Books {
   readonly deadLetters: bigint
 }
 
-export function judgeBooks(books: Books): readonly DemoCheck[] {
-  const { log, partitions, source, table } = books
+export function checkAccounts(accounts: Accounts): readonly DemoCheck[] {
+  const { log, partitions, source, table } = accounts
   const records = sum(log.map(({ first, next }) => next - first))
   const rows = sum(partitions.map((one) => one.rows))
   const distinct = sum(partitions.map((one) => one.distinct))
@@ -52,15 +57,15 @@ export function judgeBooks(books: Books): readonly DemoCheck[] {
     },
     {
       name: 'metadata',
-      passed: books.recordsOfSnapshot === rows && books.deadLetters === 0n,
-      detail: `the snapshot says ${grouped(books.recordsOfSnapshot)} records, the files hold ${grouped(rows)}; dead letters ${grouped(books.deadLetters)}`,
+      passed: accounts.recordsOfSnapshot === rows && accounts.deadLetters === 0n,
+      detail: `the snapshot says ${grouped(accounts.recordsOfSnapshot)} records, the files hold ${grouped(rows)}; dead letters ${grouped(accounts.deadLetters)}`,
     },
   ]
-  if (books.produced === undefined) return checks
+  if (accounts.produced === undefined) return checks
   const produced: DemoCheck = {
     name: 'log',
-    passed: BigInt(books.produced) === records,
-    detail: `${grouped(books.produced)} produced, ${grouped(records)} in the log`,
+    passed: BigInt(accounts.produced) === records,
+    detail: `${grouped(accounts.produced)} produced, ${grouped(records)} in the log`,
   }
   return [...checks, produced]
 }

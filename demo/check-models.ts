@@ -1,4 +1,4 @@
-/** What the demo's models must have come to, computed by plain DuckDB from the source files alone. */
+/** Compares the demo's models with what plain DuckDB computes from the source files alone. */
 import type { Database } from '../sql/index.ts'
 import type { Lake } from '../app/index.ts'
 import {
@@ -11,7 +11,7 @@ import type { DemoCheck } from './demo-reporter.ts'
 import { grouped } from './grouped.ts'
 import { differenceOf, listDataFiles, parquet } from './table-accounts.ts'
 
-interface Judged {
+interface ModelExpectation {
   readonly table: string
   readonly name: string
   readonly columns: string
@@ -19,12 +19,12 @@ interface Judged {
   readonly says: string
 }
 
-export async function judgeModels(
+export async function checkModels(
   database: Database,
   lake: Lake,
   sources: Sources,
 ): Promise<readonly DemoCheck[]> {
-  const judged: readonly Judged[] = [
+  const expectations: readonly ModelExpectation[] = [
     {
       table: 'daily_delays',
       name: 'daily',
@@ -48,14 +48,14 @@ export async function judgeModels(
     },
   ]
   const checks: DemoCheck[] = []
-  for (const each of judged) checks.push(await judge(database, lake, each))
+  for (const each of expectations) checks.push(await checkModel(database, lake, each))
   return checks
 }
 
-async function judge(
+async function checkModel(
   database: Database,
   { catalog, io }: Lake,
-  { columns, expected, name, says, table }: Judged,
+  { columns, expected, name, says, table }: ModelExpectation,
 ): Promise<DemoCheck> {
   const loaded = await catalog.loadTable({ namespace: ['demo'], name: table })
   const files = await listDataFiles(io, loaded)

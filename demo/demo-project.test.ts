@@ -34,7 +34,7 @@ describe('createDemoProject()', () => {
   it('leaves a directory of anything else alone', async () => {
     await writeFile(join(base, 'thesis.txt'), 'ten years')
     await expect(createDemoProject(base, 1000)).rejects.toThrow('files that are not of a demo')
-    await expect(openDemoProject(base)).rejects.toThrow('no demo has been here')
+    await expect(openDemoProject(base)).rejects.toThrow('the directory holds no demo')
     expect(await readdir(base)).toEqual(['thesis.txt'])
   })
 })

@@ -19,12 +19,12 @@ export interface DemoProject {
   readonly logDirectory: string
   /** Spool files of the sink; a killed one leaves its own behind. */
   readonly workDirectory: string
-  /** What the last act was told, a line for each answer, for whoever wants to check it. */
+  /** The answers of the last act, one line for each, so that they can be checked. */
   readonly answersFile: string
 }
 
 const markerFile = '.tide-demo'
-/** Commits of all flights when nothing else ends a batch: enough to be killed between two. */
+/** All flights take at least this many commits, so that the sink can be killed between two. */
 const batchesMin = 20
 
 export function demoProject(directory: string): DemoProject {
@@ -39,7 +39,7 @@ export function demoProject(directory: string): DemoProject {
   }
 }
 
-/** Makes the directory anew. Throws ValidationError for one that holds something else. */
+/** Removes the directory of an earlier demo and creates it again. Throws ValidationError when it holds other files. */
 export async function createDemoProject(directory: string, records: number): Promise<DemoProject> {
   const project = demoProject(directory)
   await removeDemoProject(project)
@@ -63,7 +63,7 @@ export async function openDemoProject(directory: string): Promise<DemoProject> {
   try {
     await readFile(join(directory, markerFile))
   } catch (error) {
-    throw new NotFoundError('no demo has been here: run it without --check first', {
+    throw new NotFoundError('the directory holds no demo: run it without --check first', {
       facts: { directory },
       cause: error,
     })
@@ -110,7 +110,7 @@ output:
 `
 }
 
-const airportsStreamYaml = `# Every version of an airport that was ever heard of, in the order of arrival.
+const airportsStreamYaml = `# Every version of an airport, in the order of arrival.
 name: airports
 input:
   embedded:

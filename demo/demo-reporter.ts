@@ -1,4 +1,4 @@
-/** What the demo tells, as facts; how they look on a terminal is the command's business. */
+/** What the demo reports, as facts; the command decides how they look on a terminal. */
 
 export interface DemoProgress {
   readonly label: string

@@ -54,7 +54,7 @@ export async function logRanges({ log }: DemoSession): Promise<readonly LogRange
   return ranges
 }
 
-/** Only the project's files: nothing of the environment of whoever runs the demo. */
+/** Only the project's files, without settings from the user's environment. */
 function settingsSources({ directory }: DemoProject): SettingsSources {
   return { environment: {}, overrides: [], directory }
 }

@@ -4,7 +4,7 @@ import type { DemoProject } from './demo-project.ts'
 import { TideProcess } from './tide-process.ts'
 
 export class DevProcess {
-  /** Of its server. Rejects when the process ends before it listens. */
+  /** The address of its server. Rejects when the process ends before it listens. */
   readonly address: Promise<string>
   readonly #process: TideProcess
 
@@ -47,8 +47,8 @@ export class DevProcess {
 function firstLine(): { promise: Promise<string>; onOutput: (part: string) => void } {
   let text = ''
   let resolve: (line: string) => void
-  const promise = new Promise<string>((found) => {
-    resolve = found
+  const promise = new Promise<string>((settle) => {
+    resolve = settle
   })
   const onOutput = (part: string): void => {
     text += part

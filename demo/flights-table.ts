@@ -1,4 +1,4 @@
-/** The demo's main table, as any reader finds it between two acts. */
+/** The demo's main table, as a reader sees it between two acts. */
 import { restoreOffsets } from '../ingest/index.ts'
 import { currentSnapshot } from '../catalog/format/index.ts'
 import { loadTableIfExists, type Table } from '../catalog/index.ts'
@@ -25,7 +25,7 @@ export interface FlightsState {
   readonly offsets: string
 }
 
-/** Nothing while the sink has not made the table yet. */
+/** Zero rows until the sink has created the table. */
 export async function readCommitted(session: DemoSession): Promise<Committed> {
   const table = await loadTableIfExists(session.lake.catalog, flightsTable)
   if (table === undefined) return { rows: 0, snapshots: 0 }

@@ -23,7 +23,7 @@ export interface Flights {
   readonly total: number
 }
 
-/** Looks where the program is installed, where the user stands, then into this package. */
+/** Searches where the program is installed, then the user's directory, then this package. */
 export function findFlights(directory: string): Flights {
   for (const base of [import.meta.url, join(directory, 'package.json')]) {
     try {

@@ -1,6 +1,6 @@
 /**
- * The producer's own account of what it made durable while somebody asks: how many records, and the sum
- * of their delays, below any offsets. An answer is compared at the offsets that it names itself.
+ * The producer's own account of the records that it made durable while queries run: their number and the sum
+ * of their delays, below any offsets. An answer is compared at the offsets that it names.
  */
 import type { Append } from './produce-flights.ts'
 
@@ -19,7 +19,7 @@ export class Ledger {
   readonly #before: number
   readonly #partitions = new Map<number, Partition>()
 
-  /** `delaySum`: of the records that were there already, below `bases` by partition. */
+  /** `delaySum` is that of the records below `bases`, which the log held before. */
   constructor(bases: ReadonlyMap<number, bigint>, delaySum: number) {
     this.#before = delaySum
     for (const [partition, base] of bases) {
@@ -27,20 +27,20 @@ export class Ledger {
     }
   }
 
-  /** In the order of the log. Throws for an append that does not follow the one before. */
+  /** Takes appends in the order of the log. Throws for one that does not follow the one before. */
   add({ baseOffset, partition, values }: Append): void {
-    const known = this.#partitions.get(partition)
-    const next = known === undefined ? undefined : known.base + known.sums.length - 1
-    if (known === undefined || next !== Number(baseOffset)) {
+    const account = this.#partitions.get(partition)
+    const next = account === undefined ? undefined : account.base + account.sums.length - 1
+    if (account === undefined || next !== Number(baseOffset)) {
       throw new RangeError(`append at ${baseOffset} of partition ${partition} follows ${next}`)
     }
     for (const value of values) {
       const { delay } = JSON.parse(value) as { readonly delay: number }
-      known.sums.push((known.sums.at(-1) ?? 0) + delay)
+      account.sums.push((account.sums.at(-1) ?? 0) + delay)
     }
   }
 
-  /** Undefined where the offsets lie outside of what was added. */
+  /** Undefined for offsets outside of the added records. */
   below(offsets: ReadonlyMap<number, number>): Account | undefined {
     let count = 0
     let delaySum = this.#before

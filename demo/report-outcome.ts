@@ -1,4 +1,4 @@
-/** The closing part of what the demo tells: figures, a query through the real SQL surface, places. */
+/** The last part of the demo's report: figures, a query through the real query engine, and where the files are. */
 import { allRows, createQueryEngine, plainText } from '../sql/index.ts'
 import { join, relative } from 'node:path'
 import type { Table } from '../catalog/index.ts'

@@ -1,7 +1,7 @@
 import type { NodeResult } from '../batch-jobs/index.ts'
 import { ValidationError } from '../common/index.ts'
 
-/** What a run of the demo's models did. Throws when one of them failed. */
+/** The results of a run of the demo's models. Throws when one of them failed. */
 export function requireSuccess(run: {
   readonly ok: boolean
   readonly results: readonly NodeResult[]

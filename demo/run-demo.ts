@@ -1,8 +1,8 @@
 /**
  * `npm run demo` and `tide demo`, in five acts: 3,000,000 flights through an embedded log into an Iceberg
  * table, the sink killed half-way; the table compacted; models built on it; a range replayed and
- * published; questions while the last flights come in. Each act's books are checked by a reader that is
- * not ours, and the first check that does not hold ends the demo.
+ * published; queries while the last flights arrive. An independent reader checks each act, and the first check
+ * that fails ends the demo.
  */
 import { rm } from 'node:fs/promises'
 import { type Clock, formatDuration } from '../common/index.ts'
@@ -24,8 +24,8 @@ import { type DemoSession, logRanges, openDemoSession } from './demo-session.ts'
 import { countDeadLetters, loadFlights, recordsOf } from './flights-table.ts'
 import { findFlights, type Flights, flightsTotal } from './flights.ts'
 import { grouped } from './grouped.ts'
-import { judgeBooks } from './check-accounts.ts'
-import { judgeModels } from './check-models.ts'
+import { checkAccounts } from './check-accounts.ts'
+import { checkModels } from './check-models.ts'
 import { countPartitions, listDataFiles, sourceContent, tableContent } from './table-accounts.ts'
 import { streamAndKill, type StreamOutcome } from './stream-and-kill.ts'
 import { reportFigures, reportPlaces, reportQuery } from './report-outcome.ts'
@@ -33,15 +33,15 @@ import { reportFigures, reportPlaces, reportQuery } from './report-outcome.ts'
 export interface DemoOptions {
   /** The project directory; removed first when an earlier demo made it. */
   readonly directory: string
-  /** Where the user stands: paths are shown from here. */
+  /** The user's current directory: paths are shown relative to it. */
   readonly from: string
   readonly records?: number
-  /** The producer stops then, however far it has come. */
+  /** The producer stops after this time, finished or not. */
   readonly durationMsMax?: number
   readonly recordsPerSecond?: number
   /** Keep the directory even when the demo is interrupted or cannot be finished. */
   readonly keep?: boolean
-  /** Only look again at what an earlier demo left. */
+  /** Only checks the directory of an earlier demo. */
   readonly checkOnly?: boolean
 }
 
@@ -52,10 +52,10 @@ export interface DemoTools {
 }
 
 const durationMsMaxDefault = 60_000
-/** Of the flights these come last, while somebody asks. */
+/** How many of the flights come last, while queries run. */
 const liveRecordsMax = 60_000
 
-/** True when every check passed. What a demo leaves when it cannot be finished is removed. */
+/** True when every check passed. The directory of a demo that cannot be finished is removed. */
 export async function runDemo(options: DemoOptions, tools: DemoTools): Promise<boolean> {
   const flights = findFlights(options.from)
   const airports = findAirports(flights.file)
@@ -105,10 +105,10 @@ async function play(
       'a stream, and a kill half-way',
       async () => {
         const outcome = await streamFlights(session, options, tools, flights, early)
-        // Fewer when its time was over.
+        // Fewer when the time was over.
         sources.records = await loggedRecords(session)
         sources.recordsInTheEnd = sources.records + live
-        return judgeStream(session, reporter, sources, outcome)
+        return checkStream(session, reporter, sources, outcome)
       },
     ],
     ['many small files become few', () => compactFlights(session, reporter)],
@@ -129,7 +129,7 @@ async function play(
   return true
 }
 
-/** What can still be seen of the acts: their tables. */
+/** Checks the tables that the acts of an earlier demo have left. */
 async function lookAgain(
   session: DemoSession,
   options: DemoOptions,
@@ -139,8 +139,8 @@ async function lookAgain(
   const records = await loggedRecords(session)
   const sources = { ...files, records, recordsInTheEnd: records }
   reporter.section('Looking again')
-  const stream = await judgeStream(session, reporter, sources, undefined)
-  const models = await judgeModels(session.database, session.lake, sources)
+  const stream = await checkStream(session, reporter, sources, undefined)
+  const models = await checkModels(session.database, session.lake, sources)
   const isFine = showChecks(reporter, [...stream, ...models])
   await showPlaces(session, options, reporter)
   return isFine
@@ -204,7 +204,7 @@ async function streamFlights(
   return streamAndKill(session, plan)
 }
 
-async function judgeStream(
+async function checkStream(
   session: DemoSession,
   reporter: DemoReporter,
   { flights, records }: Sources,
@@ -214,9 +214,9 @@ async function judgeStream(
   const table = await loadFlights(session)
   const files = await listDataFiles(lake.io, table)
   reportFigures(reporter, table, files, outcome)
-  reporter.fact('judge', 'DuckDB over the Parquet files that the Iceberg manifests list')
+  reporter.fact('checked by', 'DuckDB over the Parquet files that the Iceberg manifests list')
   const log = await logRanges(session)
-  return judgeBooks({
+  return checkAccounts({
     log,
     produced: outcome?.produced,
     partitions: await countPartitions(database, files, log),

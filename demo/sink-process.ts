@@ -25,7 +25,7 @@ export class SinkProcess {
     return this.#process.isRunning
   }
 
-  /** SIGKILL: no handler runs, nothing is flushed. */
+  /** By SIGKILL, so that no handler runs and nothing is flushed. */
   async kill(): Promise<void> {
     this.#isKilled = this.#process.send('SIGKILL')
     await this.#process.ended

@@ -1,6 +1,6 @@
 /**
- * The demo's drama: a producer at full speed, a sink that is killed half-way without a warning, and a
- * second one that goes on from the table's own offsets.
+ * Act 1: a producer at full speed, a sink that is killed half-way without a warning, and a second one that
+ * continues from the table's own offsets.
  */
 import { type Clock, UnavailableError } from '../common/index.ts'
 import type { DemoReporter } from './demo-reporter.ts'
@@ -35,7 +35,7 @@ export interface Kill {
 }
 
 const lookEveryMs = 40
-/** A sink that commits nothing for so long is stuck. */
+/** A sink that commits nothing for this long is stuck. */
 const stallMsMax = 60_000
 
 export async function streamAndKill(
@@ -77,7 +77,11 @@ export async function streamAndKill(
     const restartedMs = clock.monotonic()
     const second = new SinkProcess(project, true)
     sinks.push(second)
-    plan.reporter.fact('restarted', `sink process ${second.pid}`, 'it reads its place in the table')
+    plan.reporter.fact(
+      'restarted',
+      `sink process ${second.pid}`,
+      'it continues at the offsets of the table',
+    )
     await watch.until(second, 'restarted sink', () => !second.isRunning)
     plan.reporter.progress(undefined)
     return {
@@ -126,7 +130,7 @@ async function produce(
   production.isDone = true
 }
 
-/** Looks at the table, as any reader would, until something is reached. */
+/** Reads the table, as any reader would, until a condition holds. */
 class SinkWatch {
   readonly #session: DemoSession
   readonly #clock: Clock
@@ -162,7 +166,7 @@ class SinkWatch {
       const { rows, snapshots } = committed
       this.#reporter.progress({ label, produced, committed: rows, snapshots })
       if (isReached(committed)) {
-        // It may have failed since it was last asked.
+        // The sink may have failed since the last check.
         sink.throwFailure()
         return committed
       }

@@ -1,7 +1,7 @@
 /**
- * The demo's books, kept by someone else: DuckDB reads the Parquet files that the Iceberg manifests
- * name, and what it counts is held against the log's own offsets and against the source file. No
- * line of our sink or of our query engine takes part.
+ * The demo's accounts, counted independently: DuckDB reads the Parquet files that the Iceberg manifests name,
+ * and its counts are compared with the log's own offsets and with the source file. Neither our sink nor our
+ * query engine takes part.
  */
 import { fileURLToPath } from 'node:url'
 import { currentSnapshot } from '../catalog/format/index.ts'
@@ -18,7 +18,7 @@ export interface LogRange {
   readonly next: bigint
 }
 
-/** What lies in the files for one partition of the log. */
+/** The rows in the files of one partition of the log. */
 export interface PartitionCount {
   readonly partition: number
   readonly rows: bigint
@@ -40,12 +40,12 @@ export interface Content {
 
 export interface DataFiles {
   readonly paths: readonly string[]
-  /** Files of position deletes: rows of the others that are gone. */
+  /** Files of position deletes, which delete rows of the data files. */
   readonly deletePaths: readonly string[]
   readonly sizeBytes: bigint
 }
 
-/** How many rows a query has, and how many of two queries the other one lacks, copies counted. */
+/** The number of rows of a query, and how many rows each of two queries lacks, counting duplicates. */
 export interface RowDifference {
   readonly rows: bigint
   readonly missing: bigint
@@ -104,15 +104,15 @@ export async function countPartitions(
   const ranges = log.map(({ partition, first, next }) => `(${partition}, ${first}, ${next})`)
   const rows = await queryRows(
     database,
-    `WITH place AS (
+    `WITH coordinates AS (
        SELECT _kafka.partition AS p, _kafka."offset" AS o FROM ${parquet(files)}
      ), log(partition, first, next) AS (VALUES ${ranges.join(', ')}),
-     judged AS (
+     compared AS (
        SELECT p, o, (o >= first AND o < next) IS TRUE AS in_log
-       FROM place LEFT JOIN log ON p = partition
+       FROM coordinates LEFT JOIN log ON p = partition
      )
      SELECT p, count(*), count(*) FILTER (in_log), count(DISTINCT o) FILTER (in_log), min(o), max(o)
-     FROM judged GROUP BY p ORDER BY p`,
+     FROM compared GROUP BY p ORDER BY p`,
   )
   return rows.map(([partition, count, inLog, distinct, first, last]) => ({
     partition: Number(partition),
@@ -158,7 +158,7 @@ async function content(database: Database, rows: string): Promise<Content> {
   }
 }
 
-/** The rows of the files that no delete file names. */
+/** The rows of the files that no delete file deletes. */
 export function parquet({ deletePaths, paths }: DataFiles): string {
   const all = `read_parquet([${paths.map(quoteLiteral).join(', ')}], union_by_name = true`
   if (deletePaths.length === 0) return `${all})`

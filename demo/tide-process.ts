@@ -1,4 +1,4 @@
-/** `tide` with a command, as a process of its own, so that killing it is the real thing. */
+/** `tide` with a command, as a separate process, so that killing it is a real crash. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { environmentEntries } from '../common/index.ts'
@@ -60,7 +60,7 @@ export class TideProcess {
     return this.#child.signalCode
   }
 
-  /** The end of what it has written, standard output only where nothing else takes it. */
+  /** The end of its output; without standard output when `onOutput` takes that. */
   get output(): string {
     return this.#output.trim()
   }
@@ -71,7 +71,7 @@ export class TideProcess {
   }
 }
 
-/** The demo's YAML files are the whole truth: the user's own warehouse must not come in by environment. */
+/** Without the user's settings in the environment, which could name another warehouse. */
 function withoutSettings(
   environment: Readonly<Record<string, string | undefined>>,
 ): Record<string, string | undefined> {

@@ -57,9 +57,7 @@ function oneQuery(text: string, where: string): string {
   const { statements, rest } = splitStatements(text)
   const queries = rest === '' ? statements : [...statements, rest]
   if (queries.length <= 1) return queries[0] ?? text
-  throw new ValidationError(
-    `${where}: a file holds one query, found ${queries.length} statements`,
-  )
+  throw new ValidationError(`${where}: a file holds one query, found ${queries.length} statements`)
 }
 
 function timeOf(ms: number): string {

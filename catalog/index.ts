@@ -8,6 +8,7 @@ export type {
   RewriteInput,
 } from './data-files/data-file-rewriter.ts'
 export type {
+  ColumnMetrics,
   DataFileWriter,
   RefusedRow,
   RowSpool,

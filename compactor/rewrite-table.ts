@@ -127,15 +127,20 @@ interface RewrittenGroup {
   readonly rowsDeleted: bigint
 }
 
+/** What a round works on: the branch as it was when the round began, and the plan for it. */
+interface RoundBasis {
+  readonly tools: CompactorTools
+  readonly request: RewriteRequest
+  readonly table: Table
+  readonly snapshot: Snapshot
+  readonly options: RewriteOptions
+  readonly plan: RewritePlan
+  readonly cache: ManifestCache
+}
+
 /** One plan and its execution. */
 class RewriteRound {
-  readonly plan: RewritePlan
-  readonly #tools: CompactorTools
-  readonly #request: RewriteRequest
-  readonly #table: Table
-  readonly #snapshot: Snapshot
-  readonly #options: RewriteOptions
-  readonly #cache: ManifestCache
+  readonly #basis: RoundBasis
 
   /** Undefined for a branch without snapshots. */
   static async begin(
@@ -156,29 +161,21 @@ class RewriteRound {
     const { tasks } = await planScan(tools.io, table, scan, cache)
     const options = request.options(metadata.properties)
     const plan = planRewrite(metadata, tasks, options)
-    return new RewriteRound(tools, request, table, snapshot, options, plan, cache)
+    return new RewriteRound({ tools, request, table, snapshot, options, plan, cache })
   }
 
-  private constructor(
-    tools: CompactorTools,
-    request: RewriteRequest,
-    table: Table,
-    snapshot: Snapshot,
-    options: RewriteOptions,
-    plan: RewritePlan,
-    cache: ManifestCache,
-  ) {
-    this.#tools = tools
-    this.#request = request
-    this.#table = table
-    this.#snapshot = snapshot
-    this.#options = options
-    this.plan = plan
-    this.#cache = cache
+  private constructor(basis: RoundBasis) {
+    this.#basis = basis
+  }
+
+  get plan(): RewritePlan {
+    return this.#basis.plan
   }
 
   planned(): readonly GroupReport[] {
-    return this.plan.groups.map((group) => groupReport(this.#table.metadata, group, undefined))
+    return this.plan.groups.map((group) =>
+      groupReport(this.#basis.table.metadata, group, undefined),
+    )
   }
 
   /** Adds each group to `done` when it is committed. */
@@ -199,7 +196,7 @@ class RewriteRound {
         throw error
       }
       for (const result of rewritten) {
-        done.groups.push(groupReport(this.#table.metadata, result.group, result))
+        done.groups.push(groupReport(this.#basis.table.metadata, result.group, result))
       }
     }
   }
@@ -207,7 +204,7 @@ class RewriteRound {
   /** Which groups are committed together. */
   #commits(): readonly (readonly RewriteGroup[])[] {
     const { groups } = this.plan
-    const { partialProgressEnabled, partialProgressMaxCommits } = this.#options
+    const { partialProgressEnabled, partialProgressMaxCommits } = this.#basis.options
     const commits = partialProgressEnabled ? partialProgressMaxCommits : 1
     const size = Math.max(1, Math.ceil(groups.length / commits))
     const parts: (readonly RewriteGroup[])[] = []
@@ -216,9 +213,9 @@ class RewriteRound {
   }
 
   async #rewrite(group: RewriteGroup, uploaded: Set<string>): Promise<RewrittenGroup> {
-    const { io, rewriter, signal, workDirectory } = this.#tools
+    const { io, rewriter, signal, workDirectory } = this.#basis.tools
     signal?.throwIfAborted()
-    const { metadata } = this.#table
+    const { metadata } = this.#basis.table
     const schema = currentSchema(metadata)
     const spec = partitionSpecById(metadata, group.specId)
     await mkdir(workDirectory, { recursive: true })
@@ -232,12 +229,12 @@ class RewriteRound {
         spec,
         inputs,
         directory,
-        fileSizeBytesTarget: fileSizeBytesTarget(group.sizeBytes, this.#options),
+        fileSizeBytesTarget: fileSizeBytesTarget(group.sizeBytes, this.#basis.options),
         ...(signal === undefined ? {} : { signal }),
       })
       signal?.throwIfAborted()
       await failpoint('compaction.rewritten')
-      const added = await uploadDataFiles(this.#tools, metadata, written.files, spec)
+      const added = await uploadDataFiles(this.#basis.tools, metadata, written.files, spec)
       for (const { filePath } of added) uploaded.add(filePath)
       await failpoint('compaction.uploaded')
       return { group, added, rowsDeleted: written.rowsDeleted }
@@ -248,19 +245,19 @@ class RewriteRound {
 
   /** Returns how many delete files the commit removed. */
   async #commit(rewritten: readonly RewrittenGroup[]): Promise<bigint> {
-    const { catalog, clock, io, logger, random, signal } = this.#tools
-    const { branch } = this.#request
+    const { catalog, clock, io, logger, random, signal } = this.#basis.tools
+    const { branch } = this.#basis.request
     const action = new RewriteFiles(
-      { io, clock, random, cache: this.#cache },
+      { io, clock, random, cache: this.#basis.cache },
       {
-        startingSnapshotId: this.#snapshot.snapshotId,
+        startingSnapshotId: this.#basis.snapshot.snapshotId,
         removed: rewritten.flatMap(({ group }) => group.tasks.map(({ file }) => file)),
         added: rewritten.flatMap(({ added }) => added),
         summary: { [maintenanceKey]: maintenanceName },
         ...(branch === undefined ? {} : { branch }),
       },
     )
-    const { metadata } = await commitAction(catalog, this.#table.identifier, action, {
+    const { metadata } = await commitAction(catalog, this.#basis.table.identifier, action, {
       clock,
       random,
       logger,
@@ -278,11 +275,11 @@ class RewriteRound {
   /** Called only where it is certain that no snapshot names the files; the orphan sweep deletes what stays. */
   async #discard(uploaded: ReadonlySet<string>): Promise<void> {
     if (uploaded.size === 0) return
-    const { io, logger } = this.#tools
+    const { io, logger } = this.#basis.tools
     try {
       await io.delete([...uploaded])
     } catch (failure) {
-      const table = formatIdentifier(this.#table.identifier)
+      const table = formatIdentifier(this.#basis.table.identifier)
       logger.warn('compaction.cleanup-failed', { table, error: errorMessage(failure) })
     }
   }

@@ -48,80 +48,65 @@ type Method = 'GET' | 'HEAD' | 'POST' | 'DELETE'
 const levelSeparator = '\u001f'
 
 export function registerCatalogRoutes(app: FastifyInstance, options: CatalogRoutesOptions): void {
-  const routes = [...namespaceRoutes(options), ...tableRoutes(options), ...writeRoutes(options)]
-  const endpoints = routes.map(([method, path]) => `${method} /v1/{prefix}${inBraces(path)}`)
+  const handlers = { ...namespaceRoutes(options), ...tableRoutes(options), ...writeRoutes(options) }
+  const routes = Object.entries(handlers).map(([endpoint, handler]) => {
+    const [method = '', path = ''] = endpoint.split(' ')
+    return { method, path, handler }
+  })
+  const endpoints = routes.map(({ method, path }) => `${method} /v1/{prefix}${inBraces(path)}`)
   app.get('/v1/config', async () => ({ defaults: {}, overrides: {}, endpoints }))
-  for (const [method, path, handler] of routes) {
+  for (const { method, path, handler } of routes) {
     for (const base of ['/v1', '/v1/:prefix']) {
       app.route({ method, url: `${base}${path}`, handler })
     }
   }
 }
 
-type Route = readonly [Method, string, Handler]
+/** By method and path. */
+type Routes = Readonly<Record<`${Method} ${string}`, Handler>>
 
-function namespaceRoutes({ catalog }: CatalogRoutesOptions): readonly Route[] {
+function namespaceRoutes({ catalog }: CatalogRoutesOptions): Routes {
   const one = '/namespaces/:namespace'
-  return [
-    [
-      'GET',
-      '/namespaces',
-      async (request) => {
-        const query = queryOf(request)
-        const parent = query['parent']
-        const namespaces = await catalog.listNamespaces(
-          parent === undefined || parent === '' ? undefined : parent.split(levelSeparator),
-        )
-        const page = pageOf(namespaces, (namespace) => namespace.join(levelSeparator), query)
-        return withPageToken({ namespaces: page.items }, page.nextPageToken)
-      },
-    ],
-    [
-      'POST',
-      '/namespaces',
-      async (request) => {
-        const body = bodyOf(request)
-        const namespace = asRequest(() => namespaceFromJson(body, 'create-namespace'))
-        const properties = textMap(body['properties'], 'properties')
-        await catalog.createNamespace(namespace, properties)
-        return { namespace, properties }
-      },
-    ],
-    [
-      'GET',
-      one,
-      async (request) => {
-        const namespace = namespaceOf(request)
-        return { namespace, properties: await catalog.loadNamespace(namespace) }
-      },
-    ],
-    [
-      'HEAD',
-      one,
-      async (request, reply) => {
-        await catalog.loadNamespace(namespaceOf(request))
-        return noContent(reply)
-      },
-    ],
-    [
-      'DELETE',
-      one,
-      async (request, reply) => {
-        const namespace = namespaceOf(request)
-        await catalog.loadNamespace(namespace)
-        try {
-          await catalog.dropNamespace(namespace)
-        } catch (error) {
-          // The table could be loaded by this name, so the fault is in its metadata.
-          if (!(error instanceof ValidationError)) throw error
-          const { status, body } = httpError(409, 'NamespaceNotEmptyException', error.message)
-          return reply.status(status).send(body)
-        }
-        return noContent(reply)
-      },
-    ],
-    ['POST', `${one}/properties`, (request) => updateNamespace(catalog, request)],
-  ]
+  return {
+    'GET /namespaces': async (request) => {
+      const query = queryOf(request)
+      const parent = query['parent']
+      const namespaces = await catalog.listNamespaces(
+        parent === undefined || parent === '' ? undefined : parent.split(levelSeparator),
+      )
+      const page = pageOf(namespaces, (namespace) => namespace.join(levelSeparator), query)
+      return withPageToken({ namespaces: page.items }, page.nextPageToken)
+    },
+    'POST /namespaces': async (request) => {
+      const body = bodyOf(request)
+      const namespace = asRequest(() => namespaceFromJson(body, 'create-namespace'))
+      const properties = textMap(body['properties'], 'properties')
+      await catalog.createNamespace(namespace, properties)
+      return { namespace, properties }
+    },
+    [`GET ${one}`]: async (request) => {
+      const namespace = namespaceOf(request)
+      return { namespace, properties: await catalog.loadNamespace(namespace) }
+    },
+    [`HEAD ${one}`]: async (request, reply) => {
+      await catalog.loadNamespace(namespaceOf(request))
+      return noContent(reply)
+    },
+    [`DELETE ${one}`]: async (request, reply) => {
+      const namespace = namespaceOf(request)
+      await catalog.loadNamespace(namespace)
+      try {
+        await catalog.dropNamespace(namespace)
+      } catch (error) {
+        // The table could be loaded by this name, so the fault is in its metadata.
+        if (!(error instanceof ValidationError)) throw error
+        const { status, body } = httpError(409, 'NamespaceNotEmptyException', error.message)
+        return reply.status(status).send(body)
+      }
+      return noContent(reply)
+    },
+    [`POST ${one}/properties`]: (request) => updateNamespace(catalog, request),
+  }
 }
 
 async function updateNamespace(catalog: Catalog, request: FastifyRequest): Promise<JsonObject> {
@@ -142,109 +127,78 @@ async function updateNamespace(catalog: Catalog, request: FastifyRequest): Promi
   }
 }
 
-function tableRoutes({ catalog, tableConfig }: CatalogRoutesOptions): readonly Route[] {
+function tableRoutes({ catalog, tableConfig }: CatalogRoutesOptions): Routes {
   const all = '/namespaces/:namespace/tables'
   const one = `${all}/:table`
-  return [
-    [
-      'GET',
-      all,
-      async (request) => {
-        const tables = await catalog.listTables(namespaceOf(request))
-        const page = pageOf(tables, (identifier) => identifier.name, queryOf(request))
-        const identifiers = page.items.map(identifierToJson)
-        return withPageToken({ identifiers }, page.nextPageToken)
-      },
-    ],
-    [
-      'POST',
-      all,
-      async (request) => {
-        const namespace = namespaceOf(request)
-        const { request: creation, stage } = asRequest(() =>
-          createTableFromJson(bodyOf(request), namespace),
-        )
-        if (!stage) {
-          const { metadata, metadataLocation } = await catalog.createTable(creation)
-          return loadTableResultToJson(metadata, metadataLocation, tableConfig ?? {})
-        }
-        if (catalog.stageTable === undefined) {
-          throw new UnsupportedError('this catalog cannot stage a table')
-        }
-        const metadata = await catalog.stageTable(creation)
-        return loadTableResultToJson(metadata, undefined, tableConfig ?? {})
-      },
-    ],
-    [
-      'GET',
-      one,
-      async (request, reply) => {
-        const { metadata, metadataLocation } = await catalog.loadTable(identifierOf(request))
-        const mode = snapshotsMode(queryOf(request))
-        const tag = `"${createHash('sha256').update(`${mode} ${metadataLocation}`).digest('hex')}"`
-        void reply.header('etag', tag)
-        if (request.headers['if-none-match'] === tag) return reply.status(304).send()
-        const shown = mode === 'refs' ? withReferencedSnapshots(metadata) : metadata
-        return loadTableResultToJson(shown, metadataLocation, tableConfig ?? {})
-      },
-    ],
-    [
-      'HEAD',
-      one,
-      async (request, reply) => {
-        await catalog.loadTable(identifierOf(request))
-        return noContent(reply)
-      },
-    ],
-    [
-      'DELETE',
-      one,
-      async (request, reply) => {
-        const purge = queryOf(request)['purgeRequested']?.toLowerCase() === 'true'
-        await catalog.dropTable(identifierOf(request), { purge })
-        return noContent(reply)
-      },
-    ],
-  ]
+  return {
+    [`GET ${all}`]: async (request) => {
+      const tables = await catalog.listTables(namespaceOf(request))
+      const page = pageOf(tables, (identifier) => identifier.name, queryOf(request))
+      const identifiers = page.items.map(identifierToJson)
+      return withPageToken({ identifiers }, page.nextPageToken)
+    },
+    [`POST ${all}`]: async (request) => {
+      const namespace = namespaceOf(request)
+      const { request: creation, stage } = asRequest(() =>
+        createTableFromJson(bodyOf(request), namespace),
+      )
+      if (!stage) {
+        const { metadata, metadataLocation } = await catalog.createTable(creation)
+        return loadTableResultToJson(metadata, metadataLocation, tableConfig ?? {})
+      }
+      if (catalog.stageTable === undefined) {
+        throw new UnsupportedError('this catalog cannot stage a table')
+      }
+      const metadata = await catalog.stageTable(creation)
+      return loadTableResultToJson(metadata, undefined, tableConfig ?? {})
+    },
+    [`GET ${one}`]: async (request, reply) => {
+      const { metadata, metadataLocation } = await catalog.loadTable(identifierOf(request))
+      const mode = snapshotsMode(queryOf(request))
+      const tag = `"${createHash('sha256').update(`${mode} ${metadataLocation}`).digest('hex')}"`
+      void reply.header('etag', tag)
+      if (request.headers['if-none-match'] === tag) return reply.status(304).send()
+      const shown = mode === 'refs' ? withReferencedSnapshots(metadata) : metadata
+      return loadTableResultToJson(shown, metadataLocation, tableConfig ?? {})
+    },
+    [`HEAD ${one}`]: async (request, reply) => {
+      await catalog.loadTable(identifierOf(request))
+      return noContent(reply)
+    },
+    [`DELETE ${one}`]: async (request, reply) => {
+      const purge = queryOf(request)['purgeRequested']?.toLowerCase() === 'true'
+      await catalog.dropTable(identifierOf(request), { purge })
+      return noContent(reply)
+    },
+  }
 }
 
-function writeRoutes(options: CatalogRoutesOptions): readonly Route[] {
+function writeRoutes(options: CatalogRoutesOptions): Routes {
   const { catalog, tableConfig } = options
-  return [
-    ['POST', '/namespaces/:namespace/tables/:table', (request) => commit(options, request)],
-    [
-      'POST',
-      '/namespaces/:namespace/register',
-      async (request) => {
-        const body = bodyOf(request)
-        const name = text(body['name'], 'name')
-        const { metadata, metadataLocation } = await catalog.registerTable(
-          { namespace: namespaceOf(request), name },
-          text(body['metadata-location'], 'metadata-location'),
-        )
-        return loadTableResultToJson(metadata, metadataLocation, tableConfig ?? {})
-      },
-    ],
-    [
-      'POST',
-      '/tables/rename',
-      async (request, reply) => {
-        const body = bodyOf(request)
-        const [source, destination] = asRequest(() => [
-          identifierFromJson(body['source'], 'source'),
-          identifierFromJson(body['destination'], 'destination'),
-        ])
-        await catalog.renameTable(source, destination)
-        return noContent(reply)
-      },
-    ],
+  return {
+    'POST /namespaces/:namespace/tables/:table': (request) => commit(options, request),
+    'POST /namespaces/:namespace/register': async (request) => {
+      const body = bodyOf(request)
+      const name = text(body['name'], 'name')
+      const { metadata, metadataLocation } = await catalog.registerTable(
+        { namespace: namespaceOf(request), name },
+        text(body['metadata-location'], 'metadata-location'),
+      )
+      return loadTableResultToJson(metadata, metadataLocation, tableConfig ?? {})
+    },
+    'POST /tables/rename': async (request, reply) => {
+      const body = bodyOf(request)
+      const [source, destination] = asRequest(() => [
+        identifierFromJson(body['source'], 'source'),
+        identifierFromJson(body['destination'], 'destination'),
+      ])
+      await catalog.renameTable(source, destination)
+      return noContent(reply)
+    },
     // Clients report metrics of their scans, which are not kept.
-    [
-      'POST',
-      '/namespaces/:namespace/tables/:table/metrics',
-      async (_request, reply) => noContent(reply),
-    ],
-  ]
+    'POST /namespaces/:namespace/tables/:table/metrics': async (_request, reply) =>
+      noContent(reply),
+  }
 }
 
 async function commit(

@@ -50,18 +50,22 @@ export interface WriteDataFilesRequest {
   readonly properties: Readonly<Record<string, string>>
 }
 
-/** A Parquet file on this machine, with everything that its manifest entry needs. */
-export interface WrittenFile {
-  readonly localPath: string
-  readonly partition: readonly (Value | null)[]
-  readonly recordCount: bigint
-  readonly fileSizeInBytes: bigint
+/** Counts, sizes and bounds of a file's columns, by field id. */
+export interface ColumnMetrics {
   readonly columnSizes: ReadonlyMap<number, bigint>
   readonly valueCounts: ReadonlyMap<number, bigint>
   readonly nullValueCounts: ReadonlyMap<number, bigint>
   readonly nanValueCounts: ReadonlyMap<number, bigint>
   readonly lowerBounds: ReadonlyMap<number, Uint8Array>
   readonly upperBounds: ReadonlyMap<number, Uint8Array>
+}
+
+/** A Parquet file on this machine, with everything that its manifest entry needs. */
+export interface WrittenFile extends ColumnMetrics {
+  readonly localPath: string
+  readonly partition: readonly (Value | null)[]
+  readonly recordCount: bigint
+  readonly fileSizeInBytes: bigint
   readonly splitOffsets: readonly bigint[]
 }
 

@@ -2,7 +2,7 @@
 import { NotFoundError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
 import { currentSnapshot, snapshotById } from '../format/table-metadata.ts'
-import type { NestedField, Snapshot, Type } from '../format/types.ts'
+import type { NestedField, Snapshot, Type, Value } from '../format/types.ts'
 
 export interface MetadataColumn {
   readonly name: string
@@ -14,12 +14,8 @@ export interface MetadataColumn {
  * A cell as `Value` holds it (timestamps: microseconds), or a list, a map, or a struct as an object.
  */
 export type MetadataCell =
+  | Value
   | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | Uint8Array
   | readonly MetadataCell[]
   | ReadonlyMap<number | string, MetadataCell>
   | { readonly [member: string]: MetadataCell }

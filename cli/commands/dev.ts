@@ -7,28 +7,24 @@ import { openLake, startDev } from '../../app/index.ts'
 import { formatIdentifier } from '../../catalog/format/index.ts'
 import { formatDuration } from '../../common/index.ts'
 import { findLakeFile } from '../../app/settings/index.ts'
-import type { SettingOverride } from '../../settings/index.ts'
+import { type AddressFlags, addressFlags, addressOverrides } from '../frame/address-flags.ts'
 import type { CliContext, LoadedStream } from '../frame/context.ts'
 import { UsageError } from '../frame/failure.ts'
 import { refuseTwins } from '../frame/refuse-twins.ts'
 import { packageVersion } from '../frame/version.ts'
 
-interface DevFlags {
+interface DevFlags extends AddressFlags {
   readonly project?: string
-  readonly host?: string
-  readonly port?: string
 }
 
 export function defineDev(dev: Command, context: CliContext): void {
-  dev
-    .option('--project <dir>', 'directory of the project (default: here)')
-    .option('--host <address>', 'address to listen on (server.host, default 127.0.0.1)')
-    .option('--port <port>', 'port, 0 for a free one (server.port, default 8181)')
-    .action((flags: DevFlags) => runDev(context, flags))
+  addressFlags(dev.option('--project <dir>', 'directory of the project (default: here)')).action(
+    (flags: DevFlags) => runDev(context, flags),
+  )
 }
 
 async function runDev(context: CliContext, flags: DevFlags): Promise<void> {
-  context.addOverrides(overrides(flags))
+  context.addOverrides(addressOverrides(flags))
   const { directory, lakeFile } = findProject(context, flags)
   const streams = await loadStreams(context, directory)
   const { settings } = await context.loadLake([], lakeFile)
@@ -105,11 +101,4 @@ function streamLine({ settings }: LoadedStream): readonly [string, string] {
 function upkeepText(settings: { readonly enabled: boolean; readonly intervalMs: number }): string {
   if (!settings.enabled) return 'off (maintenance.enabled)'
   return `compaction and expiry every ${formatDuration(settings.intervalMs)}`
-}
-
-function overrides({ host, port }: DevFlags): readonly SettingOverride[] {
-  return [
-    ...(host === undefined ? [] : [{ path: 'server.host', value: host, flag: '--host' }]),
-    ...(port === undefined ? [] : [{ path: 'server.port', value: port, flag: '--port' }]),
-  ]
 }

@@ -3,19 +3,16 @@ import type { Command } from 'commander'
 import { once } from 'node:events'
 import { openServer, requireSafeStore } from '../../app/index.ts'
 import type { SettingOverride } from '../../settings/index.ts'
+import { type AddressFlags, addressFlags, addressOverrides } from '../frame/address-flags.ts'
 import type { CliContext } from '../frame/context.ts'
 import { packageVersion } from '../frame/version.ts'
 
-interface ServeOptions {
-  readonly host?: string
-  readonly port?: string
+interface ServeOptions extends AddressFlags {
   readonly shareKeys?: boolean
 }
 
 export function defineServe(serve: Command, context: CliContext): void {
-  serve
-    .option('--host <address>', 'address to listen on (server.host, default 127.0.0.1)')
-    .option('--port <port>', 'port, 0 for a free one (server.port, default 8181)')
+  addressFlags(serve)
     .option('--share-keys', 'hand the S3 keys to clients, on loopback only (server.share_keys)')
     .action((options: ServeOptions) => runServe(context, options))
 }
@@ -38,11 +35,9 @@ async function runServe(context: CliContext, options: ServeOptions): Promise<voi
 }
 
 function overrides(options: ServeOptions): readonly SettingOverride[] {
-  const { host, port, shareKeys } = options
   return [
-    ...(host === undefined ? [] : [{ path: 'server.host', value: host, flag: '--host' }]),
-    ...(port === undefined ? [] : [{ path: 'server.port', value: port, flag: '--port' }]),
-    ...(shareKeys === true
+    ...addressOverrides(options),
+    ...(options.shareKeys === true
       ? [{ path: 'server.share_keys', value: 'true', flag: '--share-keys' }]
       : []),
   ]

@@ -49,7 +49,7 @@ const accessCodes = new Set([
 
 const accessHints: Readonly<Record<string, string>> = {
   AccessDenied: 'these keys lack the right for it',
-  CredentialsProviderError: 'no s3 keys were fields: set s3.access-key-id and s3.secret-access-key',
+  CredentialsProviderError: 'no s3 keys were found: set s3.access-key-id and s3.secret-access-key',
   InvalidAccessKeyId: 'the store does not know this access key id',
   RequestTimeTooSkewed: 'the clock of this machine is wrong',
   SignatureDoesNotMatch: 'the secret access key is wrong',

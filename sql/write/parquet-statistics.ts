@@ -10,7 +10,12 @@ import {
   type Value,
   valueFromJson,
 } from '../../catalog/format/index.ts'
-import { lowerBoundFor, metricsModes, upperBoundFor } from '../../catalog/index.ts'
+import {
+  type ColumnMetrics,
+  lowerBoundFor,
+  metricsModes,
+  upperBoundFor,
+} from '../../catalog/index.ts'
 import type { MetricsMode } from '../../catalog/table/index.ts'
 import { CorruptDataError, UnsupportedError } from '../../common/index.ts'
 import { quoteIdentifier } from '../text/sql-text.ts'
@@ -18,13 +23,14 @@ import { quoteIdentifier } from '../text/sql-text.ts'
 /** One column of RETURN_STATS as text: column_size_bytes, num_values, null_count, min, max, has_nan. */
 export type ColumnStatistics = ReadonlyMap<string, string>
 
-export interface FileMetrics {
-  readonly columnSizes: Map<number, bigint>
-  readonly valueCounts: Map<number, bigint>
-  readonly nullValueCounts: Map<number, bigint>
-  readonly nanValueCounts: Map<number, bigint>
-  readonly lowerBounds: Map<number, Uint8Array>
-  readonly upperBounds: Map<number, Uint8Array>
+/** Of the statistics of a file while they are gathered. */
+type GatheredMetrics = {
+  readonly [Member in keyof ColumnMetrics]: ColumnMetrics[Member] extends ReadonlyMap<
+    number,
+    infer Metric
+  >
+    ? Map<number, Metric>
+    : never
 }
 
 /** `statistics` is keyed by DuckDB's quoted column path, e.g. `"a"."element"."x"`. */
@@ -32,9 +38,9 @@ export function fileMetrics(
   schema: Schema,
   properties: Readonly<Record<string, string>>,
   statistics: ReadonlyMap<string, ColumnStatistics>,
-): FileMetrics {
+): ColumnMetrics {
   const modes = metricsModes(schema, properties)
-  const metrics: FileMetrics = {
+  const metrics: GatheredMetrics = {
     columnSizes: new Map(),
     valueCounts: new Map(),
     nullValueCounts: new Map(),
@@ -48,7 +54,7 @@ export function fileMetrics(
 }
 
 function collect(
-  metrics: FileMetrics,
+  metrics: GatheredMetrics,
   modes: ReadonlyMap<number, MetricsMode>,
   statistics: ReadonlyMap<string, ColumnStatistics>,
   field: Pick<NestedField, 'id' | 'type'>,
@@ -80,7 +86,7 @@ function collect(
 }
 
 function addLeaf(
-  metrics: FileMetrics,
+  metrics: GatheredMetrics,
   id: number,
   type: PrimitiveType,
   column: ColumnStatistics,

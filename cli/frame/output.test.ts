@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { type Report, formatRecord, formatReport, parseOutputFormat } from './output.ts'
 
 const report: Report = {
-  columns: ['name', 'rows', { key: 'note', wide: true, title: 'REMARK' }],
+  columns: ['name', 'rows', { key: 'note', title: 'REMARK' }],
+  wide: ['note'],
   rows: [
     { name: 'web.events', rows: 9007199254740993n, note: null },
     { name: 'a "b", c|d', rows: 7, note: 'x\ny' },

@@ -9,8 +9,6 @@ export interface Column {
   readonly key: string
   /** Default: the key in capitals. */
   readonly title?: string
-  /** Shown by `-o wide` and by every format for programs, not by `table`. */
-  readonly wide?: boolean
   /** Default: a column of numbers to the right, any other to the left. */
   readonly align?: 'right'
 }
@@ -21,6 +19,8 @@ export type Row = Readonly<Record<string, Json>>
 export interface Report {
   /** A column that has nothing special is named by its key. */
   readonly columns: readonly (string | Column)[]
+  /** Columns that `-o wide` and every format for programs show, and `table` does not. */
+  readonly wide?: readonly string[]
   readonly rows: readonly Row[]
   /** What a person reads instead of an empty table. */
   readonly empty?: string
@@ -37,7 +37,7 @@ export function parseOutputFormat(word: string): OutputFormat {
 }
 
 export async function formatReport(
-  { columns: declared, rows, empty }: Report,
+  { columns: declared, wide = [], rows, empty }: Report,
   format: OutputFormat,
 ): Promise<string> {
   const columns = declared.map((column) => (typeof column === 'string' ? { key: column } : column))
@@ -50,7 +50,7 @@ export async function formatReport(
   if (format === 'csv') return formatCsv(columns, rows)
   if (format === 'markdown') return formatMarkdown(columns, rows)
   if (rows.length === 0 && empty !== undefined) return `${empty}\n`
-  const shown = columns.filter((column) => format === 'wide' || column.wide !== true)
+  const shown = columns.filter(({ key }) => format === 'wide' || !wide.includes(key))
   return formatTable(shown, rows)
 }
 

@@ -14,15 +14,8 @@ export function defineModelLs(ls: Command, context: CliContext): void {
 async function listModels(context: CliContext, flags: ModelFlags): Promise<void> {
   const { models, project } = await selectedModels(context, flags)
   await context.print({
-    columns: [
-      'name',
-      'materialized',
-      'table',
-      'depends_on',
-      'tags',
-      'cron',
-      { key: 'file', wide: true },
-    ],
+    columns: ['name', 'materialized', 'table', 'depends_on', 'tags', 'cron', 'file'],
+    wide: ['file'],
     rows: models.map((model): Row => {
       const { config, dependsOn, sourceTables } = model
       return {

@@ -109,9 +109,10 @@ export function resultsReport({ results }: RunResults, empty: string): Report {
       'status',
       'rows',
       { key: 'time', align: 'right' },
-      { key: 'snapshot_id', wide: true },
-      { key: 'message', wide: true },
+      'snapshot_id',
+      'message',
     ],
+    wide: ['snapshot_id', 'message'],
     rows: results.map((result): Row => {
       return {
         node: result.name,

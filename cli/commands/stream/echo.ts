@@ -48,7 +48,8 @@ async function printEntries(
   documents: readonly { readonly file: string; readonly entries: readonly SettingEntry[] }[],
 ): Promise<void> {
   await context.print({
-    columns: [{ key: 'file', wide: true }, 'key', 'value', 'origin'],
+    columns: ['file', 'key', 'value', 'origin'],
+    wide: ['file'],
     rows: documents.flatMap(({ file, entries }) =>
       entries.map((entry) => ({
         file,

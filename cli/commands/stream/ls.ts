@@ -13,15 +13,8 @@ export function defineStreamLs(ls: Command, context: CliContext): void {
 async function listStreams(context: CliContext, named: readonly string[]): Promise<void> {
   const streams = await context.loadStreams(await context.streamFiles(named))
   await context.print({
-    columns: [
-      'name',
-      'input',
-      'topics',
-      'table',
-      { key: 'schema', wide: true },
-      { key: 'partition_by', wide: true },
-      'file',
-    ],
+    columns: ['name', 'input', 'topics', 'table', 'schema', 'partition_by', 'file'],
+    wide: ['schema', 'partition_by'],
     rows: streams.map(({ file, settings }) => ({
       name: settings.name,
       input: settings.input.kind,

@@ -52,9 +52,10 @@ function streamReport(shown: readonly Shown[], nowMs: number): Report {
       'total_records',
       'last_commit',
       { key: 'age', align: 'right' },
-      { key: 'snapshot_id', wide: true },
-      { key: 'file', wide: true },
+      'snapshot_id',
+      'file',
     ],
+    wide: ['snapshot_id', 'file'],
     rows: shown.map(({ stream, status }): Row => {
       const { lastSnapshot, partitions } = status
       const lag = partitions?.reduce((sum, { commitLag }) => sum + commitLag, 0n)

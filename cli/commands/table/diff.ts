@@ -64,7 +64,8 @@ export async function printDiff(
   if (samples.length === 0) return
   for (const [column, count] of diff.columns) context.note(`${column} differs in ${count} rows`)
   await context.print({
-    columns: ['kind', { key: 'topic', wide: true }, 'partition', 'offset', 'base', 'branch'],
+    columns: ['kind', 'topic', 'partition', 'offset', 'base', 'branch'],
+    wide: ['topic'],
     rows: samples,
   })
 }

@@ -25,13 +25,14 @@ export async function filesReport(lake: Lake, metadata: TableMetadata): Promise<
   }
   return {
     columns: [
-      { key: 'content', wide: true },
+      'content',
       'file_path',
       'partition',
       'record_count',
       'file_size_in_bytes',
-      { key: 'file_format', wide: true },
+      'file_format',
     ],
+    wide: ['content', 'file_format'],
     rows,
     empty: 'no files',
   }

@@ -104,7 +104,8 @@ function describe({ identifier, metadata, metadataLocation }: Table): Row {
 
 function schemaReport(metadata: TableMetadata): Report {
   return {
-    columns: ['id', 'name', 'type', 'required', { key: 'doc', wide: true }],
+    columns: ['id', 'name', 'type', 'required', 'doc'],
+    wide: ['doc'],
     rows: currentSchema(metadata).fields.map((field) => ({
       id: field.id,
       name: field.name,
@@ -147,16 +148,17 @@ function snapshotsReport(metadata: TableMetadata): Report {
     columns: [
       'committed_at',
       'snapshot_id',
-      { key: 'parent_id', wide: true },
+      'parent_id',
       'operation',
       'added_records',
       'added_files',
       'total_records',
       'total_files',
       'current',
-      { key: 'sequence_number', wide: true },
-      { key: 'manifest_list', wide: true },
+      'sequence_number',
+      'manifest_list',
     ],
+    wide: ['parent_id', 'sequence_number', 'manifest_list'],
     rows: metadata.snapshots.map((snapshot) => ({
       committed_at: isoTime(snapshot.timestampMs),
       snapshot_id: snapshot.snapshotId.toString(),

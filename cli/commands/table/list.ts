@@ -27,7 +27,8 @@ async function listTables(context: CliContext, namespace: string | undefined): P
       ? await tablesBelow(catalog)
       : await catalog.listTables(namespace.split('.'))
   await context.print({
-    columns: ['namespace', 'table', { key: 'name', wide: true }],
+    columns: ['namespace', 'table', 'name'],
+    wide: ['name'],
     rows: tables.map((identifier) => ({
       namespace: formatNamespace(identifier.namespace),
       table: identifier.name,

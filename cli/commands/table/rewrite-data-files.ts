@@ -59,8 +59,9 @@ async function rewriteDataFiles(
       'bytes_after',
       'rows',
       'rows_deleted',
-      { key: 'spec_id', wide: true },
+      'spec_id',
     ],
+    wide: ['spec_id'],
     rows: report.groups.map((group) => ({
       partition: group.partition,
       reasons: group.reasons.join(', '),

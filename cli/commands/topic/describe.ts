@@ -19,14 +19,8 @@ async function describeTopic(
   const admin = await openAdmin(context, options, [name])
   const { topicId, bounds } = await admin.describeTopic(name)
   await context.print({
-    columns: [
-      'partition',
-      'earliest',
-      'latest',
-      'offsets',
-      { key: 'topic', wide: true },
-      { key: 'topic_id', wide: true },
-    ],
+    columns: ['partition', 'earliest', 'latest', 'offsets', 'topic', 'topic_id'],
+    wide: ['topic', 'topic_id'],
     rows: bounds.map(({ earliest, latest }, partition) => ({
       partition,
       earliest,

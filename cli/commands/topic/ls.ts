@@ -16,7 +16,8 @@ async function listTopics(context: CliContext, options: LogOptions): Promise<voi
   const topics = []
   for (const name of names) topics.push(await admin.describeTopic(name))
   await context.print({
-    columns: ['topic', 'partitions', 'offsets', { key: 'topic_id', wide: true }],
+    columns: ['topic', 'partitions', 'offsets', 'topic_id'],
+    wide: ['topic_id'],
     rows: topics.map(({ topic, topicId, partitionCount, bounds }) => ({
       topic,
       partitions: partitionCount,

@@ -16,7 +16,7 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** True while this machine has a process with this id, whoever it belongs to. */
+/** True while this machine has a process with this id, of any user. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)

@@ -52,15 +52,15 @@ export async function uploadFile(
 ): Promise<number> {
   const file = await openSource(localPath)
   try {
-    const found = await file.stat()
-    if (!found.isFile()) {
+    const stats = await file.stat()
+    if (!stats.isFile()) {
       throw new ValidationError('only a file can be uploaded', { facts: { path: localPath } })
     }
     const target = { Bucket: bucket, Key: key }
-    const upload = { client, gate, target, file, localPath, sizeBytes: found.size }
-    if (found.size > limits.singleBytesMax) await sendParts(upload, limits)
+    const upload = { client, gate, target, file, localPath, sizeBytes: stats.size }
+    if (stats.size > limits.singleBytesMax) await sendParts(upload, limits)
     else await sendWhole(upload)
-    return found.size
+    return stats.size
   } finally {
     await file.close()
   }

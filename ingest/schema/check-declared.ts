@@ -13,8 +13,8 @@ export function checkDeclared(table: Table, fields: readonly NestedField[]): voi
   for (const field of fields) {
     const declared = formatType(field.type)
     const column = columns.get(field.name)
-    const found = column === undefined ? 'no such column' : formatType(column.type)
-    if (found === declared) continue
+    const actual = column === undefined ? 'no such column' : formatType(column.type)
+    if (actual === declared) continue
     throw new SettingsError(
       'the columns that schema declares and the table disagree; change the declaration or the table, or write to a new table',
       {
@@ -22,7 +22,7 @@ export function checkDeclared(table: Table, fields: readonly NestedField[]): voi
           table: formatIdentifier(table.identifier),
           field: field.name,
           declared,
-          found,
+          actual,
         },
       },
     )

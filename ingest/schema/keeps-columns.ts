@@ -1,7 +1,7 @@
 /**
  * Whether rows that were read by one schema may be written by another: every column is still there under
- * its name. Columns added meanwhile do not matter to them; a column renamed or dropped by another writer
- * would lose its values without a word.
+ * its name. Columns that were added since do not matter to them; the values of a column that another
+ * writer renamed or dropped would be lost without an error.
  */
 import type { NestedField, Type } from '../../catalog/format/index.ts'
 

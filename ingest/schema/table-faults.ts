@@ -1,6 +1,6 @@
 /**
- * What a stream's settings ask of its table that the sink could never fill. It is told before a table is
- * made, by lint and doctor too: a table made wrong keeps its fault after the settings are mended.
+ * Settings that describe a table which the sink could never fill. They are reported before the table is
+ * made, by lint and doctor too, because a table that was made wrong stays so after the settings are mended.
  */
 import {
   assignFreshIds,

@@ -107,14 +107,14 @@ export function checkIdentity(offsets: StreamOffsets | undefined, identity: Stre
     'into the same table (rows of the old log stay)'
   if (offsets.clusterId !== identity.clusterId) {
     throw new LogMismatchError(`the table was filled from another cluster; ${ways}`, {
-      facts: { stream: identity.stream, stored: offsets.clusterId, found: identity.clusterId },
+      facts: { stream: identity.stream, stored: offsets.clusterId, actual: identity.clusterId },
     })
   }
   for (const [topic, { topicId }] of offsets.topics) {
-    const found = identity.topicIds.get(topic)
-    if (found === undefined || found === topicId) continue
+    const actual = identity.topicIds.get(topic)
+    if (actual === undefined || actual === topicId) continue
     throw new LogMismatchError(`the topic was deleted and made again since; ${ways}`, {
-      facts: { stream: identity.stream, topic, stored: topicId, found },
+      facts: { stream: identity.stream, topic, stored: topicId, actual },
     })
   }
 }

@@ -165,7 +165,7 @@ output: { iceberg: { table: web.${name}, commit: { interval: 500ms } } }
       await tools.produce(topic, records(60))
       await tools.close()
       await writeStream(topic, other.bootstrap)
-      await expectRefusal(topic, new RegExp(`another cluster.*found=${other.clusterId}`))
+      await expectRefusal(topic, new RegExp(`another cluster.*actual=${other.clusterId}`))
     } finally {
       await other.stop()
     }

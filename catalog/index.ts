@@ -89,4 +89,9 @@ export { RowDelta } from './transaction/row-delta.ts'
 export type { SnapshotOptions, SnapshotTools } from './transaction/snapshot-producer.ts'
 export { type CommitTools, commitAction, Transaction } from './transaction/transaction.ts'
 export { UpdateProperties } from './transaction/update-properties.ts'
-export { type SchemaChanges, stageSchema, UpdateSchema } from './transaction/update-schema.ts'
+export {
+  requireWrittenSchema,
+  type SchemaChanges,
+  stageSchema,
+  UpdateSchema,
+} from './transaction/update-schema.ts'

@@ -5,7 +5,8 @@
  * `ingest/schema/open-record-format.ts`, give it settings in `ingest/settings`, and run
  * `tests/conformance/describe-row-decoder.ts` over it. Invariants: docs/spec/row-decoders.md (D series).
  */
-import type { NestedField, Schema, Type } from '../../catalog/format/index.ts'
+import type { NestedField, Schema } from '../../catalog/format/index.ts'
+import type { SchemaChange } from '../../catalog/index.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 import type { CoordinateKeys } from '../spool/coordinate-keys.ts'
 import type { RowBuffer, RowFormat } from '../spool/row-buffer.ts'
@@ -51,17 +52,16 @@ export interface SampledColumns {
   readonly notes: readonly string[]
 }
 
-/** A schema with the columns that records needed in addition. */
-export interface EvolvedSchema {
-  readonly schema: Schema
-  readonly lastColumnId: number
-  /** Dotted paths with their types, for log lines. */
-  readonly added: readonly { readonly path: string; readonly type: Type }[]
+export type AddedColumn = Extract<SchemaChange, { readonly kind: 'add-column' }>
+
+/** What records need beyond a schema. */
+export interface SchemaAdditions {
+  readonly added: readonly AddedColumn[]
   readonly notes: readonly string[]
 }
 
-/** Adds columns to a schema; ids begin above `lastColumnId`. Called again when another writer has changed the schema first. */
-export type SchemaEvolution = (schema: Schema, lastColumnId: number) => EvolvedSchema
+/** The columns to add to a schema. Called again for the schema that another writer has changed. */
+export type SchemaEvolution = (schema: Schema) => SchemaAdditions
 
 /** A record that waits for its unknown field to become a column. */
 export interface RecordInBatch {

@@ -1,38 +1,20 @@
 /**
- * The table of a stream: made when it is missing, checked against the settings, grown when records
- * bring new fields.
+ * The tables of a stream, rows and dead letters: made when they are missing, with the columns that the
+ * settings ask for.
  */
 import {
   assignFreshIds,
   currentSchema,
   type NestedField,
   parsePartitionBy,
-  type Schema,
   formatIdentifier,
   type TableIdentifier,
 } from '../../catalog/format/index.ts'
 import { type Catalog, loadTableIfExists, type Table } from '../../catalog/index.ts'
-import {
-  AlreadyExistsError,
-  CommitFailedError,
-  NotFoundError,
-  type RetryPolicy,
-  type RetryTools,
-  ValidationError,
-  withRetry,
-} from '../../common/index.ts'
+import { AlreadyExistsError, NotFoundError, ValidationError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import { deadLetterFields } from '../dead-letter/dead-letter.ts'
-import type { EvolvedSchema, SchemaEvolution } from '../decode/row-decoder.ts'
 import { metadataFields } from './metadata-columns.ts'
-
-/** Racing changes of a schema are rare; this many lost rounds mean that something is wrong. */
-const evolveRetry: RetryPolicy = {
-  retriesMax: 20,
-  waitMsMin: 20,
-  waitMsMax: 1000,
-  totalMsMax: 60_000,
-}
 
 /** Creates the stream's table with `fields` and its metadata columns; a racing creator is welcome. */
 export async function createStreamTable(
@@ -82,39 +64,6 @@ export async function ensureDeadLetterTable(
   return existing
 }
 
-/** Adds the columns of `evolution` to the table; returns the table as it is then. */
-export async function evolveTable(
-  catalog: Catalog,
-  identifier: TableIdentifier,
-  evolution: SchemaEvolution,
-  tools: RetryTools,
-): Promise<{ readonly table: Table; readonly evolved: EvolvedSchema }> {
-  const retry = { ...tools, shouldRetry: (error: unknown) => error instanceof CommitFailedError }
-  return withRetry(evolveRetry, retry, async () => {
-    const base = await catalog.loadTable(identifier)
-    const { metadata } = base
-    const evolved = evolution(currentSchema(metadata), metadata.lastColumnId)
-    if (evolved.added.length === 0) return { table: base, evolved }
-    const table = await catalog.commitTable({
-      identifier,
-      requirements: [
-        { type: 'assert-table-uuid', uuid: metadata.tableUuid },
-        { type: 'assert-current-schema-id', currentSchemaId: metadata.currentSchemaId },
-        { type: 'assert-last-assigned-field-id', lastAssignedFieldId: metadata.lastColumnId },
-      ],
-      updates: [
-        {
-          action: 'add-schema',
-          schema: { ...evolved.schema, schemaId: nextSchemaId(metadata.schemas) },
-          lastColumnId: evolved.lastColumnId,
-        },
-        { action: 'set-current-schema', schemaId: -1 },
-      ],
-    })
-    return { table, evolved }
-  })
-}
-
 async function createTable(
   catalog: Catalog,
   identifier: TableIdentifier,
@@ -133,8 +82,4 @@ async function createTable(
     if (error instanceof AlreadyExistsError) return catalog.loadTable(identifier)
     throw error
   }
-}
-
-function nextSchemaId(schemas: readonly Schema[]): number {
-  return Math.max(...schemas.map((schema) => schema.schemaId)) + 1
 }

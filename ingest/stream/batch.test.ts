@@ -45,7 +45,7 @@ function readerOf(coercion: Coercion, of = table, ...added: readonly string[]): 
     type: { type: 'long' },
   }))
   const decoder = openJsonDecoder(fields, coercion, coordinateKeys)
-  return { table: of, sideFields: [], decoder, format: decoder.format }
+  return { table: of, pending: [], sideFields: [], decoder, format: decoder.format }
 }
 
 function valueText({ batch, index }: RecordInBatch): string {

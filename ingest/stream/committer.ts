@@ -2,8 +2,9 @@
  * Turns a sealed batch into data files and commits them with the offsets they reach.
  *
  * Order of a commit (docs/spec/exactly-once.md): files are uploaded under new names; dead letters are
- * committed first, with an offset map of their own (E5); then one append carries the rows of all
- * partitions and the offsets (E1), and asserts the range of each partition on the base (E3).
+ * committed first, with an offset map of their own (E5); then one commit makes the columns that the
+ * records brought (E9), carries the rows of all partitions and the offsets (E1), and asserts the range of
+ * each partition on the base (E3).
  */
 import { mkdir } from 'node:fs/promises'
 import {
@@ -14,16 +15,20 @@ import {
 } from '../../catalog/format/index.ts'
 import {
   type Catalog,
-  commitAction,
   type DataFileWriter,
   FastAppend,
   ManifestCache,
-  type RefusedRow,
+  newestOffsets,
   offsetsPropertyKey,
   offsetsSummaryKey,
+  type RefusedRow,
+  requireWrittenSchema,
   type RowSpool,
   type SideField,
   type Table,
+  Transaction,
+  UpdateProperties,
+  UpdateSchema,
   uploadDataFiles,
 } from '../../catalog/index.ts'
 import {
@@ -41,6 +46,7 @@ import type { OffsetRange } from '../offsets/offset-range.ts'
 import { deadLetterSideFields } from '../dead-letter/dead-letter.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import { advanceOffsets, formatOffsetMap, type StreamOffsets } from '../offsets/offset-map.ts'
+import type { PendingColumns } from '../schema/pending-columns.ts'
 
 export interface CommitterParts {
   readonly catalog: Catalog
@@ -73,6 +79,17 @@ const ingestRetry: RetryPolicy = {
 export interface StagedFiles {
   readonly files: readonly DataFile[]
   readonly refused: readonly RefusedRow[]
+}
+
+export interface RowsToCommit {
+  readonly branch: string
+  readonly files: readonly DataFile[]
+  /** How far the commit moves the stream's offsets. */
+  readonly ranges: readonly OffsetRange[]
+  /** Partitions that must stand where they stood although the batch has nothing of them. */
+  readonly idle?: readonly OffsetRange[]
+  /** Columns that the files were written with and that the commit makes. */
+  readonly pending?: readonly PendingColumns[]
 }
 
 export class Committer {
@@ -112,18 +129,23 @@ export class Committer {
   }
 
   /**
-   * Appends `files` and moves the stream's offsets by `ranges`; `idle` are partitions that must stand
-   * where they stood although the batch has nothing of them. Throws OffsetConflictError when another sink was
-   * first, CommitStateUnknownError when the outcome is not known.
+   * Makes the pending columns without rows. Throws ConflictError where another writer's change gives them
+   * other ids than `table`, by which the rows are written, has.
    */
-  commitRows(
-    table: Table,
-    branch: string,
-    files: readonly DataFile[],
-    ranges: readonly OffsetRange[],
-    idle: readonly OffsetRange[] = [],
-  ): Promise<Table> {
-    return this.#append(table, branch, files, ranges, idle)
+  async commitColumns(table: Table, pending: readonly PendingColumns[]): Promise<Table> {
+    const transaction = this.#transaction(table, pending)
+    const grown = await transaction.commit()
+    requireWrittenSchema(grown.metadata, currentSchema(table.metadata))
+    return grown
+  }
+
+  /**
+   * Appends the files and moves the stream's offsets. Throws OffsetConflictError when another sink was
+   * first, ConflictError when the pending columns are others in the table by now, CommitStateUnknownError
+   * when the outcome is not known.
+   */
+  commitRows(table: Table, rows: RowsToCommit): Promise<Table> {
+    return this.#append(table, rows)
   }
 
   /** Commits the letters that `table` does not hold yet; returns the table as it is then. */
@@ -137,19 +159,16 @@ export class Committer {
     if (rest === undefined) return table
     const staged = await this.stage(table, [rest.spool], deadLetterSideFields, directory)
     const branch = this.#parts.deadLetterBranch ?? mainBranch
-    const after = await this.#append(table, branch, staged.files, rest.ranges)
+    const after = await this.#append(table, { branch, files: staged.files, ranges: rest.ranges })
     await failpoint('ingest.dead-letters-committed')
     return after
   }
 
   async #append(
     table: Table,
-    branch: string,
-    files: readonly DataFile[],
-    ranges: readonly OffsetRange[],
-    idle: readonly OffsetRange[] = [],
+    { branch, files, ranges, idle = [], pending = [] }: RowsToCommit,
   ): Promise<Table> {
-    const { catalog, io, clock, random, logger, signal } = this.#parts
+    const { io, clock, random } = this.#parts
     const { stream } = this.#identity
     let checked: { readonly base: Table; readonly offsets: string } | undefined
     // Each attempt has a base of its own; its ranges are checked once.
@@ -162,28 +181,34 @@ export class Committer {
       return checked.offsets
     }
     const commitId = randomUuid(random)
-    const action = new FastAppend(
+    const append = new FastAppend(
       { io, clock, random, cache: this.#cache },
       {
         files,
         branch,
         check: (base) => void offsetsOver(base),
         summary: (base) => this.#summary(commitId, offsetsOver(base), ranges),
-        extraUpdates: (base) => [
-          {
-            action: 'set-properties',
-            updates: { [offsetsPropertyKey(branch)]: offsetsOver(base) },
-          },
-        ],
+        ...(pending.length === 0 ? {} : { writtenSchema: currentSchema(table.metadata) }),
       },
     )
-    return commitAction(catalog, table.identifier, action, {
+    // The property says what the snapshot says, which the action before has added.
+    const offsets = new UpdateProperties(({ metadata }) => ({
+      updates: { [offsetsPropertyKey(branch)]: newestOffsets(metadata, branch)?.text ?? '' },
+    }))
+    return this.#transaction(table, pending).add(append).add(offsets).commit()
+  }
+
+  #transaction({ identifier }: Table, pending: readonly PendingColumns[]): Transaction {
+    const { catalog, clock, random, logger, signal } = this.#parts
+    const transaction = new Transaction(catalog, identifier, {
       clock,
       random,
       logger,
       retry: ingestRetry,
       ...(signal === undefined ? {} : { signal }),
     })
+    for (const { changes } of pending) transaction.add(new UpdateSchema(changes))
+    return transaction
   }
 
   #summary(

@@ -323,8 +323,12 @@ class StreamRun {
   async #evolve(): Promise<StreamEvent> {
     const batch = this.#openBatch
     await this.#tables.evolve(batch.waiting)
+    // Queries see a row with its columns (L1), which then cannot wait for the commit of the rows.
+    if (this.#parts.streaming !== undefined) await this.#sealed.commitColumns(this.#reader)
     const reader = this.#reader
     if (!batch.isReadableBy(reader)) {
+      // The table has the columns when the records are read again, or they would be staged in vain again.
+      await this.#sealed.commitColumns(reader)
       throw new CommitFailedError(
         'the columns of the table changed under an open batch, which is read again',
       )
@@ -344,7 +348,7 @@ class StreamRun {
   async #seal(): Promise<StreamEvent> {
     const batch = this.#openBatch
     await this.#publish()
-    // Members of a group move partitions of their own; without one nobody else may move any.
+    // Members of a group commit partitions of their own; without a group no other sink may commit any.
     batch.seal(this.#state.rules.isShared ? [] : this.#positions.idle(batch.ranges))
     for (const range of batch.ranges) this.#positions.assume(range, range.to)
     this.#open = undefined

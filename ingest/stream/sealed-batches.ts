@@ -2,6 +2,8 @@
  * What is done to a sealed batch, in this order: stage, commit, report.
  *
  * E5 (docs/spec/exactly-once.md): its dead letters are committed before its rows.
+ * E9: columns that its records brought are made by the commit of its rows, or before its dead letters
+ * where it has any.
  * E7: the log learns how far the table has come after the table has it.
  */
 import { join } from 'node:path'
@@ -11,7 +13,7 @@ import { partitionKey } from '../offsets/topic-partition.ts'
 import type { Batch } from './batch.ts'
 import { Committer, type StreamIdentity } from './committer.ts'
 import type { StreamParts, StreamProgress } from './stream-parts.ts'
-import type { Tables } from './tables.ts'
+import type { TableReader, Tables } from './tables.ts'
 
 export type Committed = Pick<
   StreamProgress,
@@ -57,15 +59,32 @@ export class SealedBatches {
     await batch.staged(staged.files, staged.refused)
   }
 
+  /** Makes the pending columns ahead of the rows. */
+  async commitColumns({ table, pending }: TableReader): Promise<void> {
+    if (pending.length === 0) return
+    const grown = await this.#committer.commitColumns(table, pending)
+    this.#tables.noteCommitted(grown, pending)
+  }
+
   async commit(batch: Batch): Promise<void> {
     const { letters, files, ranges, idle, reader, directory } = batch
     const { branch } = this.#settings.output
+    let { pending } = reader
     if (letters.count > 0) {
+      // Columns decide what is a letter: after a crash the records must be read by the same ones again.
+      await this.commitColumns(reader)
+      pending = []
       await this.#tables.commitDeadLetters(this.#committer, letters, directory)
     }
-    const table = await this.#committer.commitRows(reader.table, branch, files, ranges, idle)
+    const table = await this.#committer.commitRows(reader.table, {
+      branch,
+      files,
+      ranges,
+      idle,
+      pending,
+    })
     batch.committed()
-    this.#tables.noteCommitted(table)
+    this.#tables.noteCommitted(table, pending)
     this.#parts.streaming?.committed(batch)
     const rows = files.reduce((sum, file) => sum + Number(file.recordCount), 0)
     const before = this.#committed

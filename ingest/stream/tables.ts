@@ -1,8 +1,9 @@
 /**
  * The tables of one running stream and what follows from their schema: the decoder, the side columns,
- * the keys put into rows. Loads them, makes them from a sample, grows them, follows foreign changes.
+ * the keys put into rows. Loads them, makes them from a sample, stages new columns, follows other writers.
  */
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { currentSchema, mainBranch, type NestedField } from '../../catalog/format/index.ts'
 import { loadTableIfExists, type SideField, type Table } from '../../catalog/index.ts'
 import { propertyNotes } from '../../catalog/table/index.ts'
@@ -12,14 +13,20 @@ import type { Committer } from './committer.ts'
 import { OffsetConflictError, restoreOffsets } from '../offsets/checkpoint.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import type { RowFormat } from '../spool/row-buffer.ts'
-import type { RecordFormat, RecordInBatch, RowDecoder } from '../decode/row-decoder.ts'
+import type { AddedColumn, RecordFormat, RecordInBatch, RowDecoder } from '../decode/row-decoder.ts'
 import { checkDeclared } from '../schema/check-declared.ts'
 import { openRecordFormat } from '../schema/open-record-format.ts'
 import { metadataSideFields, placeKeysFor } from '../schema/metadata-columns.ts'
 import type { StreamOffsets } from '../offsets/offset-map.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 import type { StreamParts } from './stream-parts.ts'
-import { createStreamTable, ensureDeadLetterTable, evolveTable } from '../schema/stream-table.ts'
+import {
+  describeColumn,
+  evolvePending,
+  type PendingColumns,
+  stagePending,
+} from '../schema/pending-columns.ts'
+import { createStreamTable, ensureDeadLetterTable } from '../schema/stream-table.ts'
 import { requireFillable } from '../schema/table-faults.ts'
 
 /** Sinks that run side by side by mistake get past each other's letters within a few tries. */
@@ -32,7 +39,10 @@ const notesLoggedMax = 1_000
 
 /** A table together with all that its schema decides. */
 export interface TableReader {
+  /** With the pending columns. */
   readonly table: Table
+  /** Columns of the table that the commit of the rows makes. */
+  readonly pending: readonly PendingColumns[]
   readonly decoder: RowDecoder
   readonly sideFields: readonly SideField[]
   readonly format: RowFormat
@@ -43,6 +53,8 @@ export class Tables {
   readonly #parts: StreamParts
   readonly #recordFormat: RecordFormat
   #reader: TableReader | undefined
+  /** The newest state of the table that the catalog has shown, without the pending columns. */
+  #committed: Table | undefined
   #deadLetterTable: Table | undefined
   readonly #notesLogged = new Set<string>()
 
@@ -59,9 +71,9 @@ export class Tables {
 
   /** What the table says of this stream now. */
   get offsets(): StreamOffsets | undefined {
-    if (this.#reader === undefined) return undefined
+    if (this.#committed === undefined) return undefined
     const { name, output } = this.#settings
-    return restoreOffsets(this.#reader.table, output.branch).get(name)
+    return restoreOffsets(this.#committed, output.branch).get(name)
   }
 
   /** How far dead letters are committed; the dead-letter table may be ahead of the table (E5). */
@@ -77,10 +89,12 @@ export class Tables {
     const { columns } = this.#recordFormat
     let table = await loadTableIfExists(catalog, output.table)
     if (table === undefined && columns !== undefined) table = await this.#create(columns)
-    if (table === undefined) this.#reader = undefined
-    else {
+    if (table === undefined) {
+      this.#committed = undefined
+      this.#reader = undefined
+    } else {
       if (columns !== undefined) checkDeclared(table, columns)
-      this.#use(table)
+      this.#use(table, [])
     }
     this.#deadLetterTable = await loadTableIfExists(catalog, errors.deadLetterTable)
   }
@@ -140,26 +154,25 @@ export class Tables {
       sampled: sampled.readableCount,
       columns: columns.map((field) => `${field.name}: ${field.type.type}`).join(', '),
     })
-    this.#use(table)
+    this.#use(table, [])
   }
 
-  /** Adds the columns that `records` bring, unless the policy for unknown fields forbids it. */
+  /**
+   * Stages the columns that `records` bring, unless the policy for unknown fields forbids it: rows are read
+   * and written by them from now on, and the commit of these rows makes them.
+   */
   async evolve(records: readonly RecordInBatch[]): Promise<void> {
     const { schema, output } = this.#settings
-    const { catalog, clock, random, logger } = this.#parts
-    if (schema.unknownFields === 'add') {
-      const evolution = this.#recordFormat.evolve(records)
-      const tools = { clock, random }
-      const { table, evolved } = await evolveTable(catalog, output.table, evolution, tools)
-      this.#logNotes(evolved.notes)
-      if (evolved.added.length > 0) {
-        const shown = evolved.added
-          .slice(0, columnsLogged)
-          .map(({ path, type }) => `${path}: ${type.type}`)
-        logger.info('schema.added', { count: evolved.added.length, columns: shown.join(', ') })
-      }
-      this.#use(table)
-    }
+    const { catalog, clock } = this.#parts
+    if (schema.unknownFields !== 'add') return
+    const evolution = this.#recordFormat.evolve(records)
+    // The newest state, so that columns of other writers are used and not added again.
+    const committed = this.#newest(await catalog.loadTable(output.table))
+    const pending = this.#reader?.pending ?? []
+    const staged = stagePending(committed, pending, clock)
+    const { columns, notes } = evolvePending(staged, evolution)
+    this.#logNotes(notes)
+    this.#use(committed, columns === undefined ? pending : [...pending, columns])
   }
 
   /** Once each: records with a field that can be no column come again and again. */
@@ -170,13 +183,37 @@ export class Tables {
     this.#parts.logger.warn('schema.inferred', { note: fresh.join('; ') })
   }
 
-  /** The table after a commit of ours: another writer may have changed its schema. */
-  noteCommitted(table: Table): void {
-    const before = this.#reader?.table.metadata
-    // The schema may have grown while that commit was under way: never go back behind it.
-    if (before === undefined || table.metadata.lastUpdatedMs < before.lastUpdatedMs) return
-    if (table.metadata.currentSchemaId !== before.currentSchemaId) this.#use(table)
-    else if (this.#reader !== undefined) this.#reader = { ...this.#reader, table }
+  /** The table after a commit of ours, which made `landed`: another writer may have changed its schema. */
+  noteCommitted(table: Table, landed: readonly PendingColumns[]): void {
+    const before = this.#reader
+    if (before === undefined) return
+    const made = before.pending.filter((columns) => landed.includes(columns))
+    this.#logAdded(made.flatMap(({ added }) => added))
+    const pending = before.pending.filter((columns) => !landed.includes(columns))
+    const committed = this.#newest(table)
+    const staged = stagePending(committed, pending, this.#parts.clock)
+    const fields = [before.table, staged].map(({ metadata }) => currentSchema(metadata).fields)
+    if (isDeepStrictEqual(fields[0], fields[1])) {
+      this.#committed = committed
+      this.#reader = { ...before, table: staged, pending }
+    } else this.#use(committed, pending)
+  }
+
+  /** A load and a commit may overlap: the one that ends later need not have the newer table. */
+  #newest(table: Table): Table {
+    const { metadata } = table
+    const before = this.#committed?.metadata
+    if (before === undefined || before.tableUuid !== metadata.tableUuid) return table
+    const isOlder =
+      metadata.lastUpdatedMs < before.lastUpdatedMs ||
+      metadata.lastSequenceNumber < before.lastSequenceNumber
+    return isOlder ? (this.#committed ?? table) : table
+  }
+
+  #logAdded(added: readonly AddedColumn[]): void {
+    if (added.length === 0) return
+    const columns = added.slice(0, columnsLogged).map(describeColumn).join(', ')
+    this.#parts.logger.info('schema.added', { count: added.length, columns })
   }
 
   #create(fields: readonly NestedField[]): Promise<Table> {
@@ -187,14 +224,16 @@ export class Tables {
     return createStreamTable(this.#parts.catalog, this.#settings, fields)
   }
 
-  #use(table: Table): void {
+  #use(committed: Table, pending: readonly PendingColumns[]): void {
     const { metadata, input } = this.#settings
+    const table = stagePending(committed, pending, this.#parts.clock)
     const current = currentSchema(table.metadata)
     const coordinateKeys = placeKeysFor(current, input.topics.length > 1)
     const sideFields = metadataSideFields(current, metadata, coordinateKeys)
     const side = new Set(sideFields.map((field) => field.field))
     const fields = current.fields.filter((field) => !side.has(field.name))
     const decoder = this.#recordFormat.openDecoder(fields, coordinateKeys)
-    this.#reader = { table, decoder, sideFields, format: decoder.format }
+    this.#committed = committed
+    this.#reader = { table, pending, decoder, sideFields, format: decoder.format }
   }
 }

@@ -150,10 +150,11 @@ describe('inferFields()', () => {
     const { fields } = inferFields(shapeOf([nested(17)]))
     const schema = { schemaId: 0, identifierFieldIds: [], fields }
     const deeper = shapeOf([nested(16).replace('1', '{"b":1}'), nested(15).replace('1', '{"b":1}')])
-    const { added } = evolveSchema(schema, 100, deeper)
-    expect(added.map(({ path }) => path)).toEqual([`${'a.'.repeat(16)}b`, `${'a.'.repeat(15)}b`])
-    expect(evolveSchema(schema, 100, shapeOf([nested(17).replace('1', '{"b":1}')])).added).toEqual(
-      [],
-    )
+    const { added } = evolveSchema(schema, deeper)
+    expect(added.map(({ parent, name }) => [...parent, name].join('.'))).toEqual([
+      `${'a.'.repeat(16)}b`,
+      `${'a.'.repeat(15)}b`,
+    ])
+    expect(evolveSchema(schema, shapeOf([nested(17).replace('1', '{"b":1}')])).added).toEqual([])
   })
 })

@@ -58,7 +58,7 @@ function evolveByValues(records: readonly RecordInBatch[]): SchemaEvolution {
     // A record that does not parse adds nothing; it becomes a dead letter when it is decoded again.
     if (value !== undefined) observe(shape, value)
   }
-  return (schema, lastColumnId) => evolveSchema(schema, lastColumnId, shape)
+  return (schema) => evolveSchema(schema, shape)
 }
 
 /** A byte order mark is not part of JSON. */

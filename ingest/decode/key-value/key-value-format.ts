@@ -26,7 +26,7 @@ export function keyValueFormat(types: KeyValueTypes): RecordFormat {
     },
     sample: (batches, recordsMax) => sampleRaw(types, batches, recordsMax),
     // All columns are declared, so no record has an unknown field.
-    evolve: () => (schema, lastColumnId) => ({ schema, lastColumnId, added: [], notes: [] }),
+    evolve: () => () => ({ added: [], notes: [] }),
     openDecoder: (fields, coordinateKeys) => openKeyValueDecoder(types, fields, coordinateKeys),
   }
 }

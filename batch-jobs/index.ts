@@ -14,7 +14,7 @@ export {
   type NodeResult,
   type RunResults,
   readRunResults,
-  writeManifest,
+  writeProjectManifest,
   writeRunResults,
 } from './run/run-results.ts'
 export { Scheduler, type SchedulerOptions } from './schedule/scheduler.ts'

@@ -65,7 +65,7 @@ export type { TableUpdate } from './table/update.ts'
 export type { TransactionAction } from './transaction/action.ts'
 export { isPublished } from './transaction/branch-change.ts'
 export { ConflictError } from './transaction/conflict-error.ts'
-export type { SchemaChange } from './transaction/evolve-schema.ts'
+export type { SchemaChange } from './transaction/apply-schema-changes.ts'
 export { expireSnapshots } from './transaction/expire-snapshots.ts'
 export { FastAppend } from './transaction/fast-append.ts'
 export {

@@ -11,7 +11,7 @@ export const flightsTable = { namespace: ['demo'], name: 'flights' }
 const deadLetterTable = { namespace: ['demo'], name: 'flights__dlq' }
 
 /** What is visible to any reader of the table now. */
-export interface Committed {
+export interface CommittedCounts {
   readonly rows: number
   readonly snapshots: number
 }
@@ -26,7 +26,7 @@ export interface FlightsState {
 }
 
 /** Zero rows until the sink has created the table. */
-export async function readCommitted(session: DemoSession): Promise<Committed> {
+export async function readCommitted(session: DemoSession): Promise<CommittedCounts> {
   const table = await loadTableIfExists(session.lake.catalog, flightsTable)
   if (table === undefined) return { rows: 0, snapshots: 0 }
   return { rows: Number(recordsOf(table)), snapshots: table.metadata.snapshots.length }

@@ -5,7 +5,7 @@
 import { type Clock, UnavailableError } from '../common/index.ts'
 import type { DemoReporter } from './demo-reporter.ts'
 import type { DemoSession } from './demo-session.ts'
-import { type Committed, readCommitted } from './flights-table.ts'
+import { type CommittedCounts, readCommitted } from './flights-table.ts'
 import { produceFlights } from './produce-flights.ts'
 import { SinkProcess } from './sink-process.ts'
 
@@ -154,8 +154,8 @@ class SinkWatch {
   async until(
     sink: SinkProcess,
     label: string,
-    isReached: (committed: Committed) => boolean,
-  ): Promise<Committed> {
+    isReached: (committed: CommittedCounts) => boolean,
+  ): Promise<CommittedCounts> {
     let rowsSeen = -1
     let movedMs = this.#clock.monotonic()
     for (;;) {

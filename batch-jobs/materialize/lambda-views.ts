@@ -32,11 +32,11 @@ export function lambdaViews(source: ChangeSource, rendering: Rendering): ViewSou
 async function streamingTimesOf(
   rendering: Rendering,
   model: Model,
-  { load, liveRows }: ViewState,
+  { load, streamingRows }: ViewState,
 ): Promise<readonly Span[]> {
   const spans: Span[] = []
   for (const { table, field } of await timedTables(rendering.project, model, load)) {
-    for (const file of (await liveRows(table))?.files ?? []) {
+    for (const file of (await streamingRows(table))?.files ?? []) {
       const times = timesOf(file, field)
       if (times === 'unknown') spans.push(always)
       else if (times !== undefined) spans.push(times)

@@ -107,7 +107,7 @@ export async function readRunResults(directory: string): Promise<StoredRun> {
 /** The first words of the message of a node that was not run because another one failed. */
 export const cutMessage = 'not run:'
 
-export async function writeManifest(
+export async function writeProjectManifest(
   project: Project,
   tests: readonly DataTestNode[],
   nowMs: number,

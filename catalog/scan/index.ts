@@ -5,12 +5,12 @@ export { planScan } from './plan-scan.ts'
 export type { FileScanTask, ScanPlan, ScanRequest } from './scan.ts'
 export { snapshotByRef } from './snapshot-selection.ts'
 export {
-  type LiveFile,
-  type LiveRange,
-  type LiveRows,
-  type LiveState,
+  type StreamingFile,
+  type StreamingRange,
+  type StreamingScan,
+  type StreamingState,
   type StreamingLayer,
   type StreamingPin,
   type TableFreshness,
-  livePlaceColumns,
+  streamingCoordinateColumns,
 } from './streaming-layer.ts'

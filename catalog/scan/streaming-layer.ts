@@ -29,22 +29,22 @@ export interface StreamingPin {
    * The rows that follow the table's current snapshot, which must have been loaded after the pin.
    * Undefined for a table that no stream has ever filled.
    */
-  rowsAfter(table: Table): Promise<LiveRows | undefined>
+  rowsAfter(table: Table): Promise<StreamingScan | undefined>
   /** The files may be deleted after this. */
   release(): Promise<void>
 }
 
-export interface LiveRows {
-  readonly files: readonly LiveFile[]
-  readonly state: LiveState
+export interface StreamingScan {
+  readonly files: readonly StreamingFile[]
+  readonly state: StreamingState
 }
 
-/** A local Parquet file with the table's field ids and the columns of `livePlaceColumns`. */
-export interface LiveFile {
+/** A local Parquet file with the table's field ids and the columns of `streamingCoordinateColumns`. */
+export interface StreamingFile {
   readonly path: string
   readonly recordCount: bigint
   /** Only these rows count; absent: all of them. */
-  readonly ranges?: readonly LiveRange[]
+  readonly ranges?: readonly StreamingRange[]
   /** Bounds of the whole file by field id, as in a manifest. */
   readonly nullValueCounts: ReadonlyMap<number, bigint>
   readonly lowerBounds: ReadonlyMap<number, Uint8Array>
@@ -52,7 +52,7 @@ export interface LiveFile {
 }
 
 /** Offsets `[from, to)` of a partition. */
-export interface LiveRange {
+export interface StreamingRange {
   /** Undefined where the stream reads one topic. */
   readonly topic: string | undefined
   readonly partition: number
@@ -62,7 +62,7 @@ export interface LiveRange {
 }
 
 /** Up to which offsets an answer goes, and how fresh it is. */
-export interface LiveState {
+export interface StreamingState {
   /** The next offset of the answer by `topic/partition`: it has every row below and none from there on. */
   readonly offsets?: Readonly<Record<string, bigint>>
   /** By the record's timestamp; undefined where it is not known. */
@@ -74,7 +74,7 @@ export interface LiveState {
 }
 
 /** Names that no column of a stream's table may have, with field ids from the range that Iceberg reserves. */
-export const livePlaceColumns = {
+export const streamingCoordinateColumns = {
   topic: { id: 2_147_480_001, name: '$live_topic', type: 'string' },
   partition: { id: 2_147_480_002, name: '$live_partition', type: 'int' },
   offset: { id: 2_147_480_003, name: '$live_offset', type: 'long' },

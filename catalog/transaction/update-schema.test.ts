@@ -10,7 +10,7 @@ import { formatType } from '../format/type-text.ts'
 import type { NestedField, Schema, Type } from '../format/types.ts'
 import { ObjectStoreCatalog } from '../stores/object-store-catalog.ts'
 import { commitAction } from './transaction.ts'
-import { evolveSchema, type SchemaChange } from './evolve-schema.ts'
+import { applySchemaChanges, type SchemaChange } from './apply-schema-changes.ts'
 import { UpdateProperties } from './update-properties.ts'
 import { UpdateSchema } from './update-schema.ts'
 
@@ -44,12 +44,13 @@ const schema: Schema = {
     }),
   ],
 }
-const evolve = (...changes: SchemaChange[]): Schema => evolveSchema(schema, 20, changes).schema
+const evolve = (...changes: SchemaChange[]): Schema =>
+  applySchemaChanges(schema, 20, changes).schema
 const names = (of: Schema): readonly string[] => of.fields.map((one) => one.name)
 
-describe('evolveSchema()', () => {
+describe('applySchemaChanges()', () => {
   it('[F7] gives a dropped and added column a new id', () => {
-    const { schema: after, lastColumnId } = evolveSchema(schema, 20, [
+    const { schema: after, lastColumnId } = applySchemaChanges(schema, 20, [
       { kind: 'drop-column', path: ['n'] },
       { kind: 'add-column', parent: [], name: 'n', type: { type: 'int' } },
     ])
@@ -59,7 +60,7 @@ describe('evolveSchema()', () => {
 
   it('adds nested columns with ids for all their parts', () => {
     const type: Type = { ...(schema.fields[3]?.type as Type) }
-    const { schema: after, lastColumnId } = evolveSchema(schema, 20, [
+    const { schema: after, lastColumnId } = applySchemaChanges(schema, 20, [
       { kind: 'add-column', parent: ['s'], name: 'deep', type, doc: 'why' },
       { kind: 'add-column', parent: ['l', 'element'], name: 'z', type: long },
     ])

@@ -1,4 +1,4 @@
-/** Evolving a table's schema; see `evolve-schema.ts` for the rules. */
+/** Evolving a table's schema; see `apply-schema-changes.ts` for the rules. */
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
@@ -7,8 +7,8 @@ import { currentSchema, defaultPartitionSpec, sortOrderById } from '../format/ta
 import type { Schema, TableMetadata } from '../format/types.ts'
 import { applyUpdates } from '../table/apply-updates.ts'
 import type { ActionCommit, TransactionAction } from './action.ts'
+import { applySchemaChanges, idsWithin, type SchemaChange } from './apply-schema-changes.ts'
 import { ConflictError } from './conflict-error.ts'
-import { evolveSchema, idsWithin, type SchemaChange } from './evolve-schema.ts'
 
 /**
  * The changes, or what to change given the schema at hand: a function sees what other writers have
@@ -63,7 +63,7 @@ function changeSchema(metadata: TableMetadata, given: SchemaChanges): ActionComm
   const changes = typeof given === 'function' ? given(before) : given
   if (changes.length === 0) return { requirements: [], updates: [] }
   for (const change of changes) refuseUsedColumn(metadata, before, change)
-  const { schema, lastColumnId } = evolveSchema(before, metadata.lastColumnId, changes)
+  const { schema, lastColumnId } = applySchemaChanges(before, metadata.lastColumnId, changes)
   return {
     requirements: [
       { type: 'assert-table-uuid', uuid: metadata.tableUuid },

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { currentSchema, type NestedField } from '../../catalog/format/index.ts'
 import type { DataFileWriter, SideField, Table, WrittenFile } from '../../catalog/index.ts'
-import { livePlaceColumns } from '../../catalog/scan/index.ts'
+import { streamingCoordinateColumns } from '../../catalog/scan/index.ts'
 import { tableProperties } from '../../catalog/table/index.ts'
 import type { OffsetRange } from '../offsets/offset-range.ts'
 import type { PendingSpool } from '../spool/spool-writer.ts'
@@ -122,7 +122,7 @@ function coordinateFields(keys: CoordinateKeys): {
   readonly fields: readonly NestedField[]
   readonly sideFields: readonly SideField[]
 } {
-  const { topic, partition, offset } = livePlaceColumns
+  const { topic, partition, offset } = streamingCoordinateColumns
   const columns = [
     { ...partition, key: keys.partition },
     { ...offset, key: keys.offset },

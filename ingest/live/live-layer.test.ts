@@ -11,7 +11,7 @@ import {
   offsetsPropertyKey,
   type Table,
 } from '../../catalog/index.ts'
-import type { LiveRange, LiveRows } from '../../catalog/scan/index.ts'
+import type { StreamingRange, StreamingScan } from '../../catalog/scan/index.ts'
 import { parseStreamSettings } from '../settings/stream-document.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import { variableSource } from '../../settings/index.ts'
@@ -190,11 +190,14 @@ function newBatch(): Batch {
 }
 
 /** Rows of the answer as `partition.offset`, those of the snapshot included. */
-function answer(rows: LiveRows | undefined, committed: readonly (number | undefined)[]): string[] {
+function answer(
+  rows: StreamingScan | undefined,
+  committed: readonly (number | undefined)[],
+): string[] {
   const stored = committed.flatMap((end = 0, partition) =>
     Array.from({ length: end }, (_, at) => `${partition}.${at}`).filter((_, at) => at % 5 !== 0),
   )
-  const isTaken = (row: string, ranges: readonly LiveRange[]): boolean => {
+  const isTaken = (row: string, ranges: readonly StreamingRange[]): boolean => {
     const [partition, offset] = row.split('.').map(Number)
     return ranges.some(
       (range) =>

@@ -7,10 +7,10 @@
 import { mainBranch } from '../../catalog/format/index.ts'
 import type { DataFileWriter, Table, WrittenFile } from '../../catalog/index.ts'
 import type {
-  LiveFile,
-  LiveRange,
-  LiveRows,
-  LiveState,
+  StreamingFile,
+  StreamingRange,
+  StreamingScan,
+  StreamingState,
   StreamingLayer,
   StreamingPin,
 } from '../../catalog/scan/index.ts'
@@ -79,7 +79,7 @@ async function rowsAfter(
   table: Table,
   writer: DataFileWriter,
   nowMs: number,
-): Promise<LiveRows | undefined> {
+): Promise<StreamingScan | undefined> {
   const stored = offsetsOf(table)
   const cuts = views.flatMap((view) => {
     const segments = view.segments.filter(({ tableUuid }) => tableUuid === table.metadata.tableUuid)
@@ -91,7 +91,7 @@ async function rowsAfter(
     return isOurs ? [{ view, cut }] : []
   })
   if (cuts.length === 0 && (stored === undefined || stored.size === 0)) return undefined
-  const files: LiveFile[] = []
+  const files: StreamingFile[] = []
   for (const { view, cut } of cuts) {
     for (const run of typedRuns([...cut.pieces.keys()], writer)) {
       const ranges = rangesOf(view, run, cut.pieces)
@@ -124,7 +124,7 @@ function rangesOf(
   { hasSeveralTopics }: StreamView,
   { segments }: TypedRun,
   pieces: ReadonlyMap<HotSegment, readonly OffsetRange[]>,
-): readonly LiveRange[] | undefined {
+): readonly StreamingRange[] | undefined {
   const taken = segments.map((segment) => pieces.get(segment) ?? [])
   if (segments.every((segment, index) => isWhole(segment, taken[index] ?? []))) return undefined
   return taken.flat().map(({ topic, partition, from, to }) => ({
@@ -135,7 +135,10 @@ function rangesOf(
   }))
 }
 
-function streamingFile(file: WrittenFile, ranges: readonly LiveRange[] | undefined): LiveFile {
+function streamingFile(
+  file: WrittenFile,
+  ranges: readonly StreamingRange[] | undefined,
+): StreamingFile {
   const { localPath, recordCount, nullValueCounts, lowerBounds, upperBounds } = file
   return {
     path: localPath,
@@ -147,7 +150,11 @@ function streamingFile(file: WrittenFile, ranges: readonly LiveRange[] | undefin
   }
 }
 
-function streamingState(stored: OffsetMap, cuts: readonly ViewCut[], nowMs: number): LiveState {
+function streamingState(
+  stored: OffsetMap,
+  cuts: readonly ViewCut[],
+  nowMs: number,
+): StreamingState {
   const streams = new Set([...stored.keys(), ...cuts.map(({ view }) => view.stream)])
   // Two streams may read the same topic into one table.
   const label = (stream: string, key: string): string =>
@@ -178,7 +185,7 @@ function nextOffsets(stored: StreamOffsets): readonly (readonly [string, bigint]
 function ages(
   cuts: readonly ViewCut[],
   nowMs: number,
-): Pick<LiveState, 'newestRowAgeMs' | 'newestArrivalAgeMs'> {
+): Pick<StreamingState, 'newestRowAgeMs' | 'newestArrivalAgeMs'> {
   const rows = cuts.flatMap(({ view }): NewestRow[] =>
     view.newest === undefined ? [] : [view.newest],
   )

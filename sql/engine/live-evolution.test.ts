@@ -2,7 +2,11 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { currentSchema, type NestedField } from '../../catalog/format/index.ts'
-import { type LiveFile, livePlaceColumns, type LiveRange } from '../../catalog/scan/index.ts'
+import {
+  type StreamingFile,
+  streamingCoordinateColumns,
+  type StreamingRange,
+} from '../../catalog/scan/index.ts'
 import { columnsSchema, openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
 import { FileCache } from '../scan/file-cache.ts'
 import { createQueryEngine, type QueryEngine } from './query-engine.ts'
@@ -11,7 +15,7 @@ import { plainText } from '../session/values.ts'
 
 let lake: SqlLake
 let engine: QueryEngine
-let files: LiveFile[]
+let files: StreamingFile[]
 
 beforeEach(async () => {
   lake = await openSqlLake()
@@ -34,9 +38,13 @@ async function rows(sql: string): Promise<readonly string[]> {
 }
 
 /** A segment with these rows, numbered from offset 0. `ids`: FIELD_IDS without the outer braces. */
-async function addLive(select: string, ids: string, ranges?: readonly LiveRange[]): Promise<void> {
+async function addLive(
+  select: string,
+  ids: string,
+  ranges?: readonly StreamingRange[],
+): Promise<void> {
   const path = join(lake.directory, `segment-${files.length}.parquet`)
-  const { partition, offset } = livePlaceColumns
+  const { partition, offset } = streamingCoordinateColumns
   await lake.database.withConnection((connection) =>
     connection.run(
       `COPY (SELECT *, 0::INTEGER AS p, row_number() OVER () - 1 AS o FROM (${select}))

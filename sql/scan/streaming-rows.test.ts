@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { decorateCatalog, type Table } from '../../catalog/index.ts'
 import {
-  livePlaceColumns,
-  type LiveRange,
-  type LiveRows,
+  streamingCoordinateColumns,
+  type StreamingRange,
+  type StreamingScan,
   type StreamingLayer,
 } from '../../catalog/scan/index.ts'
 import { openSqlLake, type SqlLake } from '../../tests/support/sql-lake.ts'
@@ -24,7 +24,7 @@ beforeAll(async () => {
   await lake.create('demo.u', ['id long'])
   // A segment has the rows that the snapshot has too, and offsets that the table has not.
   path = join(lake.directory, 'segment[1].parquet')
-  const { partition, offset } = livePlaceColumns
+  const { partition, offset } = streamingCoordinateColumns
   await lake.database.withConnection((connection) =>
     connection.run(
       `COPY (SELECT i::BIGINT AS id, 'n' || i AS name, i::INTEGER % 2 AS p, 100 + i::BIGINT AS o FROM range(6) r(i))
@@ -39,17 +39,17 @@ const bounds = {
   lowerBounds: new Map<number, Uint8Array>(),
   upperBounds: new Map<number, Uint8Array>(),
 }
-const rowsOf = (ranges?: readonly LiveRange[]): LiveRows => ({
+const rowsOf = (ranges?: readonly StreamingRange[]): StreamingScan => ({
   files: [{ path, recordCount: 6n, ...bounds, ...(ranges === undefined ? {} : { ranges }) }],
   state: { offsets: { 'orders/0': 106n }, newestRowAgeMs: 340, gaps: ['orders/1'] },
 })
-const from = (offset: bigint): readonly LiveRange[] =>
+const from = (offset: bigint): readonly StreamingRange[] =>
   [0, 1].map((partition) => ({ topic: undefined, partition, from: offset, to: 106n }))
 
 const cacheOf = (): FileCache =>
   new FileCache({ io: lake.io, directory: join(lake.directory, 'cache'), bytesMax: 1e9 })
 
-async function engineWith(rows: LiveRows): Promise<QueryEngine> {
+async function engineWith(rows: StreamingScan): Promise<QueryEngine> {
   const live: StreamingLayer = {
     pin: () => {
       order.push('pin')

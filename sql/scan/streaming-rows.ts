@@ -3,7 +3,11 @@
  * file leave out the rows that the snapshot already has, so that none counts twice.
  */
 import type { Schema } from '../../catalog/format/index.ts'
-import { livePlaceColumns, type LiveFile, type LiveRange } from '../../catalog/scan/index.ts'
+import {
+  streamingCoordinateColumns,
+  type StreamingFile,
+  type StreamingRange,
+} from '../../catalog/scan/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
 import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
 import {
@@ -17,7 +21,7 @@ import {
 } from './scan-sql.ts'
 import { duckdbTypeName } from '../text/type-name.ts'
 
-type StreamingScanFile = LiveFile & ScanFile
+type StreamingScanFile = StreamingFile & ScanFile
 
 /** Selects of the schema's columns from the files, and of the hidden columns of the query, which are NULL. */
 export function streamingSelects(
@@ -36,7 +40,7 @@ export function streamingSelects(
 }
 
 function checkNames(schema: Schema): void {
-  const coordinates = Object.values(livePlaceColumns)
+  const coordinates = Object.values(streamingCoordinateColumns)
   const clash = schema.fields.find(({ name }) => coordinates.some((column) => column.name === name))
   if (clash === undefined) return
   throw new UnsupportedError('a column has a name that live rows need: rename it', {
@@ -53,7 +57,7 @@ function streamingSelect(
   const columns = [...columnSelects(schema, layout), ...noHidden(hidden)]
   const members = [
     ...schemaMembers(schema, layout),
-    ...Object.values(livePlaceColumns).map(({ id, name, type }) => {
+    ...Object.values(streamingCoordinateColumns).map(({ id, name, type }) => {
       const duckdbType = duckdbTypeName({ type })
       return `${id}: {name: ${quoteLiteral(name)}, type: ${quoteLiteral(duckdbType)}, default_value: NULL}`
     }),
@@ -65,10 +69,10 @@ function streamingSelect(
   return `SELECT ${columns.join(', ')} FROM ${from} AS r${where}`
 }
 
-function rangesCondition(ranges: readonly LiveRange[]): string {
+function rangesCondition(ranges: readonly StreamingRange[]): string {
   if (ranges.length === 0) return 'false'
-  const column = (key: keyof typeof livePlaceColumns): string =>
-    `r.${quoteIdentifier(livePlaceColumns[key].name)}`
+  const column = (key: keyof typeof streamingCoordinateColumns): string =>
+    `r.${quoteIdentifier(streamingCoordinateColumns[key].name)}`
   return ranges
     .map(({ topic, partition, from, to }) => {
       const conditions = [

@@ -3,7 +3,7 @@
  * tables, views), held until the query ends. All names of a query, those in views too, see one state.
  */
 import { metadataTableNames, type ManifestSource, type Table } from '../../catalog/index.ts'
-import type { LiveRows } from '../../catalog/scan/index.ts'
+import type { StreamingScan } from '../../catalog/scan/index.ts'
 import { formatIdentifier } from '../../catalog/format/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
 import { bindTables, planTables, type PlannedTable } from './bound-tables.ts'
@@ -40,7 +40,7 @@ export class TableRelations {
   readonly #resolver: NameResolver
   /** Pinned before any table is loaded: rows committed in between are then in both, and cut off in the pin. */
   readonly #pin: ReturnType<NonNullable<QueryTools['live']>['pin']> | undefined
-  readonly #streamingRows = new Map<Table, Promise<LiveRows | undefined>>()
+  readonly #streamingRows = new Map<Table, Promise<StreamingScan | undefined>>()
   readonly #opened: OpenFiles[] = []
   readonly #held: OpenFiles[] = []
   readonly #summaries: TableSummary[] = []
@@ -106,7 +106,7 @@ export class TableRelations {
     if (views === undefined || timeTravel !== undefined) return undefined
     const state = {
       load: this.#resolver.load,
-      liveRows: (table: Table) => this.#streamingRowsOf(table),
+      streamingRows: (table: Table) => this.#streamingRowsOf(table),
     }
     for (const identifier of this.#resolver.identifiers(parts)) {
       const query = await views.viewOf(identifier, state)
@@ -213,7 +213,7 @@ export class TableRelations {
   }
 
   /** The streaming rows that belong to the reference. A past state of a table has none. */
-  async #layerOf({ reference, table, layer }: PlannedTable): Promise<LiveRows | undefined> {
+  async #layerOf({ reference, table, layer }: PlannedTable): Promise<StreamingScan | undefined> {
     if (layer === 'live' && (this.#pin === undefined || reference.timeTravel !== undefined)) {
       throw new UnsupportedError(
         this.#pin === undefined
@@ -232,7 +232,7 @@ export class TableRelations {
   }
 
   /** Once for each table, so that a query that names it twice sees one state of it. */
-  #streamingRowsOf(table: Table): Promise<LiveRows | undefined> {
+  #streamingRowsOf(table: Table): Promise<StreamingScan | undefined> {
     const rows =
       this.#streamingRows.get(table) ?? this.#pin?.rowsAfter(table) ?? Promise.resolve(undefined)
     this.#streamingRows.set(table, rows)

@@ -1,6 +1,6 @@
 /** Names that stand for a query over tables of the catalog, such as models with `lambda: true`. */
 import type { Table } from '../../catalog/index.ts'
-import type { LiveRows } from '../../catalog/scan/index.ts'
+import type { StreamingScan } from '../../catalog/scan/index.ts'
 import type { TableIdentifier } from '../../catalog/format/index.ts'
 
 export interface ViewSource {
@@ -11,5 +11,5 @@ export interface ViewSource {
 /** The state of the lake that the view's query will read, whatever is committed in between. */
 export interface ViewState {
   load(identifier: TableIdentifier): Promise<Table | undefined>
-  liveRows(table: Table): Promise<LiveRows | undefined>
+  streamingRows(table: Table): Promise<StreamingScan | undefined>
 }

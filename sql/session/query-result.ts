@@ -1,5 +1,5 @@
 /** What a query gives back: columns at once, rows as they come, and what it cost. */
-import type { LiveState } from '../../catalog/scan/index.ts'
+import type { StreamingState } from '../../catalog/scan/index.ts'
 import type { Namespace } from '../../catalog/format/index.ts'
 import type { SqlValue } from './values.ts'
 
@@ -20,7 +20,7 @@ export interface TableSummary {
   readonly filesTotal: number
   readonly bytesRead: bigint
   /** Set when streaming rows are part of the answer, even if there are none at the moment: up to which offsets. */
-  readonly live?: LiveState
+  readonly live?: StreamingState
 }
 
 export interface QuerySummary {

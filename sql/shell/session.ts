@@ -1,5 +1,5 @@
 /** What a shell remembers between statements, and running one of them. */
-import type { LiveState } from '../../catalog/scan/index.ts'
+import type { StreamingState } from '../../catalog/scan/index.ts'
 import { formatNamespace, type Namespace } from '../../catalog/format/index.ts'
 import { errorMessage } from '../../common/index.ts'
 import type { QueryEngine } from '../engine/query-engine.ts'
@@ -111,7 +111,7 @@ export function footer(summary: QuerySummary): string {
 }
 
 /** ` and live to orders/0@812, 0.3 s old`: the offsets are the first ones that the answer does not include. */
-function liveText({ gaps = [], newestRowAgeMs, offsets = {} }: LiveState): string {
+function liveText({ gaps = [], newestRowAgeMs, offsets = {} }: StreamingState): string {
   const places = Object.entries(offsets).map(([name, offset]) => `${visibleText(name)}@${offset}`)
   const age = newestRowAgeMs === undefined ? [] : [`${(newestRowAgeMs / 1000).toFixed(1)} s old`]
   const ends = gaps.map((name) => `gap after it in ${visibleText(name)}`)

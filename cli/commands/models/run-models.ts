@@ -7,7 +7,7 @@ import {
   readRunResults,
   type RunResults,
   selectModels,
-  writeManifest,
+  writeProjectManifest,
   writeRunResults,
 } from '../../../batch-jobs/index.ts'
 import { formatDuration, type Json } from '../../../common/index.ts'
@@ -58,7 +58,7 @@ async function runModels(
   const window = windowOf(flags)
   const threads = threadsOf(flags)
   const { project, tools, run } = await openJobs(context, flags)
-  await writeManifest(project, dataTests(project, project.models), context.clock.now())
+  await writeProjectManifest(project, dataTests(project, project.models), context.clock.now())
   const results = await run({
     verb,
     ...selection(flags),

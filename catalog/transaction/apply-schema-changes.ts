@@ -33,26 +33,26 @@ export type SchemaChange =
       readonly position: ColumnPosition
     }
 
-export interface EvolvedSchema {
+export interface ChangedSchema {
   readonly schema: Schema
   readonly lastColumnId: number
 }
 
 /** Applies the changes one after the other; throws ValidationError naming change and column. */
-export function evolveSchema(
+export function applySchemaChanges(
   schema: Schema,
   lastColumnId: number,
   changes: readonly SchemaChange[],
-): EvolvedSchema {
-  let evolved: EvolvedSchema = { schema, lastColumnId }
+): ChangedSchema {
+  let changed: ChangedSchema = { schema, lastColumnId }
   for (const change of changes) {
-    evolved =
+    changed =
       change.kind === 'add-column'
-        ? addColumn(evolved, change)
-        : { ...evolved, schema: changeColumn(evolved.schema, change) }
+        ? addColumn(changed, change)
+        : { ...changed, schema: changeColumn(changed.schema, change) }
   }
-  validateSchema(evolved.schema)
-  return evolved
+  validateSchema(changed.schema)
+  return changed
 }
 
 /** The field ids of a column and everything inside it. */
@@ -64,9 +64,9 @@ type Change<K extends SchemaChange['kind']> = Extract<SchemaChange, { readonly k
 
 /** A new column is optional: files written before it have no value for it. */
 function addColumn(
-  { schema, lastColumnId }: EvolvedSchema,
+  { schema, lastColumnId }: ChangedSchema,
   { parent, name, type, doc }: Change<'add-column'>,
-): EvolvedSchema {
+): ChangedSchema {
   const bare = { id: 0, name, required: false, type, ...(doc === undefined ? {} : { doc }) }
   const fresh = assignFreshIds(
     { ...schema, identifierFieldIds: [], fields: [bare] },

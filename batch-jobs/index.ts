@@ -2,7 +2,7 @@
 export { firstSpan } from './intervals/freshness.ts'
 export { type LambdaRequest, type LambdaView, lambdaView } from './materialize/lambda-sql.ts'
 export { lambdaViews } from './materialize/lambda-views.ts'
-export type { BatchTools } from './materialize/materialize.ts'
+export type { BatchTools } from './materialize/model-run.ts'
 export { pinTables } from './materialize/pinned-tables.ts'
 export { type Rendering, renderTemplate } from './materialize/render-model.ts'
 export { loadProject } from './project/load-project.ts'

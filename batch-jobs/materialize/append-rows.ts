@@ -5,7 +5,7 @@
  */
 import { currentSchema, defaultPartitionSpec } from '../../catalog/format/index.ts'
 import { commitRun } from './commit-run.ts'
-import { type ModelRun, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { type ModelRun, type Outcome, sourcesOf, stateOf } from './model-run.ts'
 import { renderTemplate } from './render-model.ts'
 import { replaceTable } from './replace-table.ts'
 import { openTarget } from './target-table.ts'

@@ -23,7 +23,7 @@ import { stalenessOf, timedStates, timedTables, upstreamTables } from '../interv
 import { sameSource, sourceStateOf } from '../intervals/model-state.ts'
 import { eventTimeField, timesOf } from '../intervals/source-changes.ts'
 import { commitRun } from './commit-run.ts'
-import { type ModelRun, activeTasks, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { type ModelRun, activeTasks, type Outcome, sourcesOf, stateOf } from './model-run.ts'
 import { positionedRows, positionSql, removeRows, type RowRemoval } from './remove-rows.ts'
 import { renderTemplate } from './render-model.ts'
 import { openTarget } from './target-table.ts'

@@ -18,7 +18,7 @@ import {
   type Outcome,
   sourcesOf,
   stateOf,
-} from './materialize.ts'
+} from './model-run.ts'
 import {
   positionedRows,
   positionSql,

@@ -11,7 +11,7 @@ import type { LocalPositionDeletes, Table } from '../../catalog/index.ts'
 import { statedProperty, tableProperties } from '../../catalog/table/index.ts'
 import { type FileScanTask, onlyReferencedFile } from '../../catalog/scan/index.ts'
 import { quoteLiteral } from '../../sql/index.ts'
-import type { ModelRun } from './materialize.ts'
+import type { ModelRun } from './model-run.ts'
 
 export interface RowRemoval {
   /** Data files to remove, including those that are written again. */

@@ -2,7 +2,7 @@
 import { defaultPartitionSpec, currentSchema } from '../../catalog/format/index.ts'
 import { sameSources } from '../intervals/model-state.ts'
 import { commitRun } from './commit-run.ts'
-import { type ModelRun, activeFiles, type Outcome, sourcesOf, stateOf } from './materialize.ts'
+import { type ModelRun, activeFiles, type Outcome, sourcesOf, stateOf } from './model-run.ts'
 import { renderTemplate } from './render-model.ts'
 import { openTarget } from './target-table.ts'
 

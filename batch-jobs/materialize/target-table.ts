@@ -19,7 +19,7 @@ import {
 import { propertyNotes } from '../../catalog/table/index.ts'
 import { AlreadyExistsError, ValidationError } from '../../common/index.ts'
 import type { ModelConfig } from '../settings/model-settings.ts'
-import type { BatchTools } from './materialize.ts'
+import type { BatchTools } from './model-run.ts'
 
 export interface TargetOptions {
   readonly config: ModelConfig

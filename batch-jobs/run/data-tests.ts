@@ -10,7 +10,7 @@ import type { DataTest, SnapshotModelConfig } from '../settings/model-settings.t
 import { unreachable, ValidationError } from '../../common/index.ts'
 import { historyColumns, metaNames } from '../materialize/history-columns.ts'
 import { historyFaults } from '../materialize/keep-history.ts'
-import type { BatchTools } from '../materialize/materialize.ts'
+import type { BatchTools } from '../materialize/model-run.ts'
 import { pinTables } from '../materialize/pinned-tables.ts'
 import { type Rendering, renderTemplate } from '../materialize/render-model.ts'
 import type { Model, Project, SingularTest } from '../project/model.ts'

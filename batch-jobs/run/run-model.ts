@@ -14,7 +14,7 @@ import {
   type Outcome,
   previousState,
   type RunFlags,
-} from '../materialize/materialize.ts'
+} from '../materialize/model-run.ts'
 import { pinTables } from '../materialize/pinned-tables.ts'
 import type { Rendering } from '../materialize/render-model.ts'
 import { replaceTable } from '../materialize/replace-table.ts'

@@ -3,7 +3,7 @@
  * allows it, each followed by its tests. Nodes downstream of a failure are not run.
  */
 import { errorMessage, randomUuid } from '../../common/index.ts'
-import type { BatchTools, RunFlags } from '../materialize/materialize.ts'
+import type { BatchTools, RunFlags } from '../materialize/model-run.ts'
 import type { Rendering } from '../materialize/render-model.ts'
 import type { Model, Project } from '../project/model.ts'
 import { selectModels } from '../project/select.ts'

@@ -5,7 +5,7 @@
  */
 import { errorMessage } from '../../common/index.ts'
 import { modelStateOf } from '../intervals/model-state.ts'
-import type { BatchTools } from '../materialize/materialize.ts'
+import type { BatchTools } from '../materialize/model-run.ts'
 import type { Model, Project } from '../project/model.ts'
 import { selectModels } from '../project/select.ts'
 import { runProject, type RunOptions } from '../run/run-project.ts'

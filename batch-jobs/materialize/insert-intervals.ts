@@ -6,32 +6,28 @@
  * The model's query gets one or more adjacent intervals at a time as `{{ start }}` and `{{ end }}`. Rows
  * outside are filtered out, so a query without those words is slower, but its result is the same.
  */
-import {
-  currentSchema,
-  defaultPartitionSpec,
-  type NestedField,
-  formatIdentifier,
-} from '../../catalog/format/index.ts'
+import { type NestedField, formatIdentifier } from '../../catalog/format/index.ts'
 import type { Table } from '../../catalog/index.ts'
 import type { FileScanTask } from '../../catalog/scan/index.ts'
 import { NotFoundError, ValidationError } from '../../common/index.ts'
 import type { IntervalConfig } from '../settings/model-settings.ts'
-import { type LoadedRows, quoteIdentifier, quoteLiteral, quoteTable } from '../../sql/index.ts'
+import { quoteIdentifier, quoteLiteral, quoteTable } from '../../sql/index.ts'
 import { doneAfter, dueSpans } from '../intervals/freshness.ts'
 import { coarsen, covers, formatSpan, overlaps, type Span, sqlTime } from '../intervals/interval.ts'
 import { stalenessOf, timedStates, timedTables, upstreamTables } from '../intervals/staleness.ts'
 import { sameSource, sourceStateOf } from '../intervals/model-state.ts'
 import { eventTimeField, timesOf } from '../intervals/source-changes.ts'
-import { commitRun } from './commit-run.ts'
-import { type ModelRun, activeTasks, type Outcome, sourcesOf, stateOf } from './model-run.ts'
-import { positionedRows, positionSql, removeRows, type RowRemoval } from './remove-rows.ts'
-import { renderTemplate } from './render-model.ts'
-import { openTarget } from './target-table.ts'
+import { activeFiles, activeTasks, modelSql, type ModelRun } from './model-run.ts'
+import { positionedRows, positionSql, removeRows } from './remove-rows.ts'
+import type { ComputedRows, NothingToDo, RowChanges } from './strategy.ts'
 
 /** Each span costs a query: with more spans than this, fresh intervals between due ones are computed too. */
 const spansMax = 32
 
-export async function insertIntervals(run: ModelRun, config: IntervalConfig): Promise<Outcome> {
+export async function insertIntervals(
+  run: ModelRun,
+  config: IntervalConfig,
+): Promise<ComputedRows | NothingToDo> {
   const { model, stage, tools, pins, previous, rendering, flags, table: pinned } = run
   const timed = await timedTables(rendering.project, model, (each) => pins.load(each))
   const staleness = await stalenessOf(tools, timed, flags.fullRefresh ? undefined : previous)
@@ -46,42 +42,30 @@ export async function insertIntervals(run: ModelRun, config: IntervalConfig): Pr
   const due = coarsen(requested, spansMax)
   if (due.length === 0) return nothingDue(run)
 
-  const loaded = await loadSpans(run, config, due)
+  const rowsAffected = await loadSpans(run, config, due)
   const columns = await stage.columns('span_0')
   checkEventTime(model.file, config, columns)
   const isReplaced = flags.fullRefresh && flags.window === undefined
-  const options = { config: model.config, isReplaced }
-  const target = await openTarget(tools, model.table, columns, options)
-  const active = await activeTasks(run)
-  const { removal, selectKept } =
-    isReplaced || pinned === undefined
-      ? { removal: { removed: active.map(({ file }) => file) }, selectKept: [] }
-      : await keepOthers(run, pinned, config, due, active)
-  const selects = due.map((_, index) => `SELECT * FROM span_${index}`)
-  const added = await stage.write({
-    select: [...selects, ...selectKept].join(' UNION ALL BY NAME '),
-    schema: currentSchema(target.table.metadata),
-    spec: defaultPartitionSpec(target.table.metadata),
-    directory: run.directory,
-    properties: target.table.metadata.properties,
-  })
-  const done = doneAfter(config.batchSize, staleness, due, timedStates(timed))
-  const committed = await commitRun(tools, {
-    target,
-    baseSnapshotId: pinned?.metadata.currentSnapshotId,
-    previousRunId: previous?.runId,
-    state: stateOf(run, await sourcesOf(run), done),
-    ...removal,
-    added,
-    computed: due,
-  })
-  const rowsAffected = loaded.reduce((sum, { rowCount }) => sum + rowCount, 0)
   return {
-    status: 'success',
-    message: `${rowsAffected} rows of ${due.map(formatSpan).join(', ')}${changedText(run)}`,
-    rowsAffected,
-    computed: due,
-    snapshotId: committed.metadata.currentSnapshotId,
+    status: 'computed',
+    columns,
+    isReplaced,
+    changes: async () => {
+      const { removal, selectKept } =
+        isReplaced || pinned === undefined
+          ? { removal: { removed: await activeFiles(run) }, selectKept: [] }
+          : await keepOthers(run, pinned, config, due)
+      const selects = due.map((_, index) => `SELECT * FROM span_${index}`)
+      return {
+        status: 'changed',
+        select: [...selects, ...selectKept].join(' UNION ALL BY NAME '),
+        removal,
+        state: { done: doneAfter(config.batchSize, staleness, due, timedStates(timed)) },
+        computed: due,
+        message: `${rowsAffected} rows of ${due.map(formatSpan).join(', ')}${changedText(run)}`,
+        rowsAffected,
+      }
+    },
   }
 }
 
@@ -94,22 +78,24 @@ export function timeCondition(column: string, { startMs, endMs }: Span): string 
     : `${begins} AND ${name} < ${quoteLiteral(sqlTime(endMs))}`
 }
 
+/** Loads the rows of each span as a temporary table of its own; returns how many there are. */
 async function loadSpans(
   run: ModelRun,
   { eventTime }: IntervalConfig,
   due: readonly Span[],
-): Promise<readonly LoadedRows[]> {
-  const { model, stage, rendering, table, flags } = run
+): Promise<number> {
+  const { model, stage, table, flags } = run
   const isIncremental = table !== undefined && !flags.fullRefresh
-  const loaded: LoadedRows[] = []
+  let rowsLoaded = 0
   for (const [index, span] of due.entries()) {
-    const words = { table: model.table, isIncremental, span }
-    const sql = renderTemplate(rendering, model.template, words)
+    const sql = modelSql(run, { isIncremental, span })
     const name = quoteIdentifier(eventTime)
     const inSpan = `${name} IS NULL OR (${timeCondition(eventTime, span)})`
-    loaded.push(
-      await stage.load(`span_${index}`, `SELECT * FROM (${sql}\n) AS model_rows WHERE ${inSpan}`),
+    const loaded = await stage.load(
+      `span_${index}`,
+      `SELECT * FROM (${sql}\n) AS model_rows WHERE ${inSpan}`,
     )
+    rowsLoaded += loaded.rowCount
     const nulls = await stage.rows(`SELECT count(*) FROM span_${index} WHERE ${name} IS NULL`)
     const count = Number(nulls[0]?.[0] ?? 0)
     if (count > 0) {
@@ -119,7 +105,7 @@ async function loadSpans(
       )
     }
   }
-  return loaded
+  return rowsLoaded
 }
 
 /**
@@ -131,11 +117,7 @@ async function keepOthers(
   table: Table,
   { eventTime }: IntervalConfig,
   due: readonly Span[],
-  active: readonly FileScanTask[],
-): Promise<{
-  readonly removal: Pick<RowRemoval, 'removed'> & Partial<RowRemoval>
-  readonly selectKept: readonly string[]
-}> {
+): Promise<Pick<RowChanges, 'removal'> & { readonly selectKept: readonly string[] }> {
   const { stage, model } = run
   const field = eventTimeField(table.metadata, eventTime)
   if (field === undefined) {
@@ -145,7 +127,7 @@ async function keepOthers(
   }
   const whole: FileScanTask[] = []
   const partial = new Map<string, FileScanTask>()
-  for (const task of active) {
+  for (const task of await activeTasks(run)) {
     const times = timesOf(task.file, field)
     if (times === undefined) continue
     if (times !== 'unknown' && covers(due, times)) whole.push(task)
@@ -197,17 +179,11 @@ async function isAnyChanged({ pins, previous, rendering, model }: ModelRun): Pro
   return false
 }
 
-function nothingDue(run: ModelRun): Outcome {
+function nothingDue(run: ModelRun): NothingToDo {
   const message = run.isRetry
     ? 'another run has done what was due'
     : 'every interval is done and nothing it was computed from has changed'
-  return {
-    status: 'skipped',
-    message: message + changedText(run),
-    rowsAffected: 0,
-    computed: [],
-    snapshotId: run.table?.metadata.currentSnapshotId,
-  }
+  return { status: 'skipped', message: message + changedText(run) }
 }
 
 function changedText({ previous, model, flags }: ModelRun): string {

@@ -2,47 +2,33 @@
  * `snapshot`: SCD Type 2, the whole history of the source's keys with one row per version. Changed rows are
  * removed from the files that hold them, and files without a change stay as they are (`remove-rows.ts`).
  */
-import { currentSchema, defaultPartitionSpec } from '../../catalog/format/index.ts'
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
 import type { SnapshotModelConfig } from '../settings/model-settings.ts'
 import { plainText, quoteIdentifier, quoteTable } from '../../sql/index.ts'
 import { sameSources } from '../intervals/model-state.ts'
 import { checkBasis, checkStoredKeys } from './check-basis.ts'
-import { commitRun } from './commit-run.ts'
 import { historyColumns } from './history-columns.ts'
 import { faultyKeysSql, type HistoryPlan, historyStatements, historyTables } from './history-sql.ts'
-import {
-  type ModelRun,
-  activeFiles,
-  activeTasks,
-  type Outcome,
-  sourcesOf,
-  stateOf,
-} from './model-run.ts'
-import {
-  positionedRows,
-  positionSql,
-  removeRows,
-  rewrittenFiles,
-  type RowRemoval,
-} from './remove-rows.ts'
-import { renderTemplate } from './render-model.ts'
-import { openTarget } from './target-table.ts'
+import { activeFiles, activeTasks, modelSql, type ModelRun, sourcesOf } from './model-run.ts'
+import { positionedRows, positionSql, removeRows, rewrittenFiles } from './remove-rows.ts'
+import type { ComputedRows, NothingToDo, RowChanges } from './strategy.ts'
+import type { TargetTable } from './target-table.ts'
 
-export async function keepHistory(run: ModelRun, config: SnapshotModelConfig): Promise<Outcome> {
-  const { model, stage, rendering, table: pinned, previous, flags } = run
+export async function keepHistory(
+  run: ModelRun,
+  config: SnapshotModelConfig,
+): Promise<ComputedRows | NothingToDo> {
+  const { model, stage, table: pinned, previous, flags } = run
   if (flags.fullRefresh && pinned !== undefined && !flags.discardHistory) {
     throw new ValidationError(
       `${model.file}: a full refresh would throw the history away for good: add --discard-history, or leave snapshots out with --exclude resource_type:snapshot`,
     )
   }
-  const words = { table: model.table, isIncremental: pinned !== undefined, span: undefined }
-  const sql = renderTemplate(rendering, model.template, words)
+  const sql = modelSql(run, { isIncremental: pinned !== undefined })
   await stage.load(historyTables.source, sql)
-  const sources = await sourcesOf(run)
-  const isSame = previous !== undefined && sameSources(previous.sources, sources)
+  const isSame = previous !== undefined && sameSources(previous.sources, await sourcesOf(run))
   if (isSame && previous.checksum === model.checksum && !flags.fullRefresh) {
-    return unchanged(run, 'the source is as it was at the last run')
+    return { status: 'skipped', message: 'the source is as it was at the last run' }
   }
   const hasHistory = pinned?.metadata.currentSnapshotId !== undefined && !flags.fullRefresh
   if (hasHistory) {
@@ -59,67 +45,51 @@ export async function keepHistory(run: ModelRun, config: SnapshotModelConfig): P
   if (hasHistory) await checkStoredKeys(stage, model, plan)
   for (const statement of historyStatements(plan)) await stage.run(statement)
   await checkHistory(run, plan)
-  return write(run, plan, sources)
+  return {
+    status: 'computed',
+    columns: await stage.columns(historyTables.next),
+    isReplaced: flags.fullRefresh,
+    changes: (target) => changes(run, plan, target),
+  }
 }
 
-async function write(
+async function changes(
   run: ModelRun,
   plan: HistoryPlan,
-  sources: Awaited<ReturnType<typeof sourcesOf>>,
-): Promise<Outcome> {
-  const { model, stage, tools, table: pinned, previous, flags, directory } = run
-  const { config } = model
-  const columns = await stage.columns(historyTables.next)
-  const options = { config, isReplaced: flags.fullRefresh }
-  const target = await openTarget(tools, model.table, columns, options)
-  const { removal, select, changedCount, isSame } = await changes(run, plan)
-  if (isSame && previous !== undefined && !target.isSchemaChanged) {
-    return unchanged(run, 'no row has changed')
+  target: TargetTable,
+): Promise<RowChanges | NothingToDo> {
+  const { select, removal, rowsAffected } = plan.hasHistory
+    ? await changedRows(run, plan)
+    : await allRows(run)
+  const { removed, deletes = [] } = removal
+  const isSame = plan.hasHistory && rowsAffected === 0 && removed.length + deletes.length === 0
+  if (isSame && run.previous !== undefined && !target.isSchemaChanged) {
+    return { status: 'skipped', message: 'no row has changed' }
   }
-  const added = await stage.write({
-    select,
-    schema: currentSchema(target.table.metadata),
-    spec: defaultPartitionSpec(target.table.metadata),
-    directory,
-    properties: target.table.metadata.properties,
-  })
-  const committed = await commitRun(tools, {
-    target,
-    baseSnapshotId: pinned?.metadata.currentSnapshotId,
-    previousRunId: previous?.runId,
-    state: {
-      ...stateOf(run, sources, []),
-      history: { uniqueKey: plan.config.uniqueKey, strategy: plan.config.strategy },
-    },
-    ...removal,
-    added,
-    computed: [],
-  })
+  const { uniqueKey, strategy } = plan.config
   return {
-    status: 'success',
-    message: `${changedCount} rows of history are new or changed`,
-    rowsAffected: changedCount,
+    status: 'changed',
+    select,
+    removal,
+    state: { history: { uniqueKey, strategy } },
     computed: [],
-    snapshotId: committed.metadata.currentSnapshotId,
+    message: `${rowsAffected} rows of history are new or changed`,
+    rowsAffected,
   }
 }
 
-interface HistoryChanges {
-  readonly removal: Pick<RowRemoval, 'removed'> & Partial<RowRemoval>
-  readonly select: string
-  readonly changedCount: number
-  readonly isSame: boolean
+type ChangedRows = Pick<RowChanges, 'select' | 'removal' | 'rowsAffected'>
+
+async function allRows(run: ModelRun): Promise<ChangedRows> {
+  const { next } = historyTables
+  const rows = await run.stage.rows(`SELECT count(*) FROM ${next}`)
+  const removal = { removed: await activeFiles(run) }
+  return { select: `SELECT * FROM ${next}`, removal, rowsAffected: Number(rows[0]?.[0]) }
 }
 
-async function changes(run: ModelRun, plan: HistoryPlan): Promise<HistoryChanges> {
+async function changedRows(run: ModelRun, plan: HistoryPlan): Promise<ChangedRows> {
   const { stage } = run
   const { next, history } = historyTables
-  if (!plan.hasHistory) {
-    const rows = await stage.rows(`SELECT count(*) FROM ${next}`)
-    const removal = { removed: await activeFiles(run) }
-    const changedCount = Number(rows[0]?.[0])
-    return { removal, select: `SELECT * FROM ${next}`, changedCount, isSame: false }
-  }
   const same = sameRow(plan)
   const changed = await stage.rows(
     `SELECT count(*) FROM ${next} n WHERE NOT EXISTS (SELECT 1 FROM ${history} h WHERE ${same})`,
@@ -127,14 +97,11 @@ async function changes(run: ModelRun, plan: HistoryPlan): Promise<HistoryChanges
   await stage.run(`CREATE OR REPLACE TEMP TABLE ${positionedRows} AS
     SELECT h."$path" AS path, ${positionSql(run.table)} AS pos, n.${quoteIdentifier(plan.columns.scdId)} IS NULL AS is_removed
     FROM ${history} h LEFT JOIN ${next} n ON ${same}`)
-  const removal = await removeRows(run, await activeTasks(run), 'update')
-  const changedCount = Number(changed[0]?.[0])
   return {
-    removal,
+    removal: await removeRows(run, await activeTasks(run), 'update'),
     select: `SELECT n.* FROM ${next} n WHERE NOT EXISTS (SELECT 1 FROM ${history} h
       WHERE ${same} AND h."$path" NOT IN (SELECT path FROM ${rewrittenFiles}))`,
-    changedCount,
-    isSame: changedCount === 0 && removal.removed.length === 0 && removal.deletes.length === 0,
+    rowsAffected: Number(changed[0]?.[0]),
   }
 }
 
@@ -193,9 +160,4 @@ export function historyFaults(
     'has rows that end before they begin': `SELECT ${key} FROM ${relation} WHERE ${to} <= ${from}`,
     'has overlapping rows': `SELECT * FROM (SELECT ${to} AS ends, lead(${from}) OVER (PARTITION BY ${key} ORDER BY ${from}) AS next_begins FROM ${relation}) WHERE next_begins IS NOT NULL AND (ends IS NULL OR ends > next_begins)`,
   }
-}
-
-function unchanged(run: ModelRun, message: string): Outcome {
-  const snapshotId = run.table?.metadata.currentSnapshotId
-  return { status: 'skipped', message, rowsAffected: 0, computed: [], snapshotId }
 }

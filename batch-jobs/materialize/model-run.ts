@@ -14,7 +14,7 @@ import {
 } from '../intervals/model-state.ts'
 import type { Model } from '../project/model.ts'
 import type { PinnedTables } from './pinned-tables.ts'
-import type { Rendering } from './render-model.ts'
+import { type Rendering, renderTemplate } from './render-model.ts'
 
 /** What batch jobs need from outside; made once by `app`. */
 export interface BatchTools {
@@ -74,14 +74,12 @@ export async function sourcesOf({ pins, model }: ModelRun): Promise<SourceStates
   )
 }
 
-export function stateOf(
-  run: ModelRun,
-  sources: SourceStates,
-  done: ModelState['done'],
-): ModelState {
-  const { model, rendering, startedMs } = run
-  const { name, checksum } = model
-  return { model: name, runId: rendering.runId, startedMs, checksum, sources, done }
+/** The model's query for this run. */
+export function modelSql(
+  { rendering, model }: ModelRun,
+  { isIncremental, span }: { readonly isIncremental: boolean; readonly span?: Span },
+): string {
+  return renderTemplate(rendering, model.template, { table: model.table, isIncremental, span })
 }
 
 /** The active data files of the model's table as pinned. */

@@ -2,14 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ConflictError } from '../../catalog/index.ts'
-import { unreachable } from '../../common/index.ts'
 import { openQueryStage } from '../../sql/index.ts'
-import { appendRows } from '../materialize/append-rows.ts'
 import { RunConflictError } from '../materialize/commit-run.ts'
-import { insertIntervals } from '../materialize/insert-intervals.ts'
-import { keepHistory } from '../materialize/keep-history.ts'
+import { materialize } from '../materialize/materialize.ts'
 import {
-  type ModelRun,
   type BatchTools,
   type Outcome,
   previousState,
@@ -17,7 +13,6 @@ import {
 } from '../materialize/model-run.ts'
 import { pinTables } from '../materialize/pinned-tables.ts'
 import type { Rendering } from '../materialize/render-model.ts'
-import { replaceTable } from '../materialize/replace-table.ts'
 import type { Model } from '../project/model.ts'
 
 /** Conflicts with other runs, or with compaction of the model's own files, until the run fails. */
@@ -70,19 +65,5 @@ async function runOnce(
   } finally {
     stage.close()
     await rm(directory, { recursive: true, force: true })
-  }
-}
-
-function materialize(run: ModelRun): Promise<Outcome> {
-  const { materialized, intervals, snapshot } = run.model.config
-  switch (materialized) {
-    case 'table':
-      return replaceTable(run)
-    case 'incremental':
-      return intervals === undefined ? appendRows(run) : insertIntervals(run, intervals)
-    case 'snapshot':
-      return snapshot === undefined ? replaceTable(run) : keepHistory(run, snapshot)
-    default:
-      return unreachable(materialized)
   }
 }

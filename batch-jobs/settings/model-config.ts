@@ -2,7 +2,12 @@
  * The config of one model: the values of its YAML, overridden by those of `{{ config() }}` in its SQL, typed
  * and checked as a whole. Each value keeps its origin for messages.
  */
-import type { IntervalConfig, ModelConfig, SnapshotModelConfig } from './model-settings.ts'
+import {
+  type IntervalConfig,
+  materializations,
+  type ModelConfig,
+  type SnapshotModelConfig,
+} from './model-settings.ts'
 import { parsePartitionTerm, partitionTermList } from '../../catalog/format/index.ts'
 import { checkTableProperty } from '../../catalog/table/index.ts'
 import {
@@ -30,9 +35,7 @@ export type ModelKind = 'model' | 'snapshot'
 const laterMaterializations = ['view', 'ephemeral', 'materialized_view', 'seed']
 
 const configSchema = field.section({
-  materialized: field
-    .choice(['table', 'incremental', 'snapshot'], laterMaterializations)
-    .optional(),
+  materialized: field.choice(materializations, laterMaterializations).optional(),
   enabled: field.flag().prefault('true'),
   schema: field.text().optional(),
   alias: field.text().optional(),

@@ -3,8 +3,12 @@ import type { PartitionTerm } from '../../catalog/format/index.ts'
 
 export type BatchSize = 'hour' | 'day' | 'month' | 'year'
 
+/** The values of `materialized`. */
+export const materializations = ['table', 'incremental', 'snapshot'] as const
+export type Materialization = (typeof materializations)[number]
+
 export interface ModelConfig {
-  readonly materialized: 'table' | 'incremental' | 'snapshot'
+  readonly materialized: Materialization
   readonly enabled: boolean
   /** Namespace of the model's table; undefined for that of the project. */
   readonly schema: string | undefined

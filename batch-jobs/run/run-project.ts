@@ -2,7 +2,7 @@
  * Runs the selected models of a project in the order of their dependencies, several at once where that order
  * allows it, each followed by its tests. Nodes downstream of a failure are not run.
  */
-import { errorMessage, randomUuid } from '../../common/index.ts'
+import { errorMessage, randomUuid, UnavailableError } from '../../common/index.ts'
 import type { BatchTools, RunFlags } from '../materialize/model-run.ts'
 import type { Rendering } from '../materialize/render-model.ts'
 import type { Model, Project } from '../project/model.ts'
@@ -150,7 +150,7 @@ class ProjectRun {
         const cause = node.after.find((each) => isFault(this.#done.get(each)))
         const isStopped = this.#options.signal?.aborted === true
         if (cause === undefined && !isStopped) continue
-        const message = `${cutMessage} ${cause === undefined ? 'stopped' : `${cause} failed`}`
+        const message = `${cutMessage} ${isStopped ? 'stopped' : `${cause} failed`}`
         this.#settle(node, this.#tools.clock.now(), { status: 'skipped', message })
         hasSkipped = true
       }
@@ -161,12 +161,20 @@ class ProjectRun {
     const startedMs = this.#tools.clock.now()
     const running = node
       .work()
-      .catch((error: unknown) => ({ status: 'error' as const, message: errorMessage(error) }))
+      .catch((error: unknown) => this.#outcomeOf(error))
       .then((outcome) => {
         this.#running.delete(keyOf(node))
         this.#settle(node, startedMs, outcome)
       })
     this.#running.set(keyOf(node), running)
+  }
+
+  /** A stop interrupts the query that is running, which is no failure of its node. */
+  #outcomeOf(error: unknown): Pick<NodeResult, 'status' | 'message'> {
+    const isStopped = this.#options.signal?.aborted === true && isInterruption(error)
+    return isStopped
+      ? { status: 'skipped', message: `${cutMessage} stopped` }
+      : { status: 'error', message: errorMessage(error) }
   }
 
   #settle(
@@ -220,4 +228,11 @@ function isFault(result: NodeResult | undefined): boolean {
   if (result === undefined) return false
   const { status, message } = result
   return status === 'error' || status === 'fail' || message.startsWith(cutMessage)
+}
+
+/** What an aborted signal throws, or the engine for a query that was cancelled. */
+function isInterruption(error: unknown): boolean {
+  return (
+    error instanceof UnavailableError || (error instanceof Error && error.name === 'AbortError')
+  )
 }

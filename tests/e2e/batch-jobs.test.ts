@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { runProject, loadProject } from '../../batch-jobs/index.ts'
+import { decorateCatalog } from '../../catalog/index.ts'
 import { UnavailableError } from '../../common/index.ts'
 import { type BatchProject, openBatchProject } from '../support/batch-project.ts'
 
@@ -281,6 +282,31 @@ describe('a run', () => {
       ])
     },
   )
+
+  it('that is stopped skips the model that was running and those after it, and changes nothing', async () => {
+    await project.files({
+      'models/first.sql': 'SELECT 1 AS x',
+      'models/second.sql': "SELECT * FROM {{ ref('first') }}",
+    })
+    const stop = new AbortController()
+    const { catalog } = project.tools
+    const stopping = decorateCatalog(catalog, {
+      loadTable: (identifier) => {
+        stop.abort()
+        return catalog.loadTable(identifier)
+      },
+    })
+    const loaded = await loadProject({ directory: project.directory, namespace: 'models' })
+    const { results } = await runProject({ ...project.tools, catalog: stopping }, loaded, {
+      verb: 'build',
+      signal: stop.signal,
+    })
+    expect(results.map(({ name, status, message }) => `${name} ${status}: ${message}`)).toEqual([
+      'first skipped: not run: stopped',
+      'second skipped: not run: stopped',
+    ])
+    await expect(project.lake.load('models.first')).rejects.toThrow(/does not exist/)
+  })
 
   it('tests what it built, and leaves alone what stands behind a failure', async () => {
     await arrive([1, '2026-01-01 10:00', 'a'], [1, '2026-01-02 10:00', 'x'])

@@ -45,7 +45,7 @@ describe.skipIf(!hasParts)('examples/shop, as compose runs it', () => {
   })
 
   afterEach(({ task }) => {
-    if (task.result?.state === 'fail') process.stderr.write(`${shop.log()}\n`)
+    if (task.result?.state === 'fail') process.stderr.write(`${shop.log()}\n${shop.sellersLog()}\n`)
   })
 
   const post = (sql: string, token = shop.token): Promise<Response> =>

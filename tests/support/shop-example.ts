@@ -33,6 +33,8 @@ export interface Shop {
   readonly token: string
   /** What `tide dev` has said on stderr. */
   readonly log: () => string
+  /** The same of those who sell. */
+  readonly sellersLog: () => string
   /** A line for the shell, in the folder, with the environment of the sellers. */
   run(command: string): Promise<void>
   stopSelling(): Promise<void>
@@ -69,7 +71,7 @@ export async function startShop(places: ShopPlaces): Promise<Shop> {
     })
   const dev = start('tide', `exec tide ${services['tide']?.command.join(' ') ?? ''}`)
   const children = [dev]
-  let [output, log] = ['', '']
+  let [output, log, sellersLog] = ['', '', '']
   dev.stdout?.setEncoding('utf8').on('data', (part: string) => (output += part))
   dev.stderr?.setEncoding('utf8').on('data', (part: string) => (log += part))
   const close = async (): Promise<void> => {
@@ -83,13 +85,14 @@ export async function startShop(places: ShopPlaces): Promise<Shop> {
   for (const seller of shopSellers) {
     const child = start(seller, services[seller]?.command.join(' ') ?? '')
     child.stdout?.resume()
-    child.stderr?.resume()
+    child.stderr?.setEncoding('utf8').on('data', (part: string) => (sellersLog += part))
     children.push(child)
   }
   return {
     uri,
     token: services['tide']?.environment['TIDEWATER_SERVER__TOKEN'] ?? '',
     log: () => log,
+    sellersLog: () => sellersLog,
     run: async (line) => {
       const child = start(shopSellers[0], line)
       let said = ''

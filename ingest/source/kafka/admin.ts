@@ -16,6 +16,7 @@ import {
   promptRetry,
 } from './kafka-connection.ts'
 import { withKafkajsErrors } from './kafka-errors.ts'
+import { type TopicMetadata, waitForLeaders } from './wait-for-leaders.ts'
 
 export async function createKafkaAdmin(
   connection: KafkaConnectionSettings,
@@ -35,9 +36,14 @@ export async function createKafkaAdmin(
       const topics = [{ topic, numPartitions: partitionCount }]
       const created = await withKafkajsErrors(
         address,
-        admin.createTopics({ topics, waitForLeaders: true }),
+        admin.createTopics({ topics, waitForLeaders: false }),
       )
       if (!created) throw new AlreadyExistsError('the topic exists already', { facts: { topic } })
+      const read = async (): Promise<TopicMetadata | undefined> => {
+        const request = admin.fetchTopicMetadata({ topics: [topic] })
+        return (await withKafkajsErrors(address, request)).topics[0]
+      }
+      await waitForLeaders(topic, read, systemClock)
     },
     close: () => admin.disconnect(),
   }

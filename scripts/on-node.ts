@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process'
 import { delimiter, dirname, join } from 'node:path'
 import { environment, environmentEntries } from '../common/index.ts'
 import { installOnce, isCi, repositoryRoot, runCommand } from '../tests/support/services/index.ts'
-import { runVitest } from './run-vitest.ts'
+import { failureLines, runVitest } from './run-vitest.ts'
 
 const versions: Readonly<Record<string, string>> = { '22': '22.23.5', '24': '24.22.3' }
 
@@ -72,6 +72,7 @@ async function installNode(version: string): Promise<string> {
 async function testHere(): Promise<number> {
   const check = await run(process.execPath, ['--import', 'tsx', join('scripts', 'check.ts')])
   const { exitCode, report } = await runVitest(['--project', 'e2e', ...files])
+  for (const line of report === undefined ? [] : failureLines(report)) console.log(line)
   const skipped = (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0)
   const missing = files.length - (report?.testResults.length ?? 0)
   if (missing > 0) console.error(`*** ${missing} of the test files did not run ***`)

@@ -2,9 +2,12 @@
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { environmentEntries } from '../common/index.ts'
 import { repositoryRoot } from '../tests/support/services/index.ts'
+
+/** Characters of a failure's first line that are repeated at the end of a run. */
+const longestReason = 400
 
 /** The part of vitest's JSON report that is read here. */
 export interface TestReport {
@@ -22,7 +25,13 @@ export interface TestFile {
   /** Milliseconds since the epoch. */
   readonly startTime: number
   readonly endTime: number
-  readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[]
+  readonly assertionResults: readonly TestResult[]
+}
+
+export interface TestResult {
+  readonly status: string
+  readonly fullName: string
+  readonly failureMessages?: readonly string[]
 }
 
 export interface TestRun {
@@ -55,4 +64,26 @@ export async function runVitest(
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/**
+ * One line for each failed test, with the first line of why. A run prints many thousand lines, so these are
+ * printed once more at its end, and .ci/run looks for their first word.
+ */
+export function failureLines(report: TestReport): readonly string[] {
+  return report.testResults.flatMap((file) => {
+    const path = relative(repositoryRoot, file.name)
+    const failed = file.assertionResults.filter(({ status }) => status === 'failed')
+    if (failed.length === 0 && file.status === 'failed') {
+      return [failureLine(path, '(the file itself)', file.message)]
+    }
+    return failed.map((test) =>
+      failureLine(path, test.fullName, (test.failureMessages ?? []).join('\n')),
+    )
+  })
+}
+
+function failureLine(path: string, test: string, message: string): string {
+  const reason = message.split('\n').find((line) => line.trim() !== '') ?? 'no message'
+  return `FAILED ${path} > ${test}: ${reason.slice(0, longestReason)}`
 }

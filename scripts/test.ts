@@ -19,7 +19,7 @@ import {
   pythonEnvironment,
   repositoryRoot,
 } from '../tests/support/services/index.ts'
-import { runVitest, type TestReport } from './run-vitest.ts'
+import { failureLines, runVitest, type TestReport } from './run-vitest.ts'
 
 const everywhereProjects = ['unit', 'e2e', 'simulation'] as const
 const realServiceProjects = ['integration', 'interop'] as const
@@ -31,6 +31,8 @@ interface Counts {
   readonly failed: number
   readonly skipped: number
   readonly complaints: readonly string[]
+  /** What failed, a line each. */
+  readonly failures: readonly string[]
 }
 
 async function main(filters: readonly string[]): Promise<number> {
@@ -44,7 +46,7 @@ async function main(filters: readonly string[]): Promise<number> {
       ? leftOut(missing)
       : installFailure === undefined
         ? await runProjects(realServiceProjects, filters)
-        : { passed: 0, failed: 1, skipped: 0, complaints: [installFailure] }
+        : { passed: 0, failed: 1, skipped: 0, complaints: [installFailure], failures: [] }
   return summarize([first, second])
 }
 
@@ -60,8 +62,8 @@ async function installServices(): Promise<string | undefined> {
 
 function leftOut(missing: readonly Part[]): Counts {
   const text = `${realServiceProjects.join(' and ')} tests are LEFT OUT, no ${missing.join(', ')} here (they need java and mvn, go, python3)`
-  if (isCi()) return { passed: 0, failed: 1, skipped: 0, complaints: [text] }
-  return { passed: 0, failed: 0, skipped: 0, complaints: [text] }
+  if (isCi()) return { passed: 0, failed: 1, skipped: 0, complaints: [text], failures: [] }
+  return { passed: 0, failed: 0, skipped: 0, complaints: [text], failures: [] }
 }
 
 async function runProjects(
@@ -74,7 +76,7 @@ async function runProjects(
   })
   if (report === undefined) {
     const complaint = `vitest ended without a report: projects=${projects.join(',')} exit=${exitCode}`
-    return { passed: 0, failed: 1, skipped: 0, complaints: [complaint] }
+    return { passed: 0, failed: 1, skipped: 0, complaints: [complaint], failures: [] }
   }
   showSlowest(report)
   return count(report, exitCode, filters.length > 0 ? [] : projects)
@@ -131,6 +133,7 @@ function count(report: TestReport, exitCode: number, mustHaveTests: readonly str
     failed,
     skipped: report.numPendingTests + report.numTodoTests,
     complaints,
+    failures: failureLines(report),
   }
 }
 
@@ -146,6 +149,7 @@ function summarize(all: readonly Counts[]): number {
     all.reduce((total, counts) => total + counts[key], 0)
   const complaints = all.flatMap((counts) => counts.complaints)
   for (const complaint of complaints) console.error(`\n*** ${complaint} ***`)
+  for (const failure of all.flatMap(({ failures }) => failures)) console.log(failure)
   const skipped = sum('skipped')
   const failed = sum('failed')
   const suffix = skipped === 0 ? '' : `, ${skipped} skipped`

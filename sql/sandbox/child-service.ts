@@ -6,12 +6,10 @@ import { openDatabase, type Database } from '../session/database.ts'
 import { openLocalSession, type LocalSession } from '../session/local-session.ts'
 import type { ResultRow } from '../session/query-result.ts'
 import type { SessionRows } from '../session/query-session.ts'
+import { giveBackMemory } from './give-back-memory.ts'
 import { lockDown } from './lock-down.ts'
 import type { ChildCalls, ChildSettings } from './messages.ts'
 import { rowBytes } from './row-bytes.ts'
-
-/** Half of what the parent lets a child hold between queries (memory-watch.ts). */
-const residentBytesTarget = 192 * 2 ** 20
 
 interface Instance {
   readonly database: Database
@@ -77,14 +75,11 @@ export function childService(settings: ChildSettings): ChildCalls {
       session = undefined
       rows = undefined
       await closeInstance(await instance)
-      // Rows that have been sent would stay in the heap until the next query needs memory, and Node 24 keeps
-      // their pages after any other collection than the last resort.
-      if (process.memoryUsage.rss() > residentBytesTarget) {
-        globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
-      }
       // A new instance is ready for the next query, with nothing left of this one.
       instance = openInstance(settings, ++number)
       await instance
+      // Only now: a reply is held until the event loop has seen the end of its write.
+      giveBackMemory()
     },
   }
 }

@@ -5,8 +5,11 @@ import { LongestFirst } from './tests/support/longest-first.ts'
 // One project per kind of test, so that `npx vitest --project unit` stays under a few seconds
 // while the slow kinds (real services) are asked for by name.
 const slow = { testTimeout: 600_000, hookTimeout: 600_000 }
-/** Each file of a slow kind starts processes of its own, so more at once would only wait for each other. */
-const maxWorkers = Math.min(availableParallelism(), 4)
+/**
+ * One more than there are cores: a file of a slow kind waits for its own processes almost half of the
+ * time. Not many more: those processes want the cores, too.
+ */
+const maxWorkers = Math.min(availableParallelism() + 1, 4)
 const exclude = ['**/node_modules/**', '**/dist/**', '**/.cache/**']
 
 export default defineConfig({

@@ -75,7 +75,8 @@ try {
   report(outcomes)
 } finally {
   await tools.close()
-  if (!values.keep) await Promise.all([kafka?.stop(), minio?.stop()])
+  if (values.keep) console.error(`left running: --kafka ${bootstrap} --minio ${endpoint}`)
+  else await Promise.all([kafka?.stop(), minio?.stop()])
 }
 
 /** Unless the topic is there already with this many records. */

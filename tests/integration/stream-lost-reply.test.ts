@@ -153,7 +153,7 @@ output: { iceberg: { table: web.${name}, commit: { interval: 10s, max_records: 2
       await runOver(io, settingsOf(stream))
       expect(rules.map(({ hits }) => hits)).toEqual([1, 1, 1])
       for (const rule of rules) rule.release()
-      await systemClock.sleep(2_000)
+      await Promise.all(rules.map((rule) => rule.settled()))
     } finally {
       await io.close()
     }

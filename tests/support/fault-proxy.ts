@@ -49,6 +49,8 @@ export interface ActiveRule {
   readonly hits: number
   /** Resolves when `hits` reaches `count`, so that a test can act in the middle of a held request. */
   reached(count: number): Promise<void>
+  /** Resolves when every request that the rule has broken so far has ended, at the store as well. */
+  settled(): Promise<void>
   /** Lets all requests go that the rule holds, and those to come. */
   release(): void
   remove(): void
@@ -79,6 +81,7 @@ interface RuleState extends ActiveRule {
   readonly rule: FaultRule
   hits: number
   seen: number
+  readonly handled: Promise<void>[]
   readonly released: Promise<void>
   tell(): void
 }
@@ -101,10 +104,11 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     }
     requests.push(log)
     const state = chooseRule(rules, log)
-    handle(upstream, incoming, outgoing, log, state).catch(() => {
+    const handled = handle(upstream, incoming, outgoing, log, state).catch(() => {
       log.outcome = 'reset'
       incoming.socket.destroy()
     })
+    state?.handled.push(handled)
   })
   server.on('connection', (socket) => {
     sockets.add(socket)
@@ -145,6 +149,7 @@ function createRule(rule: FaultRule, remove: () => void): RuleState {
     rule,
     hits: 0,
     seen: 0,
+    handled: [],
     released,
     release,
     remove: () => {
@@ -156,6 +161,9 @@ function createRule(rule: FaultRule, remove: () => void): RuleState {
         waiting.push({ count, resolve })
         state.tell()
       }),
+    settled: async () => {
+      await Promise.all(state.handled)
+    },
     tell: () => {
       for (const each of waiting) if (state.hits >= each.count) each.resolve()
     },

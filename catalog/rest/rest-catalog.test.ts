@@ -88,6 +88,29 @@ describe('RestCatalog errors', () => {
     }
   })
 
+  test('a write that was answered with what is no table is an unknown outcome', async () => {
+    const schema = { schemaId: 0, identifierFieldIds: [], fields: [] }
+    const answers = [
+      () => new Response(null, { status: 204 }),
+      () => new Response('', { status: 200 }),
+      () => Response.json({}),
+      () => Response.json({ metadata: {} }),
+      () => Response.json({ 'metadata-location': 's3://a/b', metadata: { 'format-version': 9 } }),
+    ]
+    for (const answer of answers) {
+      const catalog = catalogOf(answering(answer).fake)
+      const writes = [
+        catalog.commitTable(commit),
+        catalog.createTable({ identifier: orders, schema }),
+        catalog.registerTable(orders, 's3://a/b'),
+      ]
+      for (const write of writes) {
+        await expect(write).rejects.toThrow(CommitStateUnknownError)
+      }
+      await expect(catalog.loadTable(orders)).rejects.not.toThrow(CommitStateUnknownError)
+    }
+  })
+
   test('a refused connection means that nothing was sent', async () => {
     const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
     const answer = () => Promise.reject(new TypeError('fetch failed', { cause: refused }))

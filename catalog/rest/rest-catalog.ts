@@ -1,12 +1,14 @@
 /**
  * A catalog behind the Iceberg REST protocol, of Tidewater's own server or any other.
  */
-import type { Namespace, TableIdentifier } from '../format/identifiers.ts'
+import { type Namespace, type TableIdentifier, formatIdentifier } from '../format/identifiers.ts'
 import {
+  CommitStateUnknownError,
   type Json,
   type JsonObject,
   UnsupportedError,
   ValidationError,
+  errorMessage,
   isJsonObject,
 } from '../../common/index.ts'
 import type { Catalog, CreateTableRequest, Table, TableCommit } from '../catalog.ts'
@@ -101,7 +103,7 @@ export class RestCatalog implements Catalog {
 
   async createTable(request: CreateTableRequest): Promise<Table> {
     const answer = await this.#create(request, false)
-    return loadTableResultFromJson(answer, request.identifier)
+    return tableOfWrite(answer, request.identifier)
   }
 
   async stageTable(request: CreateTableRequest): Promise<TableMetadata> {
@@ -124,7 +126,7 @@ export class RestCatalog implements Catalog {
       body,
       conflict: 'commit-failed',
     })
-    return loadTableResultFromJson(answer ?? null, commit.identifier)
+    return tableOfWrite(answer ?? null, commit.identifier)
   }
 
   async dropTable(
@@ -146,7 +148,7 @@ export class RestCatalog implements Catalog {
     const path = await this.#path(...namespacePath(identifier.namespace), 'register')
     const body = { name: identifier.name, 'metadata-location': metadataLocation }
     const answer = await this.#client.send({ method: 'POST', path, body, conflict: 'exists' })
-    return loadTableResultFromJson(answer ?? null, identifier)
+    return tableOfWrite(answer ?? null, identifier)
   }
 
   async #create(request: CreateTableRequest, stage: boolean): Promise<Json> {
@@ -229,4 +231,19 @@ function segment(name: string): string {
   throw new ValidationError('this name cannot be part of a url', {
     facts: { name: JSON.stringify(name) },
   })
+}
+
+/**
+ * The table that a write was answered with. The catalog has made the change even where its answer cannot be read,
+ * so that is no failure after which files may be deleted.
+ */
+function tableOfWrite(answer: Json, identifier: TableIdentifier): Table {
+  try {
+    return loadTableResultFromJson(answer, identifier)
+  } catch (error) {
+    throw new CommitStateUnknownError(
+      'the catalog made the change, but its answer cannot be read',
+      { facts: { table: formatIdentifier(identifier), reason: errorMessage(error) }, cause: error },
+    )
+  }
 }

@@ -106,6 +106,31 @@ describe('ObjectStoreCatalog commits', () => {
     expect(await process().catalog.loadTable(orders)).toEqual(next)
   })
 
+  test('[C1, C8] a property that cannot be read refuses a commit while nothing is written', async () => {
+    const { process, store } = await makeTable()
+    const properties = { 'write.metadata.delete-after-commit.enabled': 'yes' }
+    const named = { ...orders, name: 'by-another-engine' }
+    const { catalog } = process()
+    const table = await catalog.createTable({ identifier: named, schema, properties })
+    const before = await locations(store, '')
+    await expect(catalog.commitTable(append(table, 7n))).rejects.toThrow(
+      /write\.metadata\.delete-after-commit\.enabled/,
+    )
+    await expect(
+      catalog.commitTable({
+        ...setProperty('write.metadata.delete-after-commit.enabled', 'yes'),
+        identifier: orders,
+      }),
+    ).rejects.toThrow(/write\.metadata\.delete-after-commit\.enabled/)
+    expect(await locations(store, '')).toEqual(before)
+    expect(await process().catalog.loadTable(named)).toEqual(table)
+    await catalog.commitTable({
+      ...setProperty('write.metadata.delete-after-commit.enabled', 'true'),
+      identifier: named,
+    })
+    await catalog.commitTable(append(await catalog.loadTable(named), 7n))
+  })
+
   test('[C3] a commit whose pointer answer was lost is in the lineage exactly once', async () => {
     for (const stored of [true, false]) {
       const { process, table } = await makeTable()

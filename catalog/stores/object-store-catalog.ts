@@ -287,10 +287,13 @@ export class ObjectStoreCatalog implements Catalog {
     if (base !== undefined && metadata === base.metadata) return { metadata, table: base }
     checkUpdateLocations(this.warehouse, base?.metadata, metadata, updates)
     if (base === undefined) await this.#namespaces.load(identifier.namespace)
+    // Read before the swap: an error after it would be taken for a commit that did not happen.
+    const deletesOldMetadata =
+      base !== undefined && propertyOf(metadata.properties, tableProperties.deletesOldMetadata)
     const table = await this.#publish(identifier, current, metadata)
     if (table === undefined) return { metadata }
     if (base === undefined) await this.#keepNamespace(table)
-    else await this.#deleteCutMetadata(base.metadata, metadata)
+    else if (deletesOldMetadata) await this.#deleteCutMetadata(base.metadata, metadata)
     return { metadata, table }
   }
 
@@ -367,7 +370,6 @@ export class ObjectStoreCatalog implements Catalog {
   }
 
   async #deleteCutMetadata(base: TableMetadata, next: TableMetadata): Promise<void> {
-    if (!propertyOf(next.properties, tableProperties.deletesOldMetadata)) return
     const cut = metadataFilesCut(base, next)
     await this.#files.discard(cut.filter((location) => isBelow(next.location, location)))
   }

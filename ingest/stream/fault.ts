@@ -4,7 +4,9 @@ import { CommitFailedError, CommitStateUnknownError, UnavailableError } from '..
 import { OffsetConflictError } from '../offsets/checkpoint.ts'
 import type { Fault } from './stream-state.ts'
 
-export function faultOf(error: unknown): Fault {
+/** `signal` asks the stream to stop; what waited for it rejects with its reason, whatever that is. */
+export function faultOf(error: unknown, signal?: AbortSignal): Fault {
+  if (signal?.aborted === true && error === signal.reason) return { kind: 'aborted', error }
   if (error instanceof OffsetConflictError) return { kind: 'conflict', error }
   if (error instanceof CommitStateUnknownError) return { kind: 'unknown', error }
   // Files whose new columns got other ids: the records are read again by the table's columns.

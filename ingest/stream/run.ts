@@ -194,7 +194,7 @@ class StreamRun {
     const ended = this.#do(action).then(
       (event) => this.#events.push(event),
       (error: unknown) => {
-        const fault = faultOf(error)
+        const fault = faultOf(error, this.#options.signal)
         this.#events.push(
           'batch' in action
             ? { kind: 'batch-fault', batch: action.batch, fault }

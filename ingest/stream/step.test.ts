@@ -569,6 +569,40 @@ const faults: readonly Case[] = [
     expected: 'draining:',
   },
   {
+    name: 'a new assignment does not make a commit that failed for good undone',
+    state: stateIn('reading', { fault: fault('fatal') }),
+    event: { kind: 'assigned' },
+    expected: 'failed:',
+  },
+  {
+    name: 'nor does a request to stop in between',
+    state: stateIn('reading', { ...stopping, fault: fault('fatal') }),
+    event: { kind: 'assigned' },
+    expected: 'failed:',
+  },
+  {
+    name: 'a new assignment loads the table as a rewind would',
+    state: stateIn('reading', { fault: fault('lost') }),
+    event: { kind: 'assigned' },
+    expected: 'loading: load',
+  },
+  {
+    name: 'a commit that fails while a new assignment waits and the stream is to stop',
+    state: stateIn('draining', { ...stopping, sealed: [batch('committing')] }),
+    event: batchFault('unavailable'),
+    expected: 'failed:',
+  },
+  {
+    name: 'unless its partitions have moved to another member',
+    state: stateIn('draining', {
+      ...stopping,
+      ...withRules({ isShared: true }),
+      sealed: [batch('committing')],
+    }),
+    event: batchFault('conflict'),
+    expected: 'stopped:',
+  },
+  {
     name: 'a batch staged while draining is not committed',
     state: stateIn('draining', { sealed: [batch('reporting', 1), batch('staging', 2)] }),
     event: { kind: 'staged', batch: 2 },

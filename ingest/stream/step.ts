@@ -96,8 +96,14 @@ function onForegroundEvent(state: StreamState, event: ForegroundEvent, nowMs: nu
   switch (event.kind) {
     case 'started':
       return next(state, nowMs)
-    case 'assigned':
-      return drain(state, 'loading')
+    case 'assigned': {
+      const { fault } = state
+      // A batch that failed for good is not forgotten because partitions have moved.
+      if (fault === undefined || (mayRewind(state, fault) && !state.isStopRequested)) {
+        return drain(state, 'loading')
+      }
+      return onBatchFault(state, fault)
+    }
     case 'loaded': {
       const loaded = { ...state, hasBegun: true, hasTable: event.hasTable }
       return begin(loaded, 'seeking', { kind: 'seek' })
@@ -227,12 +233,13 @@ function onFault(state: StreamState, fault: Fault, nowMs: number): Step {
 
 /** A sealed batch failed, and nothing is under way in the foreground. */
 function onBatchFault(state: StreamState, fault: Fault): Step {
-  if (state.isStopRequested) {
-    // The member that was first has taken these partitions over, and commits what is left of them.
-    const isTakenOver = fault.kind === 'conflict' && state.rules.isShared
-    return drain(state, isTakenOver ? 'stopped' : 'failed')
-  }
+  if (state.isStopRequested) return drain(state, afterStop(state, fault))
   return mayRewind(state, fault) ? backOff(state, fault) : drain(state, 'failed')
+}
+
+function afterStop({ rules }: StreamState, fault: Fault): 'stopped' | 'failed' {
+  // The member that was first has taken these partitions over, and commits what is left of them.
+  return fault.kind === 'conflict' && rules.isShared ? 'stopped' : 'failed'
 }
 
 function mayRewind(state: StreamState, fault: Fault | undefined): boolean {
@@ -278,7 +285,12 @@ function drained(state: StreamState): Step {
   if (state.sealed.length > 0) return stay(state)
   if (state.afterDraining === 'failed') return rest(state, 'failed')
   const clean = { ...state, fault: undefined }
-  if (state.afterDraining === 'stopped' || state.isStopRequested) return rest(clean, 'stopped')
+  if (state.afterDraining === 'stopped') return rest(clean, 'stopped')
+  if (state.isStopRequested) {
+    const { fault } = state
+    if (fault !== undefined && afterStop(state, fault) === 'failed') return rest(state, 'failed')
+    return rest(clean, 'stopped')
+  }
   return begin(clean, 'loading', { kind: 'load' })
 }
 

@@ -45,6 +45,23 @@ describe('runStream() from the embedded log', () => {
     expect((await lake.rows('web.events', 'id')).map((row) => row['id'])).toEqual(['1', '2'])
   })
 
+  it.each([
+    ['none', undefined],
+    ['a time-out', new DOMException('after a while', 'TimeoutError')],
+    ['a text', 'enough'],
+  ])('commits what it has read when it is asked to stop: reason %s', async (_, reason) => {
+    await produce(['{"id":1,"ts":"2024-01-01T00:00:00Z"}'])
+    const stop = new AbortController()
+    const ended = lake.run(lake.settings(stream.replace('interval: 1s', 'interval: 1h')), {
+      until: 'stopped',
+      signal: stop.signal,
+      onProgress: ({ recordsRead }) => {
+        if (recordsRead === 1) stop.abort(reason)
+      },
+    })
+    expect(await ended).toMatchObject({ recordsRead: 1, rowsCommitted: 1 })
+  })
+
   it('keeps records that cannot become rows as dead letters, once, with the reason', async () => {
     await produce(['{"id":1,"ts":"2024-01-01T00:00:00Z"}'])
     await lake.run(lake.settings(stream))

@@ -243,12 +243,17 @@ describe('tide stream lint', () => {
   })
 
   it('warns of properties that are only stored, and still exits 0', async () => {
-    const properties = 'properties: { write.order: x, write.target-file-size-bytes: 1 }, '
+    const properties =
+      'properties: { write.order: x, write.parquet.page-size-bytes: 1, write.target-file-size-bytes: 1, write.delete.mode: merge-on-read }, '
     await project({ 'streams/a.yaml': streamYaml.replace('commit:', `${properties}commit:`) })
     const outcome = await tide('stream lint')
     expect(outcome.code).toBe(0)
-    expect(outcome.stdout).toContain('output.iceberg.properties.write.order: stored with the table')
-    expect(outcome.stdout).not.toContain('target-file-size')
+    for (const name of ['write.order', 'write.parquet.page-size-bytes']) {
+      expect(outcome.stdout).toContain(
+        `output.iceberg.properties.${name}: ${name} is stored but not acted on`,
+      )
+    }
+    expect(outcome.stdout).not.toMatch(/properties\.write\.(?:target|delete)/)
   })
 
   it('says that there are no files', async () => {

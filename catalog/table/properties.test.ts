@@ -7,6 +7,7 @@ import { drawTableProperties, withPropertyTable } from '../../tests/support/prop
 import { repositoryRoot } from '../../tests/support/services/paths.ts'
 import {
   checkTableProperty,
+  columnProperty,
   commitRetryDefaults,
   commitRetryPolicy,
   propertyNotes,
@@ -90,6 +91,14 @@ describe('the registry of table properties', () => {
     expect(() => checkTableProperty(name, 'truncate(0)')).toThrow(`the table property ${name} must`)
     expect(() => checkTableProperty(name, 'full')).not.toThrow()
     expect(propertyNotes({ [name]: 'full' })).toEqual([])
+  })
+
+  it('takes the name of a column as it is', () => {
+    for (const column of ['a$$b', '$&', "$'", '*', 'a.b']) {
+      const properties = { [`write.metadata.metrics.column.${column}`]: 'none' }
+      const mode = columnProperty(properties, tableProperties.metricsOfColumn, column)
+      expect(mode, column).toEqual({ kind: 'none' })
+    }
   })
 
   it('reads names of the table alone, not those of every object', () => {

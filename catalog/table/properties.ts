@@ -50,7 +50,7 @@ const expiry = 'expire-snapshots, maintenance'
 const retries = wholeNumber(0, 2 ** 31 - 1, 'a whole number of retries')
 const milliseconds = wholeNumber(0, Number.MAX_SAFE_INTEGER, 'a whole number of milliseconds')
 const age = longNumber('a whole number of milliseconds')
-const bytes = wholeNumber(1, Number.MAX_SAFE_INTEGER, 'a positive whole number of bytes')
+const bytes = wholeNumber(1, Number.MAX_SAFE_INTEGER, 'a whole number of bytes')
 const count = wholeNumber(0, 2 ** 31 - 1, 'a whole number')
 const rowChanges = oneOf(['copy-on-write', 'merge-on-read'])
 
@@ -77,12 +77,10 @@ export const tableProperties = {
     'zstd',
     { doc: 'codec of new data files', actor: writers },
   ),
-  parquetLevel: entry(
-    'write.parquet.compression-level',
-    wholeNumber(1, 22, 'a zstd level from 1 to 22'),
-    1,
-    { doc: 'level of zstd; other codecs have none', actor: writers },
-  ),
+  parquetLevel: entry('write.parquet.compression-level', wholeNumber(1, 22, 'a zstd level'), 1, {
+    doc: 'level of zstd; other codecs have none',
+    actor: writers,
+  }),
   metricsDefault: entry('write.metadata.metrics.default', metricsMode, undefined, {
     defaultText: 'truncate(16)',
     doc: 'statistics of columns in manifests: none, counts, truncate(n) or full',
@@ -215,7 +213,11 @@ export function columnProperty<T>(
   property: TableProperty<T>,
   column: string,
 ): T | undefined {
-  return statedProperty(properties, property, property.name.replace('*', column))
+  return statedProperty(
+    properties,
+    property,
+    property.name.replace('*', () => column),
+  )
 }
 
 /** Throws TablePropertyError when Tidewater acts on the property and cannot read the value. */

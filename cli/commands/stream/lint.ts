@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { basename } from 'node:path'
 import { formatIdentifier } from '../../../catalog/format/index.ts'
+import { propertyNotes } from '../../../catalog/table/index.ts'
 import { findLakeFile } from '../../../app/settings/index.ts'
 import {
   type SettingProblem,
@@ -12,18 +13,6 @@ import {
 } from '../../../settings/index.ts'
 import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { SilentFailure } from '../../frame/failure.ts'
-
-/** Table properties that Tidewater acts on; others are kept for engines that do. */
-const honouredProperties: readonly RegExp[] = [
-  /^write\.target-file-size-bytes$/,
-  /^write\.parquet\.(compression-codec|compression-level|row-group-size-bytes|page-size-bytes|dict-size-bytes)$/,
-  /^write\.parquet\.bloom-filter-enabled\.column\./,
-  /^write\.metadata\.(metrics\.default|compression-codec|delete-after-commit\.enabled|previous-versions-max)$/,
-  /^write\.metadata\.metrics\.column\./,
-  /^write\.data\.path$/,
-  /^commit\.(retry|status-check)\./,
-  /^format-version$/,
-]
 
 /** Prints one line per fault; throws SilentFailure (exit 1) when there is one. */
 export function defineLint(lint: Command, context: CliContext): void {
@@ -113,9 +102,8 @@ function sameNames(streams: readonly LoadedStream[]): readonly SettingProblem[] 
 function storedOnly(stream: LoadedStream): readonly string[] {
   return stream.entries.flatMap(({ path, origin }) => {
     if (path.length !== 4 || path[2] !== 'properties' || path[0] !== 'output') return []
-    const property = String(path[3])
-    if (honouredProperties.some((pattern) => pattern.test(property))) return []
     const place = `${formatOrigin(origin)} ${formatPath(path)}`
-    return [`${place}: stored with the table, not acted on by tidewater (warning)`]
+    const notes = propertyNotes({ [String(path[3])]: '' })
+    return notes.map((note) => `${place}: ${note} (warning)`)
   })
 }

@@ -3,20 +3,30 @@
  * other folder from settings; no other folder chooses between implementations. Heavy parts (DuckDB, the
  * Kafka client, the HTTP server) are loaded by the calls that need them.
  */
-export { startDev } from './dev/start-dev.ts'
+export { type Dev, type DevOptions, startDev } from './dev/start-dev.ts'
 export { type DoctorCheck, bucketPolicies, checkInput, checkLake, checkNode } from './doctor.ts'
-export { type Lake, openLake } from './lake.ts'
-export { logBounds } from './log-bounds.ts'
-export { type LakeBatchJobs, openBatchJobs } from './open-batch-jobs.ts'
-export { openCompactor } from './open-compactor.ts'
-export { openProducer, openTopicAdmin } from './open-log.ts'
-export { openQueryEngine } from './open-query-engine.ts'
+export { type Lake, type LakeTools, openLake } from './lake.ts'
+export { type TopicBounds, logBounds } from './log-bounds.ts'
+export { type BatchJobsOptions, type LakeBatchJobs, openBatchJobs } from './open-batch-jobs.ts'
+export { type CompactorOptions, type LakeCompactor, openCompactor } from './open-compactor.ts'
+export { type LakeLive, type LiveOptions, type ServerLayers, openLive } from './open-live.ts'
+export { type LogTools, openProducer, openTopicAdmin } from './open-log.ts'
+export { type LakeQueryEngine, openQueryEngine } from './open-query-engine.ts'
 export { openServer } from './open-server.ts'
-export { openSource } from './open-source.ts'
+export { type SourceTools, openSource } from './open-source.ts'
 export { diffReplay, executeReplay, previewReplay, publishBranch } from './replay-stream.ts'
-export type { ReplayDiff, ReplayPreview, ReplayReport, ReplayRequest } from '../replay/index.ts'
-export { runMaintenance, tablesOf } from './run-maintenance.ts'
-export { runLakeStream } from './run-stream.ts'
+export type {
+  ExecuteOptions,
+  PublishOptions,
+  PublishReport,
+  ReplayDiff,
+  ReplayPreview,
+  ReplayReport,
+  ReplayRequest,
+} from '../replay/index.ts'
+export { type MaintenanceOptions, runMaintenance, tablesOf } from './run-maintenance.ts'
+export { type LakeStreamOptions, runLakeStream } from './run-stream.ts'
+export type { StreamProgress, StreamRunResult } from '../ingest/index.ts'
 export { requireSafeStore } from './safe-store.ts'
-export { sampleStream } from './sample-stream.ts'
-export { type StreamStatus, streamStatus } from './stream-status.ts'
+export { type StreamSample, sampleStream } from './sample-stream.ts'
+export { type PartitionStatus, type StreamStatus, streamStatus } from './stream-status.ts'

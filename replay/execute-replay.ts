@@ -90,7 +90,11 @@ async function begin(
   const existing = await ensureDeadLetterTable(tools.catalog, settings.errors.deadLetterTable)
   const letters = await dropReplayBranch(tools, existing, record.letterBranch)
   if (earlier !== undefined) {
-    if (earlier.deadLetterTable !== record.deadLetterTable) await dropLetterBranch(tools, earlier)
+    // It has another name where the table was renamed since.
+    const isSame =
+      earlier.deadLetterTable === record.deadLetterTable &&
+      earlier.letterBranch === record.letterBranch
+    if (!isSame) await dropLetterBranch(tools, earlier)
     await dropReplayBranch(tools, table, branch)
   }
   const made = await createReplayBranch(tools, identifier, branch, snapshotId, record)

@@ -202,7 +202,7 @@ export async function dropReplayBranch(
   const commit = (action: ManageRefs | UpdateProperties): Promise<Table> =>
     commitAction<unknown>(tools.catalog, identifier, action, commitTools(tools))
   if (refs.length > 0) {
-    const changes = refs.map((name): RefChange => ({ kind: 'remove', name }))
+    const changes = refs.map((name): RefChange => ({ kind: 'remove', name, ifExists: true }))
     const extraUpdates = (): readonly TableUpdate[] =>
       removals.length === 0 ? [] : [removing(removals)]
     return commit(new ManageRefs({ changes, extraUpdates }))

@@ -36,6 +36,17 @@ describe('ManageRefs', () => {
     expect(after.metadata.refs['v1']).toEqual({ type: 'tag', snapshotId: first, maxRefAgeMs: 5n })
   })
 
+  it('removes a ref that may be gone already', async () => {
+    const lake = await openCatalogLake()
+    await lake.append([file()])
+    const before = await lake.commit(refs({ kind: 'create', type: 'branch', name: 'audit' }))
+    const remove = { kind: 'remove', name: 'audit', ifExists: true } as const
+    const once = await lake.commit(refs(remove, { ...remove, name: 'nope' }))
+    expect(Object.keys(before.metadata.refs).sort()).toEqual(['audit', 'main'])
+    expect(Object.keys(once.metadata.refs)).toEqual(['main'])
+    expect((await lake.commit(refs(remove))).metadataLocation).toBe(once.metadataLocation)
+  })
+
   it('changes nothing when a ref is as wanted, and refuses one that stands elsewhere', async () => {
     const lake = await openCatalogLake()
     const first = (await lake.append([file()])).metadata.currentSnapshotId ?? 0n

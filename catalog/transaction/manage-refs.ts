@@ -26,7 +26,8 @@ export type RefChange =
       readonly snapshotId?: bigint
       readonly retention?: RefRetention
     }
-  | { readonly kind: 'remove'; readonly name: string }
+  /** With `ifExists` a ref that another commit has removed already is no error. */
+  | { readonly kind: 'remove'; readonly name: string; readonly ifExists?: boolean }
   | { readonly kind: 'set-retention'; readonly name: string; readonly retention: RefRetention }
   /** Moves a branch ahead to the snapshot of another ref; refused for a branch with commits of its own. */
   | { readonly kind: 'fast-forward'; readonly name: string; readonly to: string }
@@ -97,7 +98,7 @@ function changed(metadata: TableMetadata, refs: Refs, change: RefChange): Snapsh
       return created(metadata, refs, change)
     case 'remove': {
       if (change.name === mainBranch) throw new ValidationError('main cannot be removed')
-      existing(metadata, refs, change.name)
+      if (change.ifExists !== true) existing(metadata, refs, change.name)
       return undefined
     }
     case 'set-retention': {

@@ -454,6 +454,32 @@ describe('branches of a replay', () => {
     }
   })
 
+  it('[P4] are started over beside somebody who removes them', async () => {
+    await fill(0, 100)
+    await executeReplay(lake, on.stream(), request(25, 75))
+    const remove = (): Promise<void> => on.changeRefs([{ kind: 'remove', name: 'fix' }])
+    const racing = through(withRival(on.fixture.catalog, remove))
+    await executeReplay(racing, lenient(), { ...request(25, 75), restart: true })
+    await publishBranch(lake, events, 'fix')
+    expect(await on.rowsOf()).toEqual(expected(100, inRange))
+    expect(await places()).toEqual(all(100))
+  })
+
+  it('[P4] leave no letter branch of an earlier name of the table when they are started over', async () => {
+    await fill(0, 100)
+    await executeReplay(lake, lenient(), request(25, 75))
+    const renamed = { ...events, name: 'renamed' }
+    await on.fixture.catalog.renameTable(events, renamed)
+    const settings = on.stream({
+      schema: lenientSchema,
+      table: 'web.renamed',
+      more: 'errors: { dlq: { table: web.events__dlq } }',
+    })
+    await executeReplay(lake, settings, { ...request(25, 75), restart: true })
+    const { metadata } = await on.fixture.catalog.loadTable(letters)
+    expect(Object.keys(metadata.refs).filter((ref) => ref !== 'main')).toEqual(['fix@web.renamed'])
+  })
+
   it('[P4] are not made over a branch of somebody else', async () => {
     await fill(0, 100)
     await on.changeRefs([{ kind: 'create', type: 'branch', name: 'fix.base' }])

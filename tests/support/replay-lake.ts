@@ -31,12 +31,13 @@ export interface StreamWords {
   readonly more?: string
   readonly maxRecords?: number
   readonly name?: string
+  readonly table?: string
 }
 
 export interface ReplayLake {
   readonly fixture: LakeFixture
   readonly lake: Lake
-  /** Reads the topic of its name into the table `web.<name>`. */
+  /** Reads the topic of its name into the table `web.<name>`, or the named one. */
   stream(words?: StreamWords): StreamSettings
   /** Records `from` to `to` of each partition; every tenth has a value that the strict rule refuses. */
   produce(from: number, to: number, topic?: string): Promise<void>
@@ -83,11 +84,17 @@ export async function openReplayLake(): Promise<ReplayLake> {
   return {
     fixture,
     lake,
-    stream: ({ schema = strictSchema, more = '', maxRecords = 30, name = 'events' } = {}) =>
+    stream: ({
+      schema = strictSchema,
+      more = '',
+      maxRecords = 30,
+      name = 'events',
+      table = `web.${name}`,
+    } = {}) =>
       fixture.settings(`
 name: ${name}
 input: { embedded: { directory: log, topics: [${name}], start_offset: earliest } }
-output: { iceberg: { table: web.${name}, commit: { interval: 10s, max_records: ${maxRecords} } } }
+output: { iceberg: { table: ${table}, commit: { interval: 10s, max_records: ${maxRecords} } } }
 ${schema}
 ${more}`),
     produce: async (from, to, topic = 'events') => {

@@ -32,9 +32,10 @@ export function removeOrphanFilesProcedure(lake: Lake): Procedure {
       stream_results: refused('boolean', 'there is no driver whose memory it would spare'),
     },
     columns: { orphan_file_location: 'VARCHAR' },
-    run: async ({ dry_run: isDryRun, older_than: olderThan, table }) => {
+    run: async ({ dry_run: isDryRun, older_than: olderThan, table }, { signal }) => {
       const { orphans } = await removeOrphanFiles(lake, table, {
         execute: !isDryRun,
+        ...(signal === undefined ? {} : { signal }),
         ...(olderThan === undefined
           ? {}
           : { olderThanMs: lake.clock.now() - Number(olderThan / 1000n) }),

@@ -102,6 +102,19 @@ describe('removeOrphanFiles()', () => {
     expect(namesOf(await sweep(true))).toEqual([])
   })
 
+  it('deletes nothing after it was told to stop', async () => {
+    await append('one')
+    await put(`${folder}/data/lost.parquet`)
+    clock.advance(4 * orphanAgeMsMin)
+    const before = await everything()
+    const stop = new AbortController()
+    const stopping = afterListing(async () => stop.abort(new Error('enough')))
+    const request = { execute: true, signal: stop.signal }
+    const sweeping = removeOrphanFiles({ catalog, io: stopping, clock }, identifier, request)
+    await expect(sweeping).rejects.toThrow('enough')
+    expect(await everything()).toEqual(before)
+  })
+
   it('[K10] keeps young files and takes no age below a day', async () => {
     await put(`${folder}/data/old.parquet`)
     clock.advance(2 * orphanAgeMsMin)

@@ -25,6 +25,8 @@ export interface OrphanRequest {
   readonly olderThanMs?: number
   /** True: deletes the files. Otherwise they are only reported. */
   readonly execute?: boolean
+  /** Ends the listing, or the deleting between two requests, with its reason. */
+  readonly signal?: AbortSignal
 }
 
 export interface OrphanReport {
@@ -53,7 +55,7 @@ export async function removeOrphanFiles(
   const first = await tools.catalog.loadTable(identifier)
   refuseWithoutGc(first)
   const foreign = await foreignFolders(tools.catalog, first)
-  const listed = await listFolder(tools, first.metadata.location, foreign, ageMs)
+  const listed = await listFolder(tools, first.metadata.location, foreign, ageMs, request.signal)
   const cache = new ManifestCache()
   const now = await loadSame(tools.catalog, first)
   let orphans = await withoutReachable(tools.io, now, listed.old, cache)
@@ -63,6 +65,7 @@ export async function removeOrphanFiles(
       orphans = await withoutReachable(tools.io, head, orphans, cache)
     }
     for (let start = 0; start < orphans.length; start += deletesPerCall) {
+      request.signal?.throwIfAborted()
       const part = orphans.slice(start, start + deletesPerCall)
       await tools.io.delete(part.map(({ location }) => location))
     }
@@ -133,6 +136,7 @@ async function listFolder(
   location: string,
   foreign: readonly string[],
   ageMs: number,
+  signal: AbortSignal | undefined,
 ): Promise<{ readonly old: ObjectInfo[]; readonly count: number; readonly young: number }> {
   const folder = location.replace(/\/*$/, '/')
   const before = clock.now() - ageMs
@@ -140,6 +144,7 @@ async function listFolder(
   let count = 0
   let young = 0
   for await (const info of io.list(folder)) {
+    signal?.throwIfAborted()
     if (!isOwn(info.location, folder, foreign)) continue
     count++
     if (info.modifiedMs >= before) young++

@@ -75,18 +75,20 @@ async function runSql(context: CliContext, options: SqlOptions): Promise<void> {
     mode,
     bail: options.bail === true,
     ...(options.init === undefined ? {} : { initPath: resolve(context.directory, options.init) }),
+    // Ctrl-C at a script ends it; in the shell it only cancels, and never reaches this signal.
+    signal: context.signal,
   }
-  const failures = await orAborted(
-    context.signal,
+  const failures =
     script === undefined
-      ? runShell({
+      ? await runShell({
           ...common,
           input: stdin,
           interactive: stdin.isTTY === true && stdout.isTTY === true,
           historyPath: historyPath(context),
         })
-      : runStatements(common, script),
-  )
+      : await runStatements(common, script)
+  // Only now: a CALL that was cut off has taken its files back.
+  if (context.signal.aborted) throw new SilentFailure(exitCodes.interrupted)
   if (failures > 0) throw new SilentFailure()
 }
 
@@ -104,16 +106,6 @@ async function openEngine(context: CliContext, options: SqlOptions): Promise<Que
   }
   const token = options.token ?? context.environment('TIDEWATER_SERVER__TOKEN')
   return openRemoteEngine({ url, ...(token === undefined ? {} : { token }) })
-}
-
-/** Ctrl-C at a script ends it; in the shell it only cancels, and never reaches this signal. */
-async function orAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const aborted = new Promise<never>((_, reject) => {
-    const stop = (): void => reject(new SilentFailure(exitCodes.interrupted))
-    if (signal.aborted) stop()
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  return Promise.race([work, aborted])
 }
 
 function modeOf(context: CliContext, options: SqlOptions): OutputMode {

@@ -18,14 +18,14 @@ export function scriptFeeder(session: Session): ScriptFeeder {
   let pending = ''
   const run = async (statements: readonly string[], signal?: AbortSignal): Promise<void> => {
     for (const statement of statements) {
-      if (session.ended) return
+      if (isOver(session)) return
       await runStatement(session, statement, signal)
     }
   }
   return {
     isOpen: () => pending !== '',
     feed: async (line, signal) => {
-      if (session.ended) return
+      if (isOver(session)) return
       if (pending === '' && line.trimStart().startsWith('.')) {
         await runDotCommand(session, line, runScript)
         return
@@ -53,4 +53,8 @@ export async function runScript(session: Session, text: string): Promise<void> {
   const feeder = scriptFeeder(session)
   for (const line of text.split(/\r?\n/)) await feeder.feed(line)
   await feeder.end()
+}
+
+function isOver({ ended, signal }: Session): boolean {
+  return ended || signal?.aborted === true
 }

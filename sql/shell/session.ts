@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly timer?: boolean
   readonly bail?: boolean
   readonly defaultNamespace?: Namespace
+  /** Ends the script: cancels the statement that runs, and no other follows. */
+  readonly signal?: AbortSignal
 }
 
 export interface Session {
@@ -35,8 +37,9 @@ export interface Session {
   readonly width: () => number | undefined
   /** Statements and commands that failed. */
   failures: number
-  /** Set by `.quit`, and by a failure under `-bail`. */
+  /** Set by `.quit`, by a failure under `-bail`, and when `signal` is aborted. */
   ended: boolean
+  readonly signal: AbortSignal | undefined
 }
 
 export function createSession(options: SessionOptions): Session {
@@ -53,6 +56,7 @@ export function createSession(options: SessionOptions): Session {
     width: options.width ?? (() => undefined),
     failures: 0,
     ended: false,
+    signal: options.signal,
   }
 }
 
@@ -62,12 +66,13 @@ export async function runStatement(
   sql: string,
   signal?: AbortSignal,
 ): Promise<void> {
+  const signals = [session.signal, signal].filter((each) => each !== undefined)
   try {
     const result = await session.engine.query(sql, {
       ...(session.defaultNamespace === undefined
         ? {}
         : { defaultNamespace: session.defaultNamespace }),
-      ...(signal === undefined ? {} : { signal }),
+      ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
     })
     if (result.usedNamespace !== undefined) {
       session.defaultNamespace = result.usedNamespace
@@ -88,6 +93,11 @@ export async function runStatement(
 }
 
 export async function reportFailure(session: Session, error: unknown): Promise<void> {
+  if (session.signal?.aborted === true) {
+    // The failure is the end that was asked for.
+    session.ended = true
+    return
+  }
   session.failures++
   if (session.bail) session.ended = true
   // Lines are ours (position marks), anything else in the message may be the table's.

@@ -76,7 +76,11 @@ async function runFile(session: Session, path: string): Promise<void> {
 
 async function runPiped(session: Session, input: Readable): Promise<void> {
   const feeder = scriptFeeder(session)
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })
+  const lines = createInterface({
+    input,
+    crlfDelay: Number.POSITIVE_INFINITY,
+    ...(session.signal === undefined ? {} : { signal: session.signal }),
+  })
   for await (const line of lines) {
     await feeder.feed(line)
     if (session.ended) break
@@ -95,6 +99,7 @@ async function runInteractive(session: Session, options: ShellOptions): Promise<
     terminal: true,
     history,
     historySize: historyLinesMax,
+    ...(session.signal === undefined ? {} : { signal: session.signal }),
     removeHistoryDuplicates: true,
     completer: (line: string, done: (error: Error | null, result: [string[], string]) => void) => {
       void complete(line).then(

@@ -167,6 +167,24 @@ describe('tide sql', () => {
     expect((await run(['-c', sum])).stdout).toContain('1 of 1 files')
   })
 
+  it.each([
+    ['-c', (sql: string) => ({ args: ['-c', sql] })],
+    ['stdin', (sql: string) => ({ args: [], input: sql })],
+  ])(
+    'ends a script of %s with 130 when it is interrupted, and runs no further statement',
+    async (_, of) => {
+      const slow = 'SELECT count(*) FROM range(100000000000) a(i) WHERE hash(i) = 1'
+      const { args, input } = { input: undefined, ...of(`SELECT 1;\n${slow};\nSELECT 2;\n`) }
+      const outcome = await runTide(['sql', '-csv', ...args], {
+        directory,
+        signal: AbortSignal.timeout(1_500),
+        ...(input === undefined ? {} : { input }),
+      })
+      expect(outcome).toMatchObject({ code: 130, stderr: '' })
+      expect(outcome.stdout).not.toMatch(/^2$/m)
+    },
+  )
+
   it('exits 1 on a wrong statement and names the likely table', async () => {
     const outcome = await runTide(['sql', '-c', 'SELECT * FROM web.evnts'], { directory })
     expect(outcome.code).toBe(1)

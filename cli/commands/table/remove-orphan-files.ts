@@ -31,6 +31,7 @@ async function removeTableOrphans(
   const report = await removeOrphanFiles(lake, parseTableName(name), {
     olderThanMs,
     execute: options.execute === true,
+    signal: context.signal,
   })
   const { filesListed, filesTooYoung, orphans, sizeBytes } = report
   const now = context.clock.now()

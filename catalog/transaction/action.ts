@@ -17,7 +17,8 @@ export interface ActionCommit {
   readonly updates: readonly TableUpdate[]
 }
 
-export interface TransactionAction<Prepared> {
+/** An action that writes files before it is committed. */
+export interface FileAction<Prepared> {
   prepare(table: Table): Promise<Prepared>
   commit(base: Table, prepared: Prepared): Promise<ActionCommit | 'stale'>
   /** True when `base` already has this change, because an earlier attempt was applied after all. */
@@ -28,3 +29,10 @@ export interface TransactionAction<Prepared> {
    */
   discard?(committed: Table | undefined): Promise<void>
 }
+
+/** An action that changes metadata alone, computed from each base with nothing prepared. */
+export interface MetadataAction {
+  commit(base: Table): Promise<ActionCommit>
+}
+
+export type TransactionAction<Prepared> = FileAction<Prepared> | MetadataAction

@@ -12,7 +12,7 @@ import type { Snapshot, TableMetadata } from '../format/types.ts'
 import { isBelow } from '../stores/location-rules.ts'
 import { applyUpdates } from '../table/apply-updates.ts'
 import type { TableUpdate } from '../table/update.ts'
-import type { ActionCommit, TransactionAction } from './action.ts'
+import type { ActionCommit, MetadataAction } from './action.ts'
 import { commitAction, type CommitTools } from './transaction.ts'
 import { refRequirement } from './manage-refs.ts'
 import { type ExpiryOptions, type ExpiryPlan, planExpiry } from './plan-expiry.ts'
@@ -53,7 +53,7 @@ export async function expireSnapshots(
   return result
 }
 
-class ExpireSnapshots implements TransactionAction<undefined> {
+class ExpireSnapshots implements MetadataAction {
   readonly #tools: SnapshotTools
   readonly #options: ExpiryOptions
   /** Of all attempts, because one that seemed lost may have been applied. */
@@ -64,10 +64,6 @@ class ExpireSnapshots implements TransactionAction<undefined> {
   constructor(tools: SnapshotTools, options: ExpiryOptions) {
     this.#tools = tools
     this.#options = options
-  }
-
-  prepare(): Promise<undefined> {
-    return Promise.resolve(undefined)
   }
 
   commit(base: Table): Promise<ActionCommit> {

@@ -5,25 +5,20 @@
 import { ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
 import type { DataFile } from '../format/types.ts'
-import type { ActionCommit, TransactionAction } from './action.ts'
-import {
-  type PreparedSnapshot,
-  type SnapshotOptions,
-  SnapshotProducer,
-  type SnapshotTools,
-} from './snapshot-producer.ts'
+import type { ActionCommit } from './action.ts'
+import { SnapshotAction } from './snapshot-action.ts'
+import type { PreparedSnapshot, SnapshotOptions, SnapshotTools } from './snapshot-producer.ts'
 
 export interface FastAppendOptions extends SnapshotOptions {
   /** May be empty: the snapshot then only carries summary entries. */
   readonly files: readonly DataFile[]
 }
 
-export class FastAppend implements TransactionAction<PreparedSnapshot> {
-  readonly #producer: SnapshotProducer
+export class FastAppend extends SnapshotAction<PreparedSnapshot> {
   readonly #files: readonly DataFile[]
 
   constructor(tools: SnapshotTools, options: FastAppendOptions) {
-    this.#producer = new SnapshotProducer(tools, options)
+    super(tools, options)
     this.#files = options.files
     const other = options.files.find((file) => file.content !== 'data')
     if (other !== undefined) {
@@ -34,19 +29,11 @@ export class FastAppend implements TransactionAction<PreparedSnapshot> {
   }
 
   prepare(table: Table): Promise<PreparedSnapshot> {
-    return this.#producer.prepare(table, this.#files)
-  }
-
-  committedIn(base: Table, prepared: PreparedSnapshot): boolean {
-    return this.#producer.committedIn(base, prepared)
+    return this.producer.prepare(table, this.#files)
   }
 
   async commit(base: Table, prepared: PreparedSnapshot): Promise<ActionCommit> {
-    const opened = await this.#producer.open(base)
-    return this.#producer.commit(opened, prepared, { operation: 'append', removed: [] })
-  }
-
-  discard(committed: Table | undefined): Promise<void> {
-    return this.#producer.discard(committed)
+    const opened = await this.producer.open(base)
+    return this.producer.commit(opened, prepared, { operation: 'append', removed: [] })
   }
 }

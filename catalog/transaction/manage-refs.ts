@@ -7,7 +7,7 @@ import { mainBranch, snapshotById } from '../format/table-metadata.ts'
 import type { SnapshotRef, TableMetadata } from '../format/types.ts'
 import type { TableRequirement } from '../table/requirement.ts'
 import type { TableUpdate } from '../table/update.ts'
-import type { ActionCommit, TransactionAction } from './action.ts'
+import type { ActionCommit, MetadataAction } from './action.ts'
 import { ConflictError } from './conflict-error.ts'
 import { isAncestor } from './history.ts'
 
@@ -44,15 +44,11 @@ export interface ManageRefsOptions {
 
 type Refs = Readonly<Record<string, SnapshotRef>>
 
-export class ManageRefs implements TransactionAction<undefined> {
+export class ManageRefs implements MetadataAction {
   readonly #options: ManageRefsOptions
 
   constructor(options: ManageRefsOptions) {
     this.#options = options
-  }
-
-  prepare(): Promise<undefined> {
-    return Promise.resolve(undefined)
   }
 
   async commit(base: Table): Promise<ActionCommit> {

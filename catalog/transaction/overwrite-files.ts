@@ -10,7 +10,7 @@ import { ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
 import type { Expression } from '../scan/expression.ts'
 import type { DataFile } from '../format/types.ts'
-import type { ActionCommit, TransactionAction } from './action.ts'
+import type { ActionCommit, FileAction } from './action.ts'
 import { ConflictError } from './conflict-error.ts'
 import {
   danglingDeletes,
@@ -54,7 +54,7 @@ export interface PreparedOverwrite extends PreparedSnapshot {
   readonly changes: FileChanges
 }
 
-export class OverwriteFiles implements TransactionAction<PreparedOverwrite> {
+export class OverwriteFiles implements FileAction<PreparedOverwrite> {
   readonly #producer: SnapshotProducer
   readonly #options: OverwriteFilesOptions
 

@@ -13,7 +13,7 @@
 import { NotFoundError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
 import type { Snapshot, TableMetadata } from '../format/types.ts'
-import type { ActionCommit, TransactionAction } from './action.ts'
+import type { ActionCommit, FileAction } from './action.ts'
 import {
   type BranchChange,
   findFork,
@@ -54,7 +54,7 @@ export interface PreparedPublish {
 
 const nothing: ActionCommit = { requirements: [], updates: [] }
 
-export class PublishBranch implements TransactionAction<PreparedPublish> {
+export class PublishBranch implements FileAction<PreparedPublish> {
   readonly #producer: SnapshotProducer
   readonly #options: PublishBranchOptions
 

@@ -11,7 +11,7 @@ import { ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
 import { snapshotById } from '../format/table-metadata.ts'
 import type { DataFile, TableMetadata } from '../format/types.ts'
-import type { ActionCommit, TransactionAction } from './action.ts'
+import type { ActionCommit } from './action.ts'
 import { ConflictError } from './conflict-error.ts'
 import {
   danglingDeletes,
@@ -23,12 +23,8 @@ import {
   requireActive,
 } from './conflicts.ts'
 import type { ActiveFile } from '../manifest/active-files.ts'
-import {
-  type PreparedSnapshot,
-  type SnapshotOptions,
-  SnapshotProducer,
-  type SnapshotTools,
-} from './snapshot-producer.ts'
+import { SnapshotAction } from './snapshot-action.ts'
+import type { PreparedSnapshot, SnapshotOptions, SnapshotTools } from './snapshot-producer.ts'
 
 export interface RewriteFilesOptions extends SnapshotOptions {
   /** The head of the branch when the rewrite read its input; the input had its deletes applied. */
@@ -38,12 +34,11 @@ export interface RewriteFilesOptions extends SnapshotOptions {
   readonly added: readonly DataFile[]
 }
 
-export class RewriteFiles implements TransactionAction<PreparedSnapshot> {
-  readonly #producer: SnapshotProducer
+export class RewriteFiles extends SnapshotAction<PreparedSnapshot> {
   readonly #options: RewriteFilesOptions
 
   constructor(tools: SnapshotTools, options: RewriteFilesOptions) {
-    this.#producer = new SnapshotProducer(tools, options)
+    super(tools, options)
     this.#options = options
     const other = [...options.removed, ...options.added].find((file) => file.content !== 'data')
     if (other !== undefined) {
@@ -60,7 +55,7 @@ export class RewriteFiles implements TransactionAction<PreparedSnapshot> {
     const { startingSnapshotId, added } = this.#options
     const starting = snapshotById(table.metadata, startingSnapshotId)
     if (starting !== undefined) {
-      return this.#producer.prepare(table, added, starting.sequenceNumber)
+      return this.producer.prepare(table, added, starting.sequenceNumber)
     }
     throw new ConflictError('the snapshot that the rewrite began at has expired; plan again', [], {
       snapshot: startingSnapshotId,
@@ -68,20 +63,16 @@ export class RewriteFiles implements TransactionAction<PreparedSnapshot> {
     })
   }
 
-  committedIn(base: Table, prepared: PreparedSnapshot): boolean {
-    return this.#producer.committedIn(base, prepared)
-  }
-
   async commit(base: Table, prepared: PreparedSnapshot): Promise<ActionCommit> {
     const { startingSnapshotId, removed } = this.#options
-    const { source } = this.#producer
-    const opened = await this.#producer.open(base)
+    const { source } = this.producer
+    const opened = await this.producer.open(base)
     const since = plannedSequenceNumber(opened, startingSnapshotId)
     const active = await requireActive(source, opened, removed)
     const deletes = await readDeletes(source, opened)
     this.#checkDeletes(base.metadata, deletes, active, since)
     const dangling = await danglingDeletes(source, opened, deletes, active)
-    return this.#producer.commit(opened, prepared, {
+    return this.producer.commit(opened, prepared, {
       operation: 'replace',
       removed: [
         ...active,
@@ -89,10 +80,6 @@ export class RewriteFiles implements TransactionAction<PreparedSnapshot> {
         ...dangling.filter(({ entry }) => (entry.sequenceNumber ?? 0n) <= since),
       ],
     })
-  }
-
-  discard(committed: Table | undefined): Promise<void> {
-    return this.#producer.discard(committed)
   }
 
   #checkDeletes(

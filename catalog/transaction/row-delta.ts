@@ -13,7 +13,7 @@ import type { PositionDeletes } from '../data-files/position-deletes.ts'
 import { DeleteIndex, onlyReferencedFile } from '../scan/delete-index.ts'
 import type { Expression } from '../scan/expression.ts'
 import type { DataFile, TableMetadata } from '../format/types.ts'
-import type { ActionCommit, TransactionAction } from './action.ts'
+import type { ActionCommit, FileAction } from './action.ts'
 import { ConflictError } from './conflict-error.ts'
 import {
   danglingDeletes,
@@ -64,7 +64,7 @@ export interface PreparedRowDelta extends PreparedSnapshot {
   readonly changes: RowChanges
 }
 
-export class RowDelta implements TransactionAction<PreparedRowDelta> {
+export class RowDelta implements FileAction<PreparedRowDelta> {
   readonly #producer: SnapshotProducer
   readonly #options: RowDeltaOptions
 

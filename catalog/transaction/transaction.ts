@@ -26,7 +26,7 @@ import type { Catalog, Table } from '../catalog.ts'
 import { applyUpdates } from '../table/apply-updates.ts'
 import { commitRetryPolicy } from '../table/properties.ts'
 import type { TableUpdate } from '../table/update.ts'
-import type { ActionCommit, TransactionAction } from './action.ts'
+import type { ActionCommit, FileAction, TransactionAction } from './action.ts'
 import { mergeRequirements, type StagedRequirements } from './merge-requirements.ts'
 
 export interface CommitTools {
@@ -71,7 +71,7 @@ export class Transaction {
   }
 
   add<Prepared>(action: TransactionAction<Prepared>): this {
-    this.#steps.push(new ActionStep(action))
+    this.#steps.push('prepare' in action ? new FileStep(action) : action)
     return this
   }
 
@@ -109,7 +109,7 @@ export class Transaction {
     const base = attempt === 0 ? first : await this.#reload(first)
     this.#progress.note(base)
     // One request holds the changes of all, so where one of them is, the others are.
-    if (this.#steps.some((step) => step.isCommittedIn(base))) return base
+    if (this.#steps.some((step) => step.isCommittedIn?.(base) === true)) return base
     const { requirements, updates } = await this.#onBase(base, () => this.#applyAll(base))
     // Nothing is left to do: the table had it from the start, or another writer has done it.
     if (updates.length === 0) return base
@@ -153,7 +153,7 @@ export class Transaction {
   async #discard(committed: Table | undefined): Promise<void> {
     for (const step of this.#steps) {
       try {
-        await step.discard(committed)
+        await step.discard?.(committed)
       } catch (error) {
         const table = formatIdentifier(this.#identifier)
         const { logger = silentLogger } = this.#tools
@@ -192,18 +192,18 @@ class Progress {
   }
 }
 
-/** An action with what it has prepared. */
+/** An action with what it has prepared; an action of metadata alone is its own step. */
 interface Step {
-  isCommittedIn(base: Table): boolean
+  isCommittedIn?(base: Table): boolean
   commit(staged: Table): Promise<ActionCommit>
-  discard(committed: Table | undefined): Promise<void>
+  discard?(committed: Table | undefined): Promise<void>
 }
 
-class ActionStep<Prepared> implements Step {
-  readonly #action: TransactionAction<Prepared>
+class FileStep<Prepared> implements Step {
+  readonly #action: FileAction<Prepared>
   #prepared: { readonly work: Prepared } | undefined
 
-  constructor(action: TransactionAction<Prepared>) {
+  constructor(action: FileAction<Prepared>) {
     this.#action = action
   }
 

@@ -1,23 +1,19 @@
 /** Setting and removing table properties. */
 import type { Table } from '../catalog.ts'
 import type { TableUpdate } from '../table/update.ts'
-import type { ActionCommit, TransactionAction } from './action.ts'
+import type { ActionCommit, MetadataAction } from './action.ts'
 
 export interface PropertyChanges {
   readonly updates?: Readonly<Record<string, string>>
   readonly removals?: readonly string[]
 }
 
-export class UpdateProperties implements TransactionAction<undefined> {
+export class UpdateProperties implements MetadataAction {
   readonly #changes: PropertyChanges | ((table: Table) => PropertyChanges)
 
   /** A function is given the table of each attempt, as the actions before this one leave it. */
   constructor(changes: PropertyChanges | ((table: Table) => PropertyChanges)) {
     this.#changes = changes
-  }
-
-  prepare(): Promise<undefined> {
-    return Promise.resolve(undefined)
   }
 
   /** Properties are last-writer-wins, as everywhere in Iceberg: only the table itself is asserted. */

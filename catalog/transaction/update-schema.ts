@@ -6,7 +6,7 @@ import { findField } from '../format/schema.ts'
 import { currentSchema, defaultPartitionSpec, sortOrderById } from '../format/table-metadata.ts'
 import type { Schema, TableMetadata } from '../format/types.ts'
 import { applyUpdates } from '../table/apply-updates.ts'
-import type { ActionCommit, TransactionAction } from './action.ts'
+import type { ActionCommit, MetadataAction } from './action.ts'
 import { applySchemaChanges, idsWithin, type SchemaChange } from './apply-schema-changes.ts'
 import { ConflictError } from './conflict-error.ts'
 
@@ -16,15 +16,11 @@ import { ConflictError } from './conflict-error.ts'
  */
 export type SchemaChanges = readonly SchemaChange[] | ((schema: Schema) => readonly SchemaChange[])
 
-export class UpdateSchema implements TransactionAction<undefined> {
+export class UpdateSchema implements MetadataAction {
   readonly #changes: SchemaChanges
 
   constructor(changes: SchemaChanges) {
     this.#changes = changes
-  }
-
-  prepare(): Promise<undefined> {
-    return Promise.resolve(undefined)
   }
 
   // A change that is refused rejects, as every failure of an action does.

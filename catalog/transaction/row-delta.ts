@@ -13,7 +13,7 @@ import type { PositionDeletes } from '../data-files/position-deletes.ts'
 import { DeleteIndex, onlyReferencedFile } from '../scan/delete-index.ts'
 import type { Expression } from '../scan/expression.ts'
 import type { DataFile, TableMetadata } from '../format/types.ts'
-import type { ActionCommit, FileAction } from './action.ts'
+import type { ActionCommit } from './action.ts'
 import { ConflictError } from './conflict-error.ts'
 import {
   danglingDeletes,
@@ -24,13 +24,13 @@ import {
   requireActive,
 } from './conflicts.ts'
 import type { ActiveFile } from '../manifest/active-files.ts'
+import { SnapshotAction } from './snapshot-action.ts'
 import {
   operationOf,
   type PreparedSnapshot,
   type SnapshotBase,
   type SnapshotOptions,
   type SnapshotPlan,
-  SnapshotProducer,
   type SnapshotTools,
 } from './snapshot-producer.ts'
 
@@ -46,11 +46,15 @@ export interface RowChanges {
 }
 
 export interface RowDeltaOptions extends SnapshotOptions {
-  /** A function runs again whenever its result is out of date; it has to delete the files that it wrote before. */
+  /**
+   * A function runs again whenever its result is out of date, which a ConflictError of `check` says, too;
+   * it has to delete the files that it wrote before.
+   */
   readonly changes: RowChanges | ((table: Table) => Promise<RowChanges>)
   /**
-   * Rows that may match and were added after `baseSnapshotId` are a conflict: for upserts, whose keys
-   * another writer may have inserted in between.
+   * Serializable isolation: rows that may match and were added after `baseSnapshotId` are a conflict, as for
+   * upserts, whose keys another writer may have inserted in between. Absent: only the files that the change
+   * names count (snapshot isolation).
    */
   readonly refuseNewRows?: Expression | 'anywhere'
   /**
@@ -64,12 +68,11 @@ export interface PreparedRowDelta extends PreparedSnapshot {
   readonly changes: RowChanges
 }
 
-export class RowDelta implements FileAction<PreparedRowDelta> {
-  readonly #producer: SnapshotProducer
+export class RowDelta extends SnapshotAction<PreparedRowDelta> {
   readonly #options: RowDeltaOptions
 
   constructor(tools: SnapshotTools, options: RowDeltaOptions) {
-    this.#producer = new SnapshotProducer(tools, options)
+    super(tools, options)
     this.#options = options
   }
 
@@ -79,32 +82,23 @@ export class RowDelta implements FileAction<PreparedRowDelta> {
     const { added = [], deletes = [] } = computed
     checkContents(computed)
     const files = [...added, ...deletes.map((one) => one.file)]
-    return { ...(await this.#producer.prepare(table, files)), changes: computed }
-  }
-
-  committedIn(base: Table, prepared: PreparedRowDelta): boolean {
-    return this.#producer.committedIn(base, prepared)
+    return { ...(await this.producer.prepare(table, files)), changes: computed }
   }
 
   async commit(base: Table, prepared: PreparedRowDelta): Promise<ActionCommit | 'stale'> {
-    const opened = await this.#producer.open(base)
-    let plan: SnapshotPlan
     try {
-      plan = await this.#plan(opened, prepared.changes)
+      const opened = await this.producer.open(base)
+      const plan = await this.#plan(opened, prepared.changes)
+      return await this.producer.commit(opened, prepared, plan)
     } catch (error) {
       const canRecompute = typeof this.#options.changes === 'function'
       if (error instanceof ConflictError && canRecompute) return 'stale'
       throw error
     }
-    return this.#producer.commit(opened, prepared, plan)
-  }
-
-  discard(committed: Table | undefined): Promise<void> {
-    return this.#producer.discard(committed)
   }
 
   async #plan(base: SnapshotBase, changes: RowChanges): Promise<SnapshotPlan> {
-    const { source } = this.#producer
+    const { source } = this.producer
     const { baseSnapshotId, added = [], deletes = [], removed = [] } = changes
     const { metadata } = base.table
     const since = plannedSequenceNumber(base, baseSnapshotId)
@@ -132,7 +126,7 @@ export class RowDelta implements FileAction<PreparedRowDelta> {
     base: SnapshotBase,
     { added = [], deletes = [] }: RowChanges,
   ): Promise<readonly ActiveFile[]> {
-    const { source } = this.#producer
+    const { source } = this.producer
     const { metadata } = base.table
     const own = new Map(added.map((file) => [file.filePath, file]))
     for (const one of deletes) {

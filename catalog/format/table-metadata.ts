@@ -1,42 +1,20 @@
 /** Looking up parts of table metadata by id, and the rules between its fields (spec, "Table Metadata Fields"). */
 import { CorruptDataError, NotFoundError } from '../../common/index.ts'
-import type { PartitionSpec, Schema, Snapshot, SortOrder, TableMetadata } from './types.ts'
+import type { PartitionSpec, Schema, Snapshot, TableMetadata } from './types.ts'
 
 export const mainBranch = 'main'
 
-export function schemaById(metadata: TableMetadata, schemaId: number): Schema {
-  return existing(
-    metadata.schemas.find((schema) => schema.schemaId === schemaId),
-    'schema',
-    schemaId,
-    metadata,
-  )
-}
+/** Each throws NotFoundError for an id that the table does not have. */
+export const schemaById = lookup('schema', 'schemas', ({ schemaId }) => schemaId)
+export const partitionSpecById = lookup('partition spec', 'partitionSpecs', ({ specId }) => specId)
+export const sortOrderById = lookup('sort order', 'sortOrders', ({ orderId }) => orderId)
 
 export function currentSchema(metadata: TableMetadata): Schema {
   return schemaById(metadata, metadata.currentSchemaId)
 }
 
-export function partitionSpecById(metadata: TableMetadata, specId: number): PartitionSpec {
-  return existing(
-    metadata.partitionSpecs.find((spec) => spec.specId === specId),
-    'partition spec',
-    specId,
-    metadata,
-  )
-}
-
 export function defaultPartitionSpec(metadata: TableMetadata): PartitionSpec {
   return partitionSpecById(metadata, metadata.defaultSpecId)
-}
-
-export function sortOrderById(metadata: TableMetadata, orderId: number): SortOrder {
-  return existing(
-    metadata.sortOrders.find((order) => order.orderId === orderId),
-    'sort order',
-    orderId,
-    metadata,
-  )
 }
 
 export function snapshotById(metadata: TableMetadata, snapshotId: bigint): Snapshot | undefined {
@@ -81,7 +59,19 @@ function brokenRule(metadata: TableMetadata): string | undefined {
   return undefined
 }
 
-function existing<T>(thing: T | undefined, kind: string, id: number, metadata: TableMetadata): T {
-  if (thing !== undefined) return thing
-  throw new NotFoundError(`table has no such ${kind}`, { facts: { id, table: metadata.location } })
+type Parts = Pick<TableMetadata, 'schemas' | 'partitionSpecs' | 'sortOrders'>
+
+function lookup<Name extends keyof Parts>(
+  kind: string,
+  name: Name,
+  idOf: (part: Parts[Name][number]) => number,
+): (metadata: TableMetadata, id: number) => Parts[Name][number] {
+  return (metadata, id) => {
+    const parts: readonly Parts[Name][number][] = metadata[name]
+    const part = parts.find((one) => idOf(one) === id)
+    if (part !== undefined) return part
+    throw new NotFoundError(`table has no such ${kind}`, {
+      facts: { id, table: metadata.location },
+    })
+  }
 }

@@ -91,9 +91,9 @@ async function planFiles(
 ): Promise<{ readonly tasks: readonly FileScanTask[]; readonly filesTotal: number }> {
   const manifests = await readSnapshotManifests(source, snapshot)
   const dataManifests = manifests.filter((manifest) => manifest.content === 'data')
-  const projections = new Projections(metadata, predicate)
+  const projectionFor = projectPerSpec(metadata, predicate)
   const planned = await mapLimited(dataManifests, (manifest) =>
-    planManifest(source, metadata, manifest, predicate, projections),
+    planManifest(source, metadata, manifest, predicate, projectionFor),
   )
   const kept = planned.flatMap((part) => part.entries)
   const deletes =
@@ -125,13 +125,13 @@ async function planManifest(
   metadata: TableMetadata,
   manifest: ManifestFile,
   predicate: Predicate,
-  projections: Projections,
+  projectionFor: (specId: number) => Predicate,
 ): Promise<PlannedManifest> {
   const { addedFilesCount, existingFilesCount } = manifest
   const counted = addedFilesCount !== unknownCount && existingFilesCount !== unknownCount
   const filesTotal = addedFilesCount + existingFilesCount
   if (counted && filesTotal === 0) return { entries: [], filesTotal }
-  const partitionPredicate = projections.of(manifest.partitionSpecId)
+  const partitionPredicate = projectionFor(manifest.partitionSpecId)
   if (counted && !manifestMightMatch(manifest, partitionPredicate)) {
     return { entries: [], filesTotal }
   }
@@ -145,24 +145,18 @@ async function planManifest(
   return { entries: kept, filesTotal: active.length }
 }
 
-/** The filter as a predicate on the partition values of each spec, projected once. */
-class Projections {
-  readonly #metadata: TableMetadata
-  readonly #predicate: Predicate
-  readonly #bySpec = new Map<number, Predicate>()
-
-  constructor(metadata: TableMetadata, predicate: Predicate) {
-    this.#metadata = metadata
-    this.#predicate = predicate
-  }
-
-  of(specId: number): Predicate {
-    const existing = this.#bySpec.get(specId)
+/** The filter as a predicate on the partition values of a spec, projected once for each. */
+function projectPerSpec(
+  metadata: TableMetadata,
+  predicate: Predicate,
+): (specId: number) => Predicate {
+  const bySpec = new Map<number, Predicate>()
+  return (specId) => {
+    const existing = bySpec.get(specId)
     if (existing !== undefined) return existing
-    const spec = partitionSpecById(this.#metadata, specId)
-    const types = partitionTypes(this.#metadata, spec)
-    const projected = projectPredicate(this.#predicate, spec, types)
-    this.#bySpec.set(specId, projected)
+    const spec = partitionSpecById(metadata, specId)
+    const projected = projectPredicate(predicate, spec, partitionTypes(metadata, spec))
+    bySpec.set(specId, projected)
     return projected
   }
 }

@@ -8,8 +8,11 @@
  */
 import { CommitFailedError, ValidationError, assert } from '../../common/index.ts'
 import type { MetadataLogEntry, SnapshotLogEntry, TableMetadata } from '../format/types.ts'
-import { applyUpdate, findSchema, findSortOrder, findSpec } from './apply-update.ts'
+import { applyUpdate } from './apply-update.ts'
+import { findSpec } from './partition-spec-updates.ts'
 import { propertyOf, tableProperties } from './properties.ts'
+import { findSchema } from './schema-updates.ts'
+import { findSortOrder } from './sort-order-updates.ts'
 import type { TableUpdate } from './update.ts'
 
 export interface UpdateContext {

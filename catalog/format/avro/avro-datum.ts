@@ -3,108 +3,130 @@
  * `long` a bigint, `bytes` and `fixed` byte arrays, a union its value alone.
  */
 import { assert } from '../../../common/index.ts'
+import type { Value } from '../types.ts'
 import type { AvroDecoder, AvroEncoder } from './avro-binary.ts'
-import type { AvroType } from './avro-schema.ts'
+import type { AvroPrimitiveKind, AvroType } from './avro-schema.ts'
 
-export type AvroDatum =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | Uint8Array
-  | readonly AvroDatum[]
-  | ReadonlyMap<string, AvroDatum>
+export type AvroDatum = null | Value | readonly AvroDatum[] | ReadonlyMap<string, AvroDatum>
 
-/** `datum` must fit `type`; only unions of null and one other type are written. */
-export function encodeDatum(encoder: AvroEncoder, type: AvroType, datum: AvroDatum): void {
+/** Writes and reads the values of one type; made once for a file, since its type is the same for every record. */
+export interface DatumCodec {
+  /** The datum must fit the type; only unions of null and one other type are written. */
+  readonly write: (encoder: AvroEncoder, datum: AvroDatum) => void
+  readonly read: (decoder: AvroDecoder) => AvroDatum
+}
+
+/** By type: a named type that a schema uses many times is one object and has one codec. */
+const codecs = new WeakMap<AvroType, DatumCodec>()
+
+export function datumCodec(type: AvroType): DatumCodec {
+  const existing = codecs.get(type)
+  if (existing !== undefined) return existing
+  const codec = makeCodec(type)
+  codecs.set(type, codec)
+  return codec
+}
+
+function makeCodec(type: AvroType): DatumCodec {
   switch (type.kind) {
-    case 'null':
-      return
-    case 'boolean':
-      return encoder.boolean(datum as boolean)
-    case 'int':
-      return encoder.int(datum as number)
-    case 'long':
-      return encoder.long(datum as bigint)
-    case 'float':
-      return encoder.float(datum as number)
-    case 'double':
-      return encoder.double(datum as number)
-    case 'bytes':
-      return encoder.bytes(datum as Uint8Array)
-    case 'string':
-      return encoder.string(datum as string)
     case 'fixed':
-      assert((datum as Uint8Array).length === type.size, 'fixed value has its size')
-      return encoder.raw(datum as Uint8Array)
+      return fixedCodec(type.size)
     case 'enum':
-      return encoder.int(type.symbols.indexOf(datum as string))
+      return enumCodec(type.symbols)
     case 'array':
-      return encodeArray(encoder, type.items, datum as readonly AvroDatum[])
-    case 'record':
-      type.fields.forEach((field, index) =>
-        encodeDatum(encoder, field.type, (datum as readonly AvroDatum[])[index] ?? null),
-      )
-      return
-    case 'union': {
-      const branch = type.branches.findIndex((kind) => (kind.kind === 'null') === (datum === null))
-      const branchType = type.branches[branch]
-      assert(branchType !== undefined, 'union has a branch for the value')
-      encoder.int(branch)
-      return encodeDatum(encoder, branchType, datum)
-    }
+      return arrayCodec(datumCodec(type.items))
     case 'map':
-      assert(false, 'manifests hold no avro maps')
-  }
-}
-
-export function decodeDatum(decoder: AvroDecoder, type: AvroType): AvroDatum {
-  switch (type.kind) {
-    case 'null':
-      return null
-    case 'boolean':
-      return decoder.boolean()
-    case 'int':
-      return decoder.int()
-    case 'long':
-      return decoder.long()
-    case 'float':
-      return decoder.float()
-    case 'double':
-      return decoder.double()
-    case 'bytes':
-      return decoder.bytes()
-    case 'string':
-      return decoder.string()
-    case 'fixed':
-      return decoder.raw(type.size)
-    case 'enum':
-      return type.symbols[decoder.int()] ?? null
-    case 'array': {
-      const items: AvroDatum[] = []
-      decoder.blocks(() => items.push(decodeDatum(decoder, type.items)))
-      return items
-    }
-    case 'map': {
-      const entries = new Map<string, AvroDatum>()
-      decoder.blocks(() => entries.set(decoder.string(), decodeDatum(decoder, type.values)))
-      return entries
-    }
+      return mapCodec(datumCodec(type.values))
     case 'record':
-      return type.fields.map((field) => decodeDatum(decoder, field.type))
-    case 'union': {
-      const branch = type.branches[decoder.int()]
-      if (branch === undefined) throw decoder.corrupt('a union names a branch it does not have')
-      return decodeDatum(decoder, branch)
-    }
+      return recordCodec(type.fields.map((field) => datumCodec(field.type)))
+    case 'union':
+      return unionCodec(type.branches)
+    default:
+      return primitives[type.kind]
   }
 }
 
-function encodeArray(encoder: AvroEncoder, type: AvroType, items: readonly AvroDatum[]): void {
-  if (items.length > 0) {
-    encoder.int(items.length)
-    for (const item of items) encodeDatum(encoder, type, item)
+const primitives: { readonly [Kind in AvroPrimitiveKind]: DatumCodec } = {
+  null: { write: () => undefined, read: () => null },
+  boolean: { write: (to, datum) => to.boolean(datum as boolean), read: (from) => from.boolean() },
+  int: { write: (to, datum) => to.int(datum as number), read: (from) => from.int() },
+  long: { write: (to, datum) => to.long(datum as bigint), read: (from) => from.long() },
+  float: { write: (to, datum) => to.float(datum as number), read: (from) => from.float() },
+  double: { write: (to, datum) => to.double(datum as number), read: (from) => from.double() },
+  bytes: { write: (to, datum) => to.bytes(datum as Uint8Array), read: (from) => from.bytes() },
+  string: { write: (to, datum) => to.string(datum as string), read: (from) => from.string() },
+}
+
+function fixedCodec(size: number): DatumCodec {
+  return {
+    write: (encoder, datum) => {
+      assert((datum as Uint8Array).length === size, 'fixed value has its size')
+      encoder.raw(datum as Uint8Array)
+    },
+    read: (decoder) => decoder.raw(size),
   }
-  encoder.int(0)
+}
+
+function enumCodec(symbols: readonly string[]): DatumCodec {
+  return {
+    write: (encoder, datum) => encoder.int(symbols.indexOf(datum as string)),
+    read: (decoder) => symbols[decoder.int()] ?? null,
+  }
+}
+
+function arrayCodec(item: DatumCodec): DatumCodec {
+  return {
+    write: (encoder, datum) => {
+      const items = datum as readonly AvroDatum[]
+      if (items.length > 0) {
+        encoder.int(items.length)
+        for (const one of items) item.write(encoder, one)
+      }
+      encoder.int(0)
+    },
+    read: (decoder) => {
+      const items: AvroDatum[] = []
+      decoder.blocks(() => items.push(item.read(decoder)))
+      return items
+    },
+  }
+}
+
+function mapCodec(value: DatumCodec): DatumCodec {
+  return {
+    write: () => assert(false, 'manifests hold no avro maps'),
+    read: (decoder) => {
+      const entries = new Map<string, AvroDatum>()
+      decoder.blocks(() => entries.set(decoder.string(), value.read(decoder)))
+      return entries
+    },
+  }
+}
+
+function recordCodec(members: readonly DatumCodec[]): DatumCodec {
+  return {
+    write: (encoder, datum) => {
+      const values = datum as readonly AvroDatum[]
+      members.forEach((member, index) => member.write(encoder, values[index] ?? null))
+    },
+    read: (decoder) => members.map((member) => member.read(decoder)),
+  }
+}
+
+function unionCodec(types: readonly AvroType[]): DatumCodec {
+  const branches = types.map((type) => ({ isNull: type.kind === 'null', codec: datumCodec(type) }))
+  return {
+    write: (encoder, datum) => {
+      const index = branches.findIndex(({ isNull }) => isNull === (datum === null))
+      const branch = branches[index]
+      assert(branch !== undefined, 'union has a branch for the value')
+      encoder.int(index)
+      branch.codec.write(encoder, datum)
+    },
+    read: (decoder) => {
+      const branch = branches[decoder.int()]
+      if (branch === undefined) throw decoder.corrupt('a union names a branch it does not have')
+      return branch.codec.read(decoder)
+    },
+  }
 }

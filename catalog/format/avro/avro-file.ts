@@ -14,7 +14,7 @@ import {
   type Json,
 } from '../../../common/index.ts'
 import { AvroDecoder, AvroEncoder } from './avro-binary.ts'
-import { decodeDatum, encodeDatum, type AvroDatum } from './avro-datum.ts'
+import { datumCodec, type AvroDatum, type DatumCodec } from './avro-datum.ts'
 import { parseAvroSchema, type AvroType } from './avro-schema.ts'
 
 const magic = Buffer.from('Obj\u0001', 'latin1')
@@ -23,7 +23,7 @@ const blockBytesTarget = 64_000
 /** A block that inflates beyond this is an attack or damage. */
 const blockBytesMax = 1 << 28
 
-const metadataType: AvroType = { kind: 'map', values: { kind: 'bytes' } }
+const metadataCodec = datumCodec({ kind: 'map', values: { kind: 'bytes' } })
 
 export interface AvroFileContent {
   readonly schema: Json
@@ -35,7 +35,7 @@ export interface AvroFileContent {
 }
 
 export function writeAvroFile(content: AvroFileContent): Uint8Array {
-  const type = parseAvroSchema(content.schema, 'schema to write')
+  const datums = datumCodec(parseAvroSchema(content.schema, 'schema to write'))
   const file = new AvroEncoder()
   file.raw(magic)
   writeMetadata(file, {
@@ -55,7 +55,7 @@ export function writeAvroFile(content: AvroFileContent): Uint8Array {
     count = 0
   }
   for (const record of content.records) {
-    encodeDatum(block, type, record)
+    datums.write(block, record)
     count++
     if (block.length >= blockBytesTarget) closeBlock()
   }
@@ -83,13 +83,14 @@ export function readAvroFile(bytes: Uint8Array, where: string): AvroFile {
   const type = parseAvroSchema(parseJson(schemaText, where), where)
   const codec = metadata.get('avro.codec') ?? 'null'
   const syncMarker = Buffer.from(decoder.raw(16))
+  const datums = datumCodec(type)
   const records: AvroDatum[] = []
   let inflatedBytes = 0
   while (decoder.remaining > 0) {
     const count = decoder.long()
     const data = decompress(codec, decoder.bytes(), where)
     inflatedBytes += data.length
-    readBlock(new AvroDecoder(data, where), type, count, records)
+    readBlock(new AvroDecoder(data, where), datums, count, records)
     if (Buffer.compare(decoder.raw(16), syncMarker) !== 0) {
       throw decoder.corrupt('a block does not end with the sync marker')
     }
@@ -97,11 +98,16 @@ export function readAvroFile(bytes: Uint8Array, where: string): AvroFile {
   return { type, metadata, records, inflatedBytes }
 }
 
-function readBlock(block: AvroDecoder, type: AvroType, count: bigint, records: AvroDatum[]): void {
+function readBlock(
+  block: AvroDecoder,
+  datums: DatumCodec,
+  count: bigint,
+  records: AvroDatum[],
+): void {
   if (count < 0n || count > BigInt(block.remaining)) {
     throw block.corrupt('a block claims more records than bytes')
   }
-  for (let index = 0n; index < count; index++) records.push(decodeDatum(block, type))
+  for (let index = 0n; index < count; index++) records.push(datums.read(block))
   if (block.remaining > 0) throw block.corrupt('a block holds more than its records')
 }
 
@@ -116,7 +122,7 @@ function writeMetadata(file: AvroEncoder, metadata: Readonly<Record<string, stri
 }
 
 function readMetadata(decoder: AvroDecoder): ReadonlyMap<string, string> {
-  const raw = decodeDatum(decoder, metadataType) as ReadonlyMap<string, Uint8Array>
+  const raw = metadataCodec.read(decoder) as ReadonlyMap<string, Uint8Array>
   return new Map(
     [...raw].map(([key, value]) => [key, Buffer.from(value).toString('utf8')] as const),
   )

@@ -106,26 +106,26 @@ function partitionSchema(
   return { type: 'record', name: 'r102', fields }
 }
 
+/** Types that Avro does not name. */
+const unnamedTypes: Readonly<
+  Record<Exclude<PrimitiveType['type'], 'uuid' | 'fixed' | 'decimal'>, Json>
+> = {
+  boolean: 'boolean',
+  int: 'int',
+  long: 'long',
+  float: 'float',
+  double: 'double',
+  string: 'string',
+  binary: 'bytes',
+  date: { type: 'int', logicalType: 'date' },
+  time: { type: 'long', logicalType: 'time-micros' },
+  timestamp: { type: 'long', logicalType: 'timestamp-micros', 'adjust-to-utc': false },
+  timestamptz: { type: 'long', logicalType: 'timestamp-micros', 'adjust-to-utc': true },
+}
+
 /** Avro requires a named type to be defined at its first use and referred to by name after that. */
 function partitionAvroType(type: PrimitiveType, definedNames: Set<string>): Json {
   switch (type.type) {
-    case 'boolean':
-    case 'int':
-    case 'long':
-    case 'float':
-    case 'double':
-    case 'string':
-      return type.type
-    case 'binary':
-      return 'bytes'
-    case 'date':
-      return { type: 'int', logicalType: 'date' }
-    case 'time':
-      return { type: 'long', logicalType: 'time-micros' }
-    case 'timestamp':
-      return { type: 'long', logicalType: 'timestamp-micros', 'adjust-to-utc': false }
-    case 'timestamptz':
-      return { type: 'long', logicalType: 'timestamp-micros', 'adjust-to-utc': true }
     case 'uuid':
       return named(definedNames, 'uuid_fixed', { size: 16, logicalType: 'uuid' })
     case 'fixed':
@@ -139,6 +139,8 @@ function partitionAvroType(type: PrimitiveType, definedNames: Set<string>): Json
         scale,
       })
     }
+    default:
+      return unnamedTypes[type.type]
   }
 }
 

@@ -1,7 +1,8 @@
 /** Requirements of a commit on the wire (REST OpenAPI, "TableRequirement"). */
-import { type Json, type JsonObject, ValidationError, asBigint } from '../../common/index.ts'
-import { asObject, intField, optionalField, stringField } from '../format/json-fields.ts'
+import { type Json, type JsonObject, asBigint } from '../../common/index.ts'
+import { asInt, asObject, asString, optionalField, stringField } from '../format/json-fields.ts'
 import type { RequirementType, TableRequirement } from '../table/requirement.ts'
+import { kindOf, plainMember } from './payload-codec.ts'
 
 interface Codec<R extends RequirementType> {
   toJson(requirement: TableRequirement<R>): JsonObject
@@ -10,10 +11,7 @@ interface Codec<R extends RequirementType> {
 
 const codecs: { readonly [R in RequirementType]: Codec<R> } = {
   'assert-create': { toJson: () => ({}), fromJson: () => ({}) },
-  'assert-table-uuid': {
-    toJson: ({ uuid }) => ({ uuid }),
-    fromJson: (json, where) => ({ uuid: stringField(json, 'uuid', where) }),
-  },
+  'assert-table-uuid': plainMember('uuid', 'uuid', asString),
   'assert-ref-snapshot-id': {
     toJson: ({ ref, snapshotId }) => ({ ref, 'snapshot-id': snapshotId }),
     fromJson: (json, where) => ({
@@ -21,25 +19,19 @@ const codecs: { readonly [R in RequirementType]: Codec<R> } = {
       snapshotId: optionalField(json, 'snapshot-id', where, asBigint) ?? null,
     }),
   },
-  'assert-last-assigned-field-id': idCodec('lastAssignedFieldId', 'last-assigned-field-id'),
-  'assert-current-schema-id': idCodec('currentSchemaId', 'current-schema-id'),
-  'assert-last-assigned-partition-id': idCodec(
+  'assert-last-assigned-field-id': plainMember(
+    'lastAssignedFieldId',
+    'last-assigned-field-id',
+    asInt,
+  ),
+  'assert-current-schema-id': plainMember('currentSchemaId', 'current-schema-id', asInt),
+  'assert-last-assigned-partition-id': plainMember(
     'lastAssignedPartitionId',
     'last-assigned-partition-id',
+    asInt,
   ),
-  'assert-default-spec-id': idCodec('defaultSpecId', 'default-spec-id'),
-  'assert-default-sort-order-id': idCodec('defaultSortOrderId', 'default-sort-order-id'),
-}
-
-/** Of a requirement that states one id: its member here and on the wire. */
-function idCodec<Member extends string>(member: Member, wireName: string) {
-  return {
-    toJson: (requirement: Readonly<Record<Member, number>>): JsonObject => ({
-      [wireName]: requirement[member],
-    }),
-    fromJson: (json: JsonObject, where: string) =>
-      ({ [member]: intField(json, wireName, where) }) as Readonly<Record<Member, number>>,
-  }
+  'assert-default-spec-id': plainMember('defaultSpecId', 'default-spec-id', asInt),
+  'assert-default-sort-order-id': plainMember('defaultSortOrderId', 'default-sort-order-id', asInt),
 }
 
 export function requirementToJson<R extends RequirementType>(
@@ -52,10 +44,6 @@ export function requirementToJson<R extends RequirementType>(
 /** An unknown requirement is refused: skipping it would commit what the client forbade. */
 export function requirementFromJson(json: Json | undefined, where: string): TableRequirement {
   const object = asObject(json, where)
-  const type = stringField(object, 'type', where)
-  if (!Object.hasOwn(codecs, type)) {
-    throw new ValidationError('unknown table requirement', { facts: { where, type } })
-  }
-  const stated = codecs[type as RequirementType].fromJson(object, where)
-  return { type, ...stated } as TableRequirement
+  const type = kindOf(codecs, object, 'type', 'requirement', where)
+  return { type, ...codecs[type].fromJson(object, where) } as TableRequirement
 }

@@ -1,6 +1,7 @@
 /** How metadata tables describe columns and hold cells. */
 import { NotFoundError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
+import type { ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { currentSnapshot, snapshotById } from '../format/table-metadata.ts'
 import type { NestedField, Snapshot, Type, Value } from '../format/types.ts'
 
@@ -27,6 +28,13 @@ export interface MetadataTableRows {
   readonly columns: readonly MetadataColumn[]
   readonly rows: readonly Readonly<Record<string, MetadataCell>>[]
 }
+
+/** Reads one metadata table, of the current snapshot where `snapshotId` is undefined. */
+export type MetadataTableReader = (
+  table: Table,
+  source: ManifestSource,
+  snapshotId: bigint | undefined,
+) => Promise<MetadataTableRows>
 
 export const boolean: Type = { type: 'boolean' }
 export const integer: Type = { type: 'int' }

@@ -31,18 +31,14 @@ import {
   varchar,
   type MetadataCell,
   type MetadataColumn,
-  type MetadataTableRows,
+  type MetadataTableReader,
 } from './metadata-columns.ts'
 import { PartitionRow } from './metadata-partition-row.ts'
 
 const contentCodes = { data: 0, 'position-deletes': 1, 'equality-deletes': 2 } as const
 const statusCodes = { existing: 0, added: 1, deleted: 2 } as const
 
-export async function filesTable(
-  table: Table,
-  source: ManifestSource,
-  snapshotId: bigint | undefined,
-): Promise<MetadataTableRows> {
+export const filesTable: MetadataTableReader = async (table, source, snapshotId) => {
   const entries = await readEntries(table, source, snapshotId)
   const partition = new PartitionRow(table.metadata)
   return {
@@ -56,11 +52,7 @@ export async function filesTable(
   }
 }
 
-export async function entriesTable(
-  table: Table,
-  source: ManifestSource,
-  snapshotId: bigint | undefined,
-): Promise<MetadataTableRows> {
+export const entriesTable: MetadataTableReader = async (table, source, snapshotId) => {
   const entries = await readEntries(table, source, snapshotId)
   const partition = new PartitionRow(table.metadata)
   return {

@@ -1,6 +1,5 @@
 /** The metadata table `manifests`. */
-import type { Table } from '../catalog.ts'
-import { readSnapshotManifests, type ManifestSource } from '../manifest/snapshot-manifests.ts'
+import { readSnapshotManifests } from '../manifest/snapshot-manifests.ts'
 import { formatPartitionValue } from '../format/partition-path.ts'
 import { partitionTypes } from '../format/partition-types.ts'
 import { decodeValue } from '../format/single-value.ts'
@@ -16,14 +15,10 @@ import {
   rowOf,
   varchar,
   type MetadataCell,
-  type MetadataTableRows,
+  type MetadataTableReader,
 } from './metadata-columns.ts'
 
-export async function manifestsTable(
-  table: Table,
-  source: ManifestSource,
-  snapshotId: bigint | undefined,
-): Promise<MetadataTableRows> {
+export const manifestsTable: MetadataTableReader = async (table, source, snapshotId) => {
   const snapshot = chosenSnapshot(table, snapshotId)
   const manifests = snapshot === undefined ? [] : await readSnapshotManifests(source, snapshot)
   return {

@@ -1,6 +1,4 @@
 /** The metadata table `partitions`: active data files grouped by partition tuple. */
-import type { Table } from '../catalog.ts'
-import type { ManifestSource } from '../manifest/snapshot-manifests.ts'
 import { indexFields } from '../format/schema.ts'
 import { compareValues } from '../format/single-value.ts'
 import { currentSchema } from '../format/table-metadata.ts'
@@ -12,16 +10,12 @@ import {
   rowOf,
   type MetadataCell,
   type MetadataColumn,
-  type MetadataTableRows,
+  type MetadataTableReader,
 } from './metadata-columns.ts'
 import { decodeBound, readEntries } from './metadata-files-table.ts'
 import { PartitionRow } from './metadata-partition-row.ts'
 
-export async function partitionsTable(
-  table: Table,
-  source: ManifestSource,
-  snapshotId: bigint | undefined,
-): Promise<MetadataTableRows> {
+export const partitionsTable: MetadataTableReader = async (table, source, snapshotId) => {
   const { metadata } = table
   const partition = new PartitionRow(metadata)
   const measured = measuredColumns(metadata)

@@ -5,7 +5,7 @@
 import { ValidationError } from '../../common/index.ts'
 import type { Table } from '../catalog.ts'
 import type { ManifestSource } from '../manifest/snapshot-manifests.ts'
-import type { MetadataColumn, MetadataRow, MetadataTableRows } from './metadata-columns.ts'
+import type { MetadataColumn, MetadataRow, MetadataTableReader } from './metadata-columns.ts'
 import { entriesTable, filesTable } from './metadata-files-table.ts'
 import { manifestsTable } from './metadata-manifests-table.ts'
 import { partitionsTable } from './metadata-partitions-table.ts'
@@ -35,14 +35,7 @@ const readers = {
   files: filesTable,
   entries: entriesTable,
   partitions: partitionsTable,
-} as const satisfies Record<
-  string,
-  (
-    table: Table,
-    source: ManifestSource,
-    snapshotId: bigint | undefined,
-  ) => Promise<MetadataTableRows>
->
+} as const satisfies Record<string, MetadataTableReader>
 
 export type MetadataTableName = keyof typeof readers
 

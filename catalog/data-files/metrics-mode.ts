@@ -46,45 +46,44 @@ export function metricsModes(
 }
 
 /** The lower bound as the manifest holds it; undefined where the mode keeps none. */
-export function lowerBoundFor(
-  type: PrimitiveType,
-  least: Value,
-  mode: MetricsMode,
-): Uint8Array | undefined {
-  if (isNoBound(least, mode)) return undefined
-  if (mode.kind !== 'truncate') return encodeValue(type, negativeZero(least))
-  if (typeof least === 'string' && type.type === 'string') {
-    return encodeValue(type, truncateStringLower(least, mode.width))
-  }
-  if (type.type === 'binary') return truncateBinaryLower(least as Uint8Array, mode.width)
-  return encodeValue(type, negativeZero(least))
+export function lowerBoundFor(type: PrimitiveType, least: Value, mode: MetricsMode): Bound {
+  return boundFor(lower, type, least, mode)
 }
 
 /** The upper bound as the manifest holds it; undefined where there is none to state. */
-export function upperBoundFor(
-  type: PrimitiveType,
-  greatest: Value,
-  mode: MetricsMode,
-): Uint8Array | undefined {
-  if (isNoBound(greatest, mode)) return undefined
-  if (mode.kind !== 'truncate') return encodeValue(type, positiveZero(greatest))
-  if (typeof greatest === 'string' && type.type === 'string') {
-    const bound = truncateStringUpper(greatest, mode.width)
-    return bound === undefined ? undefined : encodeValue(type, bound)
+export function upperBoundFor(type: PrimitiveType, greatest: Value, mode: MetricsMode): Bound {
+  return boundFor(upper, type, greatest, mode)
+}
+
+type Bound = Uint8Array | undefined
+
+/** What differs between the two bounds; a cut upper bound must not be less than its value. */
+interface Side {
+  readonly truncateString: (value: string, width: number) => string | undefined
+  readonly truncateBinary: (value: Uint8Array, width: number) => Bound
+  /** Parquet statistics may not distinguish -0.0 from 0.0, so a lower bound takes -0.0. */
+  readonly zero: number
+}
+
+const lower: Side = {
+  truncateString: truncateStringLower,
+  truncateBinary: truncateBinaryLower,
+  zero: -0,
+}
+const upper: Side = {
+  truncateString: truncateStringUpper,
+  truncateBinary: truncateBinaryUpper,
+  zero: 0,
+}
+
+function boundFor(side: Side, type: PrimitiveType, value: Value, mode: MetricsMode): Bound {
+  if (mode.kind === 'none' || mode.kind === 'counts' || Number.isNaN(value)) return undefined
+  if (mode.kind === 'truncate' && type.type === 'string' && typeof value === 'string') {
+    const text = side.truncateString(value, mode.width)
+    return text === undefined ? undefined : encodeValue(type, text)
   }
-  if (type.type === 'binary') return truncateBinaryUpper(greatest as Uint8Array, mode.width)
-  return encodeValue(type, positiveZero(greatest))
-}
-
-function isNoBound(value: Value, mode: MetricsMode): boolean {
-  return mode.kind === 'none' || mode.kind === 'counts' || Number.isNaN(value)
-}
-
-/** Parquet statistics may not distinguish -0.0 from 0.0, so a lower bound takes -0.0. */
-function negativeZero(value: Value): Value {
-  return value === 0 ? -0 : value
-}
-
-function positiveZero(value: Value): Value {
-  return value === 0 ? 0 : value
+  if (mode.kind === 'truncate' && type.type === 'binary') {
+    return side.truncateBinary(value as Uint8Array, mode.width)
+  }
+  return encodeValue(type, value === 0 ? side.zero : value)
 }

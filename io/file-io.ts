@@ -6,6 +6,7 @@
  * because it is an ordinary event of the commit protocol; an exception from a conditional write
  * means that the outcome is unknown unless it is one of AccessDeniedError and ValidationError.
  */
+import type { ByteRange } from './byte-range.ts'
 
 export type WriteCondition =
   | { readonly kind: 'if-absent' }
@@ -15,12 +16,6 @@ export type WriteResult =
   | { readonly ok: true; readonly etag: string }
   /** `exists`: if-absent found an object. `changed`: if-match found another ETag, or no object. */
   | { readonly ok: false; readonly reason: 'exists' | 'changed' }
-
-/** Half-open: bytes [start, end). */
-export interface ByteRange {
-  readonly start: number
-  readonly end: number
-}
 
 export interface ObjectInfo {
   readonly location: string

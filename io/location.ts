@@ -5,7 +5,6 @@
  * engine may hold `%` in a key and means it literally.
  */
 import { ValidationError } from '../common/index.ts'
-import type { ByteRange } from './file-io.ts'
 
 export interface Location {
   readonly scheme: string
@@ -40,26 +39,6 @@ export function parseLocation(location: string): Location {
 export function locationScheme(location: string): string {
   const end = location.indexOf(':')
   return end < 0 ? '' : location.slice(0, end)
-}
-
-/** Clips a range to an object's size; a range that starts past the end is the caller's mistake. */
-export function clipRange(range: ByteRange, sizeBytes: number, location: string): ByteRange {
-  const { start, end } = checkRange(range, location)
-  if (start > sizeBytes || (start === sizeBytes && end > start)) {
-    throw new ValidationError('the range starts past the end of the object', {
-      facts: { location, start, end, size: sizeBytes },
-    })
-  }
-  return { start, end: Math.min(end, sizeBytes) }
-}
-
-/** Refuses a range that no object can satisfy. */
-export function checkRange(range: ByteRange, location: string): ByteRange {
-  const { start, end } = range
-  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start) {
-    throw new ValidationError('not a byte range', { facts: { location, start, end } })
-  }
-  return range
 }
 
 function hasControlCharacter(text: string): boolean {

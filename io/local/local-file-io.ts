@@ -18,15 +18,8 @@ import {
   hasCode,
 } from '../../common/index.ts'
 import { replaceLocalFile } from './replace-local-file.ts'
-import type {
-  ByteRange,
-  FileIO,
-  ObjectInfo,
-  StoredObject,
-  WriteCondition,
-  WriteResult,
-} from '../file-io.ts'
-import { checkRange, clipRange } from '../location.ts'
+import { type ByteRange, checkRange, clipRange } from '../byte-range.ts'
+import type { FileIO, ObjectInfo, StoredObject, WriteCondition, WriteResult } from '../file-io.ts'
 import {
   fileFacts,
   readExactly,

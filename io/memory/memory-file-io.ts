@@ -13,16 +13,10 @@ import {
   systemRandom,
 } from '../../common/index.ts'
 import { replaceLocalFile } from '../local/replace-local-file.ts'
-import type {
-  ByteRange,
-  FileIO,
-  ObjectInfo,
-  StoredObject,
-  WriteCondition,
-  WriteResult,
-} from '../file-io.ts'
+import { type ByteRange, clipRange } from '../byte-range.ts'
+import type { FileIO, ObjectInfo, StoredObject, WriteCondition, WriteResult } from '../file-io.ts'
 import { toLakeError } from '../local/local-errors.ts'
-import { clipRange, parseLocation } from '../location.ts'
+import { parseLocation } from '../location.ts'
 
 interface MemoryObject {
   readonly body: Uint8Array

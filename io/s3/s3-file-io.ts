@@ -27,15 +27,8 @@ import {
   systemRandom,
 } from '../../common/index.ts'
 import { replaceLocalFile } from '../local/replace-local-file.ts'
-import type {
-  ByteRange,
-  FileIO,
-  ObjectInfo,
-  StoredObject,
-  WriteCondition,
-  WriteResult,
-} from '../file-io.ts'
-import { checkRange } from '../location.ts'
+import { type ByteRange, checkRange } from '../byte-range.ts'
+import type { FileIO, ObjectInfo, StoredObject, WriteCondition, WriteResult } from '../file-io.ts'
 import { RequestGate } from './request-gate.ts'
 import { writeIf, written } from './s3-conditional-write.ts'
 import { failureOf, isMissingKey, missingBucket, toLakeError } from './s3-errors.ts'

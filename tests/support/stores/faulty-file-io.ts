@@ -11,8 +11,8 @@ import {
   systemClock,
   systemRandom,
 } from '../../../common/index.ts'
+import type { ByteRange } from '../../../io/byte-range.ts'
 import type {
-  ByteRange,
   FileIO,
   ObjectInfo,
   StoredObject,

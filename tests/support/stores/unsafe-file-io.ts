@@ -3,8 +3,8 @@
  * certification of a store must find (failures.md, fault 7).
  */
 import { type Clock, systemClock } from '../../../common/index.ts'
+import type { ByteRange } from '../../../io/byte-range.ts'
 import type {
-  ByteRange,
   FileIO,
   ObjectInfo,
   StoredObject,

@@ -5,7 +5,6 @@
  * error names the document and the path of the member.
  */
 import {
-  asBigint,
   CorruptDataError,
   isJsonObject,
   stringifyJson,
@@ -41,24 +40,14 @@ export function asInt(value: Json | undefined, where: string): number {
   throw unexpected('a 32-bit integer', value, where)
 }
 
-export function stringField(object: JsonObject, key: string, where: string): string {
-  return asString(object[key], `${where}.${key}`)
-}
-
-export function intField(object: JsonObject, key: string, where: string): number {
-  return asInt(object[key], `${where}.${key}`)
-}
-
-export function bigintField(object: JsonObject, key: string, where: string): bigint {
-  return asBigint(object[key], `${where}.${key}`)
-}
-
-export function booleanField(object: JsonObject, key: string, where: string): boolean {
-  return asBoolean(object[key], `${where}.${key}`)
-}
-
-export function arrayField(object: JsonObject, key: string, where: string): readonly Json[] {
-  return asArray(object[key], `${where}.${key}`)
+/** Runs `read` on a member, which decides what it makes of an absent one. */
+export function requiredField<T>(
+  object: JsonObject,
+  key: string,
+  where: string,
+  read: (value: Json | undefined, where: string) => T,
+): T {
+  return read(object[key], `${where}.${key}`)
 }
 
 /** Runs `read` on a member that may be absent; null counts as absent, as other writers use it so. */

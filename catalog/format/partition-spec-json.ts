@@ -1,14 +1,6 @@
 /** Partition specs in JSON (spec, "Appendix C: JSON serialization", "Partition Specs"). */
 import type { Json, JsonObject } from '../../common/index.ts'
-import {
-  arrayField,
-  asArray,
-  asInt,
-  asObject,
-  intField,
-  optionalField,
-  stringField,
-} from './json-fields.ts'
+import { asArray, asInt, asObject, asString, optionalField, requiredField } from './json-fields.ts'
 import { formatTransform, parseTransform } from './transform-text.ts'
 import type { PartitionField, PartitionSpec } from './types.ts'
 
@@ -33,7 +25,10 @@ export function partitionSpecFromJson(json: Json | undefined, where = 'spec'): P
   const object = asObject(json, where)
   return {
     specId: optionalField(object, 'spec-id', where, asInt) ?? 0,
-    fields: partitionFieldsFromJson(arrayField(object, 'fields', where), `${where}.fields`),
+    fields: partitionFieldsFromJson(
+      requiredField(object, 'fields', where, asArray),
+      `${where}.fields`,
+    ),
   }
 }
 
@@ -49,8 +44,8 @@ export function partitionFieldsFromJson(
     return {
       sourceId: sourceIdFromJson(object, at),
       fieldId: fieldId ?? firstPartitionFieldId + index,
-      name: stringField(object, 'name', at),
-      transform: parseTransform(stringField(object, 'transform', at)),
+      name: requiredField(object, 'name', at, asString),
+      transform: parseTransform(requiredField(object, 'transform', at, asString)),
     }
   })
 }
@@ -61,5 +56,5 @@ export function sourceIdFromJson(object: JsonObject, where: string): number {
   if (object['source-id'] === undefined && several !== undefined) {
     return asInt(several[0], `${where}.source-ids`)
   }
-  return intField(object, 'source-id', where)
+  return requiredField(object, 'source-id', where, asInt)
 }

@@ -6,9 +6,8 @@ import {
   asObject,
   asString,
   asStringMap,
-  bigintField,
   optionalField,
-  stringField,
+  requiredField,
   unexpected,
   unknownMembers,
 } from './json-fields.ts'
@@ -51,10 +50,10 @@ export function snapshotFromJson(json: Json | undefined, where = 'snapshot'): Sn
   const schemaId = optionalField(object, 'schema-id', where, asInt)
   const unknownFields = unknownMembers(object, memberNames)
   return {
-    snapshotId: bigintField(object, 'snapshot-id', where),
+    snapshotId: requiredField(object, 'snapshot-id', where, asBigint),
     ...(parentSnapshotId === undefined ? {} : { parentSnapshotId }),
     sequenceNumber: optionalField(object, 'sequence-number', where, asBigint) ?? 0n,
-    timestampMs: bigintField(object, 'timestamp-ms', where),
+    timestampMs: requiredField(object, 'timestamp-ms', where, asBigint),
     ...(manifestList === undefined ? {} : { manifestList }),
     ...(manifests === undefined
       ? {}
@@ -91,13 +90,13 @@ export function snapshotRefToJson(ref: SnapshotRef): JsonObject {
 
 export function snapshotRefFromJson(json: Json | undefined, where = 'ref'): SnapshotRef {
   const object = asObject(json, where)
-  const type = stringField(object, 'type', where).toLowerCase()
+  const type = requiredField(object, 'type', where, asString).toLowerCase()
   if (type !== 'branch' && type !== 'tag') throw unexpected('branch or tag', type, where)
   const minSnapshotsToKeep = optionalField(object, 'min-snapshots-to-keep', where, asInt)
   const maxSnapshotAgeMs = optionalField(object, 'max-snapshot-age-ms', where, asBigint)
   const maxRefAgeMs = optionalField(object, 'max-ref-age-ms', where, asBigint)
   return {
-    snapshotId: bigintField(object, 'snapshot-id', where),
+    snapshotId: requiredField(object, 'snapshot-id', where, asBigint),
     type,
     ...(minSnapshotsToKeep === undefined ? {} : { minSnapshotsToKeep }),
     ...(maxSnapshotAgeMs === undefined ? {} : { maxSnapshotAgeMs }),

@@ -1,11 +1,12 @@
 /** Sort orders in JSON (spec, "Appendix C: JSON serialization", "Sort Orders"). */
 import type { Json, JsonObject } from '../../common/index.ts'
 import {
-  arrayField,
+  asArray,
   asInt,
   asObject,
+  asString,
   optionalField,
-  stringField,
+  requiredField,
   unexpected,
 } from './json-fields.ts'
 import { sourceIdFromJson } from './partition-spec-json.ts'
@@ -28,7 +29,7 @@ export function sortOrderFromJson(json: Json | undefined, where = 'sort-order'):
   const object = asObject(json, where)
   return {
     orderId: optionalField(object, 'order-id', where, asInt) ?? 0,
-    fields: arrayField(object, 'fields', where).map((item, index) =>
+    fields: requiredField(object, 'fields', where, asArray).map((item, index) =>
       sortFieldFromJson(item, `${where}.fields[${index}]`),
     ),
   }
@@ -36,14 +37,14 @@ export function sortOrderFromJson(json: Json | undefined, where = 'sort-order'):
 
 function sortFieldFromJson(json: Json, where: string): SortField {
   const object = asObject(json, where)
-  const direction = stringField(object, 'direction', where)
-  const nullOrder = stringField(object, 'null-order', where)
+  const direction = requiredField(object, 'direction', where, asString)
+  const nullOrder = requiredField(object, 'null-order', where, asString)
   if (direction !== 'asc' && direction !== 'desc') throw unexpected('asc or desc', direction, where)
   if (nullOrder !== 'nulls-first' && nullOrder !== 'nulls-last') {
     throw unexpected('nulls-first or nulls-last', nullOrder, where)
   }
   return {
-    transform: parseTransform(stringField(object, 'transform', where)),
+    transform: parseTransform(requiredField(object, 'transform', where, asString)),
     sourceId: sourceIdFromJson(object, where),
     direction,
     nullOrder,

@@ -16,16 +16,13 @@ import {
   type JsonObject,
 } from '../../common/index.ts'
 import {
-  arrayField,
   asArray,
   asInt,
   asObject,
   asString,
   asStringMap,
-  bigintField,
-  intField,
   optionalField,
-  stringField,
+  requiredField,
   unexpected,
   unknownMembers,
 } from './json-fields.ts'
@@ -99,7 +96,7 @@ export function tableMetadataFromJson(
   where = 'table-metadata',
 ): TableMetadata {
   const object = asObject(json, where)
-  const formatVersion = intField(object, 'format-version', where)
+  const formatVersion = requiredField(object, 'format-version', where, asInt)
   if (formatVersion !== 1 && formatVersion !== 2 && formatVersion !== 3) {
     throw unexpected('format-version 1, 2 or 3', formatVersion, where)
   }
@@ -109,10 +106,10 @@ export function tableMetadataFromJson(
   const metadata: TableMetadata = {
     formatVersion,
     tableUuid: readTableUuid(object, formatVersion, where),
-    location: stringField(object, 'location', where).replace(/\/+$/, ''),
+    location: requiredField(object, 'location', where, asString).replace(/\/+$/, ''),
     lastSequenceNumber:
-      formatVersion === 1 ? 0n : bigintField(object, 'last-sequence-number', where),
-    lastUpdatedMs: bigintField(object, 'last-updated-ms', where),
+      formatVersion === 1 ? 0n : requiredField(object, 'last-sequence-number', where, asBigint),
+    lastUpdatedMs: requiredField(object, 'last-updated-ms', where, asBigint),
     lastColumnId:
       optionalField(object, 'last-column-id', where, asInt) ??
       Math.max(...schemas.schemas.map(highestFieldId)),
@@ -186,7 +183,7 @@ function inflate(bytes: Uint8Array, location: string): Uint8Array {
 
 /** v1 may lack it: the uuid is then empty, which no requirement of a commit can match. */
 function readTableUuid(object: JsonObject, formatVersion: number, where: string): string {
-  if (formatVersion > 1) return stringField(object, 'table-uuid', where)
+  if (formatVersion > 1) return requiredField(object, 'table-uuid', where, asString)
   return optionalField(object, 'table-uuid', where, asString) ?? ''
 }
 
@@ -204,7 +201,7 @@ function readSchemas(
   if (several !== undefined && several.length > 0) {
     return {
       schemas: several.map((item, index) => schemaFromJson(item, `${where}.schemas[${index}]`)),
-      currentSchemaId: intField(object, 'current-schema-id', where),
+      currentSchemaId: requiredField(object, 'current-schema-id', where, asInt),
     }
   }
   const only = schemaFromJson(object['schema'], `${where}.schema`)
@@ -254,7 +251,7 @@ function readSortOrders(
     sortOrders: orders.map((item, index) =>
       sortOrderFromJson(item, `${where}.sort-orders[${index}]`),
     ),
-    defaultSortOrderId: intField(object, 'default-sort-order-id', where),
+    defaultSortOrderId: requiredField(object, 'default-sort-order-id', where, asInt),
   }
 }
 
@@ -265,18 +262,18 @@ function readLogs(
   const entries = (key: string): readonly (readonly [JsonObject, string])[] =>
     object[key] === undefined || object[key] === null
       ? []
-      : arrayField(object, key, where).map((item, index) => {
+      : requiredField(object, key, where, asArray).map((item, index) => {
           const at = `${where}.${key}[${index}]`
           return [asObject(item, at), at]
         })
   return {
     snapshotLog: entries('snapshot-log').map(([entry, at]) => ({
-      snapshotId: bigintField(entry, 'snapshot-id', at),
-      timestampMs: bigintField(entry, 'timestamp-ms', at),
+      snapshotId: requiredField(entry, 'snapshot-id', at, asBigint),
+      timestampMs: requiredField(entry, 'timestamp-ms', at, asBigint),
     })),
     metadataLog: entries('metadata-log').map(([entry, at]) => ({
-      metadataFile: stringField(entry, 'metadata-file', at),
-      timestampMs: bigintField(entry, 'timestamp-ms', at),
+      metadataFile: requiredField(entry, 'metadata-file', at, asString),
+      timestampMs: requiredField(entry, 'timestamp-ms', at, asBigint),
     })),
   }
 }

@@ -4,13 +4,13 @@
  */
 import { errorMessage, UnsupportedError, type Json, type JsonObject } from '../../common/index.ts'
 import {
-  arrayField,
+  asArray,
+  asBoolean,
+  asInt,
   asObject,
   asString,
-  booleanField,
-  intField,
   optionalField,
-  stringField,
+  requiredField,
   unexpected,
 } from './json-fields.ts'
 import { formatType, isPrimitive, parseType } from './type-text.ts'
@@ -46,24 +46,24 @@ export function typeFromJson(json: Json | undefined, where = 'type', depth = 0):
   if (typeof json === 'string') return primitiveFromText(json, where)
   const object = asObject(json, where)
   if (depth > depthMax) throw unexpected(`at most ${depthMax} levels of nesting`, '...', where)
-  const kind = stringField(object, 'type', where)
+  const kind = requiredField(object, 'type', where, asString)
   switch (kind) {
     case 'struct':
       return { type: 'struct', fields: fieldsFromJson(object, where, depth + 1) }
     case 'list':
       return {
         type: 'list',
-        elementId: intField(object, 'element-id', where),
-        elementRequired: booleanField(object, 'element-required', where),
+        elementId: requiredField(object, 'element-id', where, asInt),
+        elementRequired: requiredField(object, 'element-required', where, asBoolean),
         element: typeFromJson(object['element'], `${where}.element`, depth + 1),
       }
     case 'map':
       return {
         type: 'map',
-        keyId: intField(object, 'key-id', where),
+        keyId: requiredField(object, 'key-id', where, asInt),
         key: typeFromJson(object['key'], `${where}.key`, depth + 1),
-        valueId: intField(object, 'value-id', where),
-        valueRequired: booleanField(object, 'value-required', where),
+        valueId: requiredField(object, 'value-id', where, asInt),
+        valueRequired: requiredField(object, 'value-required', where, asBoolean),
         value: typeFromJson(object['value'], `${where}.value`, depth + 1),
       }
     default:
@@ -90,19 +90,19 @@ export function fieldsFromJson(
   where: string,
   depth = 0,
 ): readonly NestedField[] {
-  return arrayField(object, 'fields', where).map((json, index) =>
+  return requiredField(object, 'fields', where, asArray).map((json, index) =>
     fieldFromJson(json, `${where}.fields[${index}]`, depth),
   )
 }
 
 function fieldFromJson(json: Json, where: string, depth: number): NestedField {
   const object = asObject(json, where)
-  const name = stringField(object, 'name', where)
+  const name = requiredField(object, 'name', where, asString)
   const doc = optionalField(object, 'doc', where, asString)
   return {
-    id: intField(object, 'id', where),
+    id: requiredField(object, 'id', where, asInt),
     name,
-    required: booleanField(object, 'required', where),
+    required: requiredField(object, 'required', where, asBoolean),
     type: typeFromJson(object['type'], `${where}(${name}).type`, depth),
     ...(doc === undefined ? {} : { doc }),
     ...(object['initial-default'] === undefined

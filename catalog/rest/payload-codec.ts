@@ -1,6 +1,6 @@
 /** Payloads of requirements and updates on the wire, each a JSON object that names its kind. */
 import { type Json, type JsonObject, ValidationError } from '../../common/index.ts'
-import { asArray, stringField } from '../format/json-fields.ts'
+import { asArray, asString, requiredField } from '../format/json-fields.ts'
 
 /** Reads a member; `where` is its path, for errors. */
 type Read<T> = (json: Json | undefined, where: string) => T
@@ -45,7 +45,7 @@ export function kindOf<Kind extends string>(
   what: string,
   where: string,
 ): Kind {
-  const kind = stringField(object, tag, where)
+  const kind = requiredField(object, tag, where, asString)
   if (Object.hasOwn(codecs, kind)) return kind as Kind
   throw new ValidationError(`unknown table ${what}`, { facts: { where, [tag]: kind } })
 }

@@ -1,6 +1,6 @@
 /** Requirements of a commit on the wire (REST OpenAPI, "TableRequirement"). */
 import { type Json, type JsonObject, asBigint } from '../../common/index.ts'
-import { asInt, asObject, asString, optionalField, stringField } from '../format/json-fields.ts'
+import { asInt, asObject, asString, optionalField, requiredField } from '../format/json-fields.ts'
 import type { RequirementType, TableRequirement } from '../table/requirement.ts'
 import { kindOf, plainMember } from './payload-codec.ts'
 
@@ -15,7 +15,7 @@ const codecs: { readonly [R in RequirementType]: Codec<R> } = {
   'assert-ref-snapshot-id': {
     toJson: ({ ref, snapshotId }) => ({ ref, 'snapshot-id': snapshotId }),
     fromJson: (json, where) => ({
-      ref: stringField(json, 'ref', where),
+      ref: requiredField(json, 'ref', where, asString),
       snapshotId: optionalField(json, 'snapshot-id', where, asBigint) ?? null,
     }),
   },

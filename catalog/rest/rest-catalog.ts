@@ -13,12 +13,12 @@ import {
 } from '../../common/index.ts'
 import type { Catalog, CreateTableRequest, Table, TableCommit } from '../catalog.ts'
 import {
-  arrayField,
   asArray,
   asObject,
   asString,
   asStringMap,
   optionalField,
+  requiredField,
 } from '../format/json-fields.ts'
 import { tableMetadataFromJson } from '../format/table-metadata-json.ts'
 import type { TableMetadata } from '../format/types.ts'
@@ -173,7 +173,7 @@ export class RestCatalog implements Catalog {
         query: { ...query, pageToken: pageToken ?? '' },
       })
       const body: JsonObject = asObject(answer, path)
-      items.push(...arrayField(body, member, path))
+      items.push(...requiredField(body, member, path, asArray))
       pageToken = optionalField(body, 'next-page-token', path, asString)
       if (pageToken === undefined || pageToken === '') return items
     }

@@ -3,13 +3,13 @@ import type { Namespace, TableIdentifier } from '../format/identifiers.ts'
 import type { Json, JsonObject } from '../../common/index.ts'
 import type { CreateTableRequest, Table, TableCommit } from '../catalog.ts'
 import {
-  arrayField,
+  asArray,
   asBoolean,
   asObject,
   asString,
   asStringMap,
   optionalField,
-  stringField,
+  requiredField,
 } from '../format/json-fields.ts'
 import { partitionSpecFromJson, partitionSpecToJson } from '../format/partition-spec-json.ts'
 import { schemaFromJson, schemaToJson } from '../format/schema-json.ts'
@@ -27,19 +27,19 @@ export function identifierFromJson(json: Json | undefined, where: string): Table
   const object = asObject(json, where)
   return {
     namespace: namespaceFromJson(object, where),
-    name: stringField(object, 'name', where),
+    name: requiredField(object, 'name', where, asString),
   }
 }
 
 export function namespaceFromJson(object: JsonObject, where: string): Namespace {
-  return arrayField(object, 'namespace', where).map((level) =>
+  return requiredField(object, 'namespace', where, asArray).map((level) =>
     asString(level, `${where}.namespace`),
   )
 }
 
 export function loadTableResultFromJson(json: Json, identifier: TableIdentifier): Table {
   const object = asObject(json, 'load-table-result')
-  const metadataLocation = stringField(object, 'metadata-location', 'load-table-result')
+  const metadataLocation = requiredField(object, 'metadata-location', 'load-table-result', asString)
   return {
     identifier,
     metadata: tableMetadataFromJson(object['metadata'], metadataLocation),
@@ -88,7 +88,7 @@ export function createTableFromJson(
   const location = optionalField(object, 'location', where, asString)
   return {
     request: {
-      identifier: { namespace, name: stringField(object, 'name', where) },
+      identifier: { namespace, name: requiredField(object, 'name', where, asString) },
       schema: schemaFromJson(object['schema'], `${where}.schema`),
       ...(partitionSpec === undefined ? {} : { partitionSpec }),
       ...(sortOrder === undefined ? {} : { sortOrder }),
@@ -116,10 +116,10 @@ export function tableCommitFromJson(
   const object = asObject(json, where)
   return {
     identifier,
-    requirements: arrayField(object, 'requirements', where).map((item, index) =>
+    requirements: requiredField(object, 'requirements', where, asArray).map((item, index) =>
       requirementFromJson(item, `${where}.requirements[${index}]`),
     ),
-    updates: arrayField(object, 'updates', where).map((item, index) =>
+    updates: requiredField(object, 'updates', where, asArray).map((item, index) =>
       updateFromJson(item, `${where}.updates[${index}]`),
     ),
   }

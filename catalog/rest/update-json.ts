@@ -5,9 +5,8 @@ import {
   asObject,
   asString,
   asStringMap,
-  bigintField,
   optionalField,
-  stringField,
+  requiredField,
 } from '../format/json-fields.ts'
 import { partitionSpecFromJson, partitionSpecToJson } from '../format/partition-spec-json.ts'
 import { schemaFromJson, schemaToJson } from '../format/schema-json.ts'
@@ -51,7 +50,7 @@ const codecs: { readonly [A in UpdateAction]: Codec<A> } = {
   'set-snapshot-ref': {
     toJson: ({ refName, ref }) => ({ 'ref-name': refName, ...snapshotRefToJson(ref) }),
     fromJson: (json, where) => ({
-      refName: stringField(json, 'ref-name', where),
+      refName: requiredField(json, 'ref-name', where, asString),
       ref: snapshotRefFromJson(json, where),
     }),
   },
@@ -96,6 +95,6 @@ export function updateFromJson(json: Json | undefined, where: string): TableUpda
 /** Statistics stay as JSON; the snapshot that they are of is the only member that Tidewater reads. */
 function statisticsFromJson(json: Json | undefined, where: string): JsonObject {
   const statistics = asObject(json, where)
-  bigintField(statistics, 'snapshot-id', where)
+  requiredField(statistics, 'snapshot-id', where, asBigint)
   return statistics
 }

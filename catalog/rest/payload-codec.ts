@@ -1,6 +1,6 @@
 /** Payloads of requirements and updates on the wire, each a JSON object that names its kind. */
 import { type Json, type JsonObject, ValidationError } from '../../common/index.ts'
-import { asArray, asString, requiredField } from '../format/json-fields.ts'
+import { asArray, asObject, asString, requiredField } from '../format/json-fields.ts'
 
 /** Reads a member; `where` is its path, for errors. */
 type Read<T> = (json: Json | undefined, where: string) => T
@@ -37,15 +37,38 @@ export function listOf<T>(read: Read<T>): Read<readonly T[]> {
   return (json, where) => asArray(json, where).map((item) => read(item, where))
 }
 
-/** The kind that `object` names. Throws ValidationError for one that has no codec. */
-export function kindOf<Kind extends string>(
-  codecs: Readonly<Record<Kind, unknown>>,
-  object: JsonObject,
-  tag: string,
+/** Of each kind in a union, what is written and read besides the member that names the kind. */
+type KindCodecs<Union extends Readonly<Record<Tag, string>>, Tag extends string> = {
+  readonly [Kind in Union[Tag]]: KindCodec<Extract<Union, Readonly<Record<Tag, Kind>>>, Tag>
+}
+
+interface KindCodec<Value, Tag extends string> {
+  toJson(value: Value): JsonObject
+  fromJson(json: JsonObject, where: string): Omit<Value, Tag>
+}
+
+interface UnionCodec<Union> {
+  readonly toJson: (value: Union) => JsonObject
+  /** Throws ValidationError for a kind that has no codec. */
+  readonly fromJson: (json: Json | undefined, where: string) => Union
+}
+
+/** `codecs` is total, so a new kind does not compile until it is written and read. */
+export function unionCodec<Union extends Readonly<Record<Tag, string>>, Tag extends string>(
   what: string,
-  where: string,
-): Kind {
-  const kind = requiredField(object, tag, where, asString)
-  if (Object.hasOwn(codecs, kind)) return kind as Kind
-  throw new ValidationError(`unknown table ${what}`, { facts: { where, [tag]: kind } })
+  tag: Tag,
+  codecs: KindCodecs<Union, Tag>,
+): UnionCodec<Union> {
+  // The compiler cannot relate the kind of a value to the codec under that kind.
+  const byKind = codecs as Readonly<Record<string, KindCodec<Union, Tag>>>
+  return {
+    toJson: (value) => ({ [tag]: value[tag], ...byKind[value[tag]]?.toJson(value) }),
+    fromJson: (json, where) => {
+      const object = asObject(json, where)
+      const kind = requiredField(object, tag, where, asString)
+      const codec = Object.hasOwn(byKind, kind) ? byKind[kind] : undefined
+      if (codec !== undefined) return { [tag]: kind, ...codec.fromJson(object, where) } as Union
+      throw new ValidationError(`unknown ${what}`, { facts: { where, [tag]: kind } })
+    },
+  }
 }

@@ -17,15 +17,11 @@ import {
   snapshotToJson,
 } from '../format/snapshot-json.ts'
 import { sortOrderFromJson, sortOrderToJson } from '../format/sort-order-json.ts'
-import type { TableUpdate, UpdateAction } from '../table/update.ts'
-import { kindOf, listOf, member, plainMember } from './payload-codec.ts'
+import type { TableUpdate } from '../table/update.ts'
+import { listOf, member, plainMember, unionCodec } from './payload-codec.ts'
 
-interface Codec<A extends UpdateAction> {
-  toJson(update: TableUpdate<A>): JsonObject
-  fromJson(json: JsonObject, where: string): Omit<TableUpdate<A>, 'action'>
-}
-
-const codecs: { readonly [A in UpdateAction]: Codec<A> } = {
+/** An unknown update is refused: half a commit is worse than none. */
+const codec = unionCodec<TableUpdate, 'action'>('table update', 'action', {
   'assign-uuid': plainMember('uuid', 'uuid', asString),
   'upgrade-format-version': plainMember('formatVersion', 'format-version', asInt),
   'add-schema': {
@@ -78,19 +74,10 @@ const codecs: { readonly [A in UpdateAction]: Codec<A> } = {
   'remove-partition-statistics': plainMember('snapshotId', 'snapshot-id', asBigint),
   'remove-partition-specs': plainMember('specIds', 'spec-ids', listOf(asInt)),
   'remove-schemas': plainMember('schemaIds', 'schema-ids', listOf(asInt)),
-}
+})
 
-export function updateToJson<A extends UpdateAction>(update: TableUpdate<A>): JsonObject {
-  const codec: Codec<A> = codecs[update.action]
-  return { action: update.action, ...codec.toJson(update) }
-}
-
-/** An unknown update is refused: half a commit is worse than none. */
-export function updateFromJson(json: Json | undefined, where: string): TableUpdate {
-  const object = asObject(json, where)
-  const action = kindOf(codecs, object, 'action', 'update', where)
-  return { action, ...codecs[action].fromJson(object, where) } as TableUpdate
-}
+export const updateToJson = codec.toJson
+export const updateFromJson = codec.fromJson
 
 /** Statistics stay as JSON; the snapshot that they are of is the only member that Tidewater reads. */
 function statisticsFromJson(json: Json | undefined, where: string): JsonObject {

@@ -27,6 +27,7 @@ export {
   asBigint,
   isJsonObject,
   parseJson,
+  parseJsonObject,
   parseJsonTokens,
   stringifyJson,
 } from './json.ts'

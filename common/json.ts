@@ -64,6 +64,16 @@ export function isJsonObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Of text from elsewhere, such as an answer that a proxy may have made: undefined unless it is a JSON object. */
+export function parseJsonObject(text: string): JsonObject | undefined {
+  try {
+    const json = parseJson(text)
+    return isJsonObject(json) ? json : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Widens a parsed integer; anything else is a corrupt document. */
 export function asBigint(value: Json | undefined, where: string): bigint {
   if (typeof value === 'bigint') return value

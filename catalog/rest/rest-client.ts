@@ -22,6 +22,7 @@ import {
   errorMessage,
   isJsonObject,
   parseJson,
+  parseJsonObject,
   stringifyJson,
 } from '../../common/index.ts'
 
@@ -141,20 +142,33 @@ interface ErrorBody {
 }
 
 function errorBody(text: string): ErrorBody {
-  try {
-    const body = parseJson(text)
-    const error = isJsonObject(body) ? body['error'] : undefined
-    if (isJsonObject(error)) {
-      return { message: textOf(error['message']), type: textOf(error['type']) }
-    }
-  } catch {
-    // Gateways answer in HTML; the status alone decides then.
-  }
-  return { message: '', type: '' }
+  // Gateways answer in HTML; the status alone decides then.
+  const error = parseJsonObject(text)?.['error']
+  return isJsonObject(error)
+    ? { message: textOf(error['message']), type: textOf(error['type']) }
+    : { message: '', type: '' }
 }
 
 function textOf(value: Json | undefined): string {
   return typeof value === 'string' ? value.slice(0, 1000) : ''
+}
+
+type RefusalClass = new (message: string, options: { readonly facts: ErrorFacts }) => LakeError
+
+/** Statuses that mean the same whatever was requested. */
+const refusals: Readonly<Partial<Record<number, RefusalClass>>> = {
+  400: ValidationError,
+  401: AccessDeniedError,
+  403: AccessDeniedError,
+  404: NotFoundError,
+  405: UnsupportedError,
+  406: UnsupportedError,
+  413: ValidationError,
+  419: AccessDeniedError,
+  422: ValidationError,
+  429: UnavailableError,
+  501: UnsupportedError,
+  503: UnavailableError,
 }
 
 function refusal(
@@ -165,32 +179,12 @@ function refusal(
 ): LakeError {
   const text = message === '' ? 'the catalog refused' : message
   const options = { facts: { ...facts, status, ...(type === '' ? {} : { type }) } }
-  const isWrite = request.method !== 'GET'
-  switch (status) {
-    case 400:
-    case 413:
-    case 422:
-      return new ValidationError(text, options)
-    case 401:
-    case 403:
-    case 419:
-      return new AccessDeniedError(text, options)
-    case 404:
-      return new NotFoundError(text, options)
-    case 405:
-    case 406:
-    case 501:
-      return new UnsupportedError(text, options)
-    case 409:
-      return conflictError(request, text, options)
-    case 429:
-    case 503:
-      return new UnavailableError(text, options)
-    default:
-      if (isWrite && status >= 500) return new CommitStateUnknownError(text, options)
-      if (status >= 500) return new UnavailableError(text, options)
-      return new UnsupportedError(`unexpected answer: ${text}`, options)
-  }
+  if (status === 409) return conflictError(request, text, options)
+  const Refusal = refusals[status]
+  if (Refusal !== undefined) return new Refusal(text, options)
+  if (status < 500) return new UnsupportedError(`unexpected answer: ${text}`, options)
+  const Failure = request.method === 'GET' ? UnavailableError : CommitStateUnknownError
+  return new Failure(text, options)
 }
 
 function conflictError(

@@ -10,6 +10,7 @@ import {
   errorMessage,
   isJsonObject,
   parseJson,
+  parseJsonObject,
   type Json,
   type JsonObject,
 } from '../../common/index.ts'
@@ -176,16 +177,9 @@ async function refusalOf(response: Response, url: string): Promise<Error> {
 }
 
 function messageOf(text: string): string | undefined {
-  try {
-    const json = parseJson(text, 'answer')
-    const error = isJsonObject(json) ? json['error'] : undefined
-    return isJsonObject(error) && typeof error['message'] === 'string'
-      ? error['message']
-      : undefined
-  } catch {
-    // The body may be a proxy's page: the status is enough.
-    return undefined
-  }
+  // The body may be a proxy's page: the status is enough.
+  const error = parseJsonObject(text)?.['error']
+  return isJsonObject(error) && typeof error['message'] === 'string' ? error['message'] : undefined
 }
 
 function unreachable(url: string, error: unknown): Error {

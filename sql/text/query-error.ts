@@ -4,9 +4,7 @@ import {
   UnsupportedError,
   ValidationError,
   errorMessage,
-  isJsonObject,
-  parseJson,
-  type JsonObject,
+  parseJsonObject,
 } from '../../common/index.ts'
 import { utf16Position, type SplicedText } from './spliced-text.ts'
 
@@ -32,7 +30,8 @@ function toError(
   clean: (message: string) => string,
   render: (position: number) => string,
 ): Error {
-  const facts = errorFacts(errorMessage(error))
+  // Not every error of the driver is JSON; those are passed on as they are.
+  const facts = parseJsonObject(errorMessage(error))
   if (facts === undefined) return error instanceof Error ? error : new Error(errorMessage(error))
   const kind = String(facts['exception_type'] ?? '').toLowerCase()
   const message = clean(String(facts['exception_message'] ?? ''))
@@ -59,15 +58,4 @@ export function renderPosition(text: string, position: number): string {
   const prefix = `line ${lineNumber}: ${from > 0 ? '...' : ''}`
   const suffix = from + 100 < line.length ? '...' : ''
   return `\n${prefix}${shown}${suffix}\n${' '.repeat(prefix.length + column - from)}^`
-}
-
-function errorFacts(message: string): JsonObject | undefined {
-  if (!message.startsWith('{')) return undefined
-  try {
-    const parsed = parseJson(message)
-    return isJsonObject(parsed) ? parsed : undefined
-  } catch {
-    // Not every error of the driver is JSON; those are passed on as they are.
-    return undefined
-  }
 }

@@ -17,8 +17,9 @@ import {
   ValidationError,
   isJsonObject,
 } from '../../common/index.ts'
-import { catalogFolder, checkNamespace, encodeNamespace } from './object-names.ts'
-import { type PayloadCodec, SwapObject, type SwapState, type SwapTools } from './swap-object.ts'
+import { checkNamespace, encodeNamespace } from './object-names.ts'
+import { SwapFolder } from './swap-folder.ts'
+import type { PayloadCodec, SwapState, SwapTools } from './swap-object.ts'
 
 type Properties = Readonly<Record<string, string>>
 
@@ -31,19 +32,13 @@ interface NamespaceEntry {
 type State = SwapState<NamespaceEntry>
 
 const roundsMax = 50
-const namespacesMax = 100_000
 
 export class NamespaceStore {
-  readonly #tools: SwapTools
-  readonly #objects: SwapObject<NamespaceEntry>
-  readonly #folder: string
-  readonly #policy: RetryPolicy
+  readonly #folder: SwapFolder<NamespaceEntry>
 
   constructor(tools: SwapTools, warehouse: string, policy: RetryPolicy) {
-    this.#tools = tools
-    this.#objects = new SwapObject(tools, namespaceCodec)
-    this.#folder = `${warehouse}/${catalogFolder}/namespaces/`
-    this.#policy = policy
+    const folder = { warehouse, content: 'namespaces' } as const
+    this.#folder = new SwapFolder(tools, folder, namespaceCodec, policy)
   }
 
   /** Namespaces one level below `parent` (or at the top), sorted. */
@@ -51,13 +46,8 @@ export class NamespaceStore {
     if (parent !== undefined) await this.load(parent)
     const prefix = parent === undefined ? '' : `${encodeNamespace(parent)}.`
     const levels = (parent?.length ?? 0) + 1
-    const locations: string[] = []
-    for await (const { location } of this.#tools.io.list(this.#folder + prefix)) {
-      const depth = location.slice(this.#folder.length, -'.json'.length).split('.').length
-      if (location.endsWith('.json') && depth === levels) locations.push(location)
-      if (locations.length > namespacesMax) throw tooMany()
-    }
-    const states = await this.#objects.readMany(locations)
+    const isChild = (name: string): boolean => name.split('.').length === levels
+    const states = await this.#folder.objects.readMany(await this.#folder.list(prefix, isChild))
     return states
       .filter((state) => state.payload.state !== 'dropped')
       .map((state) => state.payload.namespace)
@@ -137,7 +127,7 @@ export class NamespaceStore {
 
   async #read(namespace: Namespace): Promise<State | undefined> {
     checkNamespace(namespace)
-    const current = await this.#objects.read(this.#locationOf(namespace))
+    const current = await this.#folder.read(encodeNamespace(namespace))
     return current?.payload.state === 'dropped' ? undefined : current
   }
 
@@ -147,7 +137,7 @@ export class NamespaceStore {
   ): Promise<void> {
     checkNamespace(namespace)
     for (let round = 0; round < roundsMax; round++) {
-      const current = await this.#objects.read(this.#locationOf(namespace))
+      const current = await this.#folder.read(encodeNamespace(namespace))
       const outcome = await this.#swap(current, next(current))
       if (outcome.kind === 'won') return
     }
@@ -155,12 +145,7 @@ export class NamespaceStore {
   }
 
   #swap(base: State | undefined, payload: NamespaceEntry) {
-    const location = this.#locationOf(payload.namespace)
-    return this.#objects.swap({ location, base, payload, policy: this.#policy })
-  }
-
-  #locationOf(namespace: Namespace): string {
-    return `${this.#folder}${encodeNamespace(namespace)}.json`
+    return this.#folder.swap(encodeNamespace(payload.namespace), base, payload)
   }
 }
 
@@ -195,10 +180,6 @@ function busy(namespace: Namespace): UnavailableError {
     'other writers keep changing the namespace; try again later',
     factsOf(namespace),
   )
-}
-
-function tooMany(): ValidationError {
-  return new ValidationError('too many namespaces to list', { facts: { max: namespacesMax } })
 }
 
 function damaged(where: string, reason: string): CorruptDataError {

@@ -7,35 +7,23 @@ import {
   NotFoundError,
   type RetryPolicy,
   UnavailableError,
-  ValidationError,
 } from '../../common/index.ts'
-import { catalogFolder, encodeName, encodeNamespace } from './object-names.ts'
+import { encodeName, encodeNamespace } from './object-names.ts'
 import { settleRename } from './rename-intent.ts'
-import {
-  SwapObject,
-  type SwapOutcome,
-  type SwapState,
-  type SwapTools,
-  type UnreadableHandler,
-} from './swap-object.ts'
+import { SwapFolder } from './swap-folder.ts'
+import type { SwapOutcome, SwapState, SwapTools, UnreadableHandler } from './swap-object.ts'
 import { type TablePointer, tablePointerCodec } from './table-pointer.ts'
 
 export type PointerState = SwapState<TablePointer>
 
-const tablesMax = 100_000
 const settlingsMax = 50
 
 export class TablePointers {
-  readonly #tools: SwapTools
-  readonly #objects: SwapObject<TablePointer>
-  readonly #folder: string
-  readonly #policy: RetryPolicy
+  readonly #folder: SwapFolder<TablePointer>
 
   constructor(tools: SwapTools, warehouse: string, policy: RetryPolicy) {
-    this.#tools = tools
-    this.#objects = new SwapObject(tools, tablePointerCodec)
-    this.#folder = `${warehouse}/${catalogFolder}/tables/`
-    this.#policy = policy
+    const folder = { warehouse, content: 'tables' } as const
+    this.#folder = new SwapFolder(tools, folder, tablePointerCodec, policy)
   }
 
   /** The pointer, tombstones included, with no rename under way; undefined when there never was one. */
@@ -61,13 +49,13 @@ export class TablePointers {
 
   /** The pointer as it is, even in the middle of a rename. */
   async readRaw(identifier: TableIdentifier): Promise<PointerState | undefined> {
-    const location = this.#locationOf(identifier)
-    const state = await this.#objects.read(location)
+    const name = nameOf(identifier)
+    const state = await this.#folder.read(name)
     if (state === undefined || sameIdentifier(state.payload.identifier, identifier)) return state
     // A file system that ignores case returns the pointer of another table.
     throw new CorruptDataError('the pointer belongs to another table', {
       facts: {
-        object: location,
+        object: this.#folder.locationOf(name),
         expected: formatIdentifier(identifier),
         actual: formatIdentifier(state.payload.identifier),
       },
@@ -76,7 +64,7 @@ export class TablePointers {
 
   /** Tables of a namespace that exist, sorted by name. */
   async list(namespace: Namespace): Promise<readonly TableIdentifier[]> {
-    const pointers = await this.#listExisting(this.#folderOf(namespace))
+    const pointers = await this.#listExisting(folderOf(namespace))
     return pointers
       .map((pointer) => pointer.identifier)
       .sort((left, right) => (left.name < right.name ? -1 : 1))
@@ -84,7 +72,7 @@ export class TablePointers {
 
   /** Tables of every namespace that exist. */
   listEverywhere(): Promise<readonly TablePointer[]> {
-    return this.#listExisting(this.#folder)
+    return this.#listExisting('')
   }
 
   /**
@@ -98,7 +86,7 @@ export class TablePointers {
     const skipped = new Map<string, unknown>()
     const note = (location: string, error: unknown): void => void skipped.set(location, error)
     for (let round = 0; round < settlingsMax; round++) {
-      const states = await this.#objects.readMany(await this.#listLocations(this.#folder), note)
+      const states = await this.#folder.objects.readMany(await this.#folder.list(''), note)
       const matching = states.map((state) => state.payload).filter(matches)
       const pending = matching.filter((pointer) => pointer.intent !== undefined)
       if (pending.length === 0) {
@@ -107,61 +95,50 @@ export class TablePointers {
       }
       for (const pointer of pending) await this.settle(pointer)
     }
-    throw renamedAllTheTime(this.#folder)
+    throw renamedAllTheTime(this.#folder.location)
   }
 
-  async #listExisting(folder: string): Promise<readonly TablePointer[]> {
+  async #listExisting(prefix: string): Promise<readonly TablePointer[]> {
     for (let round = 0; round < settlingsMax; round++) {
-      const states = await this.#objects.readMany(await this.#listLocations(folder))
+      const states = await this.#folder.objects.readMany(await this.#folder.list(prefix))
       const pointers = states.map((state) => state.payload)
       const pending = pointers.filter((pointer) => pointer.intent !== undefined)
       if (pending.length === 0) return pointers.filter((pointer) => !pointer.dropped)
       // The end of a rename may be a pointer that this listing does not hold: list again.
       for (const pointer of pending) await this.settle(pointer)
     }
-    throw renamedAllTheTime(folder)
-  }
-
-  async #listLocations(folder: string): Promise<readonly string[]> {
-    const locations: string[] = []
-    for await (const { location } of this.#tools.io.list(folder)) {
-      if (location.endsWith('.json')) locations.push(location)
-      if (locations.length > tablesMax) {
-        throw new ValidationError('too many tables to list', { facts: { max: tablesMax } })
-      }
-    }
-    return locations
+    throw renamedAllTheTime(this.#folder.location + prefix)
   }
 
   /** Replaces `base` (undefined: there was no pointer); see `SwapObject.swap`. */
   swap(
     base: PointerState | undefined,
     payload: TablePointer,
-    policy = this.#policy,
+    policy = this.#folder.policy,
   ): Promise<SwapOutcome<TablePointer>> {
-    const location = this.#locationOf(payload.identifier)
-    return this.#objects.swap({ location, base, payload, policy })
+    return this.#folder.swap(nameOf(payload.identifier), base, payload, policy)
   }
 
   /** Brings the rename that a pointer is part of to its end. */
   settle(pointer: TablePointer): Promise<void> {
     return settleRename(
       {
-        pointers: this.#objects,
-        locationOf: (identifier) => this.#locationOf(identifier),
-        policy: this.#policy,
+        pointers: this.#folder.objects,
+        locationOf: (identifier) => this.#folder.locationOf(nameOf(identifier)),
+        policy: this.#folder.policy,
       },
       pointer,
     )
   }
+}
 
-  #folderOf(namespace: Namespace): string {
-    return `${this.#folder}${encodeNamespace(namespace)}/`
-  }
+/** The folder of a namespace's tables, below that of all tables. */
+function folderOf(namespace: Namespace): string {
+  return `${encodeNamespace(namespace)}/`
+}
 
-  #locationOf(identifier: TableIdentifier): string {
-    return `${this.#folderOf(identifier.namespace)}${encodeName(identifier.name)}.json`
-  }
+function nameOf({ namespace, name }: TableIdentifier): string {
+  return `${folderOf(namespace)}${encodeName(name)}`
 }
 
 function renamedAllTheTime(folder: string): UnavailableError {

@@ -12,6 +12,43 @@ import {
   type JsonObject,
 } from '../../common/index.ts'
 
+/** Reads one value; `where` is its path, for errors. */
+export type JsonReader<T> = (value: Json | undefined, where: string) => T
+
+/** The members of an object. */
+export class JsonFields {
+  readonly object: JsonObject
+  readonly where: string
+
+  constructor(json: Json | undefined, where: string) {
+    this.object = asObject(json, where)
+    this.where = where
+  }
+
+  /** Runs `read` on a member, which decides what it makes of an absent one. */
+  required<T>(key: string, read: JsonReader<T>): T {
+    return read(this.object[key], `${this.where}.${key}`)
+  }
+
+  /** Runs `read` on a member that may be absent; null counts as absent, as other writers use it so. */
+  optional<T>(key: string, read: (value: Json, where: string) => T): T | undefined {
+    const value = this.object[key]
+    return value === undefined || value === null ? undefined : read(value, `${this.where}.${key}`)
+  }
+
+  /** The members whose names are not in `names`; undefined when there are none. */
+  others(names: ReadonlySet<string>): JsonObject | undefined {
+    const entries = Object.entries(this.object).filter(([key]) => !names.has(key))
+    return entries.length === 0 ? undefined : Object.fromEntries(entries)
+  }
+}
+
+/** Reads a list by what reads its items. */
+export function listOf<T>(read: JsonReader<T>): JsonReader<readonly T[]> {
+  return (json, where) =>
+    asArray(json, where).map((item, index) => read(item, `${where}[${index}]`))
+}
+
 export function asObject(value: Json | undefined, where: string): JsonObject {
   if (isJsonObject(value)) return value
   throw unexpected('an object', value, where)
@@ -40,27 +77,6 @@ export function asInt(value: Json | undefined, where: string): number {
   throw unexpected('a 32-bit integer', value, where)
 }
 
-/** Runs `read` on a member, which decides what it makes of an absent one. */
-export function requiredField<T>(
-  object: JsonObject,
-  key: string,
-  where: string,
-  read: (value: Json | undefined, where: string) => T,
-): T {
-  return read(object[key], `${where}.${key}`)
-}
-
-/** Runs `read` on a member that may be absent; null counts as absent, as other writers use it so. */
-export function optionalField<T>(
-  object: JsonObject,
-  key: string,
-  where: string,
-  read: (value: Json, where: string) => T,
-): T | undefined {
-  const value = object[key]
-  return value === undefined || value === null ? undefined : read(value, `${where}.${key}`)
-}
-
 /** An object of strings; numbers and booleans, which some writers leave unquoted, become their text. */
 export function asStringMap(
   value: Json | undefined,
@@ -72,15 +88,6 @@ export function asStringMap(
       return [key, String(member)]
     }),
   )
-}
-
-/** The members of `object` whose names are not in `names`; undefined when there are none. */
-export function unknownMembers(
-  object: JsonObject,
-  names: ReadonlySet<string>,
-): JsonObject | undefined {
-  const entries = Object.entries(object).filter(([key]) => !names.has(key))
-  return entries.length === 0 ? undefined : Object.fromEntries(entries)
 }
 
 export function unexpected(

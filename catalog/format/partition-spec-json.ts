@@ -1,6 +1,6 @@
 /** Partition specs in JSON (spec, "Appendix C: JSON serialization", "Partition Specs"). */
 import type { Json, JsonObject } from '../../common/index.ts'
-import { asArray, asInt, asObject, asString, optionalField, requiredField } from './json-fields.ts'
+import { asArray, asInt, asString, JsonFields } from './json-fields.ts'
 import { formatTransform, parseTransform } from './transform-text.ts'
 import type { PartitionField, PartitionSpec } from './types.ts'
 
@@ -22,13 +22,10 @@ export function partitionFieldsToJson(fields: readonly PartitionField[]): readon
 }
 
 export function partitionSpecFromJson(json: Json | undefined, where = 'spec'): PartitionSpec {
-  const object = asObject(json, where)
+  const fields = new JsonFields(json, where)
   return {
-    specId: optionalField(object, 'spec-id', where, asInt) ?? 0,
-    fields: partitionFieldsFromJson(
-      requiredField(object, 'fields', where, asArray),
-      `${where}.fields`,
-    ),
+    specId: fields.optional('spec-id', asInt) ?? 0,
+    fields: fields.required('fields', partitionFieldsFromJson),
   }
 }
 
@@ -38,23 +35,21 @@ export function partitionFieldsFromJson(
   where: string,
 ): readonly PartitionField[] {
   return asArray(json, where).map((item, index) => {
-    const at = `${where}[${index}]`
-    const object = asObject(item, at)
-    const fieldId = optionalField(object, 'field-id', at, asInt)
+    const fields = new JsonFields(item, `${where}[${index}]`)
     return {
-      sourceId: sourceIdFromJson(object, at),
-      fieldId: fieldId ?? firstPartitionFieldId + index,
-      name: requiredField(object, 'name', at, asString),
-      transform: parseTransform(requiredField(object, 'transform', at, asString)),
+      sourceId: sourceIdFromJson(fields),
+      fieldId: fields.optional('field-id', asInt) ?? firstPartitionFieldId + index,
+      name: fields.required('name', asString),
+      transform: parseTransform(fields.required('transform', asString)),
     }
   })
 }
 
 /** v3 may write `source-ids`; a list of one is the same as `source-id`. */
-export function sourceIdFromJson(object: JsonObject, where: string): number {
-  const several = optionalField(object, 'source-ids', where, asArray)
-  if (object['source-id'] === undefined && several !== undefined) {
-    return asInt(several[0], `${where}.source-ids`)
+export function sourceIdFromJson(fields: JsonFields): number {
+  const several = fields.optional('source-ids', asArray)
+  if (fields.object['source-id'] === undefined && several !== undefined) {
+    return asInt(several[0], `${fields.where}.source-ids`)
   }
-  return requiredField(object, 'source-id', where, asInt)
+  return fields.required('source-id', asInt)
 }

@@ -1,6 +1,6 @@
 /** Schemas in JSON (spec, "Appendix C: JSON serialization", "Schemas"). */
 import type { Json, JsonObject } from '../../common/index.ts'
-import { asArray, asInt, asObject, optionalField } from './json-fields.ts'
+import { asInt, JsonFields, listOf } from './json-fields.ts'
 import { fieldsFromJson, fieldToJson } from './type-json.ts'
 import type { Schema } from './types.ts'
 
@@ -17,11 +17,10 @@ export function schemaToJson(schema: Schema): JsonObject {
 
 /** A schema without an id (v1, and requests that leave the id to the catalog) gets id 0. */
 export function schemaFromJson(json: Json | undefined, where = 'schema'): Schema {
-  const object = asObject(json, where)
-  const identifiers = optionalField(object, 'identifier-field-ids', where, asArray) ?? []
+  const fields = new JsonFields(json, where)
   return {
-    schemaId: optionalField(object, 'schema-id', where, asInt) ?? 0,
-    identifierFieldIds: identifiers.map((id) => asInt(id, `${where}.identifier-field-ids`)),
-    fields: fieldsFromJson(object, where),
+    schemaId: fields.optional('schema-id', asInt) ?? 0,
+    identifierFieldIds: fields.optional('identifier-field-ids', listOf(asInt)) ?? [],
+    fields: fieldsFromJson(fields),
   }
 }

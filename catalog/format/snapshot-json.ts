@@ -1,16 +1,6 @@
 /** Snapshots and refs in JSON (spec, "Snapshots", "Snapshot References", "Appendix C"). */
 import { asBigint, type Json, type JsonObject } from '../../common/index.ts'
-import {
-  asArray,
-  asInt,
-  asObject,
-  asString,
-  asStringMap,
-  optionalField,
-  requiredField,
-  unexpected,
-  unknownMembers,
-} from './json-fields.ts'
+import { asInt, asString, asStringMap, JsonFields, listOf, unexpected } from './json-fields.ts'
 import type { Snapshot, SnapshotOperation, SnapshotRef, Summary } from './types.ts'
 
 const memberNames: ReadonlySet<string> = new Set([
@@ -42,22 +32,20 @@ export function snapshotToJson(snapshot: Snapshot, formatVersion: 1 | 2 | 3 = 2)
 
 /** v1 snapshots have no sequence number: they read as 0. */
 export function snapshotFromJson(json: Json | undefined, where = 'snapshot'): Snapshot {
-  const object = asObject(json, where)
-  const parentSnapshotId = optionalField(object, 'parent-snapshot-id', where, asBigint)
-  const manifestList = optionalField(object, 'manifest-list', where, asString)
-  const manifests = optionalField(object, 'manifests', where, asArray)
-  const summary = optionalField(object, 'summary', where, summaryFromJson)
-  const schemaId = optionalField(object, 'schema-id', where, asInt)
-  const unknownFields = unknownMembers(object, memberNames)
+  const fields = new JsonFields(json, where)
+  const parentSnapshotId = fields.optional('parent-snapshot-id', asBigint)
+  const manifestList = fields.optional('manifest-list', asString)
+  const manifests = fields.optional('manifests', listOf(asString))
+  const summary = fields.optional('summary', summaryFromJson)
+  const schemaId = fields.optional('schema-id', asInt)
+  const unknownFields = fields.others(memberNames)
   return {
-    snapshotId: requiredField(object, 'snapshot-id', where, asBigint),
+    snapshotId: fields.required('snapshot-id', asBigint),
     ...(parentSnapshotId === undefined ? {} : { parentSnapshotId }),
-    sequenceNumber: optionalField(object, 'sequence-number', where, asBigint) ?? 0n,
-    timestampMs: requiredField(object, 'timestamp-ms', where, asBigint),
+    sequenceNumber: fields.optional('sequence-number', asBigint) ?? 0n,
+    timestampMs: fields.required('timestamp-ms', asBigint),
     ...(manifestList === undefined ? {} : { manifestList }),
-    ...(manifests === undefined
-      ? {}
-      : { manifests: manifests.map((item) => asString(item, `${where}.manifests`)) }),
+    ...(manifests === undefined ? {} : { manifests }),
     ...(summary === undefined ? {} : { summary }),
     ...(schemaId === undefined ? {} : { schemaId }),
     ...(unknownFields === undefined ? {} : { unknownFields }),
@@ -89,14 +77,14 @@ export function snapshotRefToJson(ref: SnapshotRef): JsonObject {
 }
 
 export function snapshotRefFromJson(json: Json | undefined, where = 'ref'): SnapshotRef {
-  const object = asObject(json, where)
-  const type = requiredField(object, 'type', where, asString).toLowerCase()
+  const fields = new JsonFields(json, where)
+  const type = fields.required('type', asString).toLowerCase()
   if (type !== 'branch' && type !== 'tag') throw unexpected('branch or tag', type, where)
-  const minSnapshotsToKeep = optionalField(object, 'min-snapshots-to-keep', where, asInt)
-  const maxSnapshotAgeMs = optionalField(object, 'max-snapshot-age-ms', where, asBigint)
-  const maxRefAgeMs = optionalField(object, 'max-ref-age-ms', where, asBigint)
+  const minSnapshotsToKeep = fields.optional('min-snapshots-to-keep', asInt)
+  const maxSnapshotAgeMs = fields.optional('max-snapshot-age-ms', asBigint)
+  const maxRefAgeMs = fields.optional('max-ref-age-ms', asBigint)
   return {
-    snapshotId: requiredField(object, 'snapshot-id', where, asBigint),
+    snapshotId: fields.required('snapshot-id', asBigint),
     type,
     ...(minSnapshotsToKeep === undefined ? {} : { minSnapshotsToKeep }),
     ...(maxSnapshotAgeMs === undefined ? {} : { maxSnapshotAgeMs }),

@@ -1,14 +1,6 @@
 /** Sort orders in JSON (spec, "Appendix C: JSON serialization", "Sort Orders"). */
 import type { Json, JsonObject } from '../../common/index.ts'
-import {
-  asArray,
-  asInt,
-  asObject,
-  asString,
-  optionalField,
-  requiredField,
-  unexpected,
-} from './json-fields.ts'
+import { asInt, asString, JsonFields, listOf, unexpected } from './json-fields.ts'
 import { sourceIdFromJson } from './partition-spec-json.ts'
 import { formatTransform, parseTransform } from './transform-text.ts'
 import type { SortField, SortOrder } from './types.ts'
@@ -26,26 +18,24 @@ export function sortOrderToJson(order: SortOrder): JsonObject {
 }
 
 export function sortOrderFromJson(json: Json | undefined, where = 'sort-order'): SortOrder {
-  const object = asObject(json, where)
+  const fields = new JsonFields(json, where)
   return {
-    orderId: optionalField(object, 'order-id', where, asInt) ?? 0,
-    fields: requiredField(object, 'fields', where, asArray).map((item, index) =>
-      sortFieldFromJson(item, `${where}.fields[${index}]`),
-    ),
+    orderId: fields.optional('order-id', asInt) ?? 0,
+    fields: fields.required('fields', listOf(sortFieldFromJson)),
   }
 }
 
-function sortFieldFromJson(json: Json, where: string): SortField {
-  const object = asObject(json, where)
-  const direction = requiredField(object, 'direction', where, asString)
-  const nullOrder = requiredField(object, 'null-order', where, asString)
+function sortFieldFromJson(json: Json | undefined, where: string): SortField {
+  const fields = new JsonFields(json, where)
+  const direction = fields.required('direction', asString)
+  const nullOrder = fields.required('null-order', asString)
   if (direction !== 'asc' && direction !== 'desc') throw unexpected('asc or desc', direction, where)
   if (nullOrder !== 'nulls-first' && nullOrder !== 'nulls-last') {
     throw unexpected('nulls-first or nulls-last', nullOrder, where)
   }
   return {
-    transform: parseTransform(requiredField(object, 'transform', where, asString)),
-    sourceId: sourceIdFromJson(object, where),
+    transform: parseTransform(fields.required('transform', asString)),
+    sourceId: sourceIdFromJson(fields),
     direction,
     nullOrder,
   }

@@ -16,15 +16,13 @@ import {
   type JsonObject,
 } from '../../common/index.ts'
 import {
-  asArray,
   asInt,
   asObject,
   asString,
   asStringMap,
-  optionalField,
-  requiredField,
+  JsonFields,
+  listOf,
   unexpected,
-  unknownMembers,
 } from './json-fields.ts'
 import {
   firstPartitionFieldId,
@@ -48,7 +46,15 @@ import {
   defaultPartitionSpec,
   mainBranch,
 } from './table-metadata.ts'
-import type { PartitionSpec, Schema, SnapshotRef, SortOrder, TableMetadata } from './types.ts'
+import type {
+  MetadataLogEntry,
+  PartitionSpec,
+  Schema,
+  SnapshotLogEntry,
+  SnapshotRef,
+  SortOrder,
+  TableMetadata,
+} from './types.ts'
 
 const memberNames: ReadonlySet<string> = new Set([
   'format-version',
@@ -95,34 +101,31 @@ export function tableMetadataFromJson(
   json: Json | undefined,
   where = 'table-metadata',
 ): TableMetadata {
-  const object = asObject(json, where)
-  const formatVersion = requiredField(object, 'format-version', where, asInt)
+  const fields = new JsonFields(json, where)
+  const formatVersion = fields.required('format-version', asInt)
   if (formatVersion !== 1 && formatVersion !== 2 && formatVersion !== 3) {
     throw unexpected('format-version 1, 2 or 3', formatVersion, where)
   }
-  const currentSnapshotId = readCurrentSnapshotId(object, where)
-  const schemas = readSchemas(object, where)
-  const unknownFields = unknownMembers(object, memberNames)
+  const currentSnapshotId = readCurrentSnapshotId(fields)
+  const schemas = readSchemas(fields)
+  const unknownFields = fields.others(memberNames)
   const metadata: TableMetadata = {
     formatVersion,
-    tableUuid: readTableUuid(object, formatVersion, where),
-    location: requiredField(object, 'location', where, asString).replace(/\/+$/, ''),
+    tableUuid: readTableUuid(fields, formatVersion),
+    location: fields.required('location', asString).replace(/\/+$/, ''),
     lastSequenceNumber:
-      formatVersion === 1 ? 0n : requiredField(object, 'last-sequence-number', where, asBigint),
-    lastUpdatedMs: requiredField(object, 'last-updated-ms', where, asBigint),
+      formatVersion === 1 ? 0n : fields.required('last-sequence-number', asBigint),
+    lastUpdatedMs: fields.required('last-updated-ms', asBigint),
     lastColumnId:
-      optionalField(object, 'last-column-id', where, asInt) ??
-      Math.max(...schemas.schemas.map(highestFieldId)),
+      fields.optional('last-column-id', asInt) ?? Math.max(...schemas.schemas.map(highestFieldId)),
     ...schemas,
-    ...readPartitionSpecs(object, where),
-    ...readSortOrders(object, where),
-    properties: optionalField(object, 'properties', where, asStringMap) ?? {},
+    ...readPartitionSpecs(fields),
+    ...readSortOrders(fields),
+    properties: fields.optional('properties', asStringMap) ?? {},
     ...(currentSnapshotId === undefined ? {} : { currentSnapshotId }),
-    snapshots: (optionalField(object, 'snapshots', where, asArray) ?? []).map((item, index) =>
-      snapshotFromJson(item, `${where}.snapshots[${index}]`),
-    ),
-    ...readLogs(object, where),
-    refs: readRefs(object, currentSnapshotId, where),
+    snapshots: fields.optional('snapshots', listOf(snapshotFromJson)) ?? [],
+    ...readLogs(fields),
+    refs: readRefs(fields, currentSnapshotId),
     ...(unknownFields === undefined ? {} : { unknownFields }),
   }
   checkTableMetadata(metadata, where)
@@ -182,111 +185,97 @@ function inflate(bytes: Uint8Array, location: string): Uint8Array {
 }
 
 /** v1 may lack it: the uuid is then empty, which no requirement of a commit can match. */
-function readTableUuid(object: JsonObject, formatVersion: number, where: string): string {
-  if (formatVersion > 1) return requiredField(object, 'table-uuid', where, asString)
-  return optionalField(object, 'table-uuid', where, asString) ?? ''
+function readTableUuid(fields: JsonFields, formatVersion: number): string {
+  if (formatVersion > 1) return fields.required('table-uuid', asString)
+  return fields.optional('table-uuid', asString) ?? ''
 }
 
 /** Absent, null and -1 all mean: no current snapshot. */
-function readCurrentSnapshotId(object: JsonObject, where: string): bigint | undefined {
-  const id = optionalField(object, 'current-snapshot-id', where, asBigint)
+function readCurrentSnapshotId(fields: JsonFields): bigint | undefined {
+  const id = fields.optional('current-snapshot-id', asBigint)
   return id === -1n ? undefined : id
 }
 
-function readSchemas(
-  object: JsonObject,
-  where: string,
-): { readonly schemas: readonly Schema[]; readonly currentSchemaId: number } {
-  const several = optionalField(object, 'schemas', where, asArray)
+function readSchemas(fields: JsonFields): {
+  readonly schemas: readonly Schema[]
+  readonly currentSchemaId: number
+} {
+  const several = fields.optional('schemas', listOf(schemaFromJson))
   if (several !== undefined && several.length > 0) {
     return {
-      schemas: several.map((item, index) => schemaFromJson(item, `${where}.schemas[${index}]`)),
-      currentSchemaId: requiredField(object, 'current-schema-id', where, asInt),
+      schemas: several,
+      currentSchemaId: fields.required('current-schema-id', asInt),
     }
   }
-  const only = schemaFromJson(object['schema'], `${where}.schema`)
+  const only = fields.required('schema', schemaFromJson)
   return { schemas: [only], currentSchemaId: only.schemaId }
 }
 
-function readPartitionSpecs(
-  object: JsonObject,
-  where: string,
-): {
+function readPartitionSpecs(fields: JsonFields): {
   readonly partitionSpecs: readonly PartitionSpec[]
   readonly defaultSpecId: number
   readonly lastPartitionId: number
 } {
-  const several = optionalField(object, 'partition-specs', where, asArray)
+  const several = fields.optional('partition-specs', listOf(partitionSpecFromJson))
   const partitionSpecs =
     several === undefined || several.length === 0
-      ? [
-          {
-            specId: 0,
-            fields: partitionFieldsFromJson(object['partition-spec'], `${where}.partition-spec`),
-          },
-        ]
-      : several.map((item, index) =>
-          partitionSpecFromJson(item, `${where}.partition-specs[${index}]`),
-        )
+      ? [{ specId: 0, fields: fields.required('partition-spec', partitionFieldsFromJson) }]
+      : several
   const highest = Math.max(
     firstPartitionFieldId - 1,
     ...partitionSpecs.flatMap((spec) => spec.fields.map((field) => field.fieldId)),
   )
   return {
     partitionSpecs,
-    defaultSpecId: optionalField(object, 'default-spec-id', where, asInt) ?? 0,
-    lastPartitionId: optionalField(object, 'last-partition-id', where, asInt) ?? highest,
+    defaultSpecId: fields.optional('default-spec-id', asInt) ?? 0,
+    lastPartitionId: fields.optional('last-partition-id', asInt) ?? highest,
   }
 }
 
-function readSortOrders(
-  object: JsonObject,
-  where: string,
-): { readonly sortOrders: readonly SortOrder[]; readonly defaultSortOrderId: number } {
-  const orders = optionalField(object, 'sort-orders', where, asArray)
+function readSortOrders(fields: JsonFields): {
+  readonly sortOrders: readonly SortOrder[]
+  readonly defaultSortOrderId: number
+} {
+  const orders = fields.optional('sort-orders', listOf(sortOrderFromJson))
   if (orders === undefined || orders.length === 0) {
     return { sortOrders: [{ orderId: 0, fields: [] }], defaultSortOrderId: 0 }
   }
   return {
-    sortOrders: orders.map((item, index) =>
-      sortOrderFromJson(item, `${where}.sort-orders[${index}]`),
-    ),
-    defaultSortOrderId: requiredField(object, 'default-sort-order-id', where, asInt),
+    sortOrders: orders,
+    defaultSortOrderId: fields.required('default-sort-order-id', asInt),
   }
 }
 
-function readLogs(
-  object: JsonObject,
-  where: string,
-): Pick<TableMetadata, 'snapshotLog' | 'metadataLog'> {
-  const entries = (key: string): readonly (readonly [JsonObject, string])[] =>
-    object[key] === undefined || object[key] === null
-      ? []
-      : requiredField(object, key, where, asArray).map((item, index) => {
-          const at = `${where}.${key}[${index}]`
-          return [asObject(item, at), at]
-        })
+function readLogs(fields: JsonFields): Pick<TableMetadata, 'snapshotLog' | 'metadataLog'> {
+  const snapshotLog = fields.optional('snapshot-log', listOf(snapshotLogEntry))
+  const metadataLog = fields.optional('metadata-log', listOf(metadataLogEntry))
+  return { snapshotLog: snapshotLog ?? [], metadataLog: metadataLog ?? [] }
+}
+
+function snapshotLogEntry(json: Json | undefined, where: string): SnapshotLogEntry {
+  const fields = new JsonFields(json, where)
   return {
-    snapshotLog: entries('snapshot-log').map(([entry, at]) => ({
-      snapshotId: requiredField(entry, 'snapshot-id', at, asBigint),
-      timestampMs: requiredField(entry, 'timestamp-ms', at, asBigint),
-    })),
-    metadataLog: entries('metadata-log').map(([entry, at]) => ({
-      metadataFile: requiredField(entry, 'metadata-file', at, asString),
-      timestampMs: requiredField(entry, 'timestamp-ms', at, asBigint),
-    })),
+    snapshotId: fields.required('snapshot-id', asBigint),
+    timestampMs: fields.required('timestamp-ms', asBigint),
+  }
+}
+
+function metadataLogEntry(json: Json | undefined, where: string): MetadataLogEntry {
+  const fields = new JsonFields(json, where)
+  return {
+    metadataFile: fields.required('metadata-file', asString),
+    timestampMs: fields.required('timestamp-ms', asBigint),
   }
 }
 
 /** Tables from before refs existed have only their current snapshot, which is `main`. */
 function readRefs(
-  object: JsonObject,
+  fields: JsonFields,
   currentSnapshotId: bigint | undefined,
-  where: string,
 ): Readonly<Record<string, SnapshotRef>> {
-  const refs = optionalField(object, 'refs', where, asObject)
+  const refs = fields.optional('refs', asObject)
   const read = Object.entries(refs ?? {}).map(
-    ([name, ref]) => [name, snapshotRefFromJson(ref, `${where}.refs.${name}`)] as const,
+    ([name, ref]) => [name, snapshotRefFromJson(ref, `${fields.where}.refs.${name}`)] as const,
   )
   if (refs !== undefined && (read.length > 0 || currentSnapshotId === undefined)) {
     return Object.fromEntries(read)

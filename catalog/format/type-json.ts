@@ -3,16 +3,7 @@
  * type grammar (`type-text.ts`), nested types objects.
  */
 import { errorMessage, UnsupportedError, type Json, type JsonObject } from '../../common/index.ts'
-import {
-  asArray,
-  asBoolean,
-  asInt,
-  asObject,
-  asString,
-  optionalField,
-  requiredField,
-  unexpected,
-} from './json-fields.ts'
+import { asBoolean, asInt, asString, JsonFields, listOf, unexpected } from './json-fields.ts'
 import { formatType, isPrimitive, parseType } from './type-text.ts'
 import type { NestedField, PrimitiveType, Type } from './types.ts'
 
@@ -44,27 +35,28 @@ export function typeToJson(type: Type): Json {
 
 export function typeFromJson(json: Json | undefined, where = 'type', depth = 0): Type {
   if (typeof json === 'string') return primitiveFromText(json, where)
-  const object = asObject(json, where)
+  const fields = new JsonFields(json, where)
   if (depth > depthMax) throw unexpected(`at most ${depthMax} levels of nesting`, '...', where)
-  const kind = requiredField(object, 'type', where, asString)
+  const kind = fields.required('type', asString)
+  const nested = (member: Json | undefined, at: string): Type => typeFromJson(member, at, depth + 1)
   switch (kind) {
     case 'struct':
-      return { type: 'struct', fields: fieldsFromJson(object, where, depth + 1) }
+      return { type: 'struct', fields: fieldsFromJson(fields, depth + 1) }
     case 'list':
       return {
         type: 'list',
-        elementId: requiredField(object, 'element-id', where, asInt),
-        elementRequired: requiredField(object, 'element-required', where, asBoolean),
-        element: typeFromJson(object['element'], `${where}.element`, depth + 1),
+        elementId: fields.required('element-id', asInt),
+        elementRequired: fields.required('element-required', asBoolean),
+        element: fields.required('element', nested),
       }
     case 'map':
       return {
         type: 'map',
-        keyId: requiredField(object, 'key-id', where, asInt),
-        key: typeFromJson(object['key'], `${where}.key`, depth + 1),
-        valueId: requiredField(object, 'value-id', where, asInt),
-        valueRequired: requiredField(object, 'value-required', where, asBoolean),
-        value: typeFromJson(object['value'], `${where}.value`, depth + 1),
+        keyId: fields.required('key-id', asInt),
+        key: fields.required('key', nested),
+        valueId: fields.required('value-id', asInt),
+        valueRequired: fields.required('value-required', asBoolean),
+        value: fields.required('value', nested),
       }
     default:
       throw unexpected('struct, list or map', kind, where)
@@ -85,30 +77,25 @@ export function fieldToJson(field: NestedField): JsonObject {
   }
 }
 
-export function fieldsFromJson(
-  object: JsonObject,
-  where: string,
-  depth = 0,
-): readonly NestedField[] {
-  return requiredField(object, 'fields', where, asArray).map((json, index) =>
-    fieldFromJson(json, `${where}.fields[${index}]`, depth),
-  )
+export function fieldsFromJson(fields: JsonFields, depth = 0): readonly NestedField[] {
+  const read = (json: Json | undefined, where: string): NestedField =>
+    fieldFromJson(json, where, depth)
+  return fields.required('fields', listOf(read))
 }
 
-function fieldFromJson(json: Json, where: string, depth: number): NestedField {
-  const object = asObject(json, where)
-  const name = requiredField(object, 'name', where, asString)
-  const doc = optionalField(object, 'doc', where, asString)
+function fieldFromJson(json: Json | undefined, where: string, depth: number): NestedField {
+  const fields = new JsonFields(json, where)
+  const name = fields.required('name', asString)
+  const doc = fields.optional('doc', asString)
+  const { 'initial-default': initialDefault, 'write-default': writeDefault } = fields.object
   return {
-    id: requiredField(object, 'id', where, asInt),
+    id: fields.required('id', asInt),
     name,
-    required: requiredField(object, 'required', where, asBoolean),
-    type: typeFromJson(object['type'], `${where}(${name}).type`, depth),
+    required: fields.required('required', asBoolean),
+    type: typeFromJson(fields.object['type'], `${where}(${name}).type`, depth),
     ...(doc === undefined ? {} : { doc }),
-    ...(object['initial-default'] === undefined
-      ? {}
-      : { initialDefault: object['initial-default'] }),
-    ...(object['write-default'] === undefined ? {} : { writeDefault: object['write-default'] }),
+    ...(initialDefault === undefined ? {} : { initialDefault }),
+    ...(writeDefault === undefined ? {} : { writeDefault }),
   }
 }
 

@@ -1,26 +1,23 @@
 /** Payloads of requirements and updates on the wire, each a JSON object that names its kind. */
 import { type Json, type JsonObject, ValidationError } from '../../common/index.ts'
-import { asArray, asObject, asString, requiredField } from '../format/json-fields.ts'
-
-/** Reads a member; `where` is its path, for errors. */
-type Read<T> = (json: Json | undefined, where: string) => T
+import { asString, JsonFields, type JsonReader } from '../format/json-fields.ts'
 
 export interface PayloadCodec<Payload> {
   toJson(payload: Payload): JsonObject
-  fromJson(json: JsonObject, where: string): Payload
+  fromJson(fields: JsonFields): Payload
 }
 
 /** Of a payload with one member: its name here and on the wire. */
 export function member<Name extends string, T>(
   name: Name,
   wireName: string,
-  read: Read<T>,
+  read: JsonReader<T>,
   write: (value: T) => Json,
 ): PayloadCodec<Readonly<Record<Name, T>>> {
   return {
     toJson: (payload) => ({ [wireName]: write(payload[name]) }),
-    fromJson: (json, where) =>
-      ({ [name]: read(json[wireName], `${where}.${wireName}`) }) as Readonly<Record<Name, T>>,
+    fromJson: (fields) =>
+      ({ [name]: fields.required(wireName, read) }) as Readonly<Record<Name, T>>,
   }
 }
 
@@ -28,13 +25,9 @@ export function member<Name extends string, T>(
 export function plainMember<Name extends string, T extends Json>(
   name: Name,
   wireName: string,
-  read: Read<T>,
+  read: JsonReader<T>,
 ): PayloadCodec<Readonly<Record<Name, T>>> {
   return member(name, wireName, read, (value) => value)
-}
-
-export function listOf<T>(read: Read<T>): Read<readonly T[]> {
-  return (json, where) => asArray(json, where).map((item) => read(item, where))
 }
 
 /** Of each kind in a union, what is written and read besides the member that names the kind. */
@@ -44,7 +37,7 @@ type KindCodecs<Union extends Readonly<Record<Tag, string>>, Tag extends string>
 
 interface KindCodec<Value, Tag extends string> {
   toJson(value: Value): JsonObject
-  fromJson(json: JsonObject, where: string): Omit<Value, Tag>
+  fromJson(fields: JsonFields): Omit<Value, Tag>
 }
 
 interface UnionCodec<Union> {
@@ -64,10 +57,10 @@ export function unionCodec<Union extends Readonly<Record<Tag, string>>, Tag exte
   return {
     toJson: (value) => ({ [tag]: value[tag], ...byKind[value[tag]]?.toJson(value) }),
     fromJson: (json, where) => {
-      const object = asObject(json, where)
-      const kind = requiredField(object, tag, where, asString)
+      const fields = new JsonFields(json, where)
+      const kind = fields.required(tag, asString)
       const codec = Object.hasOwn(byKind, kind) ? byKind[kind] : undefined
-      if (codec !== undefined) return { [tag]: kind, ...codec.fromJson(object, where) } as Union
+      if (codec !== undefined) return { [tag]: kind, ...codec.fromJson(fields) } as Union
       throw new ValidationError(`unknown ${what}`, { facts: { where, [tag]: kind } })
     },
   }

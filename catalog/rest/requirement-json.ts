@@ -1,6 +1,6 @@
 /** Requirements of a commit on the wire (REST OpenAPI, "TableRequirement"). */
 import { asBigint } from '../../common/index.ts'
-import { asInt, asString, optionalField, requiredField } from '../format/json-fields.ts'
+import { asInt, asString } from '../format/json-fields.ts'
 import type { TableRequirement } from '../table/requirement.ts'
 import { plainMember, unionCodec } from './payload-codec.ts'
 
@@ -10,9 +10,9 @@ const codec = unionCodec<TableRequirement, 'type'>('table requirement', 'type', 
   'assert-table-uuid': plainMember('uuid', 'uuid', asString),
   'assert-ref-snapshot-id': {
     toJson: ({ ref, snapshotId }) => ({ ref, 'snapshot-id': snapshotId }),
-    fromJson: (json, where) => ({
-      ref: requiredField(json, 'ref', where, asString),
-      snapshotId: optionalField(json, 'snapshot-id', where, asBigint) ?? null,
+    fromJson: (fields) => ({
+      ref: fields.required('ref', asString),
+      snapshotId: fields.optional('snapshot-id', asBigint) ?? null,
     }),
   },
   'assert-last-assigned-field-id': plainMember(

@@ -12,14 +12,7 @@ import {
   isJsonObject,
 } from '../../common/index.ts'
 import type { Catalog, CreateTableRequest, Table, TableCommit } from '../catalog.ts'
-import {
-  asArray,
-  asObject,
-  asString,
-  asStringMap,
-  optionalField,
-  requiredField,
-} from '../format/json-fields.ts'
+import { asArray, asObject, asString, asStringMap, JsonFields } from '../format/json-fields.ts'
 import { tableMetadataFromJson } from '../format/table-metadata-json.ts'
 import type { TableMetadata } from '../format/types.ts'
 import { RestClient, type RestClientOptions } from './rest-client.ts'
@@ -71,8 +64,8 @@ export class RestCatalog implements Catalog {
 
   async loadNamespace(namespace: Namespace): Promise<Readonly<Record<string, string>>> {
     const path = await this.#path(...namespacePath(namespace))
-    const body = asObject(await this.#client.send({ method: 'GET', path }), path)
-    return optionalField(body, 'properties', path, asStringMap) ?? {}
+    const body = new JsonFields(await this.#client.send({ method: 'GET', path }), path)
+    return body.optional('properties', asStringMap) ?? {}
   }
 
   async updateNamespaceProperties(
@@ -172,9 +165,9 @@ export class RestCatalog implements Catalog {
         path,
         query: { ...query, pageToken: pageToken ?? '' },
       })
-      const body: JsonObject = asObject(answer, path)
-      items.push(...requiredField(body, member, path, asArray))
-      pageToken = optionalField(body, 'next-page-token', path, asString)
+      const body = new JsonFields(answer, path)
+      items.push(...body.required(member, asArray))
+      pageToken = body.optional('next-page-token', asString)
       if (pageToken === undefined || pageToken === '') return items
     }
     throw new UnsupportedError("the catalog's listing has too many pages", {

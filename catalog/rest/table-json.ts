@@ -2,15 +2,7 @@
 import type { Namespace, TableIdentifier } from '../format/identifiers.ts'
 import type { Json, JsonObject } from '../../common/index.ts'
 import type { CreateTableRequest, Table, TableCommit } from '../catalog.ts'
-import {
-  asArray,
-  asBoolean,
-  asObject,
-  asString,
-  asStringMap,
-  optionalField,
-  requiredField,
-} from '../format/json-fields.ts'
+import { asBoolean, asString, asStringMap, JsonFields, listOf } from '../format/json-fields.ts'
 import { partitionSpecFromJson, partitionSpecToJson } from '../format/partition-spec-json.ts'
 import { schemaFromJson, schemaToJson } from '../format/schema-json.ts'
 import { sortOrderFromJson, sortOrderToJson } from '../format/sort-order-json.ts'
@@ -24,25 +16,23 @@ export function identifierToJson(identifier: TableIdentifier): JsonObject {
 }
 
 export function identifierFromJson(json: Json | undefined, where: string): TableIdentifier {
-  const object = asObject(json, where)
+  const fields = new JsonFields(json, where)
   return {
-    namespace: namespaceFromJson(object, where),
-    name: requiredField(object, 'name', where, asString),
+    namespace: namespaceFromJson(fields.object, where),
+    name: fields.required('name', asString),
   }
 }
 
 export function namespaceFromJson(object: JsonObject, where: string): Namespace {
-  return requiredField(object, 'namespace', where, asArray).map((level) =>
-    asString(level, `${where}.namespace`),
-  )
+  return new JsonFields(object, where).required('namespace', listOf(asString))
 }
 
 export function loadTableResultFromJson(json: Json, identifier: TableIdentifier): Table {
-  const object = asObject(json, 'load-table-result')
-  const metadataLocation = requiredField(object, 'metadata-location', 'load-table-result', asString)
+  const fields = new JsonFields(json, 'load-table-result')
+  const metadataLocation = fields.required('metadata-location', asString)
   return {
     identifier,
-    metadata: tableMetadataFromJson(object['metadata'], metadataLocation),
+    metadata: tableMetadataFromJson(fields.object['metadata'], metadataLocation),
     metadataLocation,
   }
 }
@@ -80,22 +70,21 @@ export function createTableFromJson(
   json: Json | undefined,
   namespace: Namespace,
 ): { readonly request: CreateTableRequest; readonly stage: boolean } {
-  const where = 'create-table'
-  const object = asObject(json, where)
-  const partitionSpec = optionalField(object, 'partition-spec', where, partitionSpecFromJson)
-  const sortOrder = optionalField(object, 'write-order', where, sortOrderFromJson)
-  const properties = optionalField(object, 'properties', where, asStringMap)
-  const location = optionalField(object, 'location', where, asString)
+  const fields = new JsonFields(json, 'create-table')
+  const partitionSpec = fields.optional('partition-spec', partitionSpecFromJson)
+  const sortOrder = fields.optional('write-order', sortOrderFromJson)
+  const properties = fields.optional('properties', asStringMap)
+  const location = fields.optional('location', asString)
   return {
     request: {
-      identifier: { namespace, name: requiredField(object, 'name', where, asString) },
-      schema: schemaFromJson(object['schema'], `${where}.schema`),
+      identifier: { namespace, name: fields.required('name', asString) },
+      schema: fields.required('schema', schemaFromJson),
       ...(partitionSpec === undefined ? {} : { partitionSpec }),
       ...(sortOrder === undefined ? {} : { sortOrder }),
       ...(properties === undefined ? {} : { properties }),
       ...(location === undefined ? {} : { location }),
     },
-    stage: optionalField(object, 'stage-create', where, asBoolean) ?? false,
+    stage: fields.optional('stage-create', asBoolean) ?? false,
   }
 }
 
@@ -112,15 +101,10 @@ export function tableCommitFromJson(
   json: Json | undefined,
   identifier: TableIdentifier,
 ): TableCommit {
-  const where = 'commit'
-  const object = asObject(json, where)
+  const fields = new JsonFields(json, 'commit')
   return {
     identifier,
-    requirements: requiredField(object, 'requirements', where, asArray).map((item, index) =>
-      requirementFromJson(item, `${where}.requirements[${index}]`),
-    ),
-    updates: requiredField(object, 'updates', where, asArray).map((item, index) =>
-      updateFromJson(item, `${where}.updates[${index}]`),
-    ),
+    requirements: fields.required('requirements', listOf(requirementFromJson)),
+    updates: fields.required('updates', listOf(updateFromJson)),
   }
 }

@@ -1,13 +1,6 @@
 /** Updates of a commit on the wire (REST OpenAPI, "TableUpdate"). */
 import { type Json, type JsonObject, asBigint } from '../../common/index.ts'
-import {
-  asInt,
-  asObject,
-  asString,
-  asStringMap,
-  optionalField,
-  requiredField,
-} from '../format/json-fields.ts'
+import { asInt, asString, asStringMap, JsonFields, listOf } from '../format/json-fields.ts'
 import { partitionSpecFromJson, partitionSpecToJson } from '../format/partition-spec-json.ts'
 import { schemaFromJson, schemaToJson } from '../format/schema-json.ts'
 import {
@@ -18,7 +11,7 @@ import {
 } from '../format/snapshot-json.ts'
 import { sortOrderFromJson, sortOrderToJson } from '../format/sort-order-json.ts'
 import type { TableUpdate } from '../table/update.ts'
-import { listOf, member, plainMember, unionCodec } from './payload-codec.ts'
+import { member, plainMember, unionCodec } from './payload-codec.ts'
 
 /** An unknown update is refused: half a commit is worse than none. */
 const codec = unionCodec<TableUpdate, 'action'>('table update', 'action', {
@@ -29,10 +22,10 @@ const codec = unionCodec<TableUpdate, 'action'>('table update', 'action', {
       schema: schemaToJson(schema),
       ...(lastColumnId === undefined ? {} : { 'last-column-id': lastColumnId }),
     }),
-    fromJson: (json, where) => {
-      const lastColumnId = optionalField(json, 'last-column-id', where, asInt)
+    fromJson: (fields) => {
+      const lastColumnId = fields.optional('last-column-id', asInt)
       return {
-        schema: schemaFromJson(json['schema'], `${where}.schema`),
+        schema: fields.required('schema', schemaFromJson),
         ...(lastColumnId === undefined ? {} : { lastColumnId }),
       }
     },
@@ -45,9 +38,9 @@ const codec = unionCodec<TableUpdate, 'action'>('table update', 'action', {
   'add-snapshot': member('snapshot', 'snapshot', snapshotFromJson, (one) => snapshotToJson(one)),
   'set-snapshot-ref': {
     toJson: ({ refName, ref }) => ({ 'ref-name': refName, ...snapshotRefToJson(ref) }),
-    fromJson: (json, where) => ({
-      refName: requiredField(json, 'ref-name', where, asString),
-      ref: snapshotRefFromJson(json, where),
+    fromJson: (fields) => ({
+      refName: fields.required('ref-name', asString),
+      ref: snapshotRefFromJson(fields.object, fields.where),
     }),
   },
   'remove-snapshots': plainMember('snapshotIds', 'snapshot-ids', listOf(asBigint)),
@@ -61,9 +54,7 @@ const codec = unionCodec<TableUpdate, 'action'>('table update', 'action', {
       'snapshot-id': statistics['snapshot-id'] ?? null,
       statistics,
     }),
-    fromJson: (json, where) => ({
-      statistics: statisticsFromJson(json['statistics'], `${where}.statistics`),
-    }),
+    fromJson: (fields) => ({ statistics: fields.required('statistics', statisticsFromJson) }),
   },
   'remove-statistics': plainMember('snapshotId', 'snapshot-id', asBigint),
   'set-partition-statistics': plainMember(
@@ -81,7 +72,7 @@ export const updateFromJson = codec.fromJson
 
 /** Statistics stay as JSON; the snapshot that they are of is the only member that Tidewater reads. */
 function statisticsFromJson(json: Json | undefined, where: string): JsonObject {
-  const statistics = asObject(json, where)
-  requiredField(statistics, 'snapshot-id', where, asBigint)
-  return statistics
+  const fields = new JsonFields(json, where)
+  fields.required('snapshot-id', asBigint)
+  return fields.object
 }

@@ -12,14 +12,13 @@ import {
   CorruptDataError,
   type JsonObject,
   NotFoundError,
-  type RetryPolicy,
   UnavailableError,
   ValidationError,
   isJsonObject,
 } from '../../common/index.ts'
 import { checkNamespace, encodeNamespace } from './object-names.ts'
-import { SwapFolder } from './swap-folder.ts'
-import type { PayloadCodec, SwapState, SwapTools } from './swap-object.ts'
+import { SwapFolder, type SwapPlace } from './swap-folder.ts'
+import type { PayloadCodec, SwapState } from './swap-object.ts'
 
 type Properties = Readonly<Record<string, string>>
 
@@ -36,9 +35,8 @@ const roundsMax = 50
 export class NamespaceStore {
   readonly #folder: SwapFolder<NamespaceEntry>
 
-  constructor(tools: SwapTools, warehouse: string, policy: RetryPolicy) {
-    const folder = { warehouse, content: 'namespaces' } as const
-    this.#folder = new SwapFolder(tools, folder, namespaceCodec, policy)
+  constructor(place: SwapPlace) {
+    this.#folder = new SwapFolder(place, 'namespaces', namespaceCodec)
   }
 
   /** Namespaces one level below `parent` (or at the top), sorted. */

@@ -97,8 +97,9 @@ export class ObjectStoreCatalog implements Catalog {
     this.#logger = options.logger ?? silentLogger
     this.#statusCheck = options.statusCheck ?? statusCheckDefaults
     this.#commitRetry = options.commitRetry ?? commitRetryDefaults
-    this.#namespaces = new NamespaceStore(this.#tools, this.warehouse, this.#statusCheck)
-    this.#pointers = new TablePointers(this.#tools, this.warehouse, this.#statusCheck)
+    const place = { tools: this.#tools, warehouse: this.warehouse, policy: this.#statusCheck }
+    this.#namespaces = new NamespaceStore(place)
+    this.#pointers = new TablePointers(place)
     this.#files = new MetadataFiles(this.#tools)
   }
 

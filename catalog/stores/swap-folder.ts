@@ -11,26 +11,31 @@ import {
 
 const objectsMax = 100_000
 
+export interface SwapPlace {
+  readonly tools: SwapTools
+  readonly warehouse: string
+  /** How long the outcome of a swap is looked for. */
+  readonly policy: RetryPolicy
+}
+
 export class SwapFolder<Payload> {
   /** Ends with a slash. */
   readonly location: string
   readonly objects: SwapObject<Payload>
-  /** How long the outcome of a swap is looked for. */
   readonly policy: RetryPolicy
   readonly #io: SwapTools['io']
   readonly #content: 'namespaces' | 'tables'
 
   constructor(
-    tools: SwapTools,
-    folder: { readonly warehouse: string; readonly content: 'namespaces' | 'tables' },
+    { tools, warehouse, policy }: SwapPlace,
+    content: 'namespaces' | 'tables',
     codec: PayloadCodec<Payload>,
-    policy: RetryPolicy,
   ) {
     this.objects = new SwapObject(tools, codec)
     this.policy = policy
     this.#io = tools.io
-    this.#content = folder.content
-    this.location = `${folder.warehouse}/${catalogFolder}/${folder.content}/`
+    this.#content = content
+    this.location = `${warehouse}/${catalogFolder}/${content}/`
   }
 
   locationOf(name: string): string {

@@ -2,16 +2,11 @@
  * The pointer objects of all tables: their locations, and reading them with renames settled.
  */
 import { type Namespace, type TableIdentifier, formatIdentifier } from '../format/identifiers.ts'
-import {
-  CorruptDataError,
-  NotFoundError,
-  type RetryPolicy,
-  UnavailableError,
-} from '../../common/index.ts'
+import { CorruptDataError, NotFoundError, UnavailableError } from '../../common/index.ts'
 import { encodeName, encodeNamespace } from './object-names.ts'
 import { settleRename } from './rename-intent.ts'
-import { SwapFolder } from './swap-folder.ts'
-import type { SwapOutcome, SwapState, SwapTools, UnreadableHandler } from './swap-object.ts'
+import { SwapFolder, type SwapPlace } from './swap-folder.ts'
+import type { SwapOutcome, SwapState, UnreadableHandler } from './swap-object.ts'
 import { type TablePointer, tablePointerCodec } from './table-pointer.ts'
 
 export type PointerState = SwapState<TablePointer>
@@ -21,9 +16,8 @@ const settlingsMax = 50
 export class TablePointers {
   readonly #folder: SwapFolder<TablePointer>
 
-  constructor(tools: SwapTools, warehouse: string, policy: RetryPolicy) {
-    const folder = { warehouse, content: 'tables' } as const
-    this.#folder = new SwapFolder(tools, folder, tablePointerCodec, policy)
+  constructor(place: SwapPlace) {
+    this.#folder = new SwapFolder(place, 'tables', tablePointerCodec)
   }
 
   /** The pointer, tombstones included, with no rename under way; undefined when there never was one. */

@@ -8,15 +8,16 @@
  */
 import { UnsupportedError, ValidationError } from '../../common/index.ts'
 import type { TableMetadata } from '../format/types.ts'
-import { addSpec, removePartitionSpecs, setDefaultSpec } from './partition-spec-updates.ts'
-import { addSchema, removeSchemas, setCurrentSchema } from './schema-updates.ts'
+import { addSpec, removePartitionSpecs } from './partition-spec-updates.ts'
+import { usePart } from './parts-by-id.ts'
+import { addSchema, removeSchemas } from './schema-updates.ts'
 import {
   addSnapshot,
   removeSnapshotRef,
   removeSnapshots,
   setSnapshotRef,
 } from './snapshot-updates.ts'
-import { addSortOrder, setDefaultSortOrder } from './sort-order-updates.ts'
+import { addSortOrder } from './sort-order-updates.ts'
 import { dropStatistics, putStatistics } from './statistics-updates.ts'
 import type { TableUpdate, UpdateAction } from './update.ts'
 
@@ -26,11 +27,12 @@ const handlers: {
   'assign-uuid': assignUuid,
   'upgrade-format-version': upgradeFormatVersion,
   'add-schema': addSchema,
-  'set-current-schema': setCurrentSchema,
+  'set-current-schema': (metadata, { schemaId }) => usePart(metadata, 'schema', schemaId),
   'add-spec': addSpec,
-  'set-default-spec': setDefaultSpec,
+  'set-default-spec': (metadata, { specId }) => usePart(metadata, 'partition spec', specId),
   'add-sort-order': addSortOrder,
-  'set-default-sort-order': setDefaultSortOrder,
+  'set-default-sort-order': (metadata, { sortOrderId }) =>
+    usePart(metadata, 'sort order', sortOrderId),
   'add-snapshot': addSnapshot,
   'set-snapshot-ref': setSnapshotRef,
   'remove-snapshots': removeSnapshots,

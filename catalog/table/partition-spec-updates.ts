@@ -1,9 +1,9 @@
-/** Adding partition specs to table metadata, choosing the default and removing others (spec, "Partitioning"). */
+/** Adding partition specs to table metadata and removing them (spec, "Partitioning"). */
 import { isDeepStrictEqual } from 'node:util'
 import { ValidationError } from '../../common/index.ts'
 import type { PartitionSpec, TableMetadata, Transform } from '../format/types.ts'
 import { checkSourceIds } from './check-source-ids.ts'
-import { requirePart, withoutParts } from './parts-by-id.ts'
+import { withoutParts } from './parts-by-id.ts'
 import type { TableUpdate } from './update.ts'
 
 export function addSpec(metadata: TableMetadata, { spec }: TableUpdate<'add-spec'>): TableMetadata {
@@ -30,14 +30,6 @@ export function findSpec(metadata: TableMetadata, spec: PartitionSpec): Partitio
   const shape = (one: PartitionSpec): unknown =>
     one.fields.map(({ sourceId, name, transform }) => ({ sourceId, name, transform }))
   return metadata.partitionSpecs.find((existing) => isDeepStrictEqual(shape(existing), shape(spec)))
-}
-
-export function setDefaultSpec(
-  metadata: TableMetadata,
-  { specId }: TableUpdate<'set-default-spec'>,
-): TableMetadata {
-  requirePart('partition spec', metadata.partitionSpecs, 'specId', specId)
-  return specId === metadata.defaultSpecId ? metadata : { ...metadata, defaultSpecId: specId }
 }
 
 export function removePartitionSpecs(

@@ -1,9 +1,9 @@
-/** Adding schemas to table metadata, choosing the current one and removing others (spec, "Schemas"). */
+/** Adding schemas to table metadata and removing them (spec, "Schemas"). */
 import { isDeepStrictEqual } from 'node:util'
 import { ValidationError } from '../../common/index.ts'
 import { highestFieldId, validateSchema } from '../format/schema.ts'
 import type { Schema, TableMetadata } from '../format/types.ts'
-import { requirePart, withoutParts } from './parts-by-id.ts'
+import { withoutParts } from './parts-by-id.ts'
 import type { TableUpdate } from './update.ts'
 
 export function addSchema(
@@ -34,16 +34,6 @@ export function findSchema(metadata: TableMetadata, schema: Schema): Schema | un
       isDeepStrictEqual(existing.fields, schema.fields) &&
       isDeepStrictEqual(new Set(existing.identifierFieldIds), identifiers),
   )
-}
-
-export function setCurrentSchema(
-  metadata: TableMetadata,
-  { schemaId }: TableUpdate<'set-current-schema'>,
-): TableMetadata {
-  requirePart('schema', metadata.schemas, 'schemaId', schemaId)
-  return schemaId === metadata.currentSchemaId
-    ? metadata
-    : { ...metadata, currentSchemaId: schemaId }
 }
 
 export function removeSchemas(

@@ -1,8 +1,7 @@
-/** Adding sort orders to table metadata and choosing the default (spec, "Sorting"). */
+/** Adding sort orders to table metadata (spec, "Sorting"). */
 import { isDeepStrictEqual } from 'node:util'
 import type { SortOrder, TableMetadata } from '../format/types.ts'
 import { checkSourceIds } from './check-source-ids.ts'
-import { requirePart } from './parts-by-id.ts'
 import type { TableUpdate } from './update.ts'
 
 export function addSortOrder(
@@ -25,14 +24,4 @@ export function addSortOrder(
 
 export function findSortOrder(metadata: TableMetadata, order: SortOrder): SortOrder | undefined {
   return metadata.sortOrders.find((existing) => isDeepStrictEqual(existing.fields, order.fields))
-}
-
-export function setDefaultSortOrder(
-  metadata: TableMetadata,
-  { sortOrderId }: TableUpdate<'set-default-sort-order'>,
-): TableMetadata {
-  requirePart('sort order', metadata.sortOrders, 'orderId', sortOrderId)
-  return sortOrderId === metadata.defaultSortOrderId
-    ? metadata
-    : { ...metadata, defaultSortOrderId: sortOrderId }
 }

@@ -14,7 +14,8 @@ import { currentSchema, partitionSpecById } from '../format/table-metadata.ts'
 import type { ManifestEntry, ManifestFile, TableMetadata } from '../format/types.ts'
 import type { ActiveFile } from '../manifest/active-files.ts'
 
-export interface FilterTarget {
+export interface FilterTools {
+  readonly source: ManifestSource
   /** The snapshot that is being made. */
   readonly snapshotId: bigint
   readonly random: Random
@@ -31,13 +32,11 @@ export interface FilteredManifests {
 
 /** One per commit, over all of its attempts. */
 export class ManifestFilter {
-  readonly #source: ManifestSource
-  readonly #target: FilterTarget
+  readonly #tools: FilterTools
   readonly #written = new Map<string, ManifestFile>()
 
-  constructor(source: ManifestSource, target: FilterTarget) {
-    this.#source = source
-    this.#target = target
+  constructor(tools: FilterTools) {
+    this.#tools = tools
   }
 
   async filter(
@@ -65,11 +64,11 @@ export class ManifestFilter {
     const key = JSON.stringify([manifest.manifestPath, ...[...paths].sort()])
     const earlier = this.#written.get(key)
     if (earlier !== undefined) return earlier
-    const entries = await readManifestEntries(this.#source, metadata, manifest)
+    const { source, snapshotId, random } = this.#tools
+    const entries = await readManifestEntries(source, metadata, manifest)
     const spec = partitionSpecById(metadata, manifest.partitionSpecId)
-    const { snapshotId, random } = this.#target
     const { body, manifest: filtered } = writeManifest({
-      location: this.#target.location(),
+      location: this.#tools.location(),
       content: manifest.content,
       schema: currentSchema(metadata),
       spec,
@@ -84,7 +83,7 @@ export class ManifestFilter {
       addedSnapshotId: snapshotId,
       syncMarker: random.bytes(16),
     })
-    await this.#target.write(filtered.manifestPath, body)
+    await this.#tools.write(filtered.manifestPath, body)
     this.#written.set(key, filtered)
     return filtered
   }

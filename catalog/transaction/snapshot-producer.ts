@@ -281,7 +281,8 @@ export class SnapshotProducer {
     const addedData = prepared.added.filter((file) => file.content === 'data')
     await checkNotActive(source, metadata, base, addedData)
     const write = (location: string, body: Uint8Array): Promise<void> => this.#write(location, body)
-    this.#filter ??= new ManifestFilter(source, {
+    this.#filter ??= new ManifestFilter({
+      source,
       snapshotId,
       random,
       location: () => manifestLocation(metadata, randomUuid(random), 0),

@@ -1,35 +1,16 @@
 /** Completion for bash, 3.2 (macOS) and newer. */
-import { type CommandFlag, type CommandTree, flagsAt, type ValueSource } from './command-tree.ts'
+import type { CommandTree, ValueSource } from './command-tree.ts'
+import { type Assignments, posixFunctions } from './posix-functions.ts'
 
 export function bashScript(tree: CommandTree): string {
   const { program } = tree
   return `# Completion of ${program} for bash, printed by: ${program} completion bash
 
-# Sets the words that may follow at a place: commands, flags and what an argument is.
-_${program}_place() {
-  case "$1" in
-${placeCases(tree)}
-  esac
-}
-
-# Sets place to the command that the word $2 leads to; other words are arguments and change nothing.
-_${program}_enter() {
-  case "$1 $2" in
-${enterCases(tree)}
-  esac
-}
-
-# Sets values to what completes the value of the flag $2; false when it takes none.
-_${program}_value() {
-  case "$1 $2" in
-${valueCases(tree)}
-  *) return 1 ;;
-  esac
-}
+${posixFunctions(tree, assignments)}
 
 _${program}() {
   local IFS=$' \\t\\n' current="\${COMP_WORDS[COMP_CWORD]}" place='' flag='' word index
-  local commands='' flags='' argument='' values=''
+  local commands='' flags='' argument='' candidates=''
   COMPREPLY=()
   for ((index = 1; index < COMP_CWORD; index++)); do
     word="\${COMP_WORDS[index]}"
@@ -48,17 +29,17 @@ _${program}() {
   if [[ -n "$flag" ]]; then
     _${program}_value "$place" "$flag"
   elif [[ "$current" == -* ]]; then
-    values="$flags"
+    candidates="$flags"
   elif [[ "$argument" == '@files' ]]; then
-    values='@files'
+    candidates='@files'
   else
-    values="$commands $argument"
+    candidates="$commands $argument"
   fi
-  if [[ "$values" == '@files' ]]; then
+  if [[ "$candidates" == '@files' ]]; then
     compopt -o filenames 2>/dev/null
     while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "$current")
   else
-    COMPREPLY=($(compgen -W "$values" -- "$current"))
+    COMPREPLY=($(compgen -W "$candidates" -- "$current"))
   fi
 }
 
@@ -66,42 +47,13 @@ complete -F _${program} ${program}
 `
 }
 
-function placeCases(tree: CommandTree): string {
-  return tree.nodes
-    .map((node) => {
-      const commands = node.children.map(({ name }) => name).join(' ')
-      const flags = flagsAt(tree, node).flatMap(({ names }) => names)
-      return `  '${node.place}')
-    commands='${commands}'
-    argument='${valuesText(node.argument)}'
-    flags='${[...new Set(flags)].join(' ')}' ;;`
-    })
-    .join('\n')
-}
-
-function enterCases(tree: CommandTree): string {
-  return tree.nodes
-    .flatMap(({ place, children }) =>
-      children.map((child) => {
-        const words = [child.name, ...child.aliases].map((word) => `'${place} ${word}'`)
-        return `  ${words.join(' | ')}) place='${child.place}' ;;`
-      }),
-    )
-    .join('\n')
-}
-
-/** A command's own flags go before the program's, which have one case for all places. */
-function valueCases(tree: CommandTree): string {
-  const own = tree.nodes.flatMap(({ place, flags }) =>
-    flags.map((flag) => valueCase(flag, (name) => `'${place} ${name}'`)),
-  )
-  const everywhere = tree.globalFlags.map((flag) => valueCase(flag, (name) => `*' ${name}'`))
-  return [...own, ...everywhere].join('\n')
-}
-
-function valueCase({ names, value }: CommandFlag, pattern: (name: string) => string): string {
-  const action = value === undefined ? 'return 1' : `values='${valuesText(value)}'`
-  return `  ${names.map(pattern).join(' | ')}) ${action} ;;`
+const assignments: Assignments = {
+  offers: ({ children, argument }, flags) => [
+    `commands='${children.map(({ name }) => name).join(' ')}'`,
+    `argument='${valuesText(argument)}'`,
+    `flags='${[...new Set(flags.flatMap(({ names }) => names))].join(' ')}'`,
+  ],
+  candidates: (source) => `candidates='${valuesText(source)}'`,
 }
 
 function valuesText(source: ValueSource): string {

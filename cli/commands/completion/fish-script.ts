@@ -1,4 +1,5 @@
 /** Completion for fish: one `complete` line for each command and flag, with its description. */
+import { type Branch, enterBranches, valueBranches } from './branches.ts'
 import type { CommandFlag, CommandNode, CommandTree, ValueSource } from './command-tree.ts'
 
 export function fishScript(tree: CommandTree): string {
@@ -78,29 +79,25 @@ function valueOptions(source: ValueSource): string {
 }
 
 function enterCases(tree: CommandTree): string {
-  return tree.nodes
-    .flatMap(({ place, children }) =>
-      children.map((child) => {
-        const words = [child.name, ...child.aliases].map((word) => `'${place} ${word}'`)
-        return `                case ${words.join(' ')}
-                    set place '${child.place}'`
-      }),
+  return enterBranches(tree)
+    .map(
+      (branch) => `                case ${patterns(branch)}
+                    set place '${branch.outcome}'`,
     )
     .join('\n')
 }
 
-/** A command's own flags go before the program's, which have one case for all places. */
 function valueCases(tree: CommandTree): string {
-  const own = tree.nodes.flatMap(({ place, flags }) =>
-    flags.map((flag) => valueCase(flag, (name) => `'${place} ${name}'`)),
-  )
-  const everywhere = tree.globalFlags.map((flag) => valueCase(flag, (name) => `'* ${name}'`))
-  return [...own, ...everywhere].join('\n')
+  return valueBranches(tree)
+    .map(
+      (branch) => `        case ${patterns(branch)}
+            return ${branch.outcome === undefined ? 1 : 0}`,
+    )
+    .join('\n')
 }
 
-function valueCase({ names, value }: CommandFlag, pattern: (name: string) => string): string {
-  return `        case ${names.map(pattern).join(' ')}
-            return ${value === undefined ? 1 : 0}`
+function patterns({ place, words }: Branch<unknown>): string {
+  return words.map((word) => `'${place ?? '*'} ${word}'`).join(' ')
 }
 
 function quoted(text: string): string {

@@ -1,5 +1,6 @@
 /** Completion for zsh: commands and flags with their descriptions. */
-import { type CommandFlag, type CommandTree, flagsAt, type ValueSource } from './command-tree.ts'
+import type { CommandTree, ValueSource } from './command-tree.ts'
+import { type Assignments, posixFunctions } from './posix-functions.ts'
 
 /** `path`, `commands` and `options` are zsh's own variables, so the script's have other names. */
 export function zshScript(tree: CommandTree): string {
@@ -7,27 +8,7 @@ export function zshScript(tree: CommandTree): string {
   return `#compdef ${program}
 # Completion of ${program} for zsh, printed by: ${program} completion zsh
 
-# Sets what may follow at a place: commands, flags and what an argument is.
-_${program}_place() {
-  case "$1" in
-${placeCases(tree)}
-  esac
-}
-
-# Sets place to the command that the word $2 leads to; other words are arguments and change nothing.
-_${program}_enter() {
-  case "$1 $2" in
-${enterCases(tree)}
-  esac
-}
-
-# Sets candidates to what completes the value of the flag $2; false when it takes none.
-_${program}_value() {
-  case "$1 $2" in
-${valueCases(tree)}
-  (*) return 1 ;;
-  esac
-}
+${posixFunctions(tree, assignments)}
 
 _${program}() {
   local place='' flag='' word
@@ -75,44 +56,19 @@ fi
 `
 }
 
-function placeCases(tree: CommandTree): string {
-  return tree.nodes
-    .map((node) => {
-      const commands = node.children.map(({ name, description }) => entry(name, description))
-      const flags = flagsAt(tree, node).flatMap(({ names, description }) =>
-        names.map((name) => entry(name, description)),
-      )
-      return `  ('${node.place}')
-    subcommands=(${commands.join(' ')})
-    argument=(${valueWords(node.argument)})
-    flags=(${[...new Set(flags)].join(' ')}) ;;`
-    })
-    .join('\n')
-}
-
-function enterCases(tree: CommandTree): string {
-  return tree.nodes
-    .flatMap(({ place, children }) =>
-      children.map((child) => {
-        const words = [child.name, ...child.aliases].map((word) => `'${place} ${word}'`)
-        return `  (${words.join(' | ')}) place='${child.place}' ;;`
-      }),
+const assignments: Assignments = {
+  offers: ({ children, argument }, flags) => {
+    const subcommands = children.map(({ name, description }) => entry(name, description))
+    const flagEntries = flags.flatMap(({ names, description }) =>
+      names.map((name) => entry(name, description)),
     )
-    .join('\n')
-}
-
-/** A command's own flags go before the program's, which have one case for all places. */
-function valueCases(tree: CommandTree): string {
-  const own = tree.nodes.flatMap(({ place, flags }) =>
-    flags.map((flag) => valueCase(flag, (name) => `'${place} ${name}'`)),
-  )
-  const everywhere = tree.globalFlags.map((flag) => valueCase(flag, (name) => `*' ${name}'`))
-  return [...own, ...everywhere].join('\n')
-}
-
-function valueCase({ names, value }: CommandFlag, pattern: (name: string) => string): string {
-  const action = value === undefined ? 'return 1' : `candidates=(${valueWords(value)})`
-  return `  (${names.map(pattern).join(' | ')}) ${action} ;;`
+    return [
+      `subcommands=(${subcommands.join(' ')})`,
+      `argument=(${valueWords(argument)})`,
+      `flags=(${[...new Set(flagEntries)].join(' ')})`,
+    ]
+  },
+  candidates: (source) => `candidates=(${valueWords(source)})`,
 }
 
 /** A word of \`_describe\`: the name ends at the first colon. */

@@ -4,11 +4,11 @@ import { sampleStream } from '../../../app/index.ts'
 import { formatIdentifier } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import type { Row } from '../../frame/output.ts'
+import { streamVerb } from './stream-verb.ts'
 
-export function defineDryRun(dryRun: Command, context: CliContext): void {
-  dryRun
+export function addDryRun(stream: Command, context: CliContext): void {
+  streamVerb(stream, 'dry-run')
     .description('connect, read a sample, show what run would do; nothing is committed')
-    .argument('[files...]', 'files or directories (default: streams/)')
     .action((files: readonly string[]) => dryRunStreams(context, files))
 }
 

@@ -9,11 +9,11 @@ import {
   formatPath,
 } from '../../../settings/index.ts'
 import type { CliContext } from '../../frame/context.ts'
+import { streamVerb } from './stream-verb.ts'
 
-export function defineEcho(echo: Command, context: CliContext): void {
-  echo
+export function addEcho(stream: Command, context: CliContext): void {
+  streamVerb(stream, 'echo', 'tidewater.yaml and streams/')
     .description('print the effective settings after files, environment and flags, secrets masked')
-    .argument('[files...]', 'files or directories (default: tidewater.yaml and streams/)')
     .option('--origin', 'show for each value where it comes from')
     .action((files: readonly string[], { origin }: { readonly origin?: boolean }) =>
       echoSettings(context, files, origin === true),

@@ -13,12 +13,12 @@ import {
 } from '../../../settings/index.ts'
 import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { SilentFailure } from '../../frame/failure.ts'
+import { streamVerb } from './stream-verb.ts'
 
 /** Prints one line per fault; throws SilentFailure (exit 1) when there is one. */
-export function defineLint(lint: Command, context: CliContext): void {
-  lint
+export function addLint(stream: Command, context: CliContext): void {
+  streamVerb(stream, 'lint', 'tidewater.yaml and streams/')
     .description('check settings as run reads them; exit 1 on any fault')
-    .argument('[files...]', 'files or directories (default: tidewater.yaml and streams/)')
     .action((files: readonly string[]) => lintFiles(context, files))
 }
 

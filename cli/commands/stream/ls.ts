@@ -2,11 +2,12 @@
 import type { Command } from 'commander'
 import { formatIdentifier } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
+import { streamVerb } from './stream-verb.ts'
 
-export function defineStreamLs(ls: Command, context: CliContext): void {
-  ls.alias('list')
+export function addStreamLs(stream: Command, context: CliContext): void {
+  streamVerb(stream, 'ls')
+    .alias('list')
     .description('list the streams of the project')
-    .argument('[files...]', 'files or directories (default: streams/)')
     .action((files: readonly string[]) => listStreams(context, files))
 }
 

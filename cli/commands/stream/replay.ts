@@ -29,8 +29,9 @@ interface ReplayFlags {
   readonly workDir?: string
 }
 
-export function defineReplay(replay: Command, context: CliContext): void {
-  replay
+export function addReplay(stream: Command, context: CliContext): void {
+  stream
+    .command('replay')
     .description('read a range of the log again into a branch; a dry run unless --execute')
     .argument('<name>', 'the stream, by name or by file')
     .option('--to-earliest', 'from the first record that the log still has')

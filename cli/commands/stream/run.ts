@@ -8,6 +8,7 @@ import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
 import type { Row } from '../../frame/output.ts'
 import { refuseTwins } from '../../frame/refuse-twins.ts'
+import { streamVerb } from './stream-verb.ts'
 
 interface StreamRunFlags {
   readonly until?: string
@@ -17,10 +18,9 @@ interface StreamRunFlags {
 /** Where there is no terminal, a sign of life in the log this often. */
 const logEveryMs = 30_000
 
-export function defineRun(run: Command, context: CliContext): void {
-  run
+export function addRun(stream: Command, context: CliContext): void {
+  streamVerb(stream, 'run')
     .description('run streams until stopped (SIGINT or SIGTERM commits what was read)')
-    .argument('[files...]', 'files or directories (default: streams/)')
     .option('--until <end>', 'latest: drain to the end of the log as it is now, commit, exit 0')
     .option('--work-dir <dir>', 'spool files go here (default: the system temporary directory)')
     .action((files: readonly string[], flags: StreamRunFlags) => runStreams(context, files, flags))

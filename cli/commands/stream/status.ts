@@ -6,16 +6,16 @@ import { formatDuration } from '../../../common/index.ts'
 import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { SilentFailure } from '../../frame/failure.ts'
 import type { Report, Row } from '../../frame/output.ts'
+import { streamVerb } from './stream-verb.ts'
 
 interface Shown {
   readonly stream: LoadedStream
   readonly status: StreamStatus
 }
 
-export function defineStatus(status: Command, context: CliContext): void {
-  status
+export function addStatus(stream: Command, context: CliContext): void {
+  streamVerb(stream, 'status')
     .description('how far each stream has come: table against log')
-    .argument('[files...]', 'files or directories (default: streams/)')
     .option('--partitions', 'a line per partition')
     .action((files: readonly string[], { partitions }: { readonly partitions?: boolean }) =>
       showStatus(context, files, partitions === true),

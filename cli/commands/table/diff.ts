@@ -4,16 +4,16 @@ import { diffReplay, type Lake } from '../../../app/index.ts'
 import { type TableIdentifier, parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
+import { tableVerb } from './table-verb.ts'
 
 interface DiffFlags {
   readonly branch: string
   readonly samples?: string
 }
 
-export function defineDiff(diff: Command, context: CliContext): void {
-  diff
+export function addDiff(table: Command, context: CliContext): void {
+  tableVerb(table, 'diff')
     .description('what the branch of a replay changes, row by row')
-    .argument('<table>', 'namespace.table')
     .requiredOption('--branch <name>')
     .option('--samples <number>', 'rows shown of each kind', '5')
     .action((name: string, flags: DiffFlags) => diffTableBranch(context, name, flags))

@@ -2,11 +2,11 @@
 import type { Command } from 'commander'
 import { formatIdentifier, parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
+import { tableVerb } from './table-verb.ts'
 
-export function defineDrop(drop: Command, context: CliContext): void {
-  drop
+export function addDrop(table: Command, context: CliContext): void {
+  tableVerb(table, 'drop')
     .description('remove a table from the catalog; its files stay unless --purge')
-    .argument('<table>', 'namespace.table')
     .option('--purge', 'delete the files as well')
     .action((name: string, { purge }: { readonly purge?: boolean }) =>
       dropTable(context, name, purge === true),

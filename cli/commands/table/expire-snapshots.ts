@@ -7,6 +7,7 @@ import { parseDuration } from '../../../common/index.ts'
 import { collect } from '../../frame/collect.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
+import { tableVerb } from './table-verb.ts'
 
 interface ExpireFlags {
   readonly olderThan?: string
@@ -15,10 +16,9 @@ interface ExpireFlags {
   readonly dryRun?: boolean
 }
 
-export function defineExpireSnapshots(expire: Command, context: CliContext): void {
-  expire
+export function addExpireSnapshots(table: Command, context: CliContext): void {
+  tableVerb(table, 'expire-snapshots')
     .description('expire old snapshots and delete the files that only they need')
-    .argument('<table>', 'namespace.table')
     .option('--older-than <age>', "an age such as 5d, or a time; default: the table's own, 5d")
     .option('--retain-last <number>', "keep that many on each branch; default: the table's own, 1")
     .option('--snapshot-id <id>', 'this one, whatever its age; repeatable', collect)

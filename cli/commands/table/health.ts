@@ -4,11 +4,11 @@ import { tableHealth } from '../../../compactor/index.ts'
 import { parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { SilentFailure } from '../../frame/failure.ts'
+import { tableVerb } from './table-verb.ts'
 
-export function defineHealth(health: Command, context: CliContext): void {
-  health
+export function addHealth(table: Command, context: CliContext): void {
+  tableVerb(table, 'health')
     .description('small files, deletes, manifests, snapshots: what is wrong, why, and the cure')
-    .argument('<table>', 'namespace.table')
     .action((name: string) => showHealth(context, name))
 }
 

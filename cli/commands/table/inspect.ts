@@ -17,6 +17,7 @@ import type { Table } from '../../../catalog/index.ts'
 import { filesReport } from './files.ts'
 import type { CliContext } from '../../frame/context.ts'
 import type { Report, Row } from '../../frame/output.ts'
+import { tableVerb } from './table-verb.ts'
 
 type Inspection =
   | 'describe'
@@ -40,12 +41,10 @@ const verbs: Readonly<Record<Inspection, string>> = {
 }
 
 /** One verb for each part of a table's metadata. */
-export function defineInspection(table: Command, context: CliContext): void {
+export function addInspection(table: Command, context: CliContext): void {
   for (const [verb, description] of Object.entries(verbs)) {
-    table
-      .command(verb)
+    tableVerb(table, verb)
       .description(description)
-      .argument('<table>', 'namespace.table')
       .action((name: string) => inspectTable(context, verb as Inspection, name))
   }
 }

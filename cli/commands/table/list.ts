@@ -12,8 +12,9 @@ import type { CliContext } from '../../frame/context.ts'
 /** A faulty REST catalog could list namespaces in a cycle; the bound makes the command end. */
 const namespacesMax = 10_000
 
-export function defineList(list: Command, context: CliContext): void {
-  list
+export function addList(table: Command, context: CliContext): void {
+  table
+    .command('list')
     .alias('ls')
     .description('list tables, of one namespace or of all')
     .argument('[namespace]')

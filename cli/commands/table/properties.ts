@@ -11,7 +11,8 @@ interface PropertyChanges {
   readonly removals: readonly string[]
 }
 
-export function defineProperties(properties: Command, context: CliContext): void {
+export function addProperties(table: Command, context: CliContext): void {
+  const properties = table.command('properties')
   const named = (verb: string, description: string): Command =>
     properties
       .command(verb)

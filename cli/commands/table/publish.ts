@@ -3,16 +3,16 @@ import type { Command } from 'commander'
 import { publishBranch } from '../../../app/index.ts'
 import { parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
+import { tableVerb } from './table-verb.ts'
 
 interface PublishFlags {
   readonly branch: string
   readonly dropBranch?: boolean
 }
 
-export function definePublish(publish: Command, context: CliContext): void {
-  publish
+export function addPublish(table: Command, context: CliContext): void {
+  tableVerb(table, 'publish')
     .description('apply what a branch changed to main as it is now, while sinks go on')
-    .argument('<table>', 'namespace.table')
     .requiredOption('--branch <name>')
     .option('--drop-branch', 'then remove the branch')
     .action((name: string, flags: PublishFlags) => publishTableBranch(context, name, flags))

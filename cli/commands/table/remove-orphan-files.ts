@@ -5,16 +5,16 @@ import { formatDuration, formatSize, parseDuration } from '../../../common/index
 import { checkOrphanAge, removeOrphanFiles } from '../../../compactor/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { fromFlags } from '../../frame/failure.ts'
+import { tableVerb } from './table-verb.ts'
 
 interface OrphanFlags {
   readonly olderThan: string
   readonly execute?: boolean
 }
 
-export function defineRemoveOrphanFiles(remove: Command, context: CliContext): void {
-  remove
+export function addRemoveOrphanFiles(table: Command, context: CliContext): void {
+  tableVerb(table, 'remove-orphan-files')
     .description("files in the table's folder that nothing of the table names; a dry run")
-    .argument('<table>', 'namespace.table')
     .option('--older-than <age>', 'only files of at least this age, a day or more', '3d')
     .option('--execute', 'delete them')
     .action((name: string, flags: OrphanFlags) => removeTableOrphans(context, name, flags))

@@ -3,8 +3,9 @@ import type { Command } from 'commander'
 import { formatIdentifier, parseTableName } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 
-export function defineRename(rename: Command, context: CliContext): void {
-  rename
+export function addRename(table: Command, context: CliContext): void {
+  table
+    .command('rename')
     .description('give a table another name')
     .argument('<from>', 'namespace.table')
     .argument('<to>', 'namespace.table')

@@ -6,6 +6,7 @@ import { rewriteOptions } from '../../../compactor/index.ts'
 import { collect } from '../../frame/collect.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { UsageError, fromFlags } from '../../frame/failure.ts'
+import { tableVerb } from './table-verb.ts'
 
 interface RewriteFlags {
   readonly where?: string
@@ -14,10 +15,9 @@ interface RewriteFlags {
   readonly dryRun?: boolean
 }
 
-export function defineRewriteDataFiles(rewrite: Command, context: CliContext): void {
-  rewrite
+export function addRewriteDataFiles(table: Command, context: CliContext): void {
+  tableVerb(table, 'rewrite-data-files')
     .description('merge small files, split large ones, apply deletes; no row changes')
-    .argument('<table>', 'namespace.table')
     .option('--where <condition>', 'only files that may hold matching rows, in SQL')
     .option(
       '--option <key=value>',

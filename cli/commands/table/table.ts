@@ -1,28 +1,32 @@
 /** `tide table …`: PyIceberg's verbs over our own catalog or any REST catalog (`--uri`). */
 import type { Command } from 'commander'
 import type { CliContext } from '../../frame/context.ts'
-import { defineDiff } from './diff.ts'
-import { defineDrop } from './drop.ts'
-import { defineExpireSnapshots } from './expire-snapshots.ts'
-import { defineHealth } from './health.ts'
-import { defineInspection } from './inspect.ts'
-import { defineList } from './list.ts'
-import { defineProperties } from './properties.ts'
-import { definePublish } from './publish.ts'
-import { defineRemoveOrphanFiles } from './remove-orphan-files.ts'
-import { defineRename } from './rename.ts'
-import { defineRewriteDataFiles } from './rewrite-data-files.ts'
+import { addDiff } from './diff.ts'
+import { addDrop } from './drop.ts'
+import { addExpireSnapshots } from './expire-snapshots.ts'
+import { addHealth } from './health.ts'
+import { addInspection } from './inspect.ts'
+import { addList } from './list.ts'
+import { addProperties } from './properties.ts'
+import { addPublish } from './publish.ts'
+import { addRemoveOrphanFiles } from './remove-orphan-files.ts'
+import { addRename } from './rename.ts'
+import { addRewriteDataFiles } from './rewrite-data-files.ts'
+
+const verbs = [
+  addList,
+  addInspection,
+  addProperties,
+  addDrop,
+  addRename,
+  addDiff,
+  addPublish,
+  addHealth,
+  addRewriteDataFiles,
+  addExpireSnapshots,
+  addRemoveOrphanFiles,
+]
 
 export function defineTable(table: Command, context: CliContext): void {
-  defineList(table.command('list'), context)
-  defineInspection(table, context)
-  defineProperties(table.command('properties'), context)
-  defineDrop(table.command('drop'), context)
-  defineRename(table.command('rename'), context)
-  defineDiff(table.command('diff'), context)
-  definePublish(table.command('publish'), context)
-  defineHealth(table.command('health'), context)
-  defineRewriteDataFiles(table.command('rewrite-data-files'), context)
-  defineExpireSnapshots(table.command('expire-snapshots'), context)
-  defineRemoveOrphanFiles(table.command('remove-orphan-files'), context)
+  for (const add of verbs) add(table, context)
 }

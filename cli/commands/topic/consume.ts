@@ -25,6 +25,7 @@ import {
   jsonRecord,
 } from './record-format.ts'
 import { type LogOptions, topicInput } from './input.ts'
+import { topicVerb } from './topic-verb.ts'
 
 interface ConsumeOptions extends LogOptions {
   readonly partitions?: string
@@ -45,10 +46,9 @@ interface Reading extends TopicPartition {
 const pollBytesMax = 4_000_000
 const pollWaitMs = 250
 
-export function defineConsume(consume: Command, context: CliContext): void {
-  consume
+export function addConsume(topic: Command, context: CliContext): void {
+  topicVerb(topic, 'consume')
     .description('print records; -o takes an offset (start, end, 100:200, -5, @time) or json')
-    .argument('<topic>')
     .option('-p, --partitions <list>', 'only these partitions: 0,2')
     .option('-n, --num <count>', 'stop after so many records')
     .option('-c, --count <count>', 'the same, as kcat writes it')

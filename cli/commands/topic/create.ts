@@ -4,15 +4,15 @@ import type { CliContext } from '../../frame/context.ts'
 import type { LogOptions } from './input.ts'
 import { openAdmin } from './open-admin.ts'
 import { partitionCount } from './partition-count.ts'
+import { topicVerb } from './topic-verb.ts'
 
 interface CreateOptions extends LogOptions {
   readonly partitions: string
 }
 
-export function defineCreate(create: Command, context: CliContext): void {
-  create
+export function addCreate(topic: Command, context: CliContext): void {
+  topicVerb(topic, 'create')
     .description('create a topic')
-    .argument('<topic>')
     .option('-p, --partitions <count>', 'number of partitions', '1')
     .action((name: string, options: CreateOptions) => createTopic(context, name, options))
 }

@@ -3,11 +3,11 @@ import type { Command } from 'commander'
 import type { CliContext } from '../../frame/context.ts'
 import type { LogOptions } from './input.ts'
 import { openAdmin } from './open-admin.ts'
+import { topicVerb } from './topic-verb.ts'
 
-export function defineDescribe(describe: Command, context: CliContext): void {
-  describe
+export function addDescribe(topic: Command, context: CliContext): void {
+  topicVerb(topic, 'describe')
     .description('partitions with their first and last offsets')
-    .argument('<topic>')
     .action((name: string, options: LogOptions) => describeTopic(context, name, options))
 }
 

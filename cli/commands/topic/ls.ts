@@ -4,8 +4,10 @@ import type { CliContext } from '../../frame/context.ts'
 import type { LogOptions } from './input.ts'
 import { openAdmin } from './open-admin.ts'
 
-export function defineTopicLs(ls: Command, context: CliContext): void {
-  ls.alias('list')
+export function addTopicLs(topic: Command, context: CliContext): void {
+  topic
+    .command('ls')
+    .alias('list')
     .description('list topics')
     .action((options: LogOptions) => listTopics(context, options))
 }

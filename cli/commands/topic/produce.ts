@@ -8,6 +8,7 @@ import type { CliContext } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
 import { partitionCount } from './partition-count.ts'
 import { type LogOptions, topicInput } from './input.ts'
+import { topicVerb } from './topic-verb.ts'
 
 interface ProduceOptions extends LogOptions {
   readonly key?: string
@@ -25,10 +26,9 @@ const lineBytesMax = 128_000_000
 const lingerMs = 100
 const newline = 0x0a
 
-export function defineProduce(produce: Command, context: CliContext): void {
-  produce
+export function addProduce(topic: Command, context: CliContext): void {
+  topicVerb(topic, 'produce')
     .description('a record per line of stdin')
-    .argument('<topic>')
     .option('-k, --key <key>', 'key of every record')
     .option('-K, --key-delimiter <text>', 'key and value of a line are separated by this')
     .option('-p, --partition <number>', 'partition of every record')

@@ -1,18 +1,16 @@
 /** `tide topic …`: a look into the log, with the habits of kcat and rpk. */
 import type { Command } from 'commander'
 import type { CliContext } from '../../frame/context.ts'
-import { defineConsume } from './consume.ts'
-import { defineCreate } from './create.ts'
-import { defineDescribe } from './describe.ts'
-import { defineTopicLs } from './ls.ts'
-import { defineProduce } from './produce.ts'
+import { addConsume } from './consume.ts'
+import { addCreate } from './create.ts'
+import { addDescribe } from './describe.ts'
+import { addTopicLs } from './ls.ts'
+import { addProduce } from './produce.ts'
+
+const verbs = [addTopicLs, addDescribe, addCreate, addConsume, addProduce]
 
 export function defineTopic(topic: Command, context: CliContext): void {
-  defineTopicLs(topic.command('ls'), context)
-  defineDescribe(topic.command('describe'), context)
-  defineCreate(topic.command('create'), context)
-  defineConsume(topic.command('consume'), context)
-  defineProduce(topic.command('produce'), context)
+  for (const add of verbs) add(topic, context)
   for (const verb of topic.commands) {
     verb
       .option('-b, --brokers <list>', 'host:port,… (env TIDEWATER_BROKERS)')

@@ -15,14 +15,7 @@ _${program}() {
   for ((index = 1; index < COMP_CWORD; index++)); do
     word="\${COMP_WORDS[index]}"
     # bash splits --flag=value into three words.
-    if [[ "$word" == '=' ]]; then continue; fi
-    if [[ -n "$flag" ]]; then
-      flag=''
-    elif [[ "$word" == -* ]]; then
-      if _${program}_value "$place" "$word"; then flag="$word"; fi
-    else
-      _${program}_enter "$place" "$word"
-    fi
+    if [[ "$word" != '=' ]]; then _${program}_take "$word"; fi
   done
   if [[ "$current" == '=' ]]; then current=''; fi
   _${program}_place "$place"

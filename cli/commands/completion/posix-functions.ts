@@ -47,6 +47,17 @@ _${program}_value() {
 ${values.join('\n')}
   (*) return 1 ;;
   esac
+}
+
+# Takes the next word before the cursor: sets flag to a flag that waits for its value, else goes on from place.
+_${program}_take() {
+  if [[ -n "$flag" ]]; then
+    flag=''
+  elif [[ "$1" == -* ]]; then
+    if _${program}_value "$place" "$1"; then flag="$1"; fi
+  else
+    _${program}_enter "$place" "$1"
+  fi
 }`
 }
 

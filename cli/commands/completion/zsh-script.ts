@@ -11,18 +11,11 @@ export function zshScript(tree: CommandTree): string {
 ${posixFunctions(tree, assignments)}
 
 _${program}() {
-  local place='' flag='' word
+  local place='' flag=''
   local -a subcommands flags argument candidates
   local -i index
   for ((index = 2; index < CURRENT; index++)); do
-    word="\${words[index]}"
-    if [[ -n "$flag" ]]; then
-      flag=''
-    elif [[ "$word" == -* ]]; then
-      if _${program}_value "$place" "$word"; then flag="$word"; fi
-    else
-      _${program}_enter "$place" "$word"
-    fi
+    _${program}_take "\${words[index]}"
   done
   if [[ -z "$flag" && "$PREFIX" == --*=* ]]; then
     flag="\${PREFIX%%=*}"

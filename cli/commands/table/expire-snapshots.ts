@@ -29,12 +29,12 @@ export function addExpireSnapshots(table: Command, context: CliContext): void {
 async function expireTableSnapshots(
   context: CliContext,
   name: string,
-  options: ExpireFlags,
+  flags: ExpireFlags,
 ): Promise<void> {
-  const { olderThan, retainLast, snapshotId } = options
+  const { olderThan, retainLast, snapshotId } = flags
   const olderThanMs = olderThan === undefined ? undefined : timeOf(olderThan, context.clock.now())
   const request = {
-    dryRun: options.dryRun === true,
+    dryRun: flags.dryRun === true,
     ...(olderThanMs === undefined ? {} : { olderThanMs: BigInt(olderThanMs) }),
     ...(retainLast === undefined ? {} : { retainLast: countOf('--retain-last', retainLast) }),
     ...(snapshotId === undefined ? {} : { snapshotIds: snapshotId.map(snapshotIdOf) }),

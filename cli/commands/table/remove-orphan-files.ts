@@ -23,14 +23,14 @@ export function addRemoveOrphanFiles(table: Command, context: CliContext): void 
 async function removeTableOrphans(
   context: CliContext,
   name: string,
-  options: OrphanFlags,
+  flags: OrphanFlags,
 ): Promise<void> {
-  const olderThanMs = parseDuration(options.olderThan)
+  const olderThanMs = parseDuration(flags.olderThan)
   fromFlags(() => checkOrphanAge(olderThanMs))
   const lake = await context.openLake()
   const report = await removeOrphanFiles(lake, parseTableName(name), {
     olderThanMs,
-    execute: options.execute === true,
+    execute: flags.execute === true,
     signal: context.signal,
   })
   const { filesListed, filesTooYoung, orphans, sizeBytes } = report
@@ -42,7 +42,7 @@ async function removeTableOrphans(
       size_bytes: file.sizeBytes,
       age: formatDuration(now - file.modifiedMs),
     })),
-    empty: `no orphans among ${filesListed} files (${filesTooYoung} younger than ${options.olderThan})`,
+    empty: `no orphans among ${filesListed} files (${filesTooYoung} younger than ${flags.olderThan})`,
   })
   if (orphans.length === 0) return
   const what = `${orphans.length} files, ${formatSize(sizeBytes)}`

@@ -33,19 +33,19 @@ export function addRewriteDataFiles(table: Command, context: CliContext): void {
 async function rewriteDataFiles(
   context: CliContext,
   name: string,
-  options: RewriteFlags,
+  flags: RewriteFlags,
 ): Promise<void> {
   const identifier = parseTableName(name)
-  const given = keyValues(options.option ?? [])
+  const given = keyValues(flags.option ?? [])
   // Faults of the options before anything is opened.
   fromFlags(() => rewriteOptions({}, given))
   const lake = await context.openLake()
   const compactor = await openCompactor(lake, { signal: context.signal })
   context.onClose(() => compactor.close())
-  const { where, branch } = options
+  const { where, branch } = flags
   const report = await compactor.rewrite(identifier, {
     options: (properties) => rewriteOptions(properties, given),
-    dryRun: options.dryRun === true,
+    dryRun: flags.dryRun === true,
     ...(branch === undefined ? {} : { branch }),
     ...(where === undefined ? {} : { filter: await compactor.filterOf(identifier, where) }),
   })

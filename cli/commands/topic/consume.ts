@@ -24,10 +24,10 @@ import {
   compileRecordFormat,
   jsonRecord,
 } from './record-format.ts'
-import { type LogOptions, topicInput } from './input.ts'
+import { type LogFlags, topicInput } from './input.ts'
 import { topicVerb } from './topic-verb.ts'
 
-interface ConsumeOptions extends LogOptions {
+interface ConsumeFlags extends LogFlags {
   readonly partitions?: string
   readonly num?: string
   readonly count?: string
@@ -55,29 +55,29 @@ export function addConsume(topic: Command, context: CliContext): void {
     .option('-e, --exit', 'stop at the end of the log')
     .option('-f, --format <format>', "for example '%p %o %k %s\\n'; default '%s\\n'")
     .option('-J, --json', 'one JSON object per record (also -o json)')
-    .action((name: string, options: ConsumeOptions) => consumeTopic(context, name, options))
+    .action((name: string, flags: ConsumeFlags) => consumeTopic(context, name, flags))
 }
 
 async function consumeTopic(
   context: CliContext,
   topic: string,
-  options: ConsumeOptions,
+  flags: ConsumeFlags,
 ): Promise<void> {
-  const { range, formatter } = readFlags(context, options)
-  const recordsMax = countOf(options.num ?? options.count)
-  const input = await topicInput(context, options, [topic])
+  const { range, formatter } = readFlags(context, flags)
+  const recordsMax = countOf(flags.num ?? flags.count)
+  const input = await topicInput(context, flags, [topic])
   const source = await openSource(input, { clock: context.clock, logger: await context.logger() })
   context.onClose(() => source.stop())
   await source.start()
-  const bounded = options.exit === true ? { end: { kind: 'latest' as const }, ...range } : range
-  const readings = await planReadings(source, topic, partitionList(options.partitions), bounded)
+  const bounded = flags.exit === true ? { end: { kind: 'latest' as const }, ...range } : range
+  const readings = await planReadings(source, topic, partitionList(flags.partitions), bounded)
   await readAll(context, source, readings, formatter, recordsMax)
 }
 
 /** `-o` stands for a format or an offset; no word is both. */
 function readFlags(
   context: CliContext,
-  options: ConsumeOptions,
+  flags: ConsumeFlags,
 ): { readonly range: ConsumeRange; readonly formatter: RecordFormatter } {
   const words = context.globals.output
   const isFormat = (word: string): boolean => (outputFormats as readonly string[]).includes(word)
@@ -85,10 +85,10 @@ function readFlags(
   if (format !== undefined && format !== 'json' && format !== 'jsonl') {
     throw new UsageError(`records are printed as json, or by -f; "${format}" is for tables`)
   }
-  const json = options.json === true || format !== undefined
+  const json = flags.json === true || format !== undefined
   return {
     range: parseConsumeRange(words.filter((word) => !isFormat(word))),
-    formatter: json ? jsonRecord : compileRecordFormat(options.format ?? '%s\\n'),
+    formatter: json ? jsonRecord : compileRecordFormat(flags.format ?? '%s\\n'),
   }
 }
 

@@ -4,7 +4,7 @@ import type { InputSettings } from '../../../ingest/settings/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
 
-export interface LogOptions {
+export interface LogFlags {
   readonly brokers?: string
   readonly log?: string
   readonly stream?: string
@@ -13,20 +13,20 @@ export interface LogOptions {
 /** An input whose topics are exactly `topics`. */
 export async function topicInput(
   context: CliContext,
-  options: LogOptions,
+  flags: LogFlags,
   topics: readonly string[],
 ): Promise<InputSettings> {
   const startOffset = { kind: 'earliest' } as const
-  if (options.log !== undefined) {
-    const directory = resolve(context.directory, options.log)
+  if (flags.log !== undefined) {
+    const directory = resolve(context.directory, flags.log)
     return { kind: 'embedded', directory, topics, startOffset }
   }
-  const brokers = options.brokers ?? context.environment('TIDEWATER_BROKERS')
+  const brokers = flags.brokers ?? context.environment('TIDEWATER_BROKERS')
   if (brokers !== undefined) {
     const seedBrokers = brokers.split(',').map((broker) => broker.trim())
     return { kind: 'kafka', seedBrokers, topics, startOffset, clientId: 'tide' }
   }
-  return { ...(await streamInput(context, options.stream, topics)), topics }
+  return { ...(await streamInput(context, flags.stream, topics)), topics }
 }
 
 async function streamInput(

@@ -1,7 +1,7 @@
 /** `tide topic ls`. */
 import type { Command } from 'commander'
 import type { CliContext } from '../../frame/context.ts'
-import type { LogOptions } from './input.ts'
+import type { LogFlags } from './input.ts'
 import { openAdmin } from './open-admin.ts'
 
 export function addTopicLs(topic: Command, context: CliContext): void {
@@ -9,11 +9,11 @@ export function addTopicLs(topic: Command, context: CliContext): void {
     .command('ls')
     .alias('list')
     .description('list topics')
-    .action((options: LogOptions) => listTopics(context, options))
+    .action((flags: LogFlags) => listTopics(context, flags))
 }
 
-async function listTopics(context: CliContext, options: LogOptions): Promise<void> {
-  const admin = await openAdmin(context, options, [])
+async function listTopics(context: CliContext, flags: LogFlags): Promise<void> {
+  const admin = await openAdmin(context, flags, [])
   const names = await admin.listTopics()
   const topics = []
   for (const name of names) topics.push(await admin.describeTopic(name))

@@ -2,14 +2,14 @@
 import { openTopicAdmin } from '../../../app/index.ts'
 import type { TopicAdmin } from '../../../ingest/index.ts'
 import type { CliContext } from '../../frame/context.ts'
-import { type LogOptions, topicInput } from './input.ts'
+import { type LogFlags, topicInput } from './input.ts'
 
 export async function openAdmin(
   context: CliContext,
-  options: LogOptions,
+  flags: LogFlags,
   topics: readonly string[],
 ): Promise<TopicAdmin> {
-  const input = await topicInput(context, options, topics)
+  const input = await topicInput(context, flags, topics)
   const admin = await openTopicAdmin(input, { logger: await context.logger() })
   context.onClose(() => admin.close())
   return admin

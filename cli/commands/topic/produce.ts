@@ -7,11 +7,11 @@ import type { RecordToProduce } from '../../../ingest/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
 import { partitionCount } from './partition-count.ts'
-import { type LogOptions, topicInput } from './input.ts'
+import { type LogFlags, topicInput } from './input.ts'
 import { produceLines } from './produce-lines.ts'
 import { topicVerb } from './topic-verb.ts'
 
-interface ProduceOptions extends LogOptions {
+interface ProduceFlags extends LogFlags {
   readonly key?: string
   readonly keyDelimiter?: string
   readonly partition?: string
@@ -31,21 +31,21 @@ export function addProduce(topic: Command, context: CliContext): void {
     .option('-Z, --tombstone', 'an empty value is null')
     .option('--create', 'create the topic when it is missing')
     .option('--partitions <count>', 'of a topic that is created', '1')
-    .action((name: string, options: ProduceOptions) => produceTopic(context, name, options))
+    .action((name: string, flags: ProduceFlags) => produceTopic(context, name, flags))
 }
 
 async function produceTopic(
   context: CliContext,
   topic: string,
-  options: ProduceOptions,
+  flags: ProduceFlags,
 ): Promise<void> {
-  const toRecord = recordMaker(options)
-  const input = await topicInput(context, options, [topic])
+  const toRecord = recordMaker(flags)
+  const input = await topicInput(context, flags, [topic])
   const logger = await context.logger()
-  if (options.create === true) {
+  if (flags.create === true) {
     const admin = await openTopicAdmin(input, { logger })
     try {
-      await admin.createTopic(topic, partitionCount(options.partitions))
+      await admin.createTopic(topic, partitionCount(flags.partitions))
     } catch (error) {
       if (!(error instanceof AlreadyExistsError)) throw error
     } finally {
@@ -58,13 +58,13 @@ async function produceTopic(
   context.note(`produced ${count} records to ${topic}`)
 }
 
-function recordMaker(options: ProduceOptions): (line: Uint8Array) => RecordToProduce {
-  const { key, keyDelimiter, partition, tombstone } = options
+function recordMaker(flags: ProduceFlags): (line: Uint8Array) => RecordToProduce {
+  const { key, keyDelimiter, partition, tombstone } = flags
   if (partition !== undefined && !/^\d+$/.test(partition)) {
     throw new UsageError(`not a partition: "${partition}"`)
   }
   const delimiter = Buffer.from(keyDelimiter ?? '')
-  const headers = options.header.map(parseHeader)
+  const headers = flags.header.map(parseHeader)
   return (line) => {
     const at = delimiter.length === 0 ? -1 : Buffer.from(line).indexOf(delimiter)
     const value = at === -1 ? line : line.subarray(at + delimiter.length)

@@ -1,8 +1,7 @@
 /** `tide stream echo`: the effective settings, as YAML that could be written back. */
 import type { Command } from 'commander'
-import { type LakeSettings, findLakeFile } from '../../../app/settings/index.ts'
+import { findLakeFile } from '../../../app/settings/index.ts'
 import {
-  type Loaded,
   type SettingEntry,
   formatEntries,
   formatOrigin,
@@ -11,41 +10,43 @@ import {
 import type { CliContext } from '../../frame/context.ts'
 import { streamVerb } from './stream-verb.ts'
 
+/** The settings of one file, with where each comes from. */
+interface EffectiveSettings {
+  readonly file: string
+  readonly entries: readonly SettingEntry[]
+}
+
 export function addEcho(stream: Command, context: CliContext): void {
   streamVerb(stream, 'echo', 'tidewater.yaml and streams/')
     .description('print the effective settings after files, environment and flags, secrets masked')
     .option('--origin', 'show for each value where it comes from')
-    .action((files: readonly string[], { origin }: { readonly origin?: boolean }) =>
-      echoSettings(context, files, origin === true),
-    )
+    .action(async (files: readonly string[], { origin }: { readonly origin?: boolean }) => {
+      const documents = await effectiveSettings(context, files)
+      if (context.globals.output.length > 0) await printEntries(context, documents)
+      else context.write(yamlText(documents, origin === true))
+    })
 }
 
-async function echoSettings(
+async function effectiveSettings(
   context: CliContext,
   named: readonly string[],
-  withOrigin: boolean,
-): Promise<void> {
+): Promise<readonly EffectiveSettings[]> {
   const streams = await context.loadStreams(await context.streamFiles(named))
-  const documents: { readonly file: string; readonly entries: readonly SettingEntry[] }[] = []
-  if (named.length === 0) {
-    const lakeFile = findLakeFile(context.directory, context.configFile)
-    const lake: Loaded<LakeSettings> = await context.loadLake()
-    documents.push({ file: lakeFile ?? 'tidewater.yaml', entries: lake.entries })
-  }
-  documents.push(...streams)
-  if (context.globals.output.length > 0) {
-    await printEntries(context, documents)
-    return
-  }
-  const texts = documents.map(
-    ({ file, entries }) => `# ${file}\n${formatEntries(entries, withOrigin)}`,
-  )
-  context.write(texts.join('---\n'))
+  if (named.length > 0) return streams
+  const file = findLakeFile(context.directory, context.configFile) ?? 'tidewater.yaml'
+  const { entries } = await context.loadLake()
+  return [{ file, entries }, ...streams]
+}
+
+function yamlText(documents: readonly EffectiveSettings[], withOrigin: boolean): string {
+  return documents
+    .map(({ file, entries }) => `# ${file}\n${formatEntries(entries, withOrigin)}`)
+    .join('---\n')
 }
 
 async function printEntries(
   context: CliContext,
-  documents: readonly { readonly file: string; readonly entries: readonly SettingEntry[] }[],
+  documents: readonly EffectiveSettings[],
 ): Promise<void> {
   await context.print({
     columns: ['file', 'key', 'value', 'origin'],

@@ -14,8 +14,6 @@ import {
   mainBranch,
 } from '../../catalog/format/index.ts'
 import {
-  type Catalog,
-  type DataFileWriter,
   FastAppend,
   ManifestCache,
   newestOffsets,
@@ -31,34 +29,14 @@ import {
   UpdateSchema,
   uploadDataFiles,
 } from '../../catalog/index.ts'
-import {
-  type Clock,
-  failpoint,
-  type Logger,
-  type Random,
-  randomUuid,
-  type RetryPolicy,
-  stringifyJson,
-} from '../../common/index.ts'
-import type { FileIO } from '../../io/index.ts'
+import { failpoint, randomUuid, type RetryPolicy, stringifyJson } from '../../common/index.ts'
 import { checkRanges } from '../offsets/checkpoint.ts'
 import type { OffsetRange } from '../offsets/offset-range.ts'
 import { deadLetterSideFields } from '../dead-letter/dead-letter.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import { advanceOffsets, formatOffsetMap, type StreamOffsets } from '../offsets/offset-map.ts'
 import type { PendingColumns } from '../schema/pending-columns.ts'
-
-export interface CommitterParts {
-  readonly catalog: Catalog
-  readonly io: FileIO
-  readonly writer: DataFileWriter
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  readonly signal?: AbortSignal
-  /** Where dead letters go in their table; default `main`. */
-  readonly deadLetterBranch?: string
-}
+import type { StreamParts } from './stream-parts.ts'
 
 /** Who commits: named in the summary, and in the error of a sink that loses against this one. */
 export interface StreamIdentity {
@@ -93,12 +71,12 @@ export interface RowsToCommit {
 }
 
 export class Committer {
-  readonly #parts: CommitterParts
+  readonly #parts: StreamParts
   readonly #identity: StreamIdentity
   /** Lives as long as the stream: the manifests of the last commit are the base of the next. */
   readonly #cache = new ManifestCache()
 
-  constructor(parts: CommitterParts, identity: StreamIdentity) {
+  constructor(parts: StreamParts, identity: StreamIdentity) {
     this.#parts = parts
     this.#identity = identity
   }
@@ -199,13 +177,12 @@ export class Committer {
   }
 
   #transaction({ identifier }: Table, pending: readonly PendingColumns[]): Transaction {
-    const { catalog, clock, random, logger, signal } = this.#parts
+    const { catalog, clock, random, logger } = this.#parts
     const transaction = new Transaction(catalog, identifier, {
       clock,
       random,
       logger,
       retry: ingestRetry,
-      ...(signal === undefined ? {} : { signal }),
     })
     for (const { changes } of pending) transaction.add(new UpdateSchema(changes))
     return transaction

@@ -8,10 +8,9 @@
  */
 import { join } from 'node:path'
 import { errorMessage, failpoint } from '../../common/index.ts'
-import type { StreamSettings } from '../settings/stream-settings.ts'
 import { partitionKey } from '../offsets/topic-partition.ts'
 import type { Batch } from './batch.ts'
-import { Committer, type StreamIdentity } from './committer.ts'
+import type { Committer } from './committer.ts'
 import type { StreamParts, StreamProgress } from './stream-parts.ts'
 import type { TableReader, Tables } from './tables.ts'
 
@@ -21,10 +20,10 @@ export type Committed = Pick<
 >
 
 export class SealedBatches {
-  readonly #settings: StreamSettings
   readonly #parts: StreamParts
   readonly #committer: Committer
   readonly #tables: Tables
+  readonly #branch: string
   #committed: Committed = {
     recordsCommitted: 0,
     rowsCommitted: 0,
@@ -33,16 +32,12 @@ export class SealedBatches {
     snapshotId: undefined,
   }
 
-  constructor(
-    settings: StreamSettings,
-    parts: StreamParts,
-    identity: StreamIdentity,
-    tables: Tables,
-  ) {
-    this.#settings = settings
+  /** `branch` is the one that rows go to. */
+  constructor(parts: StreamParts, committer: Committer, tables: Tables, branch: string) {
     this.#parts = parts
-    this.#committer = new Committer(parts, identity)
+    this.#committer = committer
     this.#tables = tables
+    this.#branch = branch
   }
 
   /** Of all batches of the run. */
@@ -68,7 +63,6 @@ export class SealedBatches {
 
   async commit(batch: Batch): Promise<void> {
     const { letters, files, ranges, idle, reader, directory } = batch
-    const { branch } = this.#settings.output
     let { pending } = reader
     if (letters.count > 0) {
       // Columns decide what is a letter: after a crash the records must be read by the same ones again.
@@ -77,7 +71,7 @@ export class SealedBatches {
       await this.#tables.commitDeadLetters(this.#committer, letters, directory)
     }
     const table = await this.#committer.commitRows(reader.table, {
-      branch,
+      branch: this.#branch,
       files,
       ranges,
       idle,
@@ -93,7 +87,7 @@ export class SealedBatches {
       rowsCommitted: before.rowsCommitted + rows,
       deadLetters: before.deadLetters + letters.count,
       recordsCommitted: before.recordsCommitted + rows + letters.count,
-      snapshotId: table.metadata.refs[branch]?.snapshotId,
+      snapshotId: table.metadata.refs[this.#branch]?.snapshotId,
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * What a running stream does next. `step` is pure: every decision of a run is here, `run.ts` does the
- * actions and hands back what came of them as events.
+ * What a running stream does next. `step` is pure: every decision of a run is here; `stream-actions.ts` does
+ * the actions, and `run.ts` hands back what came of them as events.
  *
  * E7 (docs/spec/exactly-once.md): batches commit in the order they were sealed, each only after the one
  *     before it is done; the first failure stops all behind it.

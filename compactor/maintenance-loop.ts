@@ -40,17 +40,19 @@ export interface MaintenanceResult {
   readonly snapshotsExpired: number
 }
 
-/** Bounded, so that a large backlog of one table does not keep the others waiting for long. */
-const filesPerPass = 2_000
-const snapshotsPerPass = 1_000
-/** Expiry begins at this multiple of `snapshotsMax`, so that not every pass makes a commit for it. */
-const snapshotSlack = 1.2
-/** A table that keeps failing is tried again after 1, 2, 4 … passes, this many at most. */
-const passesSkippedMax = 32
-/** This many lost races in a row count as a failure, because the work of each was thrown away. */
-const lossesMax = 8
-/** Share of the interval by which a wait varies at random, so that processes started together drift apart. */
-const jitter = 0.2
+const limits = {
+  /** Bounded, so that a large backlog of one table does not keep the others waiting for long. */
+  filesPerPass: 2_000,
+  snapshotsPerPass: 1_000,
+  /** Expiry begins at this multiple of `snapshotsMax`, so that not every pass makes a commit for it. */
+  snapshotSlack: 1.2,
+  /** A table that keeps failing is tried again after 1, 2, 4 … passes, this many at most. */
+  passesSkippedMax: 32,
+  /** This many lost races in a row count as a failure, because the work of each was thrown away. */
+  lossesMax: 8,
+  /** Share of the interval by which a wait varies at random, so that processes started together drift apart. */
+  jitter: 0.2,
+}
 
 interface TableMemory {
   /** The metadata file at which nothing was left to do. */
@@ -121,7 +123,7 @@ export class MaintenanceLoop {
   }
 
   #waitMs(): number {
-    const swing = (this.#tools.random.fraction() * 2 - 1) * jitter
+    const swing = (this.#tools.random.fraction() * 2 - 1) * limits.jitter
     return Math.round(this.#policy.intervalMs * (1 + swing))
   }
 
@@ -138,11 +140,11 @@ export class MaintenanceLoop {
       memory.losses = 0
     } catch (error) {
       this.#stopping.signal.throwIfAborted()
-      if (isLostRace(error) && ++memory.losses < lossesMax) {
+      if (isLostRace(error) && ++memory.losses < limits.lossesMax) {
         this.#tools.logger.debug('maintenance.yielded', { table: name, to: errorMessage(error) })
         return
       }
-      memory.passesToSkip = Math.min(passesSkippedMax, 2 ** memory.failures++)
+      memory.passesToSkip = Math.min(limits.passesSkippedMax, 2 ** memory.failures++)
       const { passesToSkip } = memory
       const fields = { table: name, error: errorMessage(error), passesToSkip }
       this.#tools.logger.warn('maintenance.table-failed', fields)
@@ -240,7 +242,7 @@ async function expireByPolicy(
     const { metadata } = await tools.catalog.loadTable(identifier)
     const olderThanMs = snapshotsOlderThan(metadata, tools.clock.now(), policy)
     if (olderThanMs === undefined) return 0
-    const expiry = { olderThanMs, snapshotsMax: snapshotsPerPass }
+    const expiry = { olderThanMs, snapshotsMax: limits.snapshotsPerPass }
     const commit = { ...tools, retry: maintenanceRetry }
     const { snapshotIds } = await expireSnapshots(tools.catalog, identifier, commit, expiry)
     return snapshotIds.length
@@ -256,7 +258,7 @@ function maintenanceOptions(properties: Readonly<Record<string, string>>): Rewri
     ...rewriteOptions(properties),
     boundsAmplification: true,
     partialProgressEnabled: true,
-    maxFilesToRewrite: filesPerPass,
+    maxFilesToRewrite: limits.filesPerPass,
   }
 }
 
@@ -271,7 +273,7 @@ export function snapshotsOlderThan(
 ): bigint | undefined {
   const { snapshotAgeMsMax, statedAgeMsMax } = retentionRules(properties)
   let olderThan = BigInt(Math.trunc(nowMs)) - snapshotAgeMsMax
-  if (statedAgeMsMax === undefined && snapshots.length > snapshotsMax * snapshotSlack) {
+  if (statedAgeMsMax === undefined && snapshots.length > snapshotsMax * limits.snapshotSlack) {
     const times = snapshots.map(({ timestampMs }) => Number(timestampMs)).sort((a, b) => b - a)
     const byCount = times[snapshotsMax - 1] ?? nowMs
     const bounded = BigInt(Math.trunc(Math.min(byCount, nowMs - snapshotAgeMsMin)))

@@ -4,7 +4,6 @@
  */
 import { currentSnapshot, formatIdentifier, type TableIdentifier } from '../catalog/format/index.ts'
 import {
-  type Catalog,
   ManifestCache,
   planExpiry,
   readSnapshotManifests,
@@ -13,10 +12,10 @@ import {
 } from '../catalog/index.ts'
 import { TablePropertyError } from '../catalog/table/index.ts'
 import { planScan, type ScanPlan } from '../catalog/scan/index.ts'
-import { type Clock, formatDuration, formatSize } from '../common/index.ts'
-import type { FileIO } from '../io/index.ts'
+import { formatDuration, formatSize } from '../common/index.ts'
 import { deletedRowsOf, planRewrite } from './plan-rewrite.ts'
 import { rewriteOptions } from './rewrite-options.ts'
+import type { CompactorTools } from './rewrite-table.ts'
 
 export interface HealthCheck {
   readonly check: 'files' | 'deletes' | 'manifests' | 'snapshots'
@@ -40,16 +39,14 @@ export interface TableHealth {
   readonly snapshotCount: number
 }
 
-export interface HealthTools {
-  readonly catalog: Catalog
-  readonly io: FileIO
-  readonly clock: Clock
-}
+type HealthTools = Pick<CompactorTools, 'catalog' | 'clock' | 'io'>
 
-/** Commits merge manifests when there are a hundred small ones; with three times that merging does not keep up. */
-const manifestsMax = 300
-/** Every commit writes the list of all snapshots into its metadata file. */
-const snapshotsMax = 1_000
+const limits = {
+  /** Commits merge manifests when there are a hundred small ones; with three times that merging does not keep up. */
+  manifests: 300,
+  /** Every commit writes the list of all snapshots into its metadata file. */
+  snapshots: 1_000,
+}
 
 export async function tableHealth(
   tools: HealthTools,
@@ -122,7 +119,7 @@ function checkDeletes(
 
 function checkManifests(count: number): HealthCheck {
   const state = `${count} manifests`
-  if (count <= manifestsMax) return fine('manifests', state)
+  if (count <= limits.manifests) return fine('manifests', state)
   return {
     check: 'manifests',
     isOk: false,
@@ -165,7 +162,7 @@ function checkSnapshots({ identifier, metadata }: Table, nowMs: number): HealthC
       cure: `tide table expire-snapshots ${name}`,
     }
   }
-  if (snapshots.length <= snapshotsMax) return fine('snapshots', state)
+  if (snapshots.length <= limits.snapshots) return fine('snapshots', state)
   return {
     check: 'snapshots',
     isOk: false,

@@ -1,7 +1,7 @@
 /** Settings as YAML that could be written back, each value with its origin as a comment if asked. */
 import { Document, isMap, isSeq } from 'yaml'
 import type { SettingEntry } from './resolve.ts'
-import { formatOrigin } from './setting-tree.ts'
+import { formatOrigin } from './origin.ts'
 
 export function formatEntries(entries: readonly SettingEntry[], withOrigin: boolean): string {
   const document = new Document({})

@@ -6,6 +6,7 @@ export { formatEntries } from './format-entries.ts'
 export { type VariableSource, variableSource } from './interpolate.ts'
 export type { Loaded, SettingsInput } from './loaded.ts'
 export { maskUrlCredentials } from './mask.ts'
+export { type Origin, Origins, formatOrigin } from './origin.ts'
 export {
   type Resolved,
   type SettingEntry,
@@ -15,20 +16,15 @@ export {
   resolveTree,
 } from './resolve.ts'
 export { type SettingsSchema, environmentName, leaves, resolveSettingPath } from './schema-walk.ts'
+export { type SettingPath, formatPath } from './setting-path.ts'
 export {
-  type Origin,
   type RawMap,
   type RawValue,
-  type SettingPath,
   type SettingProblem,
   type SettingTree,
   SettingsProblemsError,
-  formatOrigin,
-  formatPath,
   formatProblem,
   isRawMap,
-  nearestOrigin,
-  pathKey,
 } from './setting-tree.ts'
 export { type StartOffset, parseStartOffset, parseTime } from './start-offset.ts'
 export { parseYamlTree } from './yaml-document.ts'

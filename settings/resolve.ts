@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { SettingsError, errorMessage, didYouMean } from '../common/index.ts'
 import type { VariableSource } from './interpolate.ts'
 import { looksSecret, maskUrlCredentials, maskedText } from './mask.ts'
+import { type Origin, Origins } from './origin.ts'
 import {
   environmentName,
   keysAt,
@@ -14,15 +15,12 @@ import {
   type SettingLeaf,
   type SettingsSchema,
 } from './schema-walk.ts'
+import { pathKey, type SettingPath } from './setting-path.ts'
 import {
   SettingsProblemsError,
   isRawMap,
-  nearestOrigin,
-  pathKey,
-  type Origin,
   type RawMap,
   type RawValue,
-  type SettingPath,
   type SettingProblem,
   type SettingTree,
 } from './setting-tree.ts'
@@ -103,15 +101,15 @@ export function resolveTree<Schema extends SettingsSchema>(
 /** The document with environment and flags laid over it. */
 class Layers {
   readonly #schema: SettingsSchema
-  readonly #keyOrigins: ReadonlyMap<string, Origin>
-  readonly #valueOrigins: Map<string, Origin>
+  readonly #keyOrigins: Origins
+  readonly #valueOrigins: Origins
   readonly problems: SettingProblem[]
   value: RawMap
 
   constructor(schema: SettingsSchema, tree: SettingTree) {
     this.#schema = schema
     this.#keyOrigins = tree.keyOrigins
-    this.#valueOrigins = new Map(tree.valueOrigins)
+    this.#valueOrigins = new Origins(tree.valueOrigins)
     this.problems = [...tree.problems]
     this.value = tree.value
   }
@@ -146,11 +144,11 @@ class Layers {
   }
 
   origin(path: SettingPath): Origin {
-    return nearestOrigin(this.#valueOrigins, path)
+    return this.#valueOrigins.nearest(path)
   }
 
   keyOrigin(path: SettingPath): Origin {
-    return this.#keyOrigins.get(pathKey(path)) ?? this.origin(path)
+    return this.#keyOrigins.get(path) ?? this.origin(path)
   }
 
   #read(variables: VariableSource, name: string, path: SettingPath): string | undefined {
@@ -165,11 +163,7 @@ class Layers {
 
   #put(path: readonly string[], text: string, origin: Origin): void {
     this.value = withValue(this.value, path, structured(text))
-    const below = pathKey(path).slice(0, -1)
-    for (const key of this.#valueOrigins.keys()) {
-      if (key.startsWith(`${below},`)) this.#valueOrigins.delete(key)
-    }
-    this.#valueOrigins.set(pathKey(path), origin)
+    this.#valueOrigins.replace(path, origin)
   }
 }
 

@@ -16,15 +16,9 @@ import {
 } from 'yaml'
 import { errorMessage } from '../common/index.ts'
 import { interpolate, type VariableSource } from './interpolate.ts'
-import {
-  pathKey,
-  type Origin,
-  type RawMap,
-  type RawValue,
-  type SettingPath,
-  type SettingProblem,
-  type SettingTree,
-} from './setting-tree.ts'
+import { type Origin, Origins } from './origin.ts'
+import type { SettingPath } from './setting-path.ts'
+import type { RawMap, RawValue, SettingProblem, SettingTree } from './setting-tree.ts'
 
 const textLengthMax = 1_000_000
 const depthMax = 40
@@ -41,8 +35,8 @@ class TreeReader {
   readonly #file: string
   readonly #variables: VariableSource
   readonly #lines = new LineCounter()
-  readonly #keyOrigins = new Map<string, Origin>()
-  readonly #valueOrigins = new Map<string, Origin>()
+  readonly #keyOrigins = new Origins()
+  readonly #valueOrigins = new Origins()
   readonly #problems: SettingProblem[] = []
   #nodeCount = 0
 
@@ -133,9 +127,8 @@ class TreeReader {
     this.#problems.push({ path, origin: this.#at(offset), message })
   }
 
-  #origin(origins: Map<string, Origin>, path: SettingPath, offset: number): void {
-    const key = pathKey(path)
-    if (!origins.has(key)) origins.set(key, this.#at(offset))
+  #origin(origins: Origins, path: SettingPath, offset: number): void {
+    if (origins.get(path) === undefined) origins.set(path, this.#at(offset))
   }
 
   #at(offset: number): Origin {

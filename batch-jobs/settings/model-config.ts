@@ -15,7 +15,7 @@ import {
   type Resolved,
   resolveTree,
   type Origin,
-  pathKey,
+  Origins,
   type RawMap,
   type RawValue,
   SettingsProblemsError,
@@ -89,13 +89,13 @@ const needsMerge =
 /** Throws SettingsProblemsError with every fault. */
 export function parseModelConfig(kind: ModelKind, layers: readonly ConfigLayer[]): ModelConfig {
   const values: Record<string, RawValue> = {}
-  const origins = new Map<string, Origin>()
+  const origins = new Origins()
   for (const layer of layers) {
     for (const [key, value] of Object.entries(layer.values)) {
       values[key] = value
-      origins.set(pathKey([key]), layer.originOf(key))
+      origins.set([key], layer.originOf(key))
     }
-    origins.set(pathKey([]), layer.originOf(''))
+    origins.set([], layer.originOf(''))
   }
   const tree = { value: values, keyOrigins: origins, valueOrigins: origins, problems: [] }
   const resolved = resolveTree(configSchema, tree, {

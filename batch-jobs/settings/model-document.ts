@@ -6,7 +6,6 @@ import {
   type VariableSource,
   resolveTree,
   isRawMap,
-  nearestOrigin,
   type RawMap,
   type RawValue,
   type SettingTree,
@@ -144,7 +143,7 @@ function modelEntry(
   tree: SettingTree,
   path: readonly (string | number)[],
 ): ModelEntry {
-  const origin = nearestOrigin(tree.valueOrigins, path)
+  const origin = tree.valueOrigins.nearest(path)
   const place =
     origin.kind === 'file'
       ? `${origin.position.file}:${origin.position.line}:${origin.position.col}`
@@ -155,7 +154,7 @@ function modelEntry(
     relation: each.relation,
     config: {
       values: { ...described, ...each.config },
-      originOf: (key) => nearestOrigin(tree.valueOrigins, [...path, 'config', key]),
+      originOf: (key) => tree.valueOrigins.nearest([...path, 'config', key]),
     },
     columns: (each.columns ?? []).map(({ name, tests, data_tests: dataTests }) => ({
       column: name,

@@ -5,34 +5,23 @@
  * by bytes. A record set belongs to the seek it was fetched for; one of an older seek or assignment is
  * dropped, which is what keeps records of an older assignment from following a newer one.
  */
-import {
-  type Clock,
-  type Logger,
-  UnavailableError,
-  errorMessage,
-  isRetryable,
-} from '../../../common/index.ts'
+import { UnavailableError, errorMessage, isRetryable } from '../../../common/index.ts'
 import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
 import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import { batchBytes, notAssignedError } from '../source-support.ts'
-import type { Wakeup } from '../wakeup.ts'
-import type { KafkaCluster } from './kafka-cluster.ts'
 import { kafkaErrorCodes, protocolCodeError } from './kafka-errors.ts'
 import type { KafkaNode } from './kafka-node.ts'
 import { fetchRequest, type FetchLimits, type FetchedPartition } from './kafka-requests.ts'
+import type { KafkaTools } from './kafka-tools.ts'
 import { recordSetEnd } from '../../record-batch/record-batch-header.ts'
 import { ByteArena } from '../../record-batch/byte-arena.ts'
 import { ColumnsPool } from '../../record-batch/record-columns.ts'
 import { RecordSetSlicer } from '../../record-batch/record-batch-slicer.ts'
 import type { RecordCompression } from '../../record-batch/record-compression.ts'
 
-export interface FetcherOptions {
-  readonly cluster: KafkaCluster
-  readonly clock: Clock
-  readonly logger: Logger
+export interface FetcherOptions extends KafkaTools {
   readonly compression: RecordCompression
-  readonly wakeup: Wakeup
   readonly limits: FetchLimits
   /** No further Fetch is sent while more than this waits to be taken. */
   readonly prefetchBytesMax: number

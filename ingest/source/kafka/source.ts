@@ -20,6 +20,7 @@ import { GroupConsumer } from './group-consumer.ts'
 import { KafkaCluster } from './kafka-cluster.ts'
 import type { KafkaConnectionSettings } from './kafka-connection.ts'
 import { KafkaFetcher } from './kafka-fetcher.ts'
+import type { KafkaTools } from './kafka-tools.ts'
 import { loadRecordCompression } from '../../record-batch/record-compression.ts'
 import { TopicWatch } from './topic-watch.ts'
 
@@ -48,11 +49,15 @@ export interface KafkaFetchSettings {
   readonly verifyChecksums?: boolean
 }
 
-/** Stopping waits for no Fetch, but a resumed partition waits for one that is in flight. */
-const waitMsMaxDefault = 250
-const bytesMaxDefault = 16 << 20
-const partitionBytesMaxDefault = 8 << 20
-const prefetchBytesMaxDefault = 32 << 20
+const fetchDefaults: Required<KafkaFetchSettings> = {
+  /** Stopping waits for no Fetch, but a resumed partition waits for one that is in flight. */
+  waitMsMax: 250,
+  bytesMin: 1,
+  bytesMax: 16 << 20,
+  partitionBytesMax: 8 << 20,
+  prefetchBytesMax: 32 << 20,
+  verifyChecksums: true,
+}
 const sessionTimeoutMsDefault = 30_000
 const metadataMsDefault = 30_000
 const unavailableMsDefault = 60_000
@@ -65,10 +70,7 @@ export function createKafkaSource(options: KafkaSourceOptions): RecordSource {
 
 class KafkaSource implements RecordSource {
   readonly #options: KafkaSourceOptions
-  readonly #clock: Clock
-  readonly #logger: Logger
-  readonly #cluster: KafkaCluster
-  readonly #wakeup: Wakeup
+  readonly #tools: KafkaTools
   #fetcher: KafkaFetcher | undefined
   #group: GroupConsumer | undefined
   readonly #watch: TopicWatch
@@ -79,50 +81,34 @@ class KafkaSource implements RecordSource {
   constructor(options: KafkaSourceOptions) {
     if (options.topics.length === 0) throw new ValidationError('a source needs at least one topic')
     this.#options = options
-    this.#clock = options.clock ?? systemClock
-    this.#logger = options.logger ?? silentLogger
-    this.#wakeup = new Wakeup(this.#clock)
-    this.#cluster = new KafkaCluster({
-      connection: options.connection,
-      topics: options.topics,
-      clock: this.#clock,
-      random: options.random ?? systemRandom,
-      logger: this.#logger,
-    })
+    const { connection, topics, clock = systemClock, logger = silentLogger } = options
+    const { random = systemRandom } = options
+    const cluster = new KafkaCluster({ connection, topics, clock, random, logger })
+    this.#tools = { cluster, clock, logger, wakeup: new Wakeup(clock) }
     this.#watch = new TopicWatch({
-      cluster: this.#cluster,
-      clock: this.#clock,
-      logger: this.#logger,
-      wakeup: this.#wakeup,
+      ...this.#tools,
       intervalMs: options.metadataMs ?? metadataMsDefault,
-      onGrown: (topics) => {
+      onGrown: (grown) => {
         // In a group kafkajs notices the change and joins again.
         if (this.#group !== undefined) return
         this.#fetcher?.assign([])
-        this.#assignment = allPartitions(topics)
+        this.#assignment = allPartitions(grown)
       },
     })
   }
 
   async start(): Promise<void> {
-    const { fetch = {}, unavailableMs = unavailableMsDefault } = this.#options
+    const { fetch, unavailableMs = unavailableMsDefault } = this.#options
+    const { prefetchBytesMax, verifyChecksums, ...limits } = { ...fetchDefaults, ...fetch }
     const compression = loadRecordCompression()
-    const metadata = await this.#cluster.loadTopics()
-    this.#watch.note(this.#cluster.describe(metadata))
+    const metadata = await this.#tools.cluster.loadTopics()
+    this.#watch.note(this.#tools.cluster.describe(metadata))
     this.#fetcher = new KafkaFetcher({
-      cluster: this.#cluster,
-      clock: this.#clock,
-      logger: this.#logger,
+      ...this.#tools,
       compression: await compression,
-      wakeup: this.#wakeup,
-      limits: {
-        waitMsMax: fetch.waitMsMax ?? waitMsMaxDefault,
-        bytesMin: fetch.bytesMin ?? 1,
-        bytesMax: fetch.bytesMax ?? bytesMaxDefault,
-        partitionBytesMax: fetch.partitionBytesMax ?? partitionBytesMaxDefault,
-      },
-      prefetchBytesMax: fetch.prefetchBytesMax ?? prefetchBytesMaxDefault,
-      verifyChecksums: fetch.verifyChecksums ?? true,
+      limits,
+      prefetchBytesMax,
+      verifyChecksums,
       unavailableMs,
     })
     if (this.#options.consumerGroup === undefined)
@@ -131,26 +117,26 @@ class KafkaSource implements RecordSource {
   }
 
   async clusterId(): Promise<string> {
-    return (await this.#cluster.metadata()).clusterId
+    return (await this.#tools.cluster.metadata()).clusterId
   }
 
   async describeTopics(): Promise<readonly TopicDescription[]> {
-    return this.#cluster.describe(await this.#cluster.loadTopics())
+    return this.#tools.cluster.describe(await this.#tools.cluster.loadTopics())
   }
 
   offsetBounds(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, OffsetBounds>> {
-    return this.#cluster.offsetBounds(partitions)
+    return this.#tools.cluster.offsetBounds(partitions)
   }
 
   offsetsForTime(
     partitions: readonly TopicPartition[],
     timestampMs: number,
   ): Promise<ReadonlyMap<string, bigint | undefined>> {
-    return this.#cluster.offsetsForTime(partitions, timestampMs)
+    return this.#tools.cluster.offsetsForTime(partitions, timestampMs)
   }
 
   async poll(bytesMax: number, waitMs: number, signal?: AbortSignal): Promise<PollResult> {
-    const deadlineMs = this.#clock.monotonic() + waitMs
+    const deadlineMs = this.#tools.clock.monotonic() + waitMs
     for (;;) {
       signal?.throwIfAborted()
       this.#watch.throwFailure()
@@ -158,9 +144,9 @@ class KafkaSource implements RecordSource {
       const assigned = this.#takeAssignment()
       if (assigned !== undefined) return { kind: 'assigned', partitions: assigned }
       const batches = this.#started().take(bytesMax)
-      const leftMs = deadlineMs - this.#clock.monotonic()
+      const leftMs = deadlineMs - this.#tools.clock.monotonic()
       if (batches.length > 0 || leftMs <= 0) return { kind: 'records', batches }
-      await this.#wakeup.sleep(Math.min(leftMs, lookMs), signal)
+      await this.#tools.wakeup.sleep(Math.min(leftMs, lookMs), signal)
     }
   }
 
@@ -196,8 +182,8 @@ class KafkaSource implements RecordSource {
     this.#stopped = true
     this.#watch.stop()
     this.#fetcher?.close()
-    await Promise.all([this.#group?.leave(), this.#cluster.close()])
-    this.#wakeup.wake()
+    await Promise.all([this.#group?.leave(), this.#tools.cluster.close()])
+    this.#tools.wakeup.wake()
   }
 
   #started(): KafkaFetcher {
@@ -221,8 +207,8 @@ class KafkaSource implements RecordSource {
       group,
       topics,
       address: connection.seedBrokers.join(','),
-      clock: this.#clock,
-      logger: this.#logger,
+      clock: this.#tools.clock,
+      logger: this.#tools.logger,
       sessionTimeoutMs,
       metadataMs: this.#options.metadataMs ?? metadataMsDefault,
       unavailableMs: this.#options.unavailableMs ?? unavailableMsDefault,
@@ -232,7 +218,7 @@ class KafkaSource implements RecordSource {
       onAssigned: (partitions) => {
         this.#fetcher?.assign([])
         this.#assignment = partitions
-        this.#wakeup.wake()
+        this.#tools.wakeup.wake()
       },
       onRevoked: () => {
         this.#fetcher?.assign([])
@@ -240,7 +226,7 @@ class KafkaSource implements RecordSource {
       },
       onFailure: (error) => {
         this.#watch.fail(error)
-        this.#wakeup.wake()
+        this.#tools.wakeup.wake()
       },
     })
     await this.#group.join()

@@ -2,17 +2,12 @@
  * Watches a source's topics in the background: one that is created again under the same name ends the source,
  * and added partitions are reported. Errors are kept for the next poll to throw.
  */
-import { type Clock, errorMessage, isRetryable, type Logger } from '../../../common/index.ts'
+import { errorMessage, isRetryable } from '../../../common/index.ts'
 import type { TopicDescription } from '../record-source.ts'
 import { recreatedTopicError } from '../source-support.ts'
-import type { Wakeup } from '../wakeup.ts'
-import type { KafkaCluster } from './kafka-cluster.ts'
+import type { KafkaTools } from './kafka-tools.ts'
 
-export interface TopicWatchOptions {
-  readonly cluster: KafkaCluster
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly wakeup: Wakeup
+export interface TopicWatchOptions extends KafkaTools {
   /** How long a change may go unnoticed. */
   readonly intervalMs: number
   /** A topic has more partitions than before. */

@@ -10,7 +10,7 @@
 import { randomUUID } from 'node:crypto'
 import { link, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { CorruptDataError, ValidationError, hasCode, syncDirectory } from '../../../common/index.ts'
+import { ValidationError, hasCode, parseJson, syncDirectory } from '../../../common/index.ts'
 
 export function topicsDirectory(root: string): string {
   return join(root, 'topics')
@@ -48,15 +48,7 @@ export function checkTopicName(topic: string): void {
 }
 
 export async function readJsonFile(file: string): Promise<unknown> {
-  const text = await readFile(file, 'utf8')
-  try {
-    return JSON.parse(text) as unknown
-  } catch (error) {
-    throw new CorruptDataError('file of the embedded log is not json', {
-      facts: { file },
-      cause: error,
-    })
-  }
+  return parseJson(await readFile(file, 'utf8'), file)
 }
 
 /** Replaces a small file atomically and durably. */

@@ -8,18 +8,25 @@
 import type { AbortedTransaction } from '../../record-batch/aborted-transactions.ts'
 import { ProtocolReader, ProtocolWriter } from './protocol-io.ts'
 
-export interface KafkaRequest<T> {
+/** One version of one request of the protocol. */
+interface KafkaApi {
   readonly apiKey: number
   readonly apiVersion: number
   readonly apiName: string
+}
+
+export interface KafkaRequest<T> extends KafkaApi {
   readonly body: Buffer
   decode(payload: Buffer): T
 }
 
+/** Version 11 is of Kafka 2.3. */
+const fetchApi: KafkaApi = { apiKey: 1, apiVersion: 11, apiName: 'Fetch' }
+const listOffsetsApi: KafkaApi = { apiKey: 2, apiVersion: 2, apiName: 'ListOffsets' }
+/** Version 10 is the first with topic ids (Kafka 2.8) and of the flexible kind. */
+const metadataApi: KafkaApi = { apiKey: 3, apiVersion: 10, apiName: 'Metadata' }
+
 const readCommitted = 1
-const fetchKey = 1
-const listOffsetsKey = 2
-const metadataKey = 3
 
 export interface ClusterMetadata {
   readonly clusterId: string
@@ -45,7 +52,6 @@ export interface PartitionMetadata {
   readonly leader: number
 }
 
-/** Version 10 is the first with topic ids (Kafka 2.8) and of the flexible kind. */
 export function metadataRequest(topics: readonly string[]): KafkaRequest<ClusterMetadata> {
   const noTopicId = new Uint8Array(16)
   const body = new ProtocolWriter()
@@ -57,13 +63,7 @@ export function metadataRequest(topics: readonly string[]): KafkaRequest<Cluster
     .bool(false)
     .bool(false)
     .noTags()
-  return {
-    apiKey: metadataKey,
-    apiVersion: 10,
-    apiName: 'Metadata',
-    body: body.finish(),
-    decode: decodeMetadata,
-  }
+  return { ...metadataApi, body: body.finish(), decode: decodeMetadata }
 }
 
 function decodeMetadata(payload: Buffer): ClusterMetadata {
@@ -129,27 +129,22 @@ export function listOffsetsRequest(
     .array(topics, ({ topic, partitions }) =>
       body.string(topic).array(partitions, (partition) => body.int32(partition).int64(time)),
     )
-  return {
-    apiKey: listOffsetsKey,
-    apiVersion: 2,
-    apiName: 'ListOffsets',
-    body: body.finish(),
-    decode: (payload) => {
-      const reader = new ProtocolReader(payload)
-      reader.int32()
-      return reader
-        .array(() => {
-          const topic = reader.string()
-          return reader.array(() => {
-            const partition = reader.int32()
-            const errorCode = reader.int16()
-            reader.int64()
-            return { topic, partition, errorCode, offset: reader.int64() }
-          })
-        })
-        .flat()
-    },
-  }
+  return { ...listOffsetsApi, body: body.finish(), decode: decodeListedOffsets }
+}
+
+function decodeListedOffsets(payload: Buffer): readonly ListedOffset[] {
+  const reader = new ProtocolReader(payload)
+  reader.int32()
+  const topics = reader.array(() => {
+    const topic = reader.string()
+    return reader.array(() => {
+      const partition = reader.int32()
+      const errorCode = reader.int16()
+      reader.int64()
+      return { topic, partition, errorCode, offset: reader.int64() }
+    })
+  })
+  return topics.flat()
 }
 
 export interface FetchPartition {
@@ -179,7 +174,7 @@ export interface FetchResponse {
   readonly partitions: readonly FetchedPartition[]
 }
 
-/** Version 11 (Kafka 2.3), without a fetch session: a session saves little for few partitions. */
+/** Without a fetch session: a session saves little for few partitions. */
 export function fetchRequest(
   partitions: readonly FetchPartition[],
   limits: FetchLimits,
@@ -207,13 +202,7 @@ export function fetchRequest(
     )
     .array([], () => undefined)
     .string('')
-  return {
-    apiKey: fetchKey,
-    apiVersion: 11,
-    apiName: 'Fetch',
-    body: body.finish(),
-    decode: decodeFetch,
-  }
+  return { ...fetchApi, body: body.finish(), decode: decodeFetch }
 }
 
 function decodeFetch(payload: Buffer): FetchResponse {

@@ -31,7 +31,6 @@ export type {
   OffsetBounds,
   PollResult,
   RecordSource,
-  TopicDescription,
 } from './source/record-source.ts'
 export { checkIdentity } from './stream/positions.ts'
 export type {

@@ -10,7 +10,6 @@ import {
   type PollResult,
   type RecordBatch,
   type RecordSource,
-  type TopicDescription,
   type TopicPartition,
 } from '../ingest/index.ts'
 import type { ReplayRange } from './replay-ranges.ts'
@@ -20,10 +19,24 @@ export function createRangeSource(
   inner: RecordSource,
   ranges: readonly ReplayRange[],
 ): RecordSource {
-  return new RangeSource(inner, ranges)
+  const reader = new RangeReader(inner, ranges)
+  return {
+    start: () => inner.start(),
+    clusterId: () => inner.clusterId(),
+    describeTopics: () => inner.describeTopics(),
+    offsetBounds: (partitions) => reader.offsetBounds(partitions),
+    offsetsForTime: (partitions, timestampMs) => inner.offsetsForTime(partitions, timestampMs),
+    poll: (bytesMax, waitMs, signal) => reader.poll(bytesMax, waitMs, signal),
+    seek: (partition, nextOffset) => reader.seek(partition, nextOffset),
+    pause: (partitions) => inner.pause(partitions),
+    resume: (partitions) => inner.resume(partitions),
+    reportCommitted: () => Promise.resolve(),
+    stop: () => inner.stop(),
+  }
 }
 
-class RangeSource implements RecordSource {
+/** What differs from the inner source: where partitions end. */
+class RangeReader {
   readonly #inner: RecordSource
   readonly #ends: ReadonlyMap<string, bigint>
   /** Partitions that were read to their end; records fetched after it are dropped. */
@@ -32,18 +45,6 @@ class RangeSource implements RecordSource {
   constructor(inner: RecordSource, ranges: readonly ReplayRange[]) {
     this.#inner = inner
     this.#ends = new Map(ranges.map((range) => [partitionKey(range), range.to]))
-  }
-
-  start(): Promise<void> {
-    return this.#inner.start()
-  }
-
-  clusterId(): Promise<string> {
-    return this.#inner.clusterId()
-  }
-
-  describeTopics(): Promise<readonly TopicDescription[]> {
-    return this.#inner.describeTopics()
   }
 
   async offsetBounds(
@@ -56,13 +57,6 @@ class RangeSource implements RecordSource {
         return [key, { earliest, latest: end < latest ? end : latest }]
       }),
     )
-  }
-
-  offsetsForTime(
-    partitions: readonly TopicPartition[],
-    timestampMs: number,
-  ): Promise<ReadonlyMap<string, bigint | undefined>> {
-    return this.#inner.offsetsForTime(partitions, timestampMs)
   }
 
   async poll(bytesMax: number, waitMs: number, signal?: AbortSignal): Promise<PollResult> {
@@ -82,22 +76,6 @@ class RangeSource implements RecordSource {
       this.#done.add(key)
       this.#inner.pause([partition])
     }
-  }
-
-  pause(partitions: readonly TopicPartition[]): void {
-    this.#inner.pause(partitions)
-  }
-
-  resume(partitions: readonly TopicPartition[]): void {
-    this.#inner.resume(partitions)
-  }
-
-  reportCommitted(): Promise<void> {
-    return Promise.resolve()
-  }
-
-  stop(): Promise<void> {
-    return this.#inner.stop()
   }
 
   #assigned(partitions: readonly TopicPartition[]): PollResult {

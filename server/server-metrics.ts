@@ -15,6 +15,7 @@ export function createServerMetrics(freshness?: () => readonly TableFreshness[])
   const registers = [new Registry()]
   const [registry = new Registry()] = registers
   collectDefaultMetrics({ register: registry })
+  const byResult = { labelNames: ['result'] as const, registers }
   const requests = new Counter({
     name: 'tidewater_http_requests_total',
     help: 'HTTP requests by route and status',
@@ -30,8 +31,7 @@ export function createServerMetrics(freshness?: () => readonly TableFreshness[])
   const commits = new Counter({
     name: 'tidewater_commits_total',
     help: 'Table commits through the REST catalog by result',
-    labelNames: ['result'] as const,
-    registers,
+    ...byResult,
   })
   const commitSeconds = new Histogram({
     name: 'tidewater_commit_duration_seconds',
@@ -41,8 +41,7 @@ export function createServerMetrics(freshness?: () => readonly TableFreshness[])
   const querySeconds = new Histogram({
     name: 'tidewater_query_duration_seconds',
     help: 'Time from a query over HTTP to its last row, by result',
-    labelNames: ['result'] as const,
-    registers,
+    ...byResult,
   })
   if (freshness !== undefined) showFreshness(freshness, registers)
   return {

@@ -17,20 +17,16 @@ const notAnAlias = new Set(
 export function rewriteTimeTravel({ text: sql, tokens }: TokenizedText): SplicedText {
   const replacements: Replacement[] = []
   for (let index = 0; index < tokens.length; index++) {
-    const clause = readForClause(tokens, index) ?? readAtClause(tokens, index)
+    const clause = readClause(tokens, index)
     if (clause === undefined) continue
     const alias = readAlias(tokens, clause.next)
     const first = tokens[index]
     const last = tokens[alias.next - 1]
     if (first === undefined || last === undefined) continue
     const moved = alias.next > clause.next
-    if (clause.form === 'at' && !moved) continue
-    const value = sourceText(
-      sql,
-      tokens,
-      clause.valueFrom,
-      clause.next - (clause.parenthesised ? 1 : 0),
-    )
+    if (clause.isDuckDB && !moved) continue
+    const valueEnd = clause.isDuckDB ? clause.next - 1 : clause.next
+    const value = sourceText(sql, tokens, clause.valueFrom, valueEnd)
     const aliasText = moved ? `${sourceText(sql, tokens, clause.next, alias.next)} ` : ''
     replacements.push({
       start: first.start,
@@ -42,33 +38,57 @@ export function rewriteTimeTravel({ text: sql, tokens }: TokenizedText): Spliced
   return splice(sql, replacements)
 }
 
+/** A way to write the clause: the words around its unit, then a value that `end` measures. */
+interface ClauseForm {
+  readonly before: readonly string[]
+  readonly after: readonly string[]
+  /** The index after the clause, whose first token is at `start` and whose value begins at `valueFrom`. */
+  readonly end: (tokens: readonly Token[], start: number, valueFrom: number) => number | undefined
+  /** True for DuckDB's own form, which stays as it is unless an alias follows it. */
+  readonly isDuckDB: boolean
+}
+
+const forms: readonly ClauseForm[] = [
+  {
+    before: ['FOR'],
+    after: ['AS', 'OF'],
+    end: (tokens, _, valueFrom) => readSum(tokens, valueFrom),
+    isDuckDB: false,
+  },
+  {
+    before: ['AT', '('],
+    after: ['=', '>'],
+    end: (tokens, start) => closingParenthesis(tokens, start + 1),
+    isDuckDB: true,
+  },
+]
+
 interface Clause {
-  readonly form: 'for' | 'at'
+  readonly isDuckDB: boolean
   readonly unit: 'VERSION' | 'TIMESTAMP'
   /** Tokens [valueFrom, next) are the value, the closing parenthesis of AT included. */
   readonly valueFrom: number
   readonly next: number
-  readonly parenthesised: boolean
 }
 
-function readForClause(tokens: readonly Token[], index: number): Clause | undefined {
-  if (!isKeyword(tokens[index], 'FOR')) return undefined
-  const unit = timeTravelUnit(tokens[index + 1])
-  if (unit === undefined) return undefined
-  if (!isKeyword(tokens[index + 2], 'AS') || !isKeyword(tokens[index + 3], 'OF')) return undefined
-  const next = readSum(tokens, index + 4)
-  if (next === undefined) return undefined
-  return { form: 'for', unit, valueFrom: index + 4, next, parenthesised: false }
+function readClause(tokens: readonly Token[], index: number): Clause | undefined {
+  for (const { before, after, end, isDuckDB } of forms) {
+    if (!stand(tokens, index, before)) continue
+    const unitAt = index + before.length
+    const unit = timeTravelUnit(tokens[unitAt])
+    if (unit === undefined || !stand(tokens, unitAt + 1, after)) continue
+    const valueFrom = unitAt + 1 + after.length
+    const next = end(tokens, index, valueFrom)
+    if (next !== undefined) return { isDuckDB, unit, valueFrom, next }
+  }
+  return undefined
 }
 
-function readAtClause(tokens: readonly Token[], index: number): Clause | undefined {
-  if (!isKeyword(tokens[index], 'AT') || !isSymbol(tokens[index + 1], '(')) return undefined
-  const unit = timeTravelUnit(tokens[index + 2])
-  if (unit === undefined) return undefined
-  if (!isSymbol(tokens[index + 3], '=') || !isSymbol(tokens[index + 4], '>')) return undefined
-  const next = closingParenthesis(tokens, index + 1)
-  if (next === undefined) return undefined
-  return { form: 'at', unit, valueFrom: index + 5, next, parenthesised: true }
+/** True when these keywords and symbols begin at `index`. */
+function stand(tokens: readonly Token[], index: number, texts: readonly string[]): boolean {
+  return texts.every(
+    (text, at) => isKeyword(tokens[index + at], text) || isSymbol(tokens[index + at], text),
+  )
 }
 
 function timeTravelUnit(token: Token | undefined): 'VERSION' | 'TIMESTAMP' | undefined {

@@ -158,6 +158,7 @@ function numberEncoder(
   }
 }
 
+/** Its loop is the one above, written again: a loop that stores numbers and bigints is several times slower. */
 function bigintEncoder(
   type: DataType,
   Bigints: new (length: number) => BigInt64Array | BigUint64Array,

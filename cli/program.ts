@@ -1,6 +1,6 @@
 /**
- * The tree of commands. The subcommands of a command of the top level are loaded when `args` name it, so
- * that a command loads no more than it needs.
+ * The tree of commands. What a command of the top level consists of is loaded when `args` name it, so that a
+ * command loads no more than it needs.
  */
 import { Command, CommanderError } from 'commander'
 import { choiceOption } from './frame/choice-option.ts'
@@ -13,94 +13,29 @@ import { operandIndex } from './frame/operand-index.ts'
 import { outputFormats } from './frame/output.ts'
 import { packageVersion } from './frame/version.ts'
 
-/** Gives a command its arguments, flags, work and the commands below it. */
+/** Gives a command its description, arguments, flags, work and the commands below it. */
 type Define = (command: Command, context: CliContext) => void
 
-interface TopCommand {
-  readonly description: string
-  readonly alias?: string
-  readonly load: () => Promise<Define>
-}
-
-const topCommands: Readonly<Record<string, TopCommand>> = {
-  init: {
-    description: 'write a new project: tidewater.yaml, streams/, models/, .env.example, README.md',
-    load: async () => (await import('./commands/init.ts')).defineInit,
-  },
-  dev: {
-    description:
-      'run a project: its streams, maintenance, scheduled models, catalog and SQL over HTTP',
-    load: async () => (await import('./commands/dev.ts')).defineDev,
-  },
-  demo: {
-    description:
-      '3,000,000 flights in five acts: a kill, compaction, models, a replay, live answers; all checked',
-    load: async () => (await import('./commands/demo.ts')).defineDemo,
-  },
-  doctor: {
-    description: 'check Node, settings, store (with a compare-and-swap race), clock and brokers',
-    load: async () => (await import('./commands/doctor.ts')).defineDoctor,
-  },
-  serve: {
-    description:
-      'serve the catalog (Spark, Trino, PyIceberg, DuckDB) and SQL over HTTP until stopped',
-    load: async () => (await import('./commands/serve.ts')).defineServe,
-  },
-  sql: {
-    description:
-      'SQL over the tables and CALL for procedures: a shell, -c, -f, or statements on stdin',
-    load: async () => (await import('./commands/sql.ts')).defineSql,
-  },
-  stream: {
-    description: 'streams: a topic becomes a table (run, lint, dry-run, echo, ls, status, replay)',
-    load: async () => (await import('./commands/stream/stream.ts')).defineStream,
-  },
-  topic: {
-    description: 'topics: ls, describe, create, consume, produce',
-    load: async () => (await import('./commands/topic/topic.ts')).defineTopic,
-  },
-  table: {
-    description:
-      'tables: list, describe, schema, spec, snapshots, files, properties, drop, rename, upkeep',
-    load: async () => (await import('./commands/table/table.ts')).defineTable,
-  },
-  build: {
-    description: 'build models and snapshots in order, each followed by its tests',
-    load: () => loadVerb('build'),
-  },
-  run: {
-    description: 'build models, without snapshots and tests',
-    load: () => loadVerb('run'),
-  },
-  test: {
-    description: 'run the tests of models on the tables as they are',
-    load: () => loadVerb('test'),
-  },
-  snapshot: {
-    description: 'bring snapshots (SCD Type 2) up to date',
-    load: () => loadVerb('snapshot'),
-  },
-  ls: {
-    description: 'list models and snapshots',
-    alias: 'list',
-    load: async () => (await import('./commands/models/ls.ts')).defineModelLs,
-  },
-  compile: {
-    description: 'write the SQL of models to target/compiled; run nothing',
-    load: async () => (await import('./commands/models/compile.ts')).defineCompile,
-  },
-  retry: {
-    description: 'the last run again, from its first failed node',
-    load: async () => (await import('./commands/models/run-models.ts')).defineRetry,
-  },
-  schedule: {
-    description: 'run models as their cron says (UTC), until stopped; missed runs are made up for',
-    load: async () => (await import('./commands/models/schedule.ts')).defineSchedule,
-  },
-  completion: {
-    description: 'print the script that completes commands, flags and values in a shell',
-    load: async () => (await import('./commands/completion/completion.ts')).defineCompletion,
-  },
+/** The commands of the top level, in the order of help. */
+const topCommands: Readonly<Record<string, () => Promise<Define>>> = {
+  init: async () => (await import('./commands/init.ts')).defineInit,
+  dev: async () => (await import('./commands/dev.ts')).defineDev,
+  demo: async () => (await import('./commands/demo.ts')).defineDemo,
+  doctor: async () => (await import('./commands/doctor.ts')).defineDoctor,
+  serve: async () => (await import('./commands/serve.ts')).defineServe,
+  sql: async () => (await import('./commands/sql.ts')).defineSql,
+  stream: async () => (await import('./commands/stream/stream.ts')).defineStream,
+  topic: async () => (await import('./commands/topic/topic.ts')).defineTopic,
+  table: async () => (await import('./commands/table/table.ts')).defineTable,
+  build: () => loadVerb('build'),
+  run: () => loadVerb('run'),
+  test: () => loadVerb('test'),
+  snapshot: () => loadVerb('snapshot'),
+  ls: async () => (await import('./commands/models/ls.ts')).defineModelLs,
+  compile: async () => (await import('./commands/models/compile.ts')).defineCompile,
+  retry: async () => (await import('./commands/models/run-models.ts')).defineRetry,
+  schedule: async () => (await import('./commands/models/schedule.ts')).defineSchedule,
+  completion: async () => (await import('./commands/completion/completion.ts')).defineCompletion,
 }
 
 /** Runs the command that `args` name; returns the exit code, throws what the command throws. */
@@ -110,7 +45,7 @@ export async function parseCommandLine(
 ): Promise<number> {
   const program = createProgram()
   const withValue = flagsWithValue(program)
-  await addCommands(program, context, args[operandIndex(args, withValue)])
+  await addCommands(program, context, commandAlone(args, operandIndex(args, withValue)))
   attach(program, context)
   try {
     await program.parseAsync([...withDoubleDashes(args, withValue)], { from: 'user' })
@@ -154,19 +89,24 @@ function createProgram(): Command {
 }
 
 /**
- * Adds the commands of the top level. The one called `operand` is loaded; all are for a word that is none
- * of them (`help`, an alias, a slip), for `completion`, which draws all of them, and for `--help`.
+ * The command of the top level that alone has to be loaded; undefined when all have: for a word that is none
+ * of them (`help`, an alias, a slip), for `completion`, which draws all, and for the help of the program.
  */
+function commandAlone(args: readonly string[], operandAt: number): string | undefined {
+  const operand = args[operandAt] ?? ''
+  const isHelp = args.slice(0, operandAt).some((arg) => arg === '--help' || arg === '-h')
+  const isAlone = !isHelp && operand !== 'completion' && Object.hasOwn(topCommands, operand)
+  return isAlone ? operand : undefined
+}
+
+/** Adds the commands of the top level, and to `only`, where it is given, what it consists of; else to all. */
 async function addCommands(
   program: Command,
   context: CliContext,
-  operand: string | undefined,
+  only: string | undefined,
 ): Promise<void> {
-  const only =
-    operand !== 'completion' && Object.hasOwn(topCommands, operand ?? '') ? operand : undefined
-  for (const [name, { alias, description, load }] of Object.entries(topCommands)) {
-    const command = program.command(name).description(description)
-    if (alias !== undefined) command.alias(alias)
+  for (const [name, load] of Object.entries(topCommands)) {
+    const command = program.command(name)
     if (only !== undefined && only !== name) continue
     const define = await load()
     define(command, context)

@@ -90,6 +90,7 @@ describe('tide', () => {
     expect(help.code).toBe(0)
     for (const command of ['init', 'stream', 'table'])
       expect(help.stdout).toContain(`\n  ${command}`)
+    expect((await tide('--help stream')).stdout).toBe(help.stdout)
   })
 
   it.each([

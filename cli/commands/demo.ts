@@ -22,6 +22,9 @@ const valueWidth = 38
 
 export function defineDemo(demo: Command, context: CliContext): void {
   demo
+    .description(
+      '3,000,000 flights in five acts: a kill, compaction, models, a replay, live answers; all checked',
+    )
     .option('--for <duration>', 'replay no longer than this (default 60s)')
     .option('--rate <records>', 'records per second (default: full speed)')
     .option('--records <count>', 'replay only the first flights')

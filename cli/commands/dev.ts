@@ -18,9 +18,13 @@ interface DevFlags extends AddressFlags {
 }
 
 export function defineDev(dev: Command, context: CliContext): void {
-  addressFlags(dev.option('--project <dir>', 'directory of the project (default: here)')).action(
-    (flags: DevFlags) => runDev(context, flags),
-  )
+  dev
+    .description(
+      'run a project: its streams, maintenance, scheduled models, catalog and SQL over HTTP',
+    )
+    .option('--project <dir>', 'directory of the project (default: here)')
+    .action((flags: DevFlags) => runDev(context, flags))
+  addressFlags(dev)
 }
 
 async function runDev(context: CliContext, flags: DevFlags): Promise<void> {

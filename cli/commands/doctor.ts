@@ -24,6 +24,7 @@ interface DoctorOptions {
 
 export function defineDoctor(doctor: Command, context: CliContext): void {
   doctor
+    .description('check Node, settings, store (with a compare-and-swap race), clock and brokers')
     .argument('[files...]', 'stream files or directories (default: streams/)')
     .option('--create-bucket', 'create the bucket of the warehouse when it is missing')
     .option('--policies <dir>', 'write least-privilege policies for the bucket, one per role')

@@ -14,6 +14,7 @@ interface InitFlags {
 
 export function defineInit(init: Command, context: CliContext): void {
   init
+    .description('write a new project: tidewater.yaml, streams/, models/, .env.example, README.md')
     .argument('[dir]', 'directory of the project', '.')
     .addOption(
       choiceOption(

@@ -13,6 +13,9 @@ interface ServeOptions extends AddressFlags {
 
 export function defineServe(serve: Command, context: CliContext): void {
   addressFlags(serve)
+    .description(
+      'serve the catalog (Spark, Trino, PyIceberg, DuckDB) and SQL over HTTP until stopped',
+    )
     .option('--share-keys', 'hand the S3 keys to clients, on loopback only (server.share_keys)')
     .action((options: ServeOptions) => runServe(context, options))
 }

@@ -43,6 +43,9 @@ const modes: Readonly<Record<OutputFormat, OutputMode>> = {
 
 export function defineSql(sql: Command, context: CliContext): void {
   sql
+    .description(
+      'SQL over the tables and CALL for procedures: a shell, -c, -f, or statements on stdin',
+    )
     .option('-c, --command <sql>', 'run these statements; repeatable', collect, [])
     .option('-f, --file <file>', 'run the statements of a file')
     .option('--json', 'one JSON array per result')

@@ -33,6 +33,7 @@ It completes the command "tide". Where that is called as "npx tide", add a funct
 
 export function defineCompletion(completion: Command, context: CliContext): void {
   completion
+    .description('print the script that completes commands, flags and values in a shell')
     .addArgument(new Argument('<shell>', 'the shell').choices(shells))
     .addHelpText('after', installation)
     .action(async (shell: Shell) => {

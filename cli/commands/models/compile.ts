@@ -10,6 +10,7 @@ import { selectedModels } from './selected-models.ts'
 
 export function defineCompile(compile: Command, context: CliContext): void {
   selectionFlags(compile)
+    .description('write the SQL of models to target/compiled; run nothing')
     .option('--vars <yaml>', "what var('name') gives")
     .action((flags: ModelFlags) => compileModels(context, flags))
 }

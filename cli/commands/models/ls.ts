@@ -8,7 +8,9 @@ import { type ModelFlags, selectionFlags } from './model-flags.ts'
 import { selectedModels } from './selected-models.ts'
 
 export function defineModelLs(ls: Command, context: CliContext): void {
-  selectionFlags(ls).action((flags: ModelFlags) => listModels(context, flags))
+  selectionFlags(ls.alias('list'))
+    .description('list models and snapshots')
+    .action((flags: ModelFlags) => listModels(context, flags))
 }
 
 async function listModels(context: CliContext, flags: ModelFlags): Promise<void> {

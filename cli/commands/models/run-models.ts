@@ -28,9 +28,17 @@ import type { Report, Row } from '../../frame/output.ts'
 
 type Verb = RunOptions['verb']
 
+const descriptions: Readonly<Record<Verb, string>> = {
+  build: 'build models and snapshots in order, each followed by its tests',
+  run: 'build models, without snapshots and tests',
+  test: 'run the tests of models on the tables as they are',
+  snapshot: 'bring snapshots (SCD Type 2) up to date',
+}
+
 /** The flags of `verb`, on the command of that name. */
 export function defineVerb(command: Command, context: CliContext, verb: Verb): void {
   selectionFlags(command)
+    .description(descriptions[verb])
     .option('--threads <n>', 'models at a time (default 1)')
     .option('--vars <yaml>', "what var('name') gives, such as '{day: 2024-01-01}'")
   if (verb !== 'test') {
@@ -46,7 +54,9 @@ export function defineVerb(command: Command, context: CliContext, verb: Verb): v
 }
 
 export function defineRetry(retry: Command, context: CliContext): void {
-  projectFlag(retry).action((flags: ModelFlags) => retryModels(context, flags))
+  projectFlag(retry)
+    .description('the last run again, from its first failed node')
+    .action((flags: ModelFlags) => retryModels(context, flags))
 }
 
 async function runModels(

@@ -9,6 +9,7 @@ import { note, resultsReport } from './run-models.ts'
 
 export function defineSchedule(schedule: Command, context: CliContext): void {
   selectionFlags(schedule)
+    .description('run models as their cron says (UTC), until stopped; missed runs are made up for')
     .option('--once', 'run what is due now, then exit')
     .option('--threads <n>', 'models at a time (default 1)')
     .option('--vars <yaml>', "what var('name') gives")

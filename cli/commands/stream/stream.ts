@@ -12,5 +12,8 @@ import { addStatus } from './status.ts'
 const verbs = [addRun, addLint, addDryRun, addEcho, addStatus, addStreamLs, addReplay]
 
 export function defineStream(stream: Command, context: CliContext): void {
+  stream.description(
+    'streams: a topic becomes a table (run, lint, dry-run, echo, ls, status, replay)',
+  )
   for (const add of verbs) add(stream, context)
 }

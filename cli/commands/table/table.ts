@@ -28,5 +28,8 @@ const verbs = [
 ]
 
 export function defineTable(table: Command, context: CliContext): void {
+  table.description(
+    'tables: list, describe, schema, spec, snapshots, files, properties, drop, rename, upkeep',
+  )
   for (const add of verbs) add(table, context)
 }

@@ -10,6 +10,7 @@ import { addProduce } from './produce.ts'
 const verbs = [addTopicLs, addDescribe, addCreate, addConsume, addProduce]
 
 export function defineTopic(topic: Command, context: CliContext): void {
+  topic.description('topics: ls, describe, create, consume, produce')
   for (const add of verbs) add(topic, context)
   for (const verb of topic.commands) {
     verb

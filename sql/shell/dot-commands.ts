@@ -21,7 +21,8 @@ import { streamSink } from './stream-sink.ts'
 import { reportFailure, type Session } from './session.ts'
 
 interface DotCommand {
-  readonly usage: string
+  /** The argument, in help. */
+  readonly takes?: string
   readonly help: string
   run(session: Session, args: readonly string[], runScript: ScriptRunner): Promise<void>
 }
@@ -30,29 +31,17 @@ interface DotCommand {
 export type ScriptRunner = (session: Session, text: string) => Promise<void>
 
 const commands: Readonly<Record<string, DotCommand>> = {
-  help: { usage: '.help', help: 'show these commands, and what CALL runs', run: showHelp },
-  tables: { usage: '.tables [TEXT]', help: 'list tables whose name holds TEXT', run: listTables },
-  schema: {
-    usage: '.schema [TABLE]',
-    help: 'show columns, partitioning, properties',
-    run: showSchema,
-  },
-  mode: {
-    usage: '.mode MODE',
-    help: `set the format: ${outputModes.join(', ')}`,
-    run: setMode,
-  },
-  timer: { usage: '.timer on|off', help: 'show the time of each statement', run: setTimer },
-  bail: { usage: '.bail on|off', help: 'stop at the first error', run: setBail },
-  maxrows: { usage: '.maxrows N', help: 'rows shown of a longer result', run: setRowsMax },
-  read: { usage: '.read FILE', help: 'run the statements of a file', run: readScript },
-  output: {
-    usage: '.output [FILE]',
-    help: 'write results to a file, or here again',
-    run: setOutput,
-  },
-  quit: { usage: '.quit', help: 'leave', run: quit },
-  exit: { usage: '.exit', help: 'leave', run: quit },
+  help: { help: 'show these commands, and what CALL runs', run: showHelp },
+  tables: { takes: '[TEXT]', help: 'list tables whose name holds TEXT', run: listTables },
+  schema: { takes: '[TABLE]', help: 'show columns, partitioning, properties', run: showSchema },
+  mode: { takes: 'MODE', help: `set the format: ${outputModes.join(', ')}`, run: setMode },
+  timer: { takes: 'on|off', help: 'show the time of each statement', run: setTimer },
+  bail: { takes: 'on|off', help: 'stop at the first error', run: setBail },
+  maxrows: { takes: 'N', help: 'rows shown of a longer result', run: setRowsMax },
+  read: { takes: 'FILE', help: 'run the statements of a file', run: readScript },
+  output: { takes: '[FILE]', help: 'write results to a file, or here again', run: setOutput },
+  quit: { help: 'leave', run: quit },
+  exit: { help: 'leave', run: quit },
 }
 
 export const dotCommandNames: readonly string[] = Object.keys(commands).map((name) => `.${name}`)
@@ -93,10 +82,11 @@ export async function closeOutput(session: Session): Promise<void> {
 }
 
 async function showHelp(session: Session): Promise<void> {
-  const width = Math.max(...Object.values(commands).map(({ usage }) => usage.length))
-  const lines = Object.values(commands).map(
-    ({ usage, help }) => `${usage.padEnd(width)}  ${help}\n`,
-  )
+  const usages = Object.entries(commands).map(([name, { takes = '', help }]) => {
+    return { usage: `.${name} ${takes}`.trimEnd(), help }
+  })
+  const width = Math.max(...usages.map(({ usage }) => usage.length))
+  const lines = usages.map(({ usage, help }) => `${usage.padEnd(width)}  ${help}\n`)
   await session.output(lines.join(''))
   const { procedures } = session.engine
   if (procedures.length === 0) return

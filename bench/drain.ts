@@ -4,6 +4,9 @@
  *   npx tsx bench/drain.ts [--records 4000000] [--codecs lz4,none,snappy,gzip,zstd]
  *                          [--clients sliced,kafkajs] [--runs 3] [--kafka HOST:PORT --minio URL]
  *
+ * Starts Kafka and MinIO of its own unless it is given some (`npx tsx scripts/services.ts start`), as for two
+ * checkouts whose runs alternate.
+ *
  * Prints a row per codec and client: median and spread of records/s, CPU seconds per million records
  * of the sink's process, its peak memory. Runs of the variants alternate, because such machines drift.
  */
@@ -38,7 +41,6 @@ const { values } = parseArgs({
     metadata: { type: 'string', default: 'struct' },
     kafka: { type: 'string' },
     minio: { type: 'string' },
-    keep: { type: 'boolean', default: false },
   },
 })
 let drained = 0
@@ -75,8 +77,7 @@ try {
   report(outcomes)
 } finally {
   await tools.close()
-  if (values.keep) console.error(`left running: --kafka ${bootstrap} --minio ${endpoint}`)
-  else await Promise.all([kafka?.stop(), minio?.stop()])
+  await Promise.all([kafka?.stop(), minio?.stop()])
 }
 
 /** Unless the topic is there already with this many records. */

@@ -46,10 +46,16 @@ export async function main(args: readonly string[] = process.argv.slice(2)): Pro
     signal: stop.signal,
   })
   ended.abort()
-  // Work that was given up, such as a query, must not hold the process.
-  if (process.exitCode === exitCodes.interrupted) process.exit()
-  process.off('SIGINT', onSignal)
-  process.off('SIGTERM', onSignal)
+  await Promise.all([process.stdout, process.stderr].map(flushed))
+  // Work that was given up, such as a query, must not hold the process; and where Node ends by itself it gives up its
+  // signal handlers first, so a signal that is passed on late would kill the process that has done its work.
+  process.exit()
+}
+
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve())
+  })
 }
 
 export async function runCli(run: CliRun): Promise<number> {

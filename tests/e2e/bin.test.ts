@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { exitOf, spawnTide } from '../support/tide.ts'
+import { systemClock } from '../../common/index.ts'
+import { exitOf, lineOf, spawnTide } from '../support/tide.ts'
 
 it('bin/tide.ts hands exit codes and streams to the shell', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'tide-bin-'))
@@ -22,6 +23,24 @@ it('bin/tide.ts hands exit codes and streams to the shell', async () => {
     await writeFile(faulty, 'name: [\n')
     const linted = { code: 1, stdout: expect.stringContaining('a.yaml:') as unknown }
     expect(await run('stream', 'lint', faulty)).toMatchObject(linted)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+})
+
+it('is not killed by a signal that is passed on while it ends', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'tide-bin-'))
+  try {
+    const child = spawnTide(['serve', '--port', '0', '--warehouse', join(directory, 'w')], {
+      directory,
+    })
+    await lineOf(child, /^http/)
+    while (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGINT')
+      await systemClock.sleep(1)
+    }
+    // 130: the machine was so slow that the last ones counted as another wish.
+    expect([0, 130]).toContain(await exitOf(child))
   } finally {
     await rm(directory, { recursive: true, force: true })
   }

@@ -52,7 +52,7 @@ output: { iceberg: { table: web.events, commit: { interval: 10m, max_records: 10
     const child = spawnTide(args, { directory })
     let peakKib = 0
     const watching = (async () => {
-      while (child.exitCode === null) {
+      while (child.exitCode === null && child.signalCode === null) {
         const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '')
         peakKib = Math.max(peakKib, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0))
         await systemClock.sleep(20)

@@ -61,7 +61,8 @@ export function spawnTide(args: readonly string[], options: TideOptions): ChildP
 }
 
 export function exitOf(child: ChildProcess): Promise<number | NodeJS.Signals | null> {
-  if (child.exitCode !== null) return Promise.resolve(child.exitCode)
+  const ended = child.exitCode ?? child.signalCode
+  if (ended !== null) return Promise.resolve(ended)
   return new Promise((resolve) => {
     child.once('exit', (code, signal) => resolve(code ?? signal))
   })

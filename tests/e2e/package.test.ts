@@ -168,7 +168,8 @@ describe('the installed library', () => {
   it('has types that hold without skipLibCheck', async () => {
     await writeFile(
       join(home, 'use.mts'),
-      `import { type Lake, openLake, openLive, openServer, runLakeStream } from 'tidewater'
+      `import { type Lake, openLake } from 'tidewater'
+      import { openLive, openServer, runLakeStream } from 'tidewater'
       import type { LakeStreamOptions, ServerLayers, StreamRunResult } from 'tidewater'
       export const layers: Parameters<typeof openServer>[3] = {} as ServerLayers
       export const shown: LakeStreamOptions['live'] = {} as Awaited<ReturnType<typeof openLive>>

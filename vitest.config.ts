@@ -6,8 +6,8 @@ import { LongestFirst } from './tests/support/longest-first.ts'
 // while the slow kinds (real services) are asked for by name.
 const slow = { testTimeout: 600_000, hookTimeout: 600_000 }
 /**
- * One more than there are cores: a file of a slow kind waits for its own processes almost half of the
- * time. Not many more: those processes want the cores, too.
+ * One more than there are cores: a file of a slow kind often waits for its own processes. Not many more:
+ * those processes want the cores, too.
  */
 const maxWorkers = Math.min(availableParallelism() + 1, 4)
 const exclude = ['**/node_modules/**', '**/dist/**', '**/.cache/**']

@@ -1,7 +1,7 @@
 /** Runs a script: statements ended by semicolons, commands on lines of their own. */
 import { splitStatements } from '../text/statements.ts'
 import { runDotCommand } from './dot-commands.ts'
-import { runStatement, type Session } from './session.ts'
+import { isOver, runStatement, type Session } from './session.ts'
 
 /** Takes lines as they come and runs what is complete. */
 export interface ScriptFeeder {
@@ -53,8 +53,4 @@ export async function runScript(session: Session, text: string): Promise<void> {
   const feeder = scriptFeeder(session)
   for (const line of text.split(/\r?\n/)) await feeder.feed(line)
   await feeder.end()
-}
-
-function isOver({ ended, signal }: Session): boolean {
-  return ended || signal?.aborted === true
 }

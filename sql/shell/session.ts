@@ -37,7 +37,7 @@ export interface Session {
   readonly width: () => number | undefined
   /** Statements and commands that failed. */
   failures: number
-  /** Set by `.quit`, by a failure under `-bail`, and when `signal` is aborted. */
+  /** Set by `.quit`, and by a failure under `-bail`. */
   ended: boolean
   readonly signal: AbortSignal | undefined
 }
@@ -58,6 +58,11 @@ export function createSession(options: SessionOptions): Session {
     ended: false,
     signal: options.signal,
   }
+}
+
+/** True when no statement is to follow. */
+export function isOver({ ended, signal }: Session): boolean {
+  return ended || signal?.aborted === true
 }
 
 /** Runs one statement and writes its result; what goes wrong is a message and a count. */
@@ -93,11 +98,8 @@ export async function runStatement(
 }
 
 export async function reportFailure(session: Session, error: unknown): Promise<void> {
-  if (session.signal?.aborted === true) {
-    // The failure is the end that was asked for.
-    session.ended = true
-    return
-  }
+  // The failure is the end that was asked for.
+  if (session.signal?.aborted === true) return
   session.failures++
   if (session.bail) session.ended = true
   // Lines are ours (position marks), anything else in the message may be the table's.

@@ -9,6 +9,7 @@ import { closeOutput, readTextFile } from './dot-commands.ts'
 import { runScript, scriptFeeder, type ScriptFeeder } from './run-script.ts'
 import {
   createSession,
+  isOver,
   promptOf,
   reportFailure,
   type Session,
@@ -39,7 +40,7 @@ const historyLinesMax = 1000
 export async function runStatements(options: ScriptOptions, script: string): Promise<number> {
   const session = openSession(options)
   if (options.initPath !== undefined) await runFile(session, options.initPath)
-  if (!session.ended) await runScript(session, script)
+  if (!isOver(session)) await runScript(session, script)
   await closeOutput(session)
   return session.failures
 }
@@ -48,7 +49,7 @@ export async function runStatements(options: ScriptOptions, script: string): Pro
 export async function runShell(options: ShellOptions): Promise<number> {
   const session = openSession(options)
   if (options.initPath !== undefined) await runFile(session, options.initPath)
-  if (!session.ended) {
+  if (!isOver(session)) {
     if (options.interactive) await runInteractive(session, options)
     else await runPiped(session, options.input)
   }
@@ -83,7 +84,7 @@ async function runPiped(session: Session, input: Readable): Promise<void> {
   })
   for await (const line of lines) {
     await feeder.feed(line)
-    if (session.ended) break
+    if (isOver(session)) break
   }
   await feeder.end()
 }
@@ -131,7 +132,7 @@ function readLines(
     running = new AbortController()
     await feeder.feed(line, running.signal)
     running = undefined
-    if (session.ended) terminal.close()
+    if (isOver(session)) terminal.close()
     else prompt()
   }
   terminal.on('line', (line) => {

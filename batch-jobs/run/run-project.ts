@@ -141,13 +141,18 @@ class ProjectRun {
     return node.after.every((each) => this.#done.has(each) || !this.#nodes.has(each))
   }
 
-  /** Skips the nodes that cannot run because of a failure, and all others after a stop. */
+  /**
+   * Skips the nodes that cannot run because of a failure, and all others after a stop. What a node waits for has all
+   * ended by then, so that its message names the same failure whichever of several came first.
+   */
   #cutOff(): void {
     for (let hasSkipped = true; hasSkipped; ) {
       hasSkipped = false
       for (const [key, node] of this.#nodes) {
         if (this.#done.has(key) || this.#running.has(key)) continue
-        const cause = node.after.find((each) => isFault(this.#done.get(each)))
+        const cause = this.#isReady(node)
+          ? node.after.find((each) => isFault(this.#done.get(each)))
+          : undefined
         const isStopped = this.#options.signal?.aborted === true
         if (cause === undefined && !isStopped) continue
         const message = `${cutMessage} ${isStopped ? 'stopped' : `${cause} failed`}`

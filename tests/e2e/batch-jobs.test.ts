@@ -341,6 +341,19 @@ models:
     expect(tests.results.map(({ name, status }) => `${name} ${status}`)).toEqual(['positive pass'])
   })
 
+  it('names the first of several failures in the order of the project, whichever ends first', async () => {
+    await project.files({
+      'models/base.sql': 'SELECT 1 AS id',
+      'models/next.sql': "SELECT * FROM {{ ref('base') }}",
+      'tests/first_and_slow.sql':
+        "SELECT * FROM {{ ref('base') }} WHERE (SELECT sum(hash(range)) FROM range(20000000)) > 0",
+      'tests/last_and_fast.sql': "SELECT * FROM {{ ref('base') }}",
+    })
+    const { results } = await project.run({ threads: 3 })
+    const next = results.find(({ name }) => name === 'next')
+    expect(next?.message).toBe('not run: test.first_and_slow failed')
+  })
+
   it('[B13] runs each test of a column, also of two that are alike but for what they are given', async () => {
     await project.files({
       'models/a.sql': "SELECT 1 AS id, 'x' AS b_c",

@@ -21,7 +21,7 @@ import {
 } from '../tests/support/services/index.ts'
 import { failureLines, runVitest, type TestReport } from './run-vitest.ts'
 
-const everywhereProjects = ['unit', 'e2e', 'simulation'] as const
+const everywhereProjects = ['unit', 'e2e', 'wild', 'simulation'] as const
 const realServiceProjects = ['integration', 'interop'] as const
 const parts: readonly Part[] = ['kafka', 'minio', 'python']
 const slowestShown = 20
@@ -139,8 +139,9 @@ function count(report: TestReport, exitCode: number, mustHaveTests: readonly str
 
 /** The project a test file belongs to, as vitest.config.ts divides them. */
 function projectOf(path: string): string {
-  const [top = '', second = ''] = path.split(sep)
-  const divided = ['e2e', 'simulation', 'integration', 'interop']
+  const [top = '', second = '', third = ''] = path.split(sep)
+  const divided = ['e2e', 'wild', 'simulation', 'integration', 'interop']
+  if (second === 'wild' && third === 'kafka') return 'integration'
   return top === 'tests' && divided.includes(second) ? second : 'unit'
 }
 

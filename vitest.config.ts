@@ -4,13 +4,14 @@ import { LongestFirst } from './tests/support/longest-first.ts'
 
 // One project per kind of test, so that `npx vitest --project unit` stays under a few seconds
 // while the slow kinds (real services) are asked for by name.
-const slow = { testTimeout: 600_000, hookTimeout: 600_000 }
 /**
  * One more than there are cores: a file of a slow kind often waits for its own processes. Not many more:
  * those processes want the cores, too.
  */
 const maxWorkers = Math.min(availableParallelism() + 1, 4)
+const setupFiles = ['tests/support/keep-table-metadata.ts']
 const exclude = ['**/node_modules/**', '**/dist/**', '**/.cache/**']
+const slow = { testTimeout: 600_000, hookTimeout: 600_000, setupFiles }
 
 export default defineConfig({
   test: {
@@ -26,6 +27,7 @@ export default defineConfig({
           ],
           exclude,
           testTimeout: 120_000,
+          setupFiles,
         },
       },
       {

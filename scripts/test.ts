@@ -3,14 +3,18 @@
  * Kafka, MinIO, PyIceberg, DuckDB) where Java, Go and Python are at hand. What is left out is said
  * loudly; with CI=true it is a failure, and so is a test that skips itself.
  * Random tests look three times as long as in `npm run check` (tests/support/fuzz-effort.ts).
+ * The last metadata of every table that a test made is loaded by Iceberg's own Java parser.
  * Arguments go to vitest (`npm test -- tests/integration/x`).
  *
  * The last line is `N passed, N failed`, alone, with the counts of vitest's own JSON report.
  */
-import { relative, sep } from 'node:path'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative, sep } from 'node:path'
 import { environment } from '../common/index.ts'
 import {
   duckdbExtensions,
+  icebergJava,
   installKafka,
   installMinio,
   isCi,
@@ -19,12 +23,15 @@ import {
   pythonEnvironment,
   repositoryRoot,
 } from '../tests/support/services/index.ts'
+import { judgeTableMetadata } from '../tests/support/judge-table-metadata.ts'
 import { failureLines, runVitest, type TestReport } from './run-vitest.ts'
 
 const everywhereProjects = ['unit', 'e2e', 'wild', 'simulation'] as const
 const realServiceProjects = ['integration', 'interop'] as const
 const parts: readonly Part[] = ['kafka', 'minio', 'python']
 const slowestShown = 20
+/** Fewer tables than this in a whole run mean that the tests no longer hand theirs over. */
+const judgedTablesMin = 500
 
 interface Counts {
   readonly passed: number
@@ -39,20 +46,37 @@ async function main(filters: readonly string[]): Promise<number> {
   const missing = parts.filter((part) => !isPartAtHand(part))
   // Downloads and builds run beside the tests that need none of them.
   const installation = missing.length === 0 ? installServices() : Promise.resolve(undefined)
-  const first = await runProjects(everywhereProjects, filters)
-  const installFailure = await installation
-  const second =
-    missing.length > 0
-      ? leftOut(missing)
-      : installFailure === undefined
-        ? await runProjects(realServiceProjects, filters)
-        : { passed: 0, failed: 1, skipped: 0, complaints: [installFailure], failures: [] }
-  return summarize([first, second])
+  const metadata = await mkdtemp(join(tmpdir(), 'tidewater-metadata-'))
+  try {
+    const first = await runProjects(everywhereProjects, filters, metadata)
+    const installFailure = await installation
+    if (installFailure !== undefined) return summarize([first, failure(installFailure)])
+    const second =
+      missing.length > 0
+        ? leftOut(missing)
+        : await runProjects(realServiceProjects, filters, metadata)
+    return summarize([first, second, await judgeTables(metadata, filters)])
+  } finally {
+    await rm(metadata, { recursive: true, force: true })
+  }
+}
+
+/** Each table that Iceberg's Java parser refuses is a failure; all of them together count as one test. */
+async function judgeTables(folder: string, filters: readonly string[]): Promise<Counts> {
+  if (!isPartAtHand('kafka')) return notRun('the judgement of table metadata is', ['kafka'])
+  const { tables, refused } = await judgeTableMetadata(folder)
+  console.log(`Iceberg's Java parser: ${tables} tables loaded, ${refused.length} refused`)
+  const failures = refused.map((line) => `FAILED table metadata: ${line}`)
+  if (filters.length === 0 && tables < judgedTablesMin) {
+    failures.push(`FAILED table metadata: ${tables} tables, ${judgedTablesMin} were expected`)
+  }
+  const passed = failures.length === 0 ? 1 : 0
+  return { passed, failed: failures.length, skipped: 0, complaints: [], failures }
 }
 
 async function installServices(): Promise<string | undefined> {
   try {
-    await Promise.all([installKafka(), pythonEnvironment(), duckdbExtensions()])
+    await Promise.all([installKafka(), icebergJava(), pythonEnvironment(), duckdbExtensions()])
     await installMinio()
     return undefined
   } catch (error) {
@@ -61,22 +85,30 @@ async function installServices(): Promise<string | undefined> {
 }
 
 function leftOut(missing: readonly Part[]): Counts {
-  const text = `${realServiceProjects.join(' and ')} tests are LEFT OUT, no ${missing.join(', ')} here (they need java and mvn, go, python3)`
-  if (isCi()) return { passed: 0, failed: 1, skipped: 0, complaints: [text], failures: [] }
-  return { passed: 0, failed: 0, skipped: 0, complaints: [text], failures: [] }
+  return notRun(`${realServiceProjects.join(' and ')} tests are`, missing)
+}
+
+function notRun(what: string, missing: readonly Part[]): Counts {
+  const text = `${what} LEFT OUT, no ${missing.join(', ')} here (they need java and mvn, go, python3)`
+  return isCi() ? failure(text) : { ...failure(text), failed: 0 }
+}
+
+function failure(complaint: string): Counts {
+  return { passed: 0, failed: 1, skipped: 0, complaints: [complaint], failures: [] }
 }
 
 async function runProjects(
   projects: readonly string[],
   filters: readonly string[],
+  metadataFolder: string,
 ): Promise<Counts> {
   const flags = projects.flatMap((project) => ['--project', project])
   const { exitCode, report } = await runVitest(['--passWithNoTests', ...flags, ...filters], {
     TIDEWATER_FUZZ: environment('TIDEWATER_FUZZ') ?? '3',
+    TIDEWATER_TABLE_METADATA: metadataFolder,
   })
   if (report === undefined) {
-    const complaint = `vitest ended without a report: projects=${projects.join(',')} exit=${exitCode}`
-    return { passed: 0, failed: 1, skipped: 0, complaints: [complaint], failures: [] }
+    return failure(`vitest ended without a report: projects=${projects.join(',')} exit=${exitCode}`)
   }
   showSlowest(report)
   return count(report, exitCode, filters.length > 0 ? [] : projects)

@@ -1,6 +1,10 @@
 /**
  * Metadata files of tables: immutable, uniquely named, so a parsed one may be kept.
+ *
+ * Each file that is written, or read and understood, is published on Node's diagnostics channel
+ * `tidewater:table-metadata` as a `TableMetadataEvent`, for tools that watch a process.
  */
+import { channel } from 'node:diagnostics_channel'
 import { type RetryPolicy, randomUuid, withRetry } from '../../common/index.ts'
 import { parseTableMetadata, serializeTableMetadata } from '../format/table-metadata-json.ts'
 import { metadataLocation } from '../data-files/locations.ts'
@@ -9,6 +13,14 @@ import type { TableMetadata } from '../format/types.ts'
 import type { SwapTools } from './swap-object.ts'
 
 const cachedFilesMax = 128
+
+/** What is published on `tidewater:table-metadata`. */
+export interface TableMetadataEvent {
+  readonly location: string
+  readonly metadata: TableMetadata
+}
+
+const seen = channel('tidewater:table-metadata')
 
 export class MetadataFiles {
   readonly #tools: SwapTools
@@ -33,7 +45,10 @@ export class MetadataFiles {
   /** Reads without changing the cache, so that a pass over many tables does not evict those in use. */
   async peek(location: string): Promise<TableMetadata> {
     const cached = this.#cache.get(location)
-    return cached ?? parseTableMetadata(await this.#tools.io.read(location), location)
+    if (cached !== undefined) return cached
+    const metadata = parseTableMetadata(await this.#tools.io.read(location), location)
+    seen.publish({ location, metadata } satisfies TableMetadataEvent)
+    return metadata
   }
 
   /** Writes a new file for version `version` of the table and returns its location. */
@@ -46,6 +61,7 @@ export class MetadataFiles {
     await withRetry(policy, this.#tools, () =>
       this.#tools.io.write(location, bytes, { kind: 'if-absent' }),
     )
+    seen.publish({ location, metadata } satisfies TableMetadataEvent)
     return location
   }
 

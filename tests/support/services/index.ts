@@ -1,6 +1,7 @@
 /** Real Kafka, MinIO, Python and DuckDB extensions for tests, without Docker (shared services notes). */
 export { duckdbExtensions, type DuckdbExtensions } from './duckdb-extensions.ts'
 export { findDetached, freePort, stopDetached, sweepOrphans } from './background-process.ts'
+export { icebergJava } from './iceberg-java.ts'
 export { installOnce, isInstalled, runCommand } from './install.ts'
 export { installKafka, type KafkaOptions, type KafkaService, startKafka } from './kafka.ts'
 export { installMinio, type MinioOptions, type MinioService, startMinio } from './minio.ts'

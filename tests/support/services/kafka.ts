@@ -12,28 +12,12 @@ import {
   startProcess,
   sweepOrphans,
 } from './background-process.ts'
-import { installOnce, runCommand } from './install.ts'
+import { runCommand } from './install.ts'
+import { installJars } from './jars.ts'
 import { runFolder } from './paths.ts'
 
 const kafkaVersion = '3.9.1'
 const readyWithinMs = 120_000
-
-const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>tidewater.tests</groupId>
-  <artifactId>kafka</artifactId>
-  <version>1</version>
-  <packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${kafkaVersion}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
-    </dependency>
-  </dependencies>
-</project>
-`
 
 export interface KafkaOptions {
   readonly port?: number
@@ -62,13 +46,12 @@ export interface KafkaService {
 
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaService> {
   await sweepOrphans()
-  const installed = await installKafka()
+  const classPath = await installKafka()
   const port = options.port ?? (await freePort())
   const name = options.detachedAs ?? `kafka-${port}`
   const dataFolder = join(runFolder, `${name}-data-${randomBytes(4).toString('hex')}`)
   const clusterId = newClusterId()
   const propertiesFile = join(dataFolder, 'server.properties')
-  const classPath = join(installed, 'lib', '*')
   await mkdir(dataFolder, { recursive: true })
   const properties = brokerProperties(port, await freePort(), dataFolder, options.config)
   await writeFile(propertiesFile, properties)
@@ -138,17 +121,12 @@ function newClusterId(): string {
 }
 
 /** Downloads the jars now (46 MB), so that a later start takes seconds. */
-export async function installKafka(): Promise<string> {
-  return installOnce({
+/** The class path of the broker and its tools. */
+export function installKafka(): Promise<string> {
+  return installJars({
     name: 'kafka',
     version: kafkaVersion,
-    build: async (folder) => {
-      await writeFile(join(folder, 'pom.xml'), pom)
-      const goal = 'dependency:copy-dependencies'
-      await runCommand('mvn', ['-q', '-B', '-f', 'pom.xml', goal, '-DoutputDirectory=lib'], {
-        cwd: folder,
-      })
-    },
+    artifacts: [`org.apache.kafka:kafka_2.13:${kafkaVersion}`, 'org.slf4j:slf4j-simple:1.7.36'],
   })
 }
 

@@ -24,7 +24,7 @@ afterAll(async () => {
 function withColumnOfPartition(metadata: JsonObject): JsonObject {
   const [schema] = metadata['schemas'] as readonly JsonObject[]
   const column: Json = { id: 9, name: 'at_day', required: false, type: 'int' }
-  const fields: Json = [...(schema?.['fields'] as readonly Json[]), column]
+  const fields: Json = [...((schema?.['fields'] ?? []) as readonly Json[]), column]
   return { ...metadata, 'last-column-id': 9, schemas: [{ ...schema, fields }] }
 }
 

@@ -34,15 +34,12 @@ export default defineConfig({
         test: { name: 'e2e', include: ['tests/e2e/**/*.test.ts'], exclude, ...slow },
       },
       {
-        test: { name: 'wild', include: ['tests/wild/*.test.ts'], exclude, ...slow },
-      },
-      {
         test: { name: 'simulation', include: ['tests/simulation/**/*.test.ts'], exclude, ...slow },
       },
       {
         test: {
           name: 'integration',
-          include: ['tests/integration/**/*.test.ts', 'tests/wild/kafka/**/*.test.ts'],
+          include: ['tests/integration/**/*.test.ts'],
           exclude,
           ...slow,
         },

@@ -26,7 +26,7 @@ import {
 import { judgeTableMetadata } from '../tests/support/judge-table-metadata.ts'
 import { failureLines, runVitest, type TestReport } from './run-vitest.ts'
 
-const everywhereProjects = ['unit', 'e2e', 'wild', 'simulation'] as const
+const everywhereProjects = ['unit', 'e2e', 'simulation'] as const
 const realServiceProjects = ['integration', 'interop'] as const
 const parts: readonly Part[] = ['kafka', 'minio', 'python']
 const slowestShown = 20
@@ -171,9 +171,8 @@ function count(report: TestReport, exitCode: number, mustHaveTests: readonly str
 
 /** The project a test file belongs to, as vitest.config.ts divides them. */
 function projectOf(path: string): string {
-  const [top = '', second = '', third = ''] = path.split(sep)
-  const divided = ['e2e', 'wild', 'simulation', 'integration', 'interop']
-  if (second === 'wild' && third === 'kafka') return 'integration'
+  const [top = '', second = ''] = path.split(sep)
+  const divided = ['e2e', 'simulation', 'integration', 'interop']
   return top === 'tests' && divided.includes(second) ? second : 'unit'
 }
 

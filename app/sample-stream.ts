@@ -38,7 +38,9 @@ export async function sampleStream(lake: Lake, settings: StreamSettings): Promis
     const { sampleRecordsMax } = settings.schema
     const batches = await readSome(source, topics, sampleRecordsMax)
     const format = openRecordFormat(settings.schema)
-    const sampled = format.sample(batches, sampleRecordsMax)
+    const sample = format.openSample(sampleRecordsMax)
+    for (const batch of batches) sample.add(batch)
+    const sampled = sample.columns()
     const stated = await statedColumns(lake.catalog, settings, format.columns)
     return {
       topics,

@@ -116,5 +116,5 @@ for (const [name, runs] of times) {
 
 function openKeyValue(type: RawType): RowDecoder {
   const format = keyValueFormat({ key: type, value: type })
-  return format.openDecoder(format.columns ?? [], place)
+  return format.openDecoder({ fields: format.columns ?? [], isOpen: () => false }, place)
 }

@@ -5,7 +5,7 @@
  * `ingest/schema/open-record-format.ts`, give it settings in `ingest/settings`, and run
  * `tests/conformance/describe-row-decoder.ts` over it. Invariants: docs/spec/row-decoders.md (D series).
  */
-import type { NestedField, Schema } from '../../catalog/format/index.ts'
+import type { NestedField, Schema, Type } from '../../catalog/format/index.ts'
 import type { SchemaChange } from '../../catalog/index.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 import type { CoordinateKeys } from '../spool/coordinate-keys.ts'
@@ -19,6 +19,8 @@ export const DecodeResult = {
   bad: 1,
   /** It could be a row if the schema had a column for the field that `fault` names. */
   unknownField: 2,
+  /** It could be a row if the column that `fault` names were of another type. */
+  misfit: 3,
 } as const
 
 /** Converts records to rows of one table's columns. Between records it keeps no state except `fault`. */
@@ -46,22 +48,50 @@ export interface SampledColumns {
   readonly sampledCount: number
   /** Sampled records of the form that this format requires. */
   readonly readableCount: number
+  /** What the other sampled records are, for people; undefined where there is none. */
+  readonly unreadable: string | undefined
   /** Columns for a new table, without the stream's metadata; ids are placeholders that the catalog assigns. */
   readonly fields: readonly NestedField[]
   /** One line for each choice that a user may want to override. */
   readonly notes: readonly string[]
 }
 
+/** The first records of a topic, read one batch after the other; the batches need not be kept. */
+export interface RecordSample {
+  /** Reads the records, as far as the sample is not full. Never throws because of their content. */
+  add(batch: RecordBatch): void
+  /** What was seen so far. */
+  columns(): SampledColumns
+}
+
 export type AddedColumn = Extract<SchemaChange, { readonly kind: 'add-column' }>
+
+export type WidenedColumn = Extract<SchemaChange, { readonly kind: 'widen-column' }>
+
+/** A column whose type Iceberg does not widen to the one that values need: a new column takes its place. */
+export interface ReplacedColumn {
+  readonly field: NestedField
+  /** Names from the top; `element` and `value` step into lists and maps. */
+  readonly path: readonly string[]
+  readonly type: Type
+}
 
 /** What records need beyond a schema. */
 export interface SchemaAdditions {
   readonly added: readonly AddedColumn[]
+  readonly widened: readonly WidenedColumn[]
+  readonly replaced: readonly ReplacedColumn[]
   readonly notes: readonly string[]
 }
 
-/** The columns to add to a schema. Called again for the schema that another writer has changed. */
+/** The changes of a schema. Called again for the schema that another writer has changed. */
 export type SchemaEvolution = (schema: Schema) => SchemaAdditions
+
+/** The columns that records fill, and which of them are open: few values chose their type. */
+export interface FilledColumns {
+  readonly fields: readonly NestedField[]
+  readonly isOpen: (fieldId: number) => boolean
+}
 
 /** A record that waits for its unknown field to become a column. */
 export interface RecordInBatch {
@@ -78,22 +108,19 @@ export interface RecordFormat {
   readonly columns: readonly NestedField[] | undefined
   /** Throws UnsupportedError for a column whose type no record of this format can fill. */
   requireFillable(field: NestedField): void
+  /** A sample of at most `recordsMax` records, to choose columns or to show them to a user. */
+  openSample(recordsMax: number): RecordSample
   /**
-   * Reads up to `recordsMax` records, to choose columns or to show them to a user. Never throws because of
-   * the content of records. When `readableCount` is 0, `fields` has no meaning.
+   * What a schema needs so that `records`, whose result was `unknownField` or `misfit`, become rows: columns
+   * that may be null, and other types for columns that stand in `filled`. A record for which nothing can be
+   * changed adds nothing; when it is decoded again and still no row, it becomes a dead letter.
    */
-  sample(batches: readonly RecordBatch[], recordsMax: number): SampledColumns
-  /**
-   * Adds to a schema the columns that `records`, whose result was `unknownField`, need. It only adds columns
-   * that may be null: nothing is dropped, renamed or retyped. A record whose field cannot be a column adds
-   * none; it is decoded again with the evolved schema, and a second `unknownField` makes it a dead letter.
-   */
-  evolve(records: readonly RecordInBatch[]): SchemaEvolution
+  evolve(records: readonly RecordInBatch[], filled: FilledColumns): SchemaEvolution
   /**
    * The decoder of a table with these columns (metadata columns left out). Throws UnsupportedError or
    * SettingsError where the columns cannot be filled. `coordinateKeys` name the members that hold a record's coordinates.
    */
-  openDecoder(fields: readonly NestedField[], coordinateKeys: CoordinateKeys): RowDecoder
+  openDecoder(filled: FilledColumns, coordinateKeys: CoordinateKeys): RowDecoder
 }
 
 /** A sample ends at this size, because it is held in memory. */

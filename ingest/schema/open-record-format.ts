@@ -5,12 +5,13 @@ import type { RecordFormat } from '../decode/row-decoder.ts'
 import type { SchemaSettings } from '../settings/stream-settings.ts'
 
 export function openRecordFormat(schema: SchemaSettings): RecordFormat {
-  const { mode, coercion } = schema
+  const { mode, coercion, unknownFields } = schema
+  const json = { coercion, addsColumns: unknownFields === 'add' }
   switch (mode) {
     case 'json_infer':
-      return jsonFormat({ columns: undefined, coercion })
+      return jsonFormat({ columns: undefined, ...json })
     case 'declared':
-      return jsonFormat({ columns: schema.fields, coercion })
+      return jsonFormat({ columns: schema.fields, ...json })
     case 'key_value':
       return keyValueFormat({ key: schema.keyType, value: schema.valueType })
   }

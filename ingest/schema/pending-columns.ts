@@ -1,14 +1,15 @@
 /**
- * Columns that records have brought and no commit has made yet (docs/spec/exactly-once.md, E9). Rows are
+ * Columns that records have brought or widened and no commit has made yet (docs/spec/exactly-once.md, E9). Rows are
  * decoded and written by the schema that has them; the commit of these rows makes them.
  */
-import { currentSchema, formatType } from '../../catalog/format/index.ts'
+import { currentSchema, formatType, type Type } from '../../catalog/format/index.ts'
 import { type SchemaChanges, stageSchema, type Table } from '../../catalog/index.ts'
 import type { Clock } from '../../common/index.ts'
-import type { AddedColumn, SchemaEvolution } from '../decode/row-decoder.ts'
+import type { AddedColumn, SchemaEvolution, WidenedColumn } from '../decode/row-decoder.ts'
 
 export interface PendingColumns {
   readonly added: readonly AddedColumn[]
+  readonly widened: readonly WidenedColumn[]
   /** What is left to add to a schema that others may have changed; nothing once a commit has made them. */
   readonly changes: SchemaChanges
 }
@@ -27,12 +28,16 @@ export function evolvePending(
   staged: Table,
   evolution: SchemaEvolution,
 ): { readonly columns: PendingColumns | undefined; readonly notes: readonly string[] } {
-  const { added, notes } = evolution(currentSchema(staged.metadata))
-  const changes: SchemaChanges = (schema) => evolution(schema).added
-  return { columns: added.length === 0 ? undefined : { added, changes }, notes }
+  const { added, widened, notes } = evolution(currentSchema(staged.metadata))
+  const changes: SchemaChanges = (schema) => {
+    const now = evolution(schema)
+    return [...now.added, ...now.widened]
+  }
+  const isNothing = added.length === 0 && widened.length === 0
+  return { columns: isNothing ? undefined : { added, widened, changes }, notes }
 }
 
 /** For people: the dotted path and the type. */
-export function describeColumn({ parent, name, type }: AddedColumn): string {
-  return `${[...parent, name].join('.')}: ${formatType(type)}`
+export function describeColumn(path: readonly string[], type: Type): string {
+  return `${path.join('.')}: ${formatType(type)}`
 }

@@ -82,8 +82,19 @@ function nameFaults(
   })
 }
 
+/** Columns that partition terms name and a sample has not shown. */
+export function unseenPartitionColumns(
+  settings: StreamSettings,
+  fields: readonly NestedField[],
+): readonly string[] {
+  const names = [...fields, ...sideFields(settings)].map(({ name }) => name)
+  return settings.output.partitionBy
+    .map(({ column }) => column)
+    .filter((column) => !names.some((name) => column === name || column.startsWith(`${name}.`)))
+}
+
 /** Sampling itself keeps the names of columns apart from each other. */
-function sampleFaults(
+export function sampleFaults(
   settings: StreamSettings,
   fields: readonly NestedField[],
 ): readonly TableFault[] {

@@ -43,6 +43,7 @@ describe('parseStreamSettings()', () => {
         mode: 'json_infer',
         fields: [],
         sampleRecordsMax: 1000,
+        sampleWaitMs: 2_000,
         coercion: 'strict',
         unknownFields: 'add',
         keyType: 'binary',

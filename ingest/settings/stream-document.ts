@@ -35,7 +35,7 @@ const laterSchemaModes = [
 ]
 
 /** Keys of `schema` that only some modes read; with another mode they have no effect. */
-const jsonKeys = ['fields', 'sample_records', 'coercion', 'unknown_fields']
+const jsonKeys = ['fields', 'sample_records', 'sample_wait', 'coercion', 'unknown_fields']
 const keyValueKeys = ['key', 'value']
 
 const tableName = () => field.parsed('namespace.table', parseTableName)
@@ -55,6 +55,7 @@ export const streamSchema = field.section({
       mode: field.choice(['json_infer', 'declared', 'key_value'], laterSchemaModes).optional(),
       fields: field.list(declaredField, '{name, type}').optional(),
       sample_records: field.integer(1, 1_000_000).prefault('1000'),
+      sample_wait: field.duration().prefault('2s'),
       coercion: field.choice(['strict', 'lenient']).prefault('strict'),
       unknown_fields: field.choice(['add', 'dead_letter']).optional(),
       key: field.choice(['binary', 'string']).prefault('binary'),
@@ -260,6 +261,7 @@ class StreamBuilder {
       mode,
       fields: this.#fields(),
       sampleRecordsMax: schema.sample_records,
+      sampleWaitMs: schema.sample_wait,
       coercion: schema.coercion,
       unknownFields: schema.unknown_fields ?? (mode === 'json_infer' ? 'add' : 'dead_letter'),
       keyType: schema.key,

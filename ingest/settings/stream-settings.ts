@@ -48,6 +48,8 @@ export interface SchemaSettings {
   readonly fields: readonly NestedField[]
   /** How many records inference reads. */
   readonly sampleRecordsMax: number
+  /** How long inference waits for more records once those that it has could decide the columns. */
+  readonly sampleWaitMs: number
   /** `strict`: a record whose value a conversion would change is a dead letter. */
   readonly coercion: 'strict' | 'lenient'
   /** For a key without a column: add it to the schema, or make its record a dead letter. */

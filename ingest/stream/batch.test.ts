@@ -45,7 +45,8 @@ function readerOf(coercion: Coercion, of = table, ...added: readonly string[]): 
     type: { type: 'long' },
   }))
   const decoder = openJsonDecoder(fields, coercion, coordinateKeys)
-  return { table: of, pending: [], sideFields: [], decoder, format: decoder.format }
+  const filled = { fields, isOpen: () => false }
+  return { table: of, pending: [], filled, sideFields: [], decoder, format: decoder.format }
 }
 
 function valueText({ batch, index }: RecordInBatch): string {

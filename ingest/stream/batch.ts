@@ -104,7 +104,7 @@ export class Batch implements SpooledRows {
     return this.#newestTimestampMs
   }
 
-  /** The records that named a field which the table lacks, kept until the schema has evolved. */
+  /** The records that could be rows of a changed schema, kept until it has evolved. */
   get waiting(): readonly RecordInBatch[] {
     return this.#waiting
   }
@@ -229,7 +229,7 @@ export class Batch implements SpooledRows {
     this.sizeBytes += decoder.bytesOf(records, index)
     const result = decoder.decode(records, index, rows)
     if (result === DecodeResult.bad) this.#refuse(deadLetterOf(records, index, decoder.fault))
-    else if (result === DecodeResult.unknownField) {
+    else if (result !== DecodeResult.good) {
       const kept = retainRecords(records, [index])
       this.#waiting.push({ batch: kept, index: 0 })
       this.#waitingBytes += kept.data.length

@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import type { Clock } from '../../common/index.ts'
+import { sampleBytesMax } from '../decode/row-decoder.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import { openSpoolDirectory } from '../spool/spool-directory.ts'
 import { StreamActions } from './stream-actions.ts'
@@ -83,6 +84,8 @@ function rulesOf({
   return {
     isShared: input.kind === 'kafka' && input.consumerGroup !== undefined,
     sampleRecordsMax: schema.sampleRecordsMax,
+    sampleBytesMax,
+    sampleWaitMs: schema.sampleWaitMs,
     commitIntervalMs: output.commitIntervalMs,
     commitBytesMax: output.commitBytesMax,
     commitRecordsMax: output.commitRecordsMax,

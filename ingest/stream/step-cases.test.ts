@@ -15,6 +15,7 @@ import type {
   FaultKind,
   OpenFigures,
   Phase,
+  SampleFigures,
   StepRules,
   StreamEvent,
   StreamState,
@@ -136,8 +137,17 @@ const publishing: readonly Case[] = [
   },
 ]
 
-const sampleOf = (records: number, bytes = 10): StreamEvent =>
-  polled({ sample: { records, bytes }, open: undefined })
+const sampleOf = (
+  records: number,
+  bytes = 10,
+  state: SampleFigures['state'] = 'usable',
+): StreamEvent => polled({ sample: { records, bytes, state }, open: undefined })
+const atEnd = (state: SampleFigures['state']): StreamEvent =>
+  polled({ sample: { records: 1, bytes: 1, state }, isAtEnd: true, open: undefined })
+const latest = withRules({ until: 'latest' })
+const waited = {
+  sample: { records: 1, bytes: 1, state: 'usable', usableSinceMs: nowMs - 2_000 },
+} as const
 
 const sampling: readonly Case[] = [
   {
@@ -153,16 +163,58 @@ const sampling: readonly Case[] = [
     expected: 'creating: create',
   },
   {
-    name: 'the commit interval',
-    state: stateIn('sampling', { sample: { records: 1, bytes: 1, sinceMs: nowMs - 10_000 } }),
+    name: 'time enough since it could decide',
+    state: stateIn('sampling', waited),
     event: sampleOf(1),
     expected: 'creating: create',
   },
   {
-    name: 'the end of the log',
-    state: stateIn('sampling'),
-    event: polled({ sample: { records: 1, bytes: 1 }, isAtEnd: true }),
+    name: 'the end of the log, where the run ends there',
+    state: stateIn('sampling', latest),
+    event: atEnd('usable'),
     expected: 'creating: create',
+  },
+  {
+    name: 'not the end of a log that goes on',
+    state: stateIn('sampling'),
+    event: atEnd('usable'),
+    expected: 'sampling: poll',
+  },
+  {
+    name: 'what it lacks may come later',
+    state: stateIn('sampling', waited),
+    event: sampleOf(50, 10, 'waits'),
+    expected: 'sampling: poll',
+  },
+  {
+    name: 'what does not fit may change',
+    state: stateIn('sampling', waited),
+    event: sampleOf(50, 10, 'unfit'),
+    expected: 'sampling: poll',
+  },
+  {
+    name: 'a full sample decides, whatever it lacks',
+    state: stateIn('sampling'),
+    event: sampleOf(100, 10, 'waits'),
+    expected: 'creating: create',
+  },
+  {
+    name: 'a sample that lacks something at the end leaves it to the next run',
+    state: stateIn('sampling', latest),
+    event: atEnd('waits'),
+    expected: 'stopped:',
+  },
+  {
+    name: 'a sample that does not fit at the end is told by the table that cannot be made',
+    state: stateIn('sampling', latest),
+    event: atEnd('unfit'),
+    expected: 'creating: create',
+  },
+  {
+    name: 'a stop does not make a table of a sample that lacks something',
+    state: stateIn('sampling', stopping),
+    event: sampleOf(1, 10, 'waits'),
+    expected: 'stopped:',
   },
   {
     name: 'a request to stop',

@@ -17,6 +17,8 @@ const rules: StepRules = {
   until: 'latest',
   isShared: true,
   sampleRecordsMax: 5,
+  sampleBytesMax: 1_000,
+  sampleWaitMs: 50,
   commitIntervalMs: 50,
   commitBytesMax: 40,
   commitRecordsMax: 6,
@@ -205,7 +207,11 @@ class World {
       kind: 'polled',
       batches: count,
       isAtEnd: this.#read === this.logEnd,
-      sample: { records: this.#sample, bytes: this.#sample * 10 },
+      sample: {
+        records: this.#sample,
+        bytes: this.#sample * 10,
+        state: this.#read < this.logEnd && this.#pick(3) === 0 ? 'waits' : 'usable',
+      },
       open: this.#open === undefined ? undefined : this.#figures(),
     }
   }

@@ -7,7 +7,6 @@
  * E8: after a failure nothing in memory is believed: what is under way is awaited, what is not committed is
  *     thrown away, and the table is read again.
  */
-import { sampleBytesMax } from '../decode/row-decoder.ts'
 import type {
   BatchAction,
   BatchEvent,
@@ -142,8 +141,9 @@ function polled(
   const { isAtEnd, batches, open, sample } = event
   if (state.hasTable) return { ...state, isAtEnd, open, unread: batches }
   if (sample.records === 0) return { ...state, isAtEnd }
-  const sinceMs = state.sample?.sinceMs ?? nowMs
-  return { ...state, isAtEnd, sample: { ...sample, sinceMs } }
+  const usableSinceMs =
+    sample.state === 'usable' ? (state.sample?.usableSinceMs ?? nowMs) : undefined
+  return { ...state, isAtEnd, sample: { ...sample, usableSinceMs } }
 }
 
 /** What the foreground does when nothing of it is under way. */
@@ -178,13 +178,13 @@ function isReady({ rules }: StreamState, open: OpenFigures, nowMs: number): bool
 function isSampleComplete(state: StreamState, nowMs: number): boolean {
   const { sample, rules } = state
   if (state.hasTable || sample === undefined) return false
-  return (
-    sample.records >= rules.sampleRecordsMax ||
-    sample.bytes >= sampleBytesMax ||
-    nowMs - sample.sinceMs >= rules.commitIntervalMs ||
-    state.isAtEnd ||
-    state.isStopRequested
-  )
+  if (sample.records >= rules.sampleRecordsMax || sample.bytes >= rules.sampleBytesMax) return true
+  const isLast = rules.until === 'latest' && state.isAtEnd
+  // Records that show what the sample lacks may come with the next run; what does not fit is told by this one.
+  if (sample.state === 'waits') return false
+  if (sample.state === 'unfit') return isLast
+  const waitedMs = nowMs - (sample.usableSinceMs ?? nowMs)
+  return isLast || state.isStopRequested || waitedMs >= rules.sampleWaitMs
 }
 
 function isEnding(state: StreamState): boolean {

@@ -154,7 +154,7 @@ export class StreamActions {
       this.#positions.advance(records, records.nextOffset)
     }
     if (this.#tables.reader !== undefined) this.#unread = [...batches]
-    else this.#sample.push(...batches.map((records) => retainRecords(records)))
+    else for (const records of batches) this.#addSample(records)
     return {
       kind: 'polled',
       batches: batches.length,
@@ -162,13 +162,19 @@ export class StreamActions {
       sample: {
         records: this.#sample.reduce((sum, { count }) => sum + count, 0),
         bytes: this.#sample.reduce((sum, { data }) => sum + data.length, 0),
+        state: this.#tables.reader === undefined ? this.#tables.sampleState() : 'waits',
       },
       open: this.#open === undefined ? undefined : this.#figuresOf(this.#open),
     }
   }
 
+  #addSample(records: RecordBatch): void {
+    this.#tables.addSample(records)
+    this.#sample.push(retainRecords(records))
+  }
+
   async #create(): Promise<StreamEvent> {
-    await this.#tables.createFromSample(this.#sample)
+    await this.#tables.createFromSample()
     this.#unread = this.#sample
     this.#sample = []
     return { kind: 'created', batches: this.#unread.length }
@@ -255,6 +261,7 @@ export class StreamActions {
     this.#parts.streaming?.drop()
     this.#open = undefined
     this.#sample = []
+    this.#tables.dropSample()
     this.#unread = []
     await this.#spoolWriter.clear()
     for (const batch of this.#batches.values()) await this.#remove(batch)

@@ -1,5 +1,7 @@
 /** The words of `step.ts`: what a running stream remembers, what happens to it, and what it can do. */
 
+import type { SampleState } from '../schema/sample-state.ts'
+
 /** What the stream does in the foreground, one thing at a time; sealed batches go on beside it. */
 export type Phase =
   /** Nothing was begun yet. */
@@ -60,6 +62,9 @@ export interface StepRules {
   /** True when members of a consumer group share the partitions. */
   readonly isShared: boolean
   readonly sampleRecordsMax: number
+  readonly sampleBytesMax: number
+  /** How long a sample that could decide the columns waits for more records. */
+  readonly sampleWaitMs: number
   readonly commitIntervalMs: number
   readonly commitBytesMax: number
   readonly commitRecordsMax: number
@@ -84,6 +89,7 @@ export interface OpenFigures {
 export interface SampleFigures {
   readonly records: number
   readonly bytes: number
+  readonly state: SampleState['kind']
 }
 
 /** The way of a sealed batch. */
@@ -106,7 +112,8 @@ export interface StreamState {
   readonly isAtEnd: boolean
   /** Record batches at hand that are not decoded yet. */
   readonly unread: number
-  readonly sample: (SampleFigures & { readonly sinceMs: number }) | undefined
+  /** `usableSinceMs`: undefined until it could decide the columns. */
+  readonly sample: (SampleFigures & { readonly usableSinceMs: number | undefined }) | undefined
   readonly open: OpenFigures | undefined
   /** Not done yet, oldest first. */
   readonly sealed: readonly SealedBatch[]

@@ -4,16 +4,29 @@
  */
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { currentSchema, mainBranch, type NestedField } from '../../catalog/format/index.ts'
+import {
+  currentSchema,
+  formatType,
+  mainBranch,
+  type NestedField,
+} from '../../catalog/format/index.ts'
 import { loadTableIfExists, type SideField, type Table } from '../../catalog/index.ts'
 import { propertyNotes } from '../../catalog/table/index.ts'
-import { ValidationError } from '../../common/index.ts'
+import { assert, ValidationError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import type { Committer } from './committer.ts'
 import { OffsetConflictError, restoreOffsets } from '../offsets/checkpoint.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import type { RowFormat } from '../spool/row-buffer.ts'
-import type { AddedColumn, RecordFormat, RecordInBatch, RowDecoder } from '../decode/row-decoder.ts'
+import type {
+  AddedColumn,
+  FilledColumns,
+  RecordFormat,
+  RecordInBatch,
+  RecordSample,
+  RowDecoder,
+  SampledColumns,
+} from '../decode/row-decoder.ts'
 import { checkDeclared } from '../schema/check-declared.ts'
 import { openRecordFormat } from '../schema/open-record-format.ts'
 import { metadataSideFields, placeKeysFor } from '../schema/metadata-columns.ts'
@@ -26,6 +39,7 @@ import {
   type PendingColumns,
   stagePending,
 } from '../schema/pending-columns.ts'
+import { mayBeEmpty, type SampleState, sampleState } from '../schema/sample-state.ts'
 import { createStreamTable, ensureDeadLetterTable } from '../schema/stream-table.ts'
 import { requireFillable } from '../schema/table-faults.ts'
 
@@ -43,6 +57,7 @@ export interface TableReader {
   readonly table: Table
   /** Columns of the table that the commit of the rows makes. */
   readonly pending: readonly PendingColumns[]
+  readonly filled: FilledColumns
   readonly decoder: RowDecoder
   readonly sideFields: readonly SideField[]
   readonly format: RowFormat
@@ -57,6 +72,9 @@ export class Tables {
   #committed: Table | undefined
   #deadLetterTable: Table | undefined
   readonly #notesLogged = new Set<string>()
+  #sample: RecordSample | undefined
+  /** What the sample shows, until it grows. */
+  #sampled: SampledColumns | undefined
 
   constructor(settings: StreamSettings, parts: StreamParts) {
     this.#settings = settings
@@ -135,25 +153,62 @@ export class Tables {
     }
   }
 
+  /** Records that were read before the table exists, and decide its columns. */
+  addSample(records: RecordBatch): void {
+    this.#sample ??= this.#recordFormat.openSample(this.#settings.schema.sampleRecordsMax)
+    this.#sample.add(records)
+    this.#sampled = undefined
+  }
+
+  /** They will be read again. */
+  dropSample(): void {
+    this.#sample = undefined
+    this.#sampled = undefined
+  }
+
+  /** Whether the sample could decide the columns; says once for each reason what it waits for. */
+  sampleState(): SampleState['kind'] {
+    const sampled = this.#columnsOfSample()
+    if (sampled === undefined) return 'waits'
+    const state = sampleState(this.#settings, sampled)
+    if (state.kind !== 'usable' && sampled.sampledCount > 0) {
+      this.#logOnce([state.reason], (reason) => {
+        this.#parts.logger.warn('schema.waits', { stream: this.#settings.name, reason })
+      })
+    }
+    return state.kind
+  }
+
+  #columnsOfSample(): SampledColumns | undefined {
+    this.#sampled ??= this.#sample?.columns()
+    return this.#sampled
+  }
+
   /** A first look at the records decides the columns, says so, and fixes them in the table. */
-  async createFromSample(sample: readonly RecordBatch[]): Promise<void> {
-    const { schema, name } = this.#settings
+  async createFromSample(): Promise<void> {
     const { logger } = this.#parts
-    const sampled = this.#recordFormat.sample(sample, schema.sampleRecordsMax)
-    const { fields, notes } = sampled
-    if (sampled.readableCount === 0) {
+    const { name, schema } = this.#settings
+    const sampled = this.#columnsOfSample()
+    assert(sampled !== undefined, 'there is no sample')
+    const { fields, notes, readableCount } = sampled
+    const state = sampleState(this.#settings, sampled)
+    if (state.kind === 'waits' && fields.length === 0 && !mayBeEmpty(this.#settings)) {
       throw new ValidationError(
-        'no schema can be inferred: none of the sampled records is a json object; declare schema.fields',
-        { facts: { stream: name, sampled: sample.reduce((sum, batch) => sum + batch.count, 0) } },
+        `no schema can be inferred: ${state.reason}; declare schema.fields`,
+        { facts: { stream: name, sampled: sampled.sampledCount } },
       )
     }
     for (const note of notes) logger.warn('schema.inferred', { note })
     const table = await this.#create(fields)
     const columns = currentSchema(table.metadata).fields
     logger.info('schema.chosen', {
-      sampled: sampled.readableCount,
-      columns: columns.map((field) => `${field.name}: ${field.type.type}`).join(', '),
+      sampled: readableCount,
+      columns: columns.map((field) => `${field.name}: ${formatType(field.type)}`).join(', '),
+      ...(readableCount < schema.sampleRecordsMax
+        ? { hint: `to choose otherwise: tide stream schema ${name} --suggest` }
+        : {}),
     })
+    this.dropSample()
     this.#use(table, [])
   }
 
@@ -164,8 +219,9 @@ export class Tables {
   async evolve(records: readonly RecordInBatch[]): Promise<void> {
     const { schema, output } = this.#settings
     const { catalog, clock } = this.#parts
-    if (schema.unknownFields !== 'add') return
-    const evolution = this.#recordFormat.evolve(records)
+    const filled = this.#reader?.filled
+    if (schema.unknownFields !== 'add' || filled === undefined) return
+    const evolution = this.#recordFormat.evolve(records, filled)
     // The newest state, so that columns of other writers are used and not added again.
     const committed = this.#newest(await catalog.loadTable(output.table))
     const pending = this.#reader?.pending ?? []
@@ -175,12 +231,16 @@ export class Tables {
     this.#use(committed, columns === undefined ? pending : [...pending, columns])
   }
 
-  /** Once each: records with a field that can be no column come again and again. */
   #logNotes(notes: readonly string[]): void {
+    this.#logOnce(notes, (note) => this.#parts.logger.warn('schema.inferred', { note }))
+  }
+
+  /** Once each: records with a field that can be no column come again and again. */
+  #logOnce(notes: readonly string[], log: (notes: string) => void): void {
     const fresh = notes.filter((note) => !this.#notesLogged.has(note)).slice(0, columnsLogged)
     if (fresh.length === 0 || this.#notesLogged.size > notesLoggedMax) return
     for (const note of fresh) this.#notesLogged.add(note)
-    this.#parts.logger.warn('schema.inferred', { note: fresh.join('; ') })
+    log(fresh.join('; '))
   }
 
   /** The table after a commit of ours, which made `landed`: another writer may have changed its schema. */
@@ -188,7 +248,16 @@ export class Tables {
     const before = this.#reader
     if (before === undefined) return
     const made = before.pending.filter((columns) => landed.includes(columns))
-    this.#logAdded(made.flatMap(({ added }) => added))
+    this.#logMade(
+      'schema.added',
+      made.flatMap(({ added }) =>
+        added.map(({ parent, name, type }) => describeColumn([...parent, name], type)),
+      ),
+    )
+    this.#logMade(
+      'schema.widened',
+      made.flatMap(({ widened }) => widened.map(({ path, type }) => describeColumn(path, type))),
+    )
     const pending = before.pending.filter((columns) => !landed.includes(columns))
     const committed = this.#newest(table)
     const staged = stagePending(committed, pending, this.#parts.clock)
@@ -210,10 +279,10 @@ export class Tables {
     return isOlder ? (this.#committed ?? table) : table
   }
 
-  #logAdded(added: readonly AddedColumn[]): void {
-    if (added.length === 0) return
-    const columns = added.slice(0, columnsLogged).map(describeColumn).join(', ')
-    this.#parts.logger.info('schema.added', { count: added.length, columns })
+  #logMade(event: string, columns: readonly string[]): void {
+    if (columns.length === 0) return
+    const named = columns.slice(0, columnsLogged).join(', ')
+    this.#parts.logger.info(event, { count: columns.length, columns: named })
   }
 
   #create(fields: readonly NestedField[]): Promise<Table> {
@@ -232,8 +301,9 @@ export class Tables {
     const sideFields = metadataSideFields(current, metadata, coordinateKeys)
     const side = new Set(sideFields.map((field) => field.field))
     const fields = current.fields.filter((field) => !side.has(field.name))
-    const decoder = this.#recordFormat.openDecoder(fields, coordinateKeys)
+    const filled = { fields, isOpen: () => false }
+    const decoder = this.#recordFormat.openDecoder(filled, coordinateKeys)
     this.#committed = committed
-    this.#reader = { table, pending, decoder, sideFields, format: decoder.format }
+    this.#reader = { table, pending, filled, decoder, sideFields, format: decoder.format }
   }
 }

@@ -66,12 +66,16 @@ const anything: fc.Arbitrary<RawRecord> = fc.record({
 })
 const long = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
 
+function openDecoder({ fields, format }: DecoderUnderTest): RowDecoder {
+  return format.openDecoder({ fields, isOpen: () => false }, coordinateKeys)
+}
+
 export function describeRowDecoder(name: string, subject: DecoderUnderTest): void {
   describe(`RowDecoder conformance: ${name}`, () => {
     const spools = new SpoolReader(subject)
     beforeAll(() => spools.open())
     afterAll(() => spools.close())
-    const open = (): RowDecoder => subject.format.openDecoder(subject.fields, coordinateKeys)
+    const open = (): RowDecoder => openDecoder(subject)
 
     test('[D1] survives any bytes, and says of each record what became of it', async () => {
       await fc.assert(
@@ -227,7 +231,7 @@ class SpoolReader {
   async read(records: readonly RawRecord[], place: BatchPlace, text: string): Promise<string[]> {
     const database = this.#database
     if (database === undefined) throw new Error('not open')
-    const decoder = this.#subject.format.openDecoder(this.#subject.fields, coordinateKeys)
+    const decoder = openDecoder(this.#subject)
     const writer = new SpoolWriter()
     const rows = writer.rows(decoder.format)
     const batch = batchOf(records, place)

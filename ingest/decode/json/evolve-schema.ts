@@ -5,10 +5,14 @@
 import type { NestedField, Schema, Type } from '../../../catalog/format/index.ts'
 import { columnNameFault, DottedNames } from '../column-names.ts'
 import type { AddedColumn, SchemaAdditions } from '../row-decoder.ts'
-import { inferType, type Shape } from './infer-schema.ts'
+import { inferType } from './infer-schema.ts'
+import type { Shape } from './shape.ts'
 
 /** `shape` describes whole records. */
-export function evolveSchema(schema: Schema, shape: Shape): SchemaAdditions {
+export function evolveSchema(
+  schema: Schema,
+  shape: Shape,
+): Pick<SchemaAdditions, 'added' | 'notes'> {
   const added: AddedColumn[] = []
   const notes: string[] = []
   const taken = new DottedNames()
@@ -51,9 +55,8 @@ export function evolveSchema(schema: Schema, shape: Shape): SchemaAdditions {
     }
     if (type.type === 'map') {
       let value = type.value
-      for (const member of seen.members.values()) {
-        value = growType(value, member, [...path, 'value'], depth + 1)
-      }
+      const members = seen.values === undefined ? seen.members.values() : [seen.values]
+      for (const member of members) value = growType(value, member, [...path, 'value'], depth + 1)
       return { ...type, value }
     }
     return type

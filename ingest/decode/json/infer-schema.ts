@@ -6,17 +6,9 @@
  * bad record in a sample must not make every good one a dead letter. `notes` report it.
  */
 import type { NestedField, Type } from '../../../catalog/format/index.ts'
-import { isJsonObject, type Json } from '../../../common/index.ts'
 import { columnNameFault, DottedNames, joinPath } from '../column-names.ts'
-import { isDate, isTimestamp } from './scalar-checks.ts'
-
-/** The values seen at one position of the records. */
-export interface Shape {
-  /** Counts by kind of JSON value. */
-  readonly kinds: Map<string, number>
-  readonly members: Map<string, Shape>
-  element: Shape | undefined
-}
+import { type Shape, structMembersMax, type ValueKind } from './shape.ts'
+import { inferredDepthMax } from './shape-cursor.ts'
 
 export interface InferredSchema {
   /** Ids are placeholders (0): the catalog assigns them. */
@@ -25,46 +17,14 @@ export interface InferredSchema {
   readonly notes: readonly string[]
 }
 
-/** Objects with more keys than this are data, not structure: they become a map. */
-const structMembersMax = 200
-/**
- * Deeper keys get no column, and their records are dead letters: reading lists in lists from Parquet costs
- * DuckDB about twice the time for each level (measured with 1.5.5), so one record could make a table unreadable.
- */
-const inferredDepthMax = 16
-
 /** Kinds of one family have a type that holds them all; of equally frequent families the first wins. */
-const families: readonly (readonly string[])[] = [
+const families: readonly (readonly ValueKind[])[] = [
   ['string', 'date', 'timestamp', 'timestamptz'],
   ['long', 'double', 'big integer'],
   ['boolean'],
   ['object'],
   ['array'],
 ]
-
-export function newShape(): Shape {
-  return { kinds: new Map(), members: new Map(), element: undefined }
-}
-
-/** Adds one value, parsed by `parseJsonTokens`, to the shape. */
-export function observe(shape: Shape, value: Json, depth = 0): void {
-  const kind = kindOf(value)
-  shape.kinds.set(kind, (shape.kinds.get(kind) ?? 0) + 1)
-  if (depth > inferredDepthMax) return
-  if (Array.isArray(value)) {
-    shape.element ??= newShape()
-    for (const item of value as readonly Json[]) observe(shape.element, item, depth + 1)
-  } else if (isJsonObject(value)) {
-    for (const [key, member] of Object.entries(value)) {
-      let child = shape.members.get(key)
-      if (child === undefined) {
-        child = newShape()
-        shape.members.set(key, child)
-      }
-      observe(child, member, depth + 1)
-    }
-  }
-}
 
 /** The columns for records of this shape. */
 export function inferFields(shape: Shape): InferredSchema {
@@ -77,31 +37,47 @@ export function inferFields(shape: Shape): InferredSchema {
   return { fields, notes }
 }
 
-/** The type of one position, or undefined when nothing but nulls was seen or it lies too deep. */
+/**
+ * The type of one position. Undefined where it is still open: nothing but nulls, empty arrays and empty
+ * objects was seen, or it lies too deep.
+ */
 export function inferType(
   shape: Shape,
   path: string,
   notes: string[],
   depth = 0,
 ): Type | undefined {
-  const kinds = prevailingKinds(shape)
-  if (kinds.length === 0 || depth > inferredDepthMax) return undefined
-  // The notes of the parts come after the note of the whole.
-  const partNotes: string[] = []
-  const type = typeOf(kinds, shape, { path, notes: partNotes, depth })
-  const seen = [...shape.kinds].filter(([kind]) => kind !== 'null')
-  if (kinds.length < seen.length) {
-    notes.push(
-      `${path}: ${type.type}, because most of its values are; it holds ${listKinds(seen)}, and records ` +
-        'with the others will be dead letters unless schema.fields says otherwise',
-    )
-  } else if (type.type === 'string' && !kinds.includes('string')) {
-    notes.push(`${path}: string, because it holds ${listKinds(seen)}`)
-  } else if (type.type === 'string' && kinds.length > 1) {
-    notes.push(`${path}: string, because only some of its values are times: ${listKinds(seen)}`)
+  if (depth > inferredDepthMax) return undefined
+  for (const kinds of familiesByCount(shape)) {
+    // The notes of the parts come after the note of the whole.
+    const partNotes: string[] = []
+    const type = typeOf(kinds, shape, { path, notes: partNotes, depth })
+    // Arrays and objects that hold nothing say as little as nulls do.
+    if (type === undefined) continue
+    notes.push(...choiceNotes(type, kinds, shape, path), ...partNotes)
+    return type
   }
-  notes.push(...partNotes)
-  return type
+  return undefined
+}
+
+function choiceNotes(
+  type: Type,
+  kinds: readonly ValueKind[],
+  shape: Shape,
+  path: string,
+): readonly string[] {
+  const seen = [...shape.kinds].filter(([kind]) => kind !== 'null')
+  const held = `${path}: ${type.type}, because`
+  if (kinds.length < seen.length) {
+    return [
+      `${held} most of its values are; it holds ${listKinds(seen)}, and records ` +
+        'with the others will be dead letters unless schema.fields says otherwise',
+    ]
+  }
+  if (type.type !== 'string' || kinds.length === 1) return []
+  return kinds.includes('string')
+    ? [`${held} only some of its values are times: ${listKinds(seen)}`]
+    : [`${held} it holds ${listKinds(seen)}`]
 }
 
 interface Position {
@@ -111,7 +87,7 @@ interface Position {
 }
 
 /** `kinds` are of one family. */
-function typeOf(kinds: readonly string[], shape: Shape, position: Position): Type {
+function typeOf(kinds: readonly ValueKind[], shape: Shape, position: Position): Type | undefined {
   const { path, notes } = position
   const [only] = kinds
   if (only === 'object') return objectType(shape, position)
@@ -142,41 +118,42 @@ function typeOf(kinds: readonly string[], shape: Shape, position: Position): Typ
   }
 }
 
-/** The family that holds the most values; every sampled value outside it will be refused. */
-function prevailingKinds(shape: Shape): readonly string[] {
-  let prevailing: readonly string[] = []
-  let countMax = 0
-  for (const family of families) {
-    const kinds = family.filter((kind) => shape.kinds.has(kind))
-    const count = kinds.reduce((sum, kind) => sum + (shape.kinds.get(kind) ?? 0), 0)
-    if (count <= countMax) continue
-    countMax = count
-    prevailing = kinds
-  }
-  return prevailing
+/** The kinds seen, by family, the family of the most values first: every sampled value outside it will be refused. */
+function familiesByCount(shape: Shape): readonly (readonly ValueKind[])[] {
+  const countOf = (kinds: readonly ValueKind[]): number =>
+    kinds.reduce((sum, kind) => sum + (shape.kinds.get(kind) ?? 0), 0)
+  return families
+    .map((family) => family.filter((kind) => shape.kinds.has(kind)))
+    .filter((kinds) => kinds.length > 0)
+    .sort((left, right) => countOf(right) - countOf(left))
 }
 
 function listKinds(kinds: readonly (readonly [string, number])[]): string {
   return kinds.map(([kind, count]) => `${kind} (${count})`).join(', ')
 }
 
-function objectType(shape: Shape, { path, notes, depth }: Position): Type {
-  if (shape.members.size > structMembersMax) return mapOf(shape, { path, notes, depth })
+function objectType(shape: Shape, { path, notes, depth }: Position): Type | undefined {
+  if (shape.values !== undefined) {
+    const value = inferType(shape.values, `${path}.value`, notes, depth + 1)
+    if (value === undefined) return undefined
+    notes.unshift(`${path}: map, because it has more than ${structMembersMax} different keys`)
+    return {
+      type: 'map',
+      keyId: 0,
+      key: { type: 'string' },
+      valueId: 0,
+      valueRequired: false,
+      value,
+    }
+  }
   const fields = structFields(shape, path, notes, depth + 1)
-  if (fields.length > 0) return { type: 'struct', fields }
-  // A struct must have a field. Without a column, every record with this key would be refused.
-  notes.push(`${path}: map of strings, because its objects hold nothing so far`)
-  return mapOfType({ type: 'string' })
+  return fields.length === 0 ? undefined : { type: 'struct', fields }
 }
 
-function listType(shape: Shape, { path, notes, depth }: Position): Type {
-  const items = shape.element ?? newShape()
-  let element = inferType(items, `${path}.element`, notes, depth + 1)
-  if (element === undefined) {
-    notes.push(`${path}: list of strings, because its arrays hold nothing so far`)
-    element = { type: 'string' }
-  }
-  return { type: 'list', elementId: 0, elementRequired: false, element }
+function listType(shape: Shape, { path, notes, depth }: Position): Type | undefined {
+  const { element: items } = shape
+  const element = items && inferType(items, `${path}.element`, notes, depth + 1)
+  return element && { type: 'list', elementId: 0, elementRequired: false, element }
 }
 
 function structFields(shape: Shape, path: string, notes: string[], depth: number): NestedField[] {
@@ -193,9 +170,11 @@ function structFields(shape: Shape, path: string, notes: string[], depth: number
     }
     const type = inferType(child, childPath, notes, depth)
     if (type === undefined) {
-      const why =
-        depth > inferredDepthMax ? 'it lies too deep' : 'it holds nothing but nulls so far'
-      notes.push(`${childPath}: left out, because ${why}`)
+      notes.push(
+        isTooDeep(child, depth)
+          ? `${childPath}: left out, because it lies too deep`
+          : `${childPath}: no column yet, because nothing in it has a value so far`,
+      )
       continue
     }
     if (lower.has(name.toLowerCase())) {
@@ -208,55 +187,9 @@ function structFields(shape: Shape, path: string, notes: string[], depth: number
   return fields
 }
 
-function mapOf(shape: Shape, { path, notes, depth }: Position): Type {
-  const values = newShape()
-  for (const member of shape.members.values()) absorb(values, member)
-  notes.push(`${path}: map, because it has more than ${structMembersMax} different keys`)
-  return mapOfType(inferType(values, `${path}.value`, notes, depth + 1) ?? { type: 'string' })
-}
-
-function mapOfType(value: Type): Type {
-  return { type: 'map', keyId: 0, key: { type: 'string' }, valueId: 0, valueRequired: false, value }
-}
-
-function absorb(into: Shape, from: Shape): void {
-  for (const [kind, count] of from.kinds) into.kinds.set(kind, (into.kinds.get(kind) ?? 0) + count)
-  for (const [name, member] of from.members) {
-    let child = into.members.get(name)
-    if (child === undefined) {
-      child = newShape()
-      into.members.set(name, child)
-    }
-    absorb(child, member)
-  }
-  if (from.element !== undefined) {
-    into.element ??= newShape()
-    absorb(into.element, from.element)
-  }
-}
-
-function kindOf(value: Json): string {
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return 'array'
-  switch (typeof value) {
-    case 'boolean':
-      return 'boolean'
-    case 'number':
-      return 'double'
-    case 'bigint':
-      return BigInt.asIntN(64, value) === value ? 'long' : 'big integer'
-    case 'string':
-      return stringKind(value)
-    default:
-      return 'object'
-  }
-}
-
-function stringKind(text: string): string {
-  if (text.length < 10 || text.length > 35) return 'string'
-  const bytes = Buffer.from(text, 'utf8')
-  if (isDate(bytes, 0, bytes.length)) return 'date'
-  if (isTimestamp(bytes, 0, bytes.length, true) === undefined) return 'timestamptz'
-  if (isTimestamp(bytes, 0, bytes.length, false) === undefined) return 'timestamp'
-  return 'string'
+/** Whether a value was seen that lies below all levels that get columns. */
+function isTooDeep({ kinds, element, members, values }: Shape, depth: number): boolean {
+  if (depth > inferredDepthMax) return [...kinds.keys()].some((kind) => kind !== 'null')
+  const parts = [element, values, ...members.values()]
+  return parts.some((part) => part !== undefined && isTooDeep(part, depth + 1))
 }

@@ -10,15 +10,16 @@ import type { TextRows } from '../../spool/text-rows.ts'
 import { DecodeResult, type RowDecoder } from '../row-decoder.ts'
 import type { Coercion } from './coercion.ts'
 import { RowScanner } from './row-scanner.ts'
-import { compileScanPlan } from './scan-plan.ts'
+import { compileScanPlan, type SchemaGrowth } from './scan-plan.ts'
 
 /** With lenient coercion the engine converts the values, so it gets text. */
 export function openJsonDecoder(
   fields: readonly NestedField[],
   coercion: Coercion,
   coordinateKeys: CoordinateKeys,
+  growth?: SchemaGrowth,
 ): RowDecoder {
-  const scanner = new RowScanner(compileScanPlan(fields, coercion))
+  const scanner = new RowScanner(compileScanPlan(fields, coercion, growth))
   const layout = coercion === 'strict' ? columnLayout(fields, coordinateKeys) : undefined
   return layout === undefined
     ? new JsonTextDecoder(scanner, coordinateKeys)

@@ -1,77 +1,52 @@
 /** Records whose values are JSON objects: a member is a column of the same name. */
 import type { NestedField } from '../../../catalog/format/index.ts'
-import { isJsonObject, type Json, parseJsonTokens } from '../../../common/index.ts'
-import type { RecordBatch } from '../../record-batch/record-batch.ts'
-import type {
-  RecordFormat,
-  RecordInBatch,
-  SampledColumns,
-  SchemaEvolution,
-} from '../row-decoder.ts'
+import type { FilledColumns, RecordFormat, RecordInBatch, SchemaEvolution } from '../row-decoder.ts'
 import type { Coercion } from './coercion.ts'
 import { evolveSchema } from './evolve-schema.ts'
-import { inferFields, newShape, observe } from './infer-schema.ts'
 import { openJsonDecoder } from './json-decoder.ts'
-import { compileScanPlan } from './scan-plan.ts'
+import { JsonSample } from './json-sample.ts'
+import { compileScanPlan, type SchemaGrowth } from './scan-plan.ts'
+import { newShape } from './shape.ts'
+import { ShapeCursor } from './shape-cursor.ts'
+import { neededTypes, typeChanges } from './type-changes.ts'
 
 export interface JsonFormatOptions {
   /** The declared columns; undefined when they are inferred from a sample. */
   readonly columns: readonly NestedField[] | undefined
   readonly coercion: Coercion
+  /** Whether a field without a column gets one. */
+  readonly addsColumns: boolean
 }
 
-export function jsonFormat({ columns, coercion }: JsonFormatOptions): RecordFormat {
+export function jsonFormat({ columns, coercion, addsColumns }: JsonFormatOptions): RecordFormat {
+  const growthOf = ({ isOpen }: FilledColumns): SchemaGrowth | undefined =>
+    addsColumns ? { changesTypes: columns === undefined, isOpen } : undefined
   return {
     columns,
     requireFillable: (field) => void compileScanPlan([field], coercion),
-    sample: sampleObjects,
-    evolve: evolveByValues,
-    openDecoder: (fields, coordinateKeys) => openJsonDecoder(fields, coercion, coordinateKeys),
+    openSample: (recordsMax) => new JsonSample(recordsMax),
+    evolve: (records, filled) => {
+      const growth = coercion === 'strict' ? growthOf(filled) : undefined
+      return evolveByValues(records, filled.fields, growth)
+    },
+    openDecoder: (filled, coordinateKeys) =>
+      openJsonDecoder(filled.fields, coercion, coordinateKeys, growthOf(filled)),
   }
 }
 
-/** Records that are not objects become dead letters, so they do not influence the columns. */
-function sampleObjects(batches: readonly RecordBatch[], recordsMax: number): SampledColumns {
+function evolveByValues(
+  records: readonly RecordInBatch[],
+  fields: readonly NestedField[],
+  growth: SchemaGrowth | undefined,
+): SchemaEvolution {
   const shape = newShape()
-  let readableCount = 0
-  let heldCount = 0
-  for (const batch of batches) {
-    heldCount += batch.count
-    for (let index = 0; index < batch.count && readableCount < recordsMax; index++) {
-      const value = objectOf(batch, index)
-      if (value === undefined) continue
-      readableCount++
-      observe(shape, value)
-    }
-  }
-  return {
-    sampledCount: Math.min(recordsMax, heldCount),
-    readableCount,
-    ...inferFields(shape),
-  }
-}
-
-function evolveByValues(records: readonly RecordInBatch[]): SchemaEvolution {
-  const shape = newShape()
+  const cursor = new ShapeCursor()
   for (const { batch, index } of records) {
-    const value = objectOf(batch, index)
+    const { data, valueStarts, valueEnds } = batch
+    const start = valueStarts[index] ?? -1
     // A record that does not parse adds nothing; it becomes a dead letter when it is decoded again.
-    if (value !== undefined) observe(shape, value)
+    if (start >= 0) cursor.observeRecord(shape, data, start, valueEnds[index] ?? start)
   }
-  return (schema) => evolveSchema(schema, shape)
-}
-
-/** A byte order mark is not part of JSON. */
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-function objectOf(batch: RecordBatch, index: number): Json | undefined {
-  const start = batch.valueStarts[index] ?? -1
-  if (start < 0) return undefined
-  try {
-    const bytes = batch.data.subarray(start, batch.valueEnds[index])
-    const value = parseJsonTokens(utf8.decode(bytes))
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
+  const needed = growth === undefined ? [] : neededTypes(fields, growth, records)
+  return (schema) => ({ ...evolveSchema(schema, shape), ...typeChanges(schema, needed) })
 }

@@ -13,20 +13,28 @@ import { DecodeResult } from '../row-decoder.ts'
 import { appendNumber, appendToken } from './append-value.ts'
 import { faultSignal, jsonBytes, nestingDepthMax as depthMax } from './json-cursor.ts'
 import { ScalarCursor } from './scalar-cursor.ts'
-import { type FieldTable, type KeyPattern, NodeKind, type ScanNode } from './scan-plan.ts'
+import {
+  type FieldTable,
+  type KeyPattern,
+  NodeKind,
+  type ScanNode,
+  type ScanPlan,
+} from './scan-plan.ts'
 import { appendText, type ColumnBuffer } from '../../spool/column-buffer.ts'
 import type { ColumnarRows } from '../../spool/columnar-rows.ts'
 import type { SpoolBuffer } from '../../spool/spool-buffer.ts'
-import { unknownFieldFault } from './unknown-field.ts'
+import { holdsNothing, unknownFieldFault } from './unknown-field.ts'
 
 const { QUOTE, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET, MINUS } = jsonBytes
 const { stringStop } = jsonBytes
 const kinds = NodeKind
+const nullText = Buffer.from('null')
 
 export class RowScanner extends ScalarCursor {
   /** Whether `copyTo` changes anything in the text of the last record. */
   isTextChanged = false
   readonly #root: ScanNode
+  readonly #addsColumns: boolean
   /** The columns that take the values of the record during the scan; undefined for none. */
   #columns: readonly ColumnBuffer[] | undefined
   #row = 0
@@ -36,9 +44,10 @@ export class RowScanner extends ScalarCursor {
   #view: DataView = new DataView(new ArrayBuffer(0))
   #unknown: string | undefined
 
-  constructor(root: ScanNode) {
+  constructor({ root, addsColumns }: ScanPlan) {
     super()
     this.#root = root
+    this.#addsColumns = addsColumns
   }
 
   /**
@@ -57,7 +66,8 @@ export class RowScanner extends ScalarCursor {
     this.end = end
     this.sawNonAscii = false
     this.#unknown = undefined
-    if (this.quotes.length > 0) this.quotes = []
+    if (this.edits.length > 0) this.edits = []
+    if (this.misfits.length > 0) this.misfits = []
     if (this.newlines.length > 0) this.newlines = []
     try {
       this.skipSpace()
@@ -70,7 +80,7 @@ export class RowScanner extends ScalarCursor {
       if (this.sawNonAscii && !isUtf8(data.subarray(start, end))) this.fail('invalid utf-8')
       this.end = close
       this.isTextChanged =
-        this.#open !== start || close !== end || this.newlines.length + this.quotes.length > 0
+        this.#open !== start || close !== end || this.newlines.length + this.edits.length > 0
     } catch (error) {
       if (error !== faultSignal) throw error
       return DecodeResult.bad
@@ -79,18 +89,22 @@ export class RowScanner extends ScalarCursor {
       this.fault = `field ${this.#unknown} is not in the schema`
       return DecodeResult.unknownField
     }
-    return DecodeResult.good
+    const [misfit] = this.misfits
+    if (misfit === undefined) return DecodeResult.good
+    this.fault = misfit.reason
+    return DecodeResult.misfit
   }
 
   /**
    * Appends the record that was good just now as one line of JSON. `prefix` comes right after the
    * opening brace (the record's coordinates), without a comma, and `member` after it. Raw line
-   * ends, which only stand between tokens, become spaces, and long decimals are quoted.
+   * ends, which only stand between tokens, become spaces, long decimals are quoted, and what holds nothing
+   * and has no column is null.
    */
   copyTo(out: SpoolBuffer, prefix: Uint8Array, prefixLength: number, member?: Uint8Array): void {
     const open = this.#open
     const length = this.end - open
-    out.reserve(length + prefixLength + 4 + (member?.length ?? 0) + this.quotes.length)
+    out.reserve(length + prefixLength + 4 + (member?.length ?? 0) + 4 * this.edits.length)
     out.byte(OPEN_BRACE)
     out.head(prefix, prefixLength)
     if (member !== undefined) {
@@ -100,21 +114,27 @@ export class RowScanner extends ScalarCursor {
     if (!this.#isEmpty && prefixLength > 0) out.byte(COMMA)
     const base = out.length - (open + 1)
     let from = open + 1
-    if (this.quotes.length > 0) {
-      for (const at of this.quotes) {
-        out.text(this.data, from, at)
-        out.byte(QUOTE)
-        from = at
-      }
+    for (const { at, until, bytes } of this.edits) {
+      out.text(this.data, from, at)
+      for (const byte of bytes) out.byte(byte)
+      from = until
     }
     out.text(this.data, from, this.end)
     for (const at of this.newlines) {
       if (at < open || at >= this.end) continue
-      const shift = this.quotes.filter((quote) => quote <= at).length
-      out.overwrite(base + at + shift, 0x20)
+      out.overwrite(base + at + this.#shiftAt(at), 0x20)
     }
     out.byte(0x0a)
     out.endRow()
+  }
+
+  /** How far the edits move the byte at this position of the record. */
+  #shiftAt(position: number): number {
+    let shift = 0
+    for (const { at, until, bytes } of this.edits) {
+      if (at <= position) shift += bytes.length - (until - at)
+    }
+    return shift
   }
 
   #value(node: ScanNode, depth: number): void {
@@ -220,6 +240,8 @@ export class RowScanner extends ScalarCursor {
     }
     this.pos = start
     this.#value(node, 1)
+    // The row will be dropped.
+    if (this.misfits.length > 0) return
     if (this.data[start] === 0x6e) return
     appendToken(column, this.data, start, this.pos)
     column.lastRow = this.#row
@@ -378,9 +400,19 @@ export class RowScanner extends ScalarCursor {
     // A null is the same as a missing key.
     if (isNull) return
     const value = this.data.subarray(start, this.pos)
+    if (this.#addsColumns && holdsNothing(value)) {
+      this.#setNull(start)
+      return
+    }
     const fault = unknownFieldFault(path, name, table.lowerCaseNames, value)
     if (fault !== undefined) this.fail(fault)
     this.#unknown ??= path
+  }
+
+  /** The record's text is spooled as if its value from `start` on were null: a column may come before it is parsed. */
+  #setNull(start: number): void {
+    while ((this.newlines.at(-1) ?? -1) >= start) this.newlines.pop()
+    this.edits.push({ at: start, until: this.pos, bytes: nullText })
   }
 
   #failMissing(table: FieldTable, instance: number): never {

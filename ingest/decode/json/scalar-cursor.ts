@@ -2,16 +2,38 @@
  * A cursor with the scalar columns of a schema: it checks whether a column keeps the number or text at its
  * position exactly.
  */
+import type { Type } from '../../../catalog/format/index.ts'
 import { JsonCursor, jsonBytes } from './json-cursor.ts'
 import { isBase64, isDate, isTime, isTimestamp, isUuid, numberFault } from './scalar-checks.ts'
-import { NodeKind, type ScanNode } from './scan-plan.ts'
+import { type ChangeableColumn, NodeKind, type ScanNode } from './scan-plan.ts'
+import { decimalTypeFor, numberTypeFor } from './type-for-value.ts'
 
 const { QUOTE, MINUS } = jsonBytes
 const kinds = NodeKind
 
+/** A column that would have to be of another type to hold a value of the record. */
+export interface Misfit {
+  readonly column: ChangeableColumn
+  /** That holds the value. */
+  readonly type: Type
+  readonly reason: string
+}
+
+/** A change of a record's text. */
+export interface Edit {
+  readonly at: number
+  readonly until: number
+  readonly bytes: Uint8Array
+}
+
+const quote = Uint8Array.of(QUOTE)
+const wayOut = 'declare its type in schema.fields and read the topic into a new table'
+
 export class ScalarCursor extends JsonCursor {
-  /** Positions in the source, in pairs: number tokens that must be quoted for an exact decimal. */
-  protected quotes: number[] = []
+  /** Of the last record, whose other values were good until its scan ended. */
+  misfits: Misfit[] = []
+  /** In order: what is written instead of data[at, until) when the record is copied. */
+  protected edits: Edit[] = []
 
   protected numberOf(node: ScanNode, byte: number): void {
     const start = this.pos
@@ -28,7 +50,15 @@ export class ScalarCursor extends JsonCursor {
       }
     } else if (shape === 1 && length <= 300 && node.kind === kinds.double) return
     const fault = numberFault(node.kind, this.text(start), shape)
-    if (fault !== undefined) this.fail(`${fault}: field ${node.path}`)
+    if (fault !== undefined) this.#misfit(node, fault, numberTypeFor(node, this.text(start), shape))
+  }
+
+  /** The value at hand does not fit its column: the record is bad, unless the column can be of `type`. */
+  #misfit({ path, changeable }: ScanNode, fault: string, type: Type | undefined): void {
+    const reason = `${fault}: field ${path}`
+    if (changeable === undefined) this.fail(reason)
+    else if (type === undefined) this.fail(`${reason}; ${wayOut}`)
+    else this.misfits.push({ column: changeable, type, reason })
   }
 
   #isInt(start: number): boolean {
@@ -49,19 +79,25 @@ export class ScalarCursor extends JsonCursor {
     else this.failKind('a decimal number', node.path)
     const text = isQuoted ? this.text(start).slice(1, -1) : this.text(start)
     const match = /^-?(\d+)(?:\.(\d+))?$/.exec(text)
-    if (match === null) this.fail(`not a plain decimal number: field ${node.path}`)
-    const whole = (match?.[1] ?? '').replace(/^0+/, '').length
-    const fraction = (match?.[2] ?? '').replace(/0+$/, '').length
-    if (fraction > node.scale) {
-      this.fail(`more than ${node.scale} decimal places: field ${node.path}`)
+    if (match === null) {
+      const type = decimalTypeFor(node, text, isQuoted)
+      this.#misfit(node, 'not a plain decimal number', type)
+      return
     }
-    if (whole > node.precision - node.scale) {
-      this.fail(
-        `more than ${node.precision - node.scale} digits before the point: field ${node.path}`,
-      )
-    }
+    const whole = (match[1] ?? '').replace(/^0+/, '').length
+    const fraction = (match[2] ?? '').replace(/0+$/, '').length
+    const fault =
+      fraction > node.scale
+        ? `more than ${node.scale} decimal places`
+        : whole > node.precision - node.scale
+          ? `more than ${node.precision - node.scale} digits before the point`
+          : undefined
+    if (fault !== undefined) this.#misfit(node, fault, decimalTypeFor(node, text, isQuoted))
     // The engine reads a number token through a double; a quoted one it reads digit by digit.
-    if (!isQuoted && text.length > 15) this.quotes.push(start, this.pos)
+    if (!isQuoted && text.length > 15) {
+      this.edits.push({ at: start, until: start, bytes: quote })
+      this.edits.push({ at: this.pos, until: this.pos, bytes: quote })
+    }
   }
 
   /** Types that JSON writes as strings of a fixed grammar. */
@@ -79,7 +115,10 @@ export class ScalarCursor extends JsonCursor {
         return
       }
       case kinds.date:
-        if (!isDate(data, start, end)) this.fail(`not a date (YYYY-MM-DD): field ${node.path}`)
+        if (!isDate(data, start, end)) {
+          const type = node.changeable?.isOpen === true ? ({ type: 'string' } as const) : undefined
+          this.#misfit(node, 'not a date (YYYY-MM-DD)', type)
+        }
         return
       case kinds.time:
         if (!isTime(data, start, end)) this.fail(`not a time (HH:MM:SS.ffffff): field ${node.path}`)

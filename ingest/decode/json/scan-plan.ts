@@ -3,7 +3,7 @@
  * value must look like so that the engine's conversion changes nothing.
  */
 import type { Coercion } from './coercion.ts'
-import type { NestedField, Type } from '../../../catalog/format/index.ts'
+import type { NestedField, PrimitiveType, Type } from '../../../catalog/format/index.ts'
 import { UnsupportedError } from '../../../common/index.ts'
 
 /** What a JSON value must be. Dense numbers, because the scanner switches on them for each value. */
@@ -28,6 +28,23 @@ export const NodeKind = {
   any: 16,
 } as const
 
+/** How records may change the schema. */
+export interface SchemaGrowth {
+  /** Whether values that do not fit may change a type; false where the settings declare the types. */
+  readonly changesTypes: boolean
+  /** Whether few values chose the type of this column, so that another type may still replace it. */
+  readonly isOpen: (fieldId: number) => boolean
+}
+
+/** A column whose type may change for a value that does not fit. */
+export interface ChangeableColumn {
+  /** Names from the top; `element` and `value` step into lists and maps. */
+  readonly path: readonly string[]
+  readonly type: PrimitiveType
+  /** Also to a type that Iceberg does not widen this one to. */
+  readonly isOpen: boolean
+}
+
 export interface ScanNode {
   readonly kind: number
   readonly required: boolean
@@ -38,6 +55,13 @@ export interface ScanNode {
   readonly fields: FieldTable | undefined
   /** Element of a list, value of a map. */
   readonly element: ScanNode | undefined
+  readonly changeable: ChangeableColumn | undefined
+}
+
+export interface ScanPlan {
+  readonly root: ScanNode
+  /** A value without a column waits for one, and until then an empty array or object is as null. */
+  readonly addsColumns: boolean
 }
 
 /** The fields of one struct, searched by key bytes; the next field in order is tried first. */
@@ -58,35 +82,31 @@ export interface KeyPattern {
   readonly words: Int32Array
 }
 
-/** Compiles the fields of a table schema that JSON records fill (side columns already left out). */
-export function compileScanPlan(fields: readonly NestedField[], coercion: Coercion): ScanNode {
-  return {
-    kind: NodeKind.struct,
-    required: true,
-    path: '',
-    precision: 0,
-    scale: 0,
-    fields: fieldTable(fields, '', coercion),
-    element: undefined,
-  }
+/** Where a node stands: its names from the top, and the field that has a name of its own. */
+interface NodePlace {
+  readonly names: readonly string[]
+  readonly fieldId: number
 }
 
-function fieldTable(fields: readonly NestedField[], path: string, coercion: Coercion): FieldTable {
-  const nodes = fields.map((field) =>
-    compileNode(
-      field.type,
-      field.required,
-      path === '' ? field.name : `${path}.${field.name}`,
-      coercion,
-    ),
-  )
+/**
+ * Compiles the fields of a table schema that JSON records fill (side columns already left out). Without
+ * `growth` the schema stays as it is.
+ */
+export function compileScanPlan(
+  fields: readonly NestedField[],
+  coercion: Coercion,
+  growth?: SchemaGrowth,
+): ScanPlan {
+  const compiler = new PlanCompiler(coercion, growth)
+  const root = { kind: NodeKind.struct, required: true, path: '', precision: 0, scale: 0 }
   return {
-    patterns: fields.map((field) => keyPattern(field.name)),
-    nodes,
-    indexByName: new Map(fields.map((field, index) => [field.name, index])),
-    lowerCaseNames: new Set(fields.map((field) => field.name.toLowerCase())),
-    requiredCount: nodes.filter((node) => node.required).length,
-    seenIn: new Float64Array(fields.length),
+    root: {
+      ...root,
+      fields: compiler.fieldTable(fields, []),
+      element: undefined,
+      changeable: undefined,
+    },
+    addsColumns: growth !== undefined,
   }
 }
 
@@ -102,36 +122,82 @@ function keyPattern(name: string): KeyPattern {
   return { length, words }
 }
 
-function compileNode(type: Type, required: boolean, path: string, coercion: Coercion): ScanNode {
-  const node = {
-    required,
-    path,
-    precision: type.type === 'decimal' ? type.precision : 0,
-    scale: type.type === 'decimal' ? type.scale : 0,
-    fields: undefined,
-    element: undefined,
+const changeableTypes: ReadonlySet<Type['type']> = new Set([
+  'int',
+  'long',
+  'float',
+  'decimal',
+  'date',
+])
+
+class PlanCompiler {
+  readonly #coercion: Coercion
+  readonly #growth: SchemaGrowth | undefined
+
+  constructor(coercion: Coercion, growth: SchemaGrowth | undefined) {
+    this.#coercion = coercion
+    this.#growth = growth
   }
-  switch (type.type) {
-    case 'struct':
-      return { ...node, kind: NodeKind.struct, fields: fieldTable(type.fields, path, coercion) }
-    case 'list': {
-      const element = compileNode(type.element, type.elementRequired, `${path}.element`, coercion)
-      return { ...node, kind: NodeKind.list, element }
+
+  fieldTable(fields: readonly NestedField[], names: readonly string[]): FieldTable {
+    const nodes = fields.map(({ id, name, type, required }) =>
+      this.#node(type, required, { names: [...names, name], fieldId: id }),
+    )
+    return {
+      patterns: fields.map((field) => keyPattern(field.name)),
+      nodes,
+      indexByName: new Map(fields.map((field, index) => [field.name, index])),
+      lowerCaseNames: new Set(fields.map((field) => field.name.toLowerCase())),
+      requiredCount: nodes.filter((node) => node.required).length,
+      seenIn: new Float64Array(fields.length),
     }
-    case 'map': {
-      if (type.key.type !== 'string') {
-        throw new UnsupportedError('a map filled from json needs string keys', {
-          facts: { column: path, key: type.key.type },
-        })
+  }
+
+  #node(type: Type, required: boolean, place: NodePlace): ScanNode {
+    const path = place.names.join('.')
+    const within = (name: string): NodePlace => ({ ...place, names: [...place.names, name] })
+    const node = {
+      required,
+      path,
+      precision: type.type === 'decimal' ? type.precision : 0,
+      scale: type.type === 'decimal' ? type.scale : 0,
+      fields: undefined,
+      element: undefined,
+      changeable: undefined,
+    }
+    switch (type.type) {
+      case 'struct':
+        return {
+          ...node,
+          kind: NodeKind.struct,
+          fields: this.fieldTable(type.fields, place.names),
+        }
+      case 'list': {
+        const element = this.#node(type.element, type.elementRequired, within('element'))
+        return { ...node, kind: NodeKind.list, element }
       }
-      const element = compileNode(type.value, type.valueRequired, `${path}.value`, coercion)
-      return { ...node, kind: NodeKind.map, element }
+      case 'map': {
+        if (type.key.type !== 'string') {
+          throw new UnsupportedError('a map filled from json needs string keys', {
+            facts: { column: path, key: type.key.type },
+          })
+        }
+        const element = this.#node(type.value, type.valueRequired, within('value'))
+        return { ...node, kind: NodeKind.map, element }
+      }
+      case 'fixed':
+        throw new UnsupportedError('fixed columns cannot be filled from json; declare binary', {
+          facts: { column: path },
+        })
+      default:
+        return this.#coercion === 'lenient'
+          ? { ...node, kind: NodeKind.any }
+          : { ...node, kind: NodeKind[type.type], changeable: this.#changeable(type, place) }
     }
-    case 'fixed':
-      throw new UnsupportedError('fixed columns cannot be filled from json; declare binary', {
-        facts: { column: path },
-      })
-    default:
-      return { ...node, kind: coercion === 'lenient' ? NodeKind.any : NodeKind[type.type] }
+  }
+
+  #changeable(type: PrimitiveType, { names, fieldId }: NodePlace): ChangeableColumn | undefined {
+    if (this.#growth?.changesTypes !== true || !changeableTypes.has(type.type)) return undefined
+    return { path: names, type, isOpen: this.#growth.isOpen(fieldId) }
   }
 }

@@ -4,7 +4,7 @@ import { SettingsError, UnsupportedError } from '../../../common/index.ts'
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import { columnLayout } from '../../spool/column-layout.ts'
 import type { CoordinateKeys } from '../../spool/coordinate-keys.ts'
-import type { RecordFormat, RowDecoder, SampledColumns } from '../row-decoder.ts'
+import type { RecordFormat, RecordSample, RowDecoder, SampledColumns } from '../row-decoder.ts'
 import { isText, KeyValueDecoder } from './key-value-decoder.ts'
 
 /** `string` for UTF-8 text: a record with other bytes is then a dead letter. */
@@ -24,10 +24,10 @@ export function keyValueFormat(types: KeyValueTypes): RecordFormat {
         facts: { column: name, type: type.type },
       })
     },
-    sample: (batches, recordsMax) => sampleRaw(types, batches, recordsMax),
+    openSample: (recordsMax) => new RawSample(types, recordsMax),
     // All columns are declared, so no record has an unknown field.
-    evolve: () => () => ({ added: [], notes: [] }),
-    openDecoder: (fields, coordinateKeys) => openKeyValueDecoder(types, fields, coordinateKeys),
+    evolve: () => () => ({ added: [], widened: [], replaced: [], notes: [] }),
+    openDecoder: ({ fields }, coordinateKeys) => openKeyValueDecoder(types, fields, coordinateKeys),
   }
 }
 
@@ -59,26 +59,42 @@ function columnOf(fields: readonly NestedField[], name: string, type: RawType): 
   )
 }
 
-function sampleRaw(
-  types: KeyValueTypes,
-  batches: readonly RecordBatch[],
-  recordsMax: number,
-): SampledColumns {
-  const isReadable = (type: RawType, data: Uint8Array, start: number, end: number): boolean =>
-    type === 'binary' || start < 0 || isText(data, start, end)
-  let sampledCount = 0
-  let readableCount = 0
-  for (const batch of batches) {
-    const { data, keyStarts, keyEnds, valueStarts, valueEnds } = batch
-    for (let index = 0; index < batch.count && sampledCount < recordsMax; index++) {
-      sampledCount++
-      if (!isReadable(types.key, data, keyStarts[index] ?? -1, keyEnds[index] ?? -1)) continue
-      if (isReadable(types.value, data, valueStarts[index] ?? -1, valueEnds[index] ?? -1))
-        readableCount++
+class RawSample implements RecordSample {
+  readonly #types: KeyValueTypes
+  readonly #recordsMax: number
+  #sampled = 0
+  #readable = 0
+
+  constructor(types: KeyValueTypes, recordsMax: number) {
+    this.#types = types
+    this.#recordsMax = recordsMax
+  }
+
+  add({ count, data, keyStarts, keyEnds, valueStarts, valueEnds }: RecordBatch): void {
+    const { key, value } = this.#types
+    for (let index = 0; index < count && this.#sampled < this.#recordsMax; index++) {
+      this.#sampled++
+      if (!isReadable(key, data, keyStarts[index] ?? -1, keyEnds[index] ?? -1)) continue
+      if (isReadable(value, data, valueStarts[index] ?? -1, valueEnds[index] ?? -1))
+        this.#readable++
     }
   }
-  const fields = [rawColumn('key', types.key), rawColumn('value', types.value)]
-  return { sampledCount, readableCount, fields, notes: [] }
+
+  columns(): SampledColumns {
+    const { key, value } = this.#types
+    const others = this.#sampled - this.#readable
+    return {
+      sampledCount: this.#sampled,
+      readableCount: this.#readable,
+      unreadable: others === 0 ? undefined : `${others} with a key or value that is not utf-8`,
+      fields: [rawColumn('key', key), rawColumn('value', value)],
+      notes: [],
+    }
+  }
+}
+
+function isReadable(type: RawType, data: Uint8Array, start: number, end: number): boolean {
+  return type === 'binary' || start < 0 || isText(data, start, end)
 }
 
 function rawColumn(name: string, type: RawType): NestedField {

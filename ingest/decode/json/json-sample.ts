@@ -1,0 +1,64 @@
+/** What the columns of a new table could be, from the first records of its topic. */
+import type { RecordBatch } from '../../record-batch/record-batch.ts'
+import type { RecordSample, SampledColumns } from '../row-decoder.ts'
+import { inferFields } from './infer-schema.ts'
+import { newShape } from './shape.ts'
+import { ShapeCursor } from './shape-cursor.ts'
+
+/** Serializers of a schema registry write this byte and the four of a schema's id before each value. */
+const registryMagicByte = 0
+const registryPrefixBytes = 5
+
+/** Records that are not objects become dead letters, so they do not influence the columns. */
+export class JsonSample implements RecordSample {
+  readonly #recordsMax: number
+  readonly #shape = newShape()
+  readonly #cursor = new ShapeCursor()
+  #readable = 0
+  #nulls = 0
+  #framed = 0
+  #others = 0
+
+  constructor(recordsMax: number) {
+    this.#recordsMax = recordsMax
+  }
+
+  add({ count, data, valueStarts, valueEnds }: RecordBatch): void {
+    for (let index = 0; index < count && this.#sampled < this.#recordsMax; index++) {
+      const start = valueStarts[index] ?? -1
+      const end = valueEnds[index] ?? start
+      if (start < 0) this.#nulls++
+      else if (this.#cursor.observeRecord(this.#shape, data, start, end)) this.#readable++
+      else if (data[start] === registryMagicByte && end - start > registryPrefixBytes)
+        this.#framed++
+      else this.#others++
+    }
+  }
+
+  columns(): SampledColumns {
+    return {
+      sampledCount: this.#sampled,
+      readableCount: this.#readable,
+      unreadable: this.#unreadable,
+      ...inferFields(this.#shape),
+    }
+  }
+
+  get #sampled(): number {
+    return this.#readable + this.#nulls + this.#framed + this.#others
+  }
+
+  get #unreadable(): string | undefined {
+    const parts = [
+      ...(this.#nulls === 0 ? [] : [`${this.#nulls} with a null value (tombstones)`]),
+      ...(this.#framed === 0
+        ? []
+        : [
+            `${this.#framed} in the framed format of a schema registry (a zero byte and a schema id come ` +
+              'first), which this release does not decode: schema: {mode: key_value} keeps their bytes',
+          ]),
+      ...(this.#others === 0 ? [] : [`${this.#others} that are no json object`]),
+    ]
+    return parts.length === 0 ? undefined : parts.join('; ')
+  }
+}

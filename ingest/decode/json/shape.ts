@@ -1,0 +1,66 @@
+/** What each key of sampled JSON records held, merged over all of them. Bounded, whatever the records hold. */
+
+/** The kinds of JSON values that inference tells apart. */
+export type ValueKind =
+  | 'null'
+  | 'boolean'
+  | 'long'
+  | 'double'
+  | 'big integer'
+  | 'string'
+  | 'date'
+  | 'timestamp'
+  | 'timestamptz'
+  | 'object'
+  | 'array'
+
+/** The values seen at one position of the records. */
+export interface Shape {
+  readonly kinds: Map<ValueKind, number>
+  readonly members: Map<string, Shape>
+  /** The members of objects with too many different keys, merged into one; then `members` is empty. */
+  values: Shape | undefined
+  element: Shape | undefined
+}
+
+/** Objects with more keys than this are data, not structure: they become a map. */
+export const structMembersMax = 200
+
+export function newShape(): Shape {
+  return { kinds: new Map(), members: new Map(), values: undefined, element: undefined }
+}
+
+export function countKind({ kinds }: Shape, kind: ValueKind): void {
+  kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
+}
+
+/** Merges the members of an object with too many different keys. */
+export function mergeMembers(shape: Shape): Shape {
+  const values = shape.values ?? newShape()
+  for (const member of shape.members.values()) absorb(values, member)
+  shape.members.clear()
+  shape.values = values
+  return values
+}
+
+function absorb(into: Shape, from: Shape): void {
+  for (const [kind, count] of from.kinds) into.kinds.set(kind, (into.kinds.get(kind) ?? 0) + count)
+  if (from.values !== undefined) absorb(mergeMembers(into), from.values)
+  for (const [name, member] of from.members) {
+    if (into.values !== undefined) {
+      absorb(into.values, member)
+      continue
+    }
+    let child = into.members.get(name)
+    if (child === undefined) {
+      child = newShape()
+      into.members.set(name, child)
+    }
+    absorb(child, member)
+    if (into.members.size > structMembersMax) mergeMembers(into)
+  }
+  if (from.element !== undefined) {
+    into.element ??= newShape()
+    absorb(into.element, from.element)
+  }
+}

@@ -23,7 +23,9 @@ export async function runLakeStream(
 ): Promise<StreamRunResult> {
   await requireSafeStore(lake)
   const { runStream } = await import('../ingest/index.ts')
-  const { createDataFileWriter, openDatabase } = await import('../sql/index.ts')
+  const { createDataFileRewriter, createDataFileWriter, openDatabase } = await import(
+    '../sql/index.ts'
+  )
   const { catalog, io, clock, random } = lake
   const { live, threads, workDirectory, ...rest } = options
   const logger = lake.logger.with({ stream: settings.name })
@@ -31,11 +33,12 @@ export async function runLakeStream(
   const database = await openDatabase(threads === undefined ? {} : { threads })
   try {
     const writer = createDataFileWriter(database)
+    const rewriter = createDataFileRewriter(database)
     const directory = workDirectory === undefined ? {} : { workDirectory }
     const attached = live?.layer.attach(settings)
     const shown = attached === undefined ? {} : { streaming: attached }
-    const parts = { source, catalog, io, writer, clock, random, logger, ...directory, ...shown }
-    return await runStream(settings, parts, rest)
+    const tools = { source, catalog, io, writer, rewriter, clock, random, logger }
+    return await runStream(settings, { ...tools, ...directory, ...shown }, rest)
   } finally {
     await source.stop()
     database.close()

@@ -18,6 +18,7 @@ export type {
   WriteDataFilesResult,
   WrittenFile,
 } from './data-files/data-file-writer.ts'
+export { fetchInputs } from './data-files/fetch-inputs.ts'
 export { newDataFileLocation } from './data-files/locations.ts'
 export {
   lowerBoundFor,
@@ -84,11 +85,12 @@ export {
 } from './transaction/overwrite-files.ts'
 export { planExpiry, retentionRules } from './transaction/plan-expiry.ts'
 export { PublishBranch } from './transaction/publish-branch.ts'
+export { RequireHead } from './transaction/require-head.ts'
 export { RewriteFiles } from './transaction/rewrite-files.ts'
 export { RowDelta } from './transaction/row-delta.ts'
 export type { SnapshotOptions, SnapshotTools } from './transaction/snapshot-producer.ts'
 export { type CommitTools, commitAction, Transaction } from './transaction/transaction.ts'
-export { UpdateProperties } from './transaction/update-properties.ts'
+export { type PropertyChanges, UpdateProperties } from './transaction/update-properties.ts'
 export {
   requireWrittenSchema,
   type SchemaChanges,

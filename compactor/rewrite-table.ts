@@ -22,6 +22,7 @@ import {
   commitAction,
   ConflictError,
   type DataFileRewriter,
+  fetchInputs,
   ManifestCache,
   RewriteFiles,
   type Table,
@@ -43,7 +44,6 @@ import type { FileIO } from '../io/index.ts'
 import { planRewrite, type RewriteGroup, type RewritePlan } from './plan-rewrite.ts'
 import { fileSizeBytesTarget, type RewriteOptions } from './rewrite-options.ts'
 import { type GroupReport, groupReport, type RewriteReport } from './rewrite-report.ts'
-import { fetchInputs } from './fetch-inputs.ts'
 
 export interface CompactorTools {
   readonly catalog: Catalog

@@ -20,6 +20,11 @@ export interface RewriteInput extends LocalFile {
 export interface RewriteDataFilesRequest {
   readonly metadata: TableMetadata
   readonly schema: Schema
+  /**
+   * The columns to write instead, where some get another type and with it another id: as many, named alike
+   * at the top. A value that is not the same again after the way there and back is refused (ValidationError).
+   */
+  readonly convertedTo?: Schema
   readonly spec: PartitionSpec
   readonly inputs: readonly RewriteInput[]
   /** Existing local directory that receives the files; the caller deletes it. */

@@ -16,6 +16,8 @@ export interface RowSpool {
   readonly rowBytesMax: number
   /** The columns of a Parquet spool, by name; absent where rows are JSON. */
   readonly columns?: readonly string[]
+  /** How its columns hold their values: spools of which this differs are not read together. */
+  readonly layout?: string
 }
 
 /**

@@ -18,7 +18,15 @@ export {
 } from './partition-term.ts'
 export { partitionTypes } from './partition-types.ts'
 export { schemaFromJson } from './schema-json.ts'
-export { assignFreshIds, fieldById, fieldName, indexFields, validateSchema } from './schema.ts'
+export {
+  assignFreshIds,
+  childFields,
+  fieldById,
+  fieldName,
+  findField,
+  indexFields,
+  validateSchema,
+} from './schema.ts'
 export {
   compareValues,
   decodeValue,

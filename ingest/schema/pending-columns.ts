@@ -3,13 +3,26 @@
  * decoded and written by the schema that has them; the commit of these rows makes them.
  */
 import { currentSchema, formatType, type Type } from '../../catalog/format/index.ts'
-import { type SchemaChanges, stageSchema, type Table } from '../../catalog/index.ts'
+import {
+  type PropertyChanges,
+  type SchemaChanges,
+  stageSchema,
+  type Table,
+} from '../../catalog/index.ts'
 import type { Clock } from '../../common/index.ts'
-import type { AddedColumn, SchemaEvolution, WidenedColumn } from '../decode/row-decoder.ts'
+import type {
+  AddedColumn,
+  ReplacedColumn,
+  SchemaEvolution,
+  WidenedColumn,
+} from '../decode/row-decoder.ts'
+import { withInferred } from './inferred-columns.ts'
 
 export interface PendingColumns {
   readonly added: readonly AddedColumn[]
   readonly widened: readonly WidenedColumn[]
+  /** Says in the table that the types are inferred; undefined where none was. */
+  readonly inferred: ((table: Table) => PropertyChanges) | undefined
   /** What is left to add to a schema that others may have changed; nothing once a commit has made them. */
   readonly changes: SchemaChanges
 }
@@ -27,14 +40,39 @@ export function stagePending(
 export function evolvePending(
   staged: Table,
   evolution: SchemaEvolution,
-): { readonly columns: PendingColumns | undefined; readonly notes: readonly string[] } {
-  const { added, widened, notes } = evolution(currentSchema(staged.metadata))
+  isInferring: boolean,
+): {
+  readonly columns: PendingColumns | undefined
+  readonly replaced: readonly ReplacedColumn[]
+  readonly notes: readonly string[]
+} {
+  const { added, widened, replaced, notes } = evolution(currentSchema(staged.metadata))
   const changes: SchemaChanges = (schema) => {
     const now = evolution(schema)
     return [...now.added, ...now.widened]
   }
+  const inferred = ({ metadata }: Table): PropertyChanges => ({
+    updates: added.reduce<Readonly<Record<string, string>>>(
+      (properties, { parent, name, type }) => {
+        const all = { ...metadata.properties, ...properties }
+        return withInferred(all, parent.join('.'), [{ name, type }])
+      },
+      {},
+    ),
+  })
   const isNothing = added.length === 0 && widened.length === 0
-  return { columns: isNothing ? undefined : { added, widened, changes }, notes }
+  return {
+    columns: isNothing
+      ? undefined
+      : {
+          added,
+          widened,
+          changes,
+          inferred: isInferring && added.length > 0 ? inferred : undefined,
+        },
+    replaced,
+    notes,
+  }
 }
 
 /** For people: the dotted path and the type. */

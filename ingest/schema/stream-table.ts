@@ -14,6 +14,7 @@ import { type Catalog, loadTableIfExists, type Table } from '../../catalog/index
 import { AlreadyExistsError, NotFoundError, ValidationError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import { deadLetterFields } from '../dead-letter/dead-letter.ts'
+import { withInferred } from './inferred-columns.ts'
 import { metadataFields } from './metadata-columns.ts'
 
 /** Creates the stream's table with `fields` and its metadata columns; a racing creator is welcome. */
@@ -35,7 +36,12 @@ export async function createStreamTable(
     fields: [...fields, ...side],
   })
   const partitionSpec = parsePartitionBy(partitionBy, schema)
-  return createTable(catalog, identifier, { schema, partitionSpec, properties })
+  const isInferred = settings.schema.mode === 'json_infer'
+  return createTable(catalog, identifier, {
+    schema,
+    partitionSpec,
+    properties: isInferred ? { ...properties, ...withInferred({}, '', fields) } : properties,
+  })
 }
 
 export async function ensureDeadLetterTable(

@@ -12,6 +12,7 @@ const bytesTarget = 32 << 20
 
 export class ColumnarRows implements RowBuffer {
   readonly columns: readonly string[]
+  readonly layout: string
   readonly extension = 'parquet'
   readonly rowBytesMax = 0
   rowCount = 0
@@ -40,6 +41,7 @@ export class ColumnarRows implements RowBuffer {
     const topic = this.#topic === undefined ? [] : [this.#topic]
     this.#buffers = [...this.fields, ...topic, this.#partition, this.#timestamp, this.#offset]
     this.columns = this.#buffers.map((column) => column.name)
+    this.layout = this.#buffers.map((column) => column.kind).join(' ')
   }
 
   get isFull(): boolean {

@@ -14,6 +14,8 @@ export interface RowBuffer {
   readonly rowBytesMax: number
   /** Names of the columns, unless rows are JSON text. */
   readonly columns: readonly string[] | undefined
+  /** How the columns hold their values, unless rows are JSON text. */
+  readonly layout: string | undefined
   readonly extension: string
   /** Large enough for a spool of its own. */
   readonly isFull: boolean

@@ -52,7 +52,7 @@ export class SpoolWriter {
     this.#current = this.#other ?? openRowBuffer(format)
     this.#other = full
     const content = full.content()
-    const { rowCount, rowBytesMax, columns } = full
+    const { rowCount, rowBytesMax, columns, layout } = full
     const file = `${path}.${full.extension}`
     const written = writeParts(file, content).finally(() => full.clear())
     // The reader of this spool gets the failure from `written`; the next spool can still be written.
@@ -63,6 +63,7 @@ export class SpoolWriter {
       sizeBytes: content.reduce((sum, part) => sum + part.length, 0),
       rowBytesMax,
       ...(columns === undefined ? {} : { columns }),
+      ...(layout === undefined ? {} : { layout }),
       written,
     }
   }

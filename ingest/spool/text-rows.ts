@@ -10,6 +10,7 @@ const bytesTarget = 32 << 20
 
 export class TextRows implements RowBuffer {
   readonly columns = undefined
+  readonly layout = undefined
   readonly extension = 'ndjson'
   /** The decoder appends the line here. */
   readonly text = new SpoolBuffer()

@@ -35,6 +35,7 @@ import type { OffsetRange } from '../offsets/offset-range.ts'
 import { deadLetterSideFields } from '../dead-letter/dead-letter.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import { advanceOffsets, formatOffsetMap, type StreamOffsets } from '../offsets/offset-map.ts'
+import { requireNotReplaced } from '../schema/inferred-columns.ts'
 import type { PendingColumns } from '../schema/pending-columns.ts'
 import type { StreamParts } from './stream-parts.ts'
 
@@ -164,7 +165,10 @@ export class Committer {
       {
         files,
         branch,
-        check: (base) => void offsetsOver(base),
+        check: (base) => {
+          requireNotReplaced(base.metadata, currentSchema(table.metadata))
+          offsetsOver(base)
+        },
         summary: (base) => this.#summary(commitId, offsetsOver(base), ranges),
         ...(pending.length === 0 ? {} : { writtenSchema: currentSchema(table.metadata) }),
       },
@@ -184,7 +188,10 @@ export class Committer {
       logger,
       retry: ingestRetry,
     })
-    for (const { changes } of pending) transaction.add(new UpdateSchema(changes))
+    for (const { changes, inferred } of pending) {
+      transaction.add(new UpdateSchema(changes))
+      if (inferred !== undefined) transaction.add(new UpdateProperties(inferred))
+    }
     return transaction
   }
 

@@ -209,7 +209,11 @@ export class StreamActions {
 
   async #evolve(): Promise<StreamEvent> {
     const batch = this.#openBatch
-    await this.#tables.evolve(batch.waiting)
+    const replaced = await this.#tables.evolve(batch.waiting)
+    if (replaced.length > 0) {
+      await this.#sealed.commitColumns(this.#reader)
+      await this.#tables.replace(replaced, join(this.#options.directory, 'replaced'))
+    }
     // Queries see a row with its columns (L1), which then cannot wait for the commit of the rows.
     if (this.#parts.streaming !== undefined) await this.#sealed.commitColumns(this.#reader)
     const reader = this.#reader

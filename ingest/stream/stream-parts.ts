@@ -1,5 +1,5 @@
 /** What a run of a stream is given, and what it tells: shared by the runner and its callers. */
-import type { Catalog, DataFileWriter } from '../../catalog/index.ts'
+import type { Catalog, DataFileRewriter, DataFileWriter } from '../../catalog/index.ts'
 import type { Clock, Logger, Random } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
 import type { RecordSource } from '../source/record-source.ts'
@@ -10,6 +10,8 @@ export interface StreamParts {
   readonly catalog: Catalog
   readonly io: FileIO
   readonly writer: DataFileWriter
+  /** Writes files again for a column whose type changes; without it no column's type is replaced. */
+  readonly rewriter?: DataFileRewriter
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger

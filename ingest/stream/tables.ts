@@ -2,6 +2,7 @@
  * The tables of one running stream and what follows from their schema: the decoder, the side columns,
  * the keys put into rows. Loads them, makes them from a sample, stages new columns, follows other writers.
  */
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import {
@@ -23,6 +24,7 @@ import type {
   FilledColumns,
   RecordFormat,
   RecordInBatch,
+  ReplacedColumn,
   RecordSample,
   RowDecoder,
   SampledColumns,
@@ -39,6 +41,8 @@ import {
   type PendingColumns,
   stagePending,
 } from '../schema/pending-columns.ts'
+import { openColumnIds } from '../schema/inferred-columns.ts'
+import { replaceColumns } from '../schema/replace-columns.ts'
 import { mayBeEmpty, type SampleState, sampleState } from '../schema/sample-state.ts'
 import { createStreamTable, ensureDeadLetterTable } from '../schema/stream-table.ts'
 import { requireFillable } from '../schema/table-faults.ts'
@@ -50,6 +54,10 @@ const letterConflictsMax = 10
 const columnsLogged = 50
 /** Then the dead letters alone say it. */
 const notesLoggedMax = 1_000
+
+const hint =
+  'these columns have values enough, so their types stay and records with others are dead letters; to take them, ' +
+  'declare schema.fields and read the topic into a new table (tide stream schema --suggest prints the fields)'
 
 /** A table together with all that its schema decides. */
 export interface TableReader {
@@ -72,6 +80,8 @@ export class Tables {
   #committed: Table | undefined
   #deadLetterTable: Table | undefined
   readonly #notesLogged = new Set<string>()
+  /** Columns that were found to have values enough: their types stay. */
+  readonly #settled = new Set<number>()
   #sample: RecordSample | undefined
   /** What the sample shows, until it grows. */
   #sampled: SampledColumns | undefined
@@ -213,22 +223,41 @@ export class Tables {
   }
 
   /**
-   * Stages the columns that `records` bring, unless the policy for unknown fields forbids it: rows are read
-   * and written by them from now on, and the commit of these rows makes them.
+   * Stages the columns that `records` bring or widen, unless the policy for unknown fields forbids it: rows are
+   * read and written by them from now on, and the commit of these rows makes them. Returns the columns that could
+   * hold the records only if others took their place.
    */
-  async evolve(records: readonly RecordInBatch[]): Promise<void> {
+  async evolve(records: readonly RecordInBatch[]): Promise<readonly ReplacedColumn[]> {
     const { schema, output } = this.#settings
     const { catalog, clock } = this.#parts
     const filled = this.#reader?.filled
-    if (schema.unknownFields !== 'add' || filled === undefined) return
+    if (schema.unknownFields !== 'add' || filled === undefined) return []
     const evolution = this.#recordFormat.evolve(records, filled)
     // The newest state, so that columns of other writers are used and not added again.
     const committed = this.#newest(await catalog.loadTable(output.table))
     const pending = this.#reader?.pending ?? []
     const staged = stagePending(committed, pending, clock)
-    const { columns, notes } = evolvePending(staged, evolution)
+    const isInferring = schema.mode === 'json_infer'
+    const { columns, replaced, notes } = evolvePending(staged, evolution, isInferring)
     this.#logNotes(notes)
     this.#use(committed, columns === undefined ? pending : [...pending, columns])
+    return replaced
+  }
+
+  /** Gives the columns their other type in a commit of its own, where few values chose the one they have; no column is pending. */
+  async replace(columns: readonly ReplacedColumn[], directory: string): Promise<void> {
+    const { output, schema } = this.#settings
+    const table = this.#committed
+    assert(table !== undefined, 'there is no table')
+    const named = columns.map(({ path, type }) => describeColumn(path, type))
+    const request = { branch: output.branch, valuesMax: schema.sampleRecordsMax, directory }
+    const changed = await replaceColumns(this.#parts, { table, columns, ...request })
+    await rm(directory, { recursive: true, force: true })
+    if (changed === undefined) {
+      for (const { field } of columns) this.#settled.add(field.id)
+      this.#logOnce(named, (note) => this.#parts.logger.warn('schema.settled', { note, hint }))
+    } else this.#logMade('schema.replaced', named)
+    this.#use(changed ?? table, [])
   }
 
   #logNotes(notes: readonly string[]): void {
@@ -301,7 +330,9 @@ export class Tables {
     const sideFields = metadataSideFields(current, metadata, coordinateKeys)
     const side = new Set(sideFields.map((field) => field.field))
     const fields = current.fields.filter((field) => !side.has(field.name))
-    const filled = { fields, isOpen: () => false }
+    const open = openColumnIds(table.metadata)
+    const isOpen = (id: number): boolean => open.has(id) && !this.#settled.has(id)
+    const filled = { fields, isOpen }
     const decoder = this.#recordFormat.openDecoder(filled, coordinateKeys)
     this.#committed = committed
     this.#reader = { table, pending, filled, decoder, sideFields, format: decoder.format }

@@ -15,9 +15,11 @@ import type {
   RewriteDataFilesResult,
   WrittenFile,
 } from '../../catalog/index.ts'
-import { assert, CorruptDataError, UnsupportedError } from '../../common/index.ts'
+import { assert, CorruptDataError, UnsupportedError, ValidationError } from '../../common/index.ts'
 import type { Database } from '../session/database.ts'
 import { groupByLayout, namesAreCertain } from '../scan/file-layout.ts'
+import { quoteIdentifier } from '../text/sql-text.ts'
+import { duckdbTypeName } from '../text/type-name.ts'
 import { footerRows } from '../session/local-session.ts'
 import { type FileGroup, scanSelect } from '../scan/scan-sql.ts'
 import { holdsType } from './column-sql.ts'
@@ -110,18 +112,20 @@ async function writeFiles(
   const { directory, fileSizeBytesTarget, inputs, metadata, schema } = request
   const [first] = inputs
   assert(first !== undefined, 'a rewrite has inputs')
-  const select = scanSelect({
+  const read = scanSelect({
     schema,
     groups,
     rowCount: inputs.reduce((sum, { file }) => sum + file.recordCount, 0n),
     withPath: false,
     ...(withDeletes ? { deletedRows } : {}),
   })
+  const written = request.convertedTo ?? schema
+  const select = await convertedSelect(connection, read, schema, written)
   const isOneFile = fileSizeBytesTarget === undefined
   const copy = {
     select,
     target: join(directory, isOneFile ? 'part.parquet' : 'parts'),
-    schema,
+    schema: written,
     properties: metadata.properties,
     options: [
       `ROW_GROUP_SIZE_BYTES ${rowGroupBytes}`,
@@ -131,6 +135,42 @@ async function writeFiles(
     ],
   }
   return copyDataFiles(connection, copy, first.file.partition)
+}
+
+/** The rows of `select` in the types of `to`. Throws where a value would not stay what it is. */
+async function convertedSelect(
+  connection: DuckDBConnection,
+  select: string,
+  from: Schema,
+  to: Schema,
+): Promise<string> {
+  const casts = from.fields.map((field, index) => {
+    const target = to.fields[index]
+    assert(target?.name === field.name, 'a conversion keeps the order of columns')
+    const name = quoteIdentifier(field.name)
+    const [before, after] = [duckdbTypeName(field.type), duckdbTypeName(target.type)]
+    return { name, before, after }
+  })
+  const changed = casts.filter(({ before, after }) => before !== after)
+  if (changed.length === 0) return select
+  const losses = changed.map(
+    ({ name, before, after }) =>
+      `${name} IS DISTINCT FROM TRY_CAST(TRY_CAST(${name} AS ${after}) AS ${before})`,
+  )
+  const check = `SELECT count(*) FROM (${select}) WHERE ${losses.join(' OR ')}`
+  const lost = Number((await connection.runAndReadAll(check)).getRows()[0]?.[0])
+  if (lost > 0) {
+    throw new ValidationError(
+      'a column cannot change its type: it holds values that would not be the same',
+      {
+        facts: { rows: lost, types: changed.map(({ after }) => after).join(', ') },
+      },
+    )
+  }
+  const items = casts.map(({ name, before, after }) =>
+    before === after ? name : `CAST(${name} AS ${after}) AS ${name}`,
+  )
+  return `SELECT ${items.join(', ')} FROM (${select})`
 }
 
 async function layoutGroups(

@@ -21,11 +21,11 @@ export function typedRows(
   return `SELECT *${extra} FROM (${parts.join(' UNION ALL ')})`
 }
 
-/** Spools before and after the schema grew have different columns. */
+/** Spools before and after the schema changed have different columns, or hold them in different types. */
 function groupByColumns(spools: readonly RowSpool[]): ReadonlyMap<string, readonly RowSpool[]> {
   const groups = new Map<string, RowSpool[]>()
   for (const spool of spools) {
-    const key = JSON.stringify(spool.columns ?? null)
+    const key = JSON.stringify([spool.columns, spool.layout])
     groups.set(key, [...(groups.get(key) ?? []), spool])
   }
   return groups

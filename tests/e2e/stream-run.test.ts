@@ -65,12 +65,12 @@ describe('runStream() from the embedded log', () => {
   it('keeps records that cannot become rows as dead letters, once, with the reason', async () => {
     await produce(['{"id":1,"ts":"2024-01-01T00:00:00Z"}'])
     await lake.run(lake.settings(stream))
-    await produce(['{"id":1.5,"ts":"2024-01-01T00:00:00Z"}', 'nope', 'null', '{"id":2,"ts":null}'])
+    await produce(['{"id":"x","ts":"2024-01-01T00:00:00Z"}', 'nope', 'null', '{"id":2,"ts":null}'])
     const result = await lake.run(lake.settings(stream))
     expect(result).toMatchObject({ rowsCommitted: 1, deadLetters: 3 })
     const letters = await lake.rows('web.events__dlq', '"offset" AS o, decode(value) AS v, error')
     expect(letters).toEqual([
-      { o: '1', v: '{"id":1.5,"ts":"2024-01-01T00:00:00Z"}', error: expect.stringContaining('id') },
+      { o: '1', v: '{"id":"x","ts":"2024-01-01T00:00:00Z"}', error: expect.stringContaining('id') },
       { o: '2', v: 'nope', error: expect.stringContaining('not json') },
       { o: '3', v: 'null', error: expect.stringContaining('expected a json object, found null') },
     ])

@@ -25,7 +25,12 @@ import {
   type StreamRunResult,
 } from '../../ingest/index.ts'
 import { type FileIO, LocalFileIO } from '../../io/index.ts'
-import { createDataFileWriter, type Database, openDatabase } from '../../sql/index.ts'
+import {
+  createDataFileRewriter,
+  createDataFileWriter,
+  type Database,
+  openDatabase,
+} from '../../sql/index.ts'
 import { within } from './eventually.ts'
 
 export interface LakeFixture {
@@ -91,6 +96,7 @@ export async function openLakeFixture(
           catalog,
           io,
           writer: createDataFileWriter(database),
+          rewriter: createDataFileRewriter(database),
           clock: systemClock,
           random: systemRandom,
           logger: silentLogger,

@@ -6,12 +6,12 @@ import { inferFields } from './infer-schema.ts'
 import { DecodeResult } from '../row-decoder.ts'
 import { RowScanner } from './row-scanner.ts'
 import { compileScanPlan } from './scan-plan.ts'
-import { newShape, type Shape } from './shape.ts'
+import { newShape, type Shape, structMembersMax } from './shape.ts'
 import { ShapeCursor } from './shape-cursor.ts'
 
 function shapeOf(records: readonly string[]): Shape {
   const shape = newShape()
-  const cursor = new ShapeCursor()
+  const cursor = new ShapeCursor(structMembersMax)
   for (const record of records.map((text) => Buffer.from(text))) {
     if (!cursor.observeRecord(shape, record, 0, record.length)) throw new Error(cursor.fault)
   }

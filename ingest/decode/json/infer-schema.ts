@@ -7,7 +7,7 @@
  */
 import type { NestedField, Type } from '../../../catalog/format/index.ts'
 import { columnNameFault, DottedNames, joinPath } from '../column-names.ts'
-import { type Shape, structMembersMax, type ValueKind } from './shape.ts'
+import { mergedMembers, type Shape, structMembersMax, type ValueKind } from './shape.ts'
 import { inferredDepthMax } from './shape-cursor.ts'
 
 export interface InferredSchema {
@@ -133,8 +133,8 @@ function listKinds(kinds: readonly (readonly [string, number])[]): string {
 }
 
 function objectType(shape: Shape, { path, notes, depth }: Position): Type | undefined {
-  if (shape.values !== undefined) {
-    const value = inferType(shape.values, `${path}.value`, notes, depth + 1)
+  if (shape.values !== undefined || shape.members.size > structMembersMax) {
+    const value = inferType(mergedMembers(shape), `${path}.value`, notes, depth + 1)
     if (value === undefined) return undefined
     notes.unshift(`${path}: map, because it has more than ${structMembersMax} different keys`)
     return {

@@ -2,7 +2,7 @@
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import type { RecordSample, SampledColumns } from '../row-decoder.ts'
 import { inferFields } from './infer-schema.ts'
-import { newShape } from './shape.ts'
+import { newShape, structMembersMax } from './shape.ts'
 import { ShapeCursor } from './shape-cursor.ts'
 
 /** Serializers of a schema registry write this byte and the four of a schema's id before each value. */
@@ -13,7 +13,7 @@ const registryPrefixBytes = 5
 export class JsonSample implements RecordSample {
   readonly #recordsMax: number
   readonly #shape = newShape()
-  readonly #cursor = new ShapeCursor()
+  readonly #cursor = new ShapeCursor(structMembersMax)
   #readable = 0
   #nulls = 0
   #framed = 0

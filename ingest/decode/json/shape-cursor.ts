@@ -5,14 +5,7 @@
 import { isUtf8 } from 'node:buffer'
 import { faultSignal, jsonBytes, JsonCursor, nestingDepthMax } from './json-cursor.ts'
 import { isDate, isTimestamp } from './scalar-checks.ts'
-import {
-  countKind,
-  mergeMembers,
-  newShape,
-  type Shape,
-  structMembersMax,
-  type ValueKind,
-} from './shape.ts'
+import { countKind, mergeMembers, newShape, type Shape, type ValueKind } from './shape.ts'
 
 const { QUOTE, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET } = jsonBytes
 
@@ -27,7 +20,14 @@ const observedDepthMax = inferredDepthMax + 1
 const shapesMax = 20_000
 
 export class ShapeCursor extends JsonCursor {
+  readonly #membersMax: number
   #shapeCount = 0
+
+  /** Objects with more different keys than `membersMax` are kept as maps; the keys of the record itself never are. */
+  constructor(membersMax = shapesMax) {
+    super()
+    this.#membersMax = membersMax
+  }
 
   /** Adds the record data[start, end). False, with nothing added, when it is not one JSON object (J3). */
   observeRecord(shape: Shape, data: Uint8Array, start: number, end: number): boolean {
@@ -92,8 +92,7 @@ export class ShapeCursor extends JsonCursor {
     }
     if (shape.values === undefined) shape.members.set(key, child)
     this.#value(child, depth + 1)
-    // The keys of the record itself are the names of columns.
-    if (depth > 0 && shape.members.size > structMembersMax) {
+    if (depth > 0 && shape.members.size > this.#membersMax) {
       this.#shapeCount -= shape.members.size
       mergeMembers(shape)
     }

@@ -34,13 +34,18 @@ export function countKind({ kinds }: Shape, kind: ValueKind): void {
   kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
 }
 
-/** Merges the members of an object with too many different keys. */
-export function mergeMembers(shape: Shape): Shape {
+/** The members of an object as one. */
+export function mergedMembers(shape: Shape): Shape {
   const values = shape.values ?? newShape()
   for (const member of shape.members.values()) absorb(values, member)
-  shape.members.clear()
-  shape.values = values
   return values
+}
+
+/** Keeps the members of an object with too many different keys as one only. */
+export function mergeMembers(shape: Shape): Shape {
+  shape.values = mergedMembers(shape)
+  shape.members.clear()
+  return shape.values
 }
 
 function absorb(into: Shape, from: Shape): void {

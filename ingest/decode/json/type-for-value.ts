@@ -49,7 +49,7 @@ export function commonType(left: Type, right: Type): Type {
   if (left.type === 'decimal' && right.type === 'decimal') {
     return left.precision >= right.precision ? left : right
   }
-  for (const type of ['string', 'double', 'decimal'] as const) {
+  for (const type of ['string', 'double', 'decimal', 'long'] as const) {
     if (left.type === type) return left
     if (right.type === type) return right
   }

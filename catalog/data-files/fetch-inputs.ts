@@ -1,17 +1,22 @@
 /** Downloads the inputs of a rewrite. A file of the local store is used where it is. */
 import { join } from 'node:path'
-import type { DataFile } from '../catalog/format/index.ts'
-import type { LocalFile, RewriteInput } from '../catalog/index.ts'
-import type { FileScanTask } from '../catalog/scan/index.ts'
-import { mapLimited } from '../common/index.ts'
-import { type FileIO, locationScheme, parseLocation } from '../io/index.ts'
+import { mapLimited } from '../../common/index.ts'
+import { type FileIO, locationScheme, parseLocation } from '../../io/index.ts'
+import type { DataFile } from '../format/types.ts'
+import type { LocalFile, RewriteInput } from './data-file-rewriter.ts'
+
+/** A data file and the delete files that apply to it. */
+export interface InputFiles {
+  readonly file: DataFile
+  readonly deletes: readonly DataFile[]
+}
 
 const downloadsMax = 4
 
 /** The inputs with their local paths; downloaded files go into `directory`. */
 export async function fetchInputs(
   io: FileIO,
-  tasks: readonly FileScanTask[],
+  tasks: readonly InputFiles[],
   directory: string,
 ): Promise<readonly RewriteInput[]> {
   const files = new Map<string, DataFile>()

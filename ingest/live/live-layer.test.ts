@@ -20,6 +20,7 @@ import { fuzzEffort } from '../../tests/support/fuzz-effort.ts'
 import { InstantClock } from '../../tests/support/instant-clock.ts'
 import type { PendingSpool } from '../spool/spool-writer.ts'
 import { formatOffsetMap } from '../offsets/offset-map.ts'
+import { inferredColumnsProperty } from '../schema/inferred-columns.ts'
 import { createLiveLayer, type LiveLayer } from './live-layer.ts'
 import type { StreamSegments } from './stream-segments.ts'
 
@@ -246,6 +247,24 @@ async function act(
 }
 
 describe('createLiveLayer()', () => {
+  it('[L8] shows no row with a column that another one has replaced', async () => {
+    const live = createLiveLayer({ writer, clock: new InstantClock(), intervalMs: 1 })
+    const sink = new Sink(live, folder)
+    sink.read(0, 4)
+    sink.publish()
+    const filesOf = async (table: Table): Promise<number | undefined> => {
+      const pin = live.pin()
+      const scan = await pin.rowsAfter(table)
+      await pin.release()
+      return scan?.files.length
+    }
+    expect(await filesOf(tableAt([0]))).toBe(1)
+    const at = tableAt([0])
+    const replaced = { [inferredColumnsProperty]: '{"types":{},"replaced":[1]}' }
+    const properties = { ...at.metadata.properties, ...replaced }
+    expect(await filesOf({ ...at, metadata: { ...at.metadata, properties } })).toBe(0)
+  })
+
   it('[L2] [L3] [L6] gives each record once up to the offsets it names, whatever happens meanwhile', async () => {
     await fc.assert(
       fc.asyncProperty(

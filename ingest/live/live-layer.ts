@@ -4,7 +4,7 @@
  * L2 (docs/spec/live.md): a pin is taken before the table is loaded. A segment that is not in the pin was
  * in the table before; one that is committed afterwards is in the pin, and its rows are cut off.
  */
-import { mainBranch } from '../../catalog/format/index.ts'
+import { currentSchema, mainBranch } from '../../catalog/format/index.ts'
 import type { DataFileWriter, Table, WrittenFile } from '../../catalog/index.ts'
 import type {
   StreamingFile,
@@ -19,6 +19,7 @@ import type { StreamSettings } from '../settings/stream-settings.ts'
 import { restoreOffsets } from '../offsets/checkpoint.ts'
 import { isSameRange, type OffsetRange } from '../offsets/offset-range.ts'
 import { nextOffsetOf, type OffsetMap, type StreamOffsets } from '../offsets/offset-map.ts'
+import { replacedColumn } from '../schema/inferred-columns.ts'
 import { cutSegments } from './cut-segments.ts'
 import { type HotSegment, type TypedRun, typedRuns } from './hot-segment.ts'
 import { StreamSegments, type NewestRow, type StreamView } from './stream-segments.ts'
@@ -82,7 +83,7 @@ async function rowsAfter(
 ): Promise<StreamingScan | undefined> {
   const stored = offsetsOf(table)
   const cuts = views.flatMap((view) => {
-    const segments = view.segments.filter(({ tableUuid }) => tableUuid === table.metadata.tableUuid)
+    const segments = view.segments.filter((segment) => isReadableBy(segment, table))
     // With unreadable offsets it is unknown which rows the table has, so no streaming rows are shown.
     const cut = cutSegments(segments, (partition) =>
       stored === undefined ? -1n : nextOffsetOf(stored.get(view.stream), partition),
@@ -99,6 +100,12 @@ async function rowsAfter(
     }
   }
   return { files, state: streamingState(stored ?? new Map(), cuts, nowMs) }
+}
+
+/** False also for rows with a column that got another type since: their stream is about to read them again. */
+function isReadableBy({ tableUuid, content }: HotSegment, { metadata }: Table): boolean {
+  if (tableUuid !== metadata.tableUuid) return false
+  return replacedColumn(metadata, currentSchema(content.table.metadata)) === undefined
 }
 
 interface ViewCut {

@@ -97,15 +97,21 @@ function isReplaceable(type: Type): boolean {
  * without a word.
  */
 export function requireNotReplaced(metadata: TableMetadata, written: Schema): void {
-  const { replaced } = readInferred(metadata.properties)
-  const fields = indexFields(written)
-  const id = replaced.find((each) => fields.has(each))
-  if (id === undefined) return
+  const column = replacedColumn(metadata, written)
+  if (column === undefined) return
   throw new ConflictError('a column that rows were written with has got another type since', [], {
     table: metadata.location,
-    column: fields.get(id)?.path.join('.'),
-    id,
+    column,
   })
+}
+
+/** The path of a column of `written` that another one has replaced since. */
+export function replacedColumn(metadata: TableMetadata, written: Schema): string | undefined {
+  const { replaced } = readInferred(metadata.properties)
+  if (replaced.length === 0) return undefined
+  const fields = indexFields(written)
+  const id = replaced.find((each) => fields.has(each))
+  return id === undefined ? undefined : fields.get(id)?.path.join('.')
 }
 
 function readInferred(properties: Readonly<Record<string, string>>): Inferred {

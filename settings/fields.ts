@@ -4,11 +4,13 @@
  */
 import { z } from 'zod'
 import { errorMessage, didYouMean, parseDuration, parseSize } from '../common/index.ts'
-import type { RawValue } from './setting-tree.ts'
+import { isRawMap, type RawValue } from './setting-tree.ts'
 
 /** What the loader needs to know of a key besides its type. */
 export interface FieldMeta {
   readonly secret?: boolean
+  /** Where a value is a list of these, or a map by their names. */
+  readonly item?: z.core.$ZodType
 }
 
 const secretMeta: FieldMeta = { secret: true }
@@ -134,6 +136,33 @@ export type Values<Schema extends z.core.$ZodType> = z.output<Schema>
 /** A list; `items` names what stands in it, for the message. */
 export function list<Item extends z.core.$ZodType>(item: Item, items: string) {
   return z.array(item, { error: `expected a list of ${items}` })
+}
+
+/** The same list, or a map: `toItem` makes an item of a name and what stands behind it. */
+export function listOrMap<Item extends z.core.$ZodType>(
+  item: Item,
+  items: string,
+  toItem: (name: string, value: RawValue) => RawValue,
+) {
+  const array = z.array(item, { error: `expected a list of ${items}, or a map {name: type}` })
+  const itemMeta: FieldMeta = { item }
+  return z
+    .custom<RawValue>((value) => value !== undefined, 'is required')
+    .transform((value, context): readonly z.output<Item>[] => {
+      const names = isRawMap(value) ? Object.keys(value) : undefined
+      const result = array.safeParse(
+        isRawMap(value) ? Object.entries(value).map(([name, each]) => toItem(name, each)) : value,
+      )
+      if (result.success) return result.data
+      for (const issue of result.error.issues) {
+        const [index, ...rest] = issue.path
+        const name = typeof index === 'number' ? names?.[index] : undefined
+        const path = name === undefined ? issue.path : [name, ...rest]
+        context.issues.push({ ...issue, path, input: value } as z.core.$ZodRawIssue)
+      }
+      return z.NEVER
+    })
+    .meta({ ...itemMeta })
 }
 
 export function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {

@@ -30,7 +30,9 @@ export function keysAt(
   let current: z.core.$ZodType = schema
   for (const step of path) {
     const inner = unwrapped(current)
-    if (typeof step === 'number') {
+    const { item } = metaOf(inner)
+    if (item !== undefined) current = item
+    else if (typeof step === 'number') {
       if (!(inner instanceof z.ZodArray)) return undefined
       current = inner.element
     } else {
@@ -59,8 +61,12 @@ function leavesBelow(
       leavesBelow(child, [...path, key], section),
     )
   }
-  const meta = (inner instanceof z.ZodType ? inner.meta() : undefined) as FieldMeta | undefined
-  return [{ path, secret: meta?.secret ?? false, defaultText: defaultText(schema), section: outer }]
+  const secret = metaOf(inner).secret ?? false
+  return [{ path, secret, defaultText: defaultText(schema), section: outer }]
+}
+
+function metaOf(schema: z.core.$ZodType): FieldMeta {
+  return (schema instanceof z.ZodType ? (schema.meta() as FieldMeta | undefined) : undefined) ?? {}
 }
 
 function defaultText(schema: z.core.$ZodType): string | undefined {

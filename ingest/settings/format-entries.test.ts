@@ -28,6 +28,17 @@ describe('formatEntries()', () => {
     expect({ ...again, input: undefined }).toEqual({ ...loaded.settings, input: undefined })
   })
 
+  it('writes fields in the short form as such', () => {
+    const short = text.replace(
+      /^schema: .*$/m,
+      'schema: {fields: {a: [int], at: timestamptz unix_ms, p: {x: double not null, y: double}, k: {type: long, doc: key}}}',
+    )
+    const loaded = load(short)
+    expect(load(formatEntries(loaded.entries, true)).settings.schema).toEqual(
+      loaded.settings.schema,
+    )
+  })
+
   it('puts the origin behind each value', () => {
     const yaml = formatEntries(load(text).entries, true)
     expect(yaml).toContain('name: s # s.yaml:1:7\n')

@@ -42,6 +42,7 @@ describe('parseStreamSettings()', () => {
       schema: {
         mode: 'json_infer',
         fields: [],
+        epochColumns: [],
         sampleRecordsMax: 1000,
         sampleWaitMs: 2_000,
         coercion: 'strict',
@@ -89,6 +90,17 @@ describe('parseStreamSettings()', () => {
         required: false,
       },
     ])
+  })
+
+  it('reads fields as a map of names and types, from a flag too', () => {
+    const list = `${head}${tail}schema: {fields: [{name: id, type: long, required: true}, {name: at, type: timestamptz, unit: unix_ms}, {name: l, type: "list<int>", doc: d}]}`
+    const map = '{id: long not null, at: timestamptz unix_ms, l: {type: [int], doc: d}}'
+    const { schema } = load(list).settings
+    expect(load(`${head}${tail}schema: {fields: ${map}}`).settings.schema).toEqual(schema)
+    expect(schema.epochColumns).toEqual([{ path: ['at'], unit: 'unix_ms' }])
+    const overrides = [{ path: 'schema.fields', value: map, flag: '--set' }]
+    const variables = variableSource({})
+    expect(load(`${head}${tail}`, { variables, overrides }).settings.schema).toEqual(schema)
   })
 
   it('reads raw keys and values, and lists no key that has no meaning with them', () => {
@@ -269,6 +281,30 @@ metadta: none
     [
       `${head}${tail}schema: {fields: [{name: a, type: long}, {name: A, type: long}]}`,
       '"A" is declared twice (as "a")',
+    ],
+    [
+      `${head}${tail}schema: {fields: {a: lonk}}`,
+      '4:22 schema.fields.a.type: not a type: "lonk": unknown type "lonk"',
+    ],
+    [
+      `${head}${tail}schema: {fields: {a: long, A: long}}`,
+      '4:31 schema.fields.A.name: "A" is declared twice (as "a")',
+    ],
+    [
+      `${head}${tail}schema: {fields: {a: {type: long, requierd: true}}}`,
+      '4:35 schema.fields.a.requierd: unknown key "requierd", did you mean required (known here',
+    ],
+    [
+      `${head}${tail}schema: {fields: {a: long unix_s}}`,
+      '4:22 schema.fields.a.unit: a unit belongs',
+    ],
+    [
+      `${head}${tail}schema: {fields: [{name: a, typ: long}]}`,
+      'schema.fields[0].typ: unknown key "typ", did you mean type (known here: name, type, required, doc, unit)',
+    ],
+    [
+      `${head}${tail}schema: {fields: long}`,
+      'expected a list of {name, type}, or a map {name: type}',
     ],
     [`${head}${tail}errors: {dlq: {table: a.b}}`, 'is the table of the stream itself'],
     [`${head}${tail}limits: {memory: 1KB}`, 'limits.memory: at least 32MB'],

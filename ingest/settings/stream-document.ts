@@ -4,11 +4,14 @@ import {
   formatIdentifier,
   type NestedField,
   type TableIdentifier,
+  type Type,
   firstPiece,
   parsePartitionTerm,
   partitionTermList,
   parseTableName,
 } from '../../catalog/format/index.ts'
+import { errorMessage } from '../../common/index.ts'
+import type { EpochColumn } from '../decode/json/epoch-unit.ts'
 import { checkTableProperty } from '../../catalog/table/index.ts'
 import { embeddedInput, kafkaInput, kafkaSection, embeddedSection } from './input-document.ts'
 import {
@@ -24,7 +27,7 @@ import {
   type SettingProblem,
 } from '../../settings/index.ts'
 import type { InputSettings, StreamSettings } from './stream-settings.ts'
-import { parseDeclaredType } from './declared-type.ts'
+import { epochColumn, longField, parseDeclaredType, within } from './declared-type.ts'
 
 const laterSchemaModes = [
   'value_schema_id_prefix',
@@ -45,6 +48,7 @@ const declaredField = field.section({
   type: field.structured((value) => parseDeclaredType(value)),
   required: field.flag().prefault('false'),
   doc: field.text().optional(),
+  unit: field.text().optional(),
 })
 
 export const streamSchema = field.section({
@@ -53,7 +57,7 @@ export const streamSchema = field.section({
   schema: field
     .section({
       mode: field.choice(['json_infer', 'declared', 'key_value'], laterSchemaModes).optional(),
-      fields: field.list(declaredField, '{name, type}').optional(),
+      fields: field.listOrMap(declaredField, '{name, type}', longField).optional(),
       sample_records: field.integer(1, 1_000_000).prefault('1000'),
       sample_wait: field.duration().prefault('2s'),
       coercion: field.choice(['strict', 'lenient']).prefault('strict'),
@@ -188,13 +192,20 @@ class StreamBuilder {
 
   apply(check: StreamCheck, settings: StreamSettings): void {
     for (const { path, message } of check(settings)) {
-      const origin = this.#resolved.origin(this.#writtenPath(path))
-      this.problems.push({ path, message, origin })
+      const written = this.#writtenPath(path)
+      const origin = this.#resolved.origin(written)
+      const isField = written[0] === 'schema'
+      this.problems.push({ path: isField ? written : path, message, origin })
     }
   }
 
-  /** A term of a YAML flow list may be several of its items. */
+  /** A term of a YAML flow list may be several of its items; fields may stand in a map. */
   #writtenPath(path: SettingPath): SettingPath {
+    const [section, key, index, ...rest] = path
+    if (section === 'schema' && key === 'fields' && typeof index === 'number') {
+      const name = this.#fieldNames()?.[index]
+      return name === undefined ? path : [section, key, name, ...rest]
+    }
     const list = path.slice(0, -1)
     const term = path.at(-1)
     if (formatPath(list) !== 'output.iceberg.partition_by' || typeof term !== 'number') return path
@@ -202,6 +213,15 @@ class StreamBuilder {
       entry.path.length === path.length && formatPath(entry.path.slice(0, -1)) === formatPath(list)
     const items = this.#resolved.entries.filter(isItem).map(({ text }) => text)
     return [...list, firstPiece(term, items)]
+  }
+
+  /** Of fields in a map; undefined where they stand in a list. */
+  #fieldNames(): readonly string[] | undefined {
+    const steps = this.#resolved.entries
+      .filter(({ path }) => path[0] === 'schema' && path[1] === 'fields')
+      .map(({ path }) => path[2])
+    const names = steps.filter((step) => typeof step === 'string')
+    return names.length === 0 ? undefined : [...new Set(names)]
   }
 
   /** Every setting that has a meaning in this stream. */
@@ -259,7 +279,7 @@ class StreamBuilder {
     }
     return {
       mode,
-      fields: this.#fields(),
+      ...this.#declared(),
       sampleRecordsMax: schema.sample_records,
       sampleWaitMs: schema.sample_wait,
       coercion: schema.coercion,
@@ -278,18 +298,32 @@ class StreamBuilder {
     )
   }
 
-  #fields(): readonly NestedField[] {
+  #declared(): Pick<StreamSettings['schema'], 'epochColumns' | 'fields'> {
     const seen = new Map<string, string>()
-    return (this.#resolved.value.schema.fields ?? []).map((entry, index) => {
-      const path = ['schema', 'fields', index]
-      const twin = seen.get(entry.name.toLowerCase())
+    const epochColumns: EpochColumn[] = []
+    const fields = (this.#resolved.value.schema.fields ?? []).map((entry, index): NestedField => {
+      const path = this.#writtenPath(['schema', 'fields', index])
+      const { name, type: declared, required, doc, unit } = entry
+      const twin = seen.get(name.toLowerCase())
       if (twin !== undefined) {
-        this.#report([...path, 'name'], `"${entry.name}" is declared twice (as "${twin}")`)
+        this.#report([...path, 'name'], `"${name}" is declared twice (as "${twin}")`)
       }
-      seen.set(entry.name.toLowerCase(), entry.name)
-      const { name, type, required, doc } = entry
+      seen.set(name.toLowerCase(), name)
+      const { type } = declared
+      const own = unit === undefined ? declared.epochColumns : this.#unit(path, type, unit)
+      epochColumns.push(...within(name, { epochColumns: own }))
       return { id: 0, name, type, required, ...(doc === undefined ? {} : { doc }) }
     })
+    return { fields, epochColumns }
+  }
+
+  #unit(path: SettingPath, type: Type, unit: string): readonly EpochColumn[] {
+    try {
+      return [epochColumn(type, unit)]
+    } catch (error) {
+      this.#report([...path, 'unit'], errorMessage(error))
+      return []
+    }
   }
 
   #deadLetterTable(table: TableIdentifier): TableIdentifier {

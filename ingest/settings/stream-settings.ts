@@ -1,5 +1,6 @@
 /** The typed settings of one stream: plain readonly data, units last. */
 import type { StartOffset } from '../../settings/index.ts'
+import type { EpochColumn } from '../decode/json/epoch-unit.ts'
 import type { NestedField, PartitionTerm, TableIdentifier } from '../../catalog/format/index.ts'
 
 export interface KafkaTlsSettings {
@@ -46,6 +47,8 @@ export interface SchemaSettings {
   readonly mode: 'json_infer' | 'declared' | 'key_value'
   /** Columns in order, with ids 0 until the table is created; empty when inferred. */
   readonly fields: readonly NestedField[]
+  /** Declared timestamps that records write as numbers. */
+  readonly epochColumns: readonly EpochColumn[]
   /** How many records inference reads. */
   readonly sampleRecordsMax: number
   /** How long inference waits for more records once those that it has could decide the columns. */

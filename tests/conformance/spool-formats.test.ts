@@ -131,10 +131,8 @@ async function expectSame(records: readonly string[]): Promise<void> {
   const columns = await throughSpool(records, true)
   const json = await throughSpool(records, false)
   expect(columns.results).toEqual(json.results)
-  expect(columns.refused.size).toBe(0)
-  // We convert the forms of a time zone that its parser does not know.
-  const parsed = columns.rows.filter((_, row) => !json.refused.has(row))
-  expect(parsed.map(unsigned)).toEqual(json.rows.map(unsigned))
+  expect([columns.refused.size, json.refused.size]).toEqual([0, 0])
+  expect(columns.rows.map(unsigned)).toEqual(json.rows.map(unsigned))
 }
 
 /** The engine loses the sign of zero now and then: of -0, and of what a float is too narrow for. */
@@ -153,7 +151,7 @@ const clock = fc
 const day = fc
   .date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
   .map((date) => date.toISOString().slice(0, 10))
-const fraction = fc.option(fc.stringMatching(/^\.[0-9]{1,6}$/), { nil: '' })
+const fraction = fc.option(fc.stringMatching(/^\.([0-9]{1,6}|[0-9]{6}0{1,3})$/), { nil: '' })
 const minutes = fc
   .tuple(day, fc.constantFrom('T', ' '), clock)
   .map(([date, gap, time]) => `${date}${gap}${time}`)
@@ -182,9 +180,14 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   double: number,
   string: fc.oneof(fc.string({ unit: 'grapheme' }).map(quoted), fc.string().map(quoted)),
   date: day.map(quoted),
-  time: fc.tuple(clock, fraction).map(([time, rest]) => quoted(`${time}:59${rest}`)),
+  time: fc.oneof(
+    clock.map(quoted),
+    fc.tuple(clock, fraction).map(([time, rest]) => quoted(`${time}:59${rest}`)),
+  ),
   timestamp: fc.oneof(stamp, minutes).map(quoted),
-  timestamptz: fc.tuple(stamp, zone).map(([text, where]) => quoted(text + where)),
+  timestamptz: fc
+    .tuple(fc.oneof(stamp, minutes), zone)
+    .map(([text, where]) => quoted(text + where)),
   uuid: fc.uuid().map(quoted),
   binary: fc.uint8Array().map((bytes) => quoted(Buffer.from(bytes).toString('base64'))),
   decimal: fc.oneof(

@@ -2,7 +2,14 @@
 import { appendBytes, appendRange, type ColumnBuffer } from '../../spool/column-buffer.ts'
 import { ColumnKind } from '../../spool/column-layout.ts'
 import type { SpoolBuffer } from '../../spool/spool-buffer.ts'
-import { exactPowers, latin1, writeLong, writeSafe, writeTimestamp } from './token-values.ts'
+import {
+  exactPowers,
+  latin1,
+  writeBigint,
+  writeLong,
+  writeSafe,
+  writeTimestamp,
+} from './token-values.ts'
 
 // Constants of this module, because an imported binding is not folded into hot code.
 const { boolean: BOOLEAN, int: INT, long: LONG, float: FLOAT, double: DOUBLE } = ColumnKind
@@ -29,6 +36,11 @@ export function appendNumber(column: ColumnBuffer, value: number, decimals: numb
     default:
       throw new Error(`assertion failed: no number column ${column.name}`)
   }
+}
+
+/** Microseconds since the epoch. */
+export function appendMicros(column: ColumnBuffer, micros: bigint): void {
+  writeBigint(column.words, 2 * column.count++, micros)
 }
 
 /** data[start, end) is a whole JSON token, checked and not null. */

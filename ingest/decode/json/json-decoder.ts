@@ -9,6 +9,7 @@ import type { RowFormat } from '../../spool/row-buffer.ts'
 import type { TextRows } from '../../spool/text-rows.ts'
 import { DecodeResult, type RowDecoder } from '../row-decoder.ts'
 import type { Coercion } from './coercion.ts'
+import type { EpochColumn } from './epoch-unit.ts'
 import { RowScanner } from './row-scanner.ts'
 import { compileScanPlan, type SchemaGrowth } from './scan-plan.ts'
 
@@ -18,8 +19,9 @@ export function openJsonDecoder(
   coercion: Coercion,
   coordinateKeys: CoordinateKeys,
   growth?: SchemaGrowth,
+  epochColumns?: readonly EpochColumn[],
 ): RowDecoder {
-  const scanner = new RowScanner(compileScanPlan(fields, coercion, growth))
+  const scanner = new RowScanner(compileScanPlan(fields, coercion, growth, epochColumns))
   const layout = coercion === 'strict' ? columnLayout(fields, coordinateKeys) : undefined
   return layout === undefined
     ? new JsonTextDecoder(scanner, coordinateKeys)

@@ -2,6 +2,7 @@
 import type { NestedField } from '../../../catalog/format/index.ts'
 import type { FilledColumns, RecordFormat, RecordInBatch, SchemaEvolution } from '../row-decoder.ts'
 import type { Coercion } from './coercion.ts'
+import type { EpochColumn } from './epoch-unit.ts'
 import { evolveSchema } from './evolve-schema.ts'
 import { openJsonDecoder } from './json-decoder.ts'
 import { JsonSample } from './json-sample.ts'
@@ -16,9 +17,16 @@ export interface JsonFormatOptions {
   readonly coercion: Coercion
   /** Whether a field without a column gets one. */
   readonly addsColumns: boolean
+  /** Declared timestamps that records write as numbers. */
+  readonly epochColumns: readonly EpochColumn[]
 }
 
-export function jsonFormat({ columns, coercion, addsColumns }: JsonFormatOptions): RecordFormat {
+export function jsonFormat({
+  columns,
+  coercion,
+  addsColumns,
+  epochColumns,
+}: JsonFormatOptions): RecordFormat {
   const growthOf = ({ isOpen }: FilledColumns): SchemaGrowth | undefined =>
     addsColumns ? { changesTypes: columns === undefined, isOpen } : undefined
   return {
@@ -30,7 +38,7 @@ export function jsonFormat({ columns, coercion, addsColumns }: JsonFormatOptions
       return evolveByValues(records, filled.fields, growth)
     },
     openDecoder: (filled, coordinateKeys) =>
-      openJsonDecoder(filled.fields, coercion, coordinateKeys, growthOf(filled)),
+      openJsonDecoder(filled.fields, coercion, coordinateKeys, growthOf(filled), epochColumns),
   }
 }
 

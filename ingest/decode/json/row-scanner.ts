@@ -10,7 +10,7 @@
 import { isUtf8 } from 'node:buffer'
 import { joinPath } from '../column-names.ts'
 import { DecodeResult } from '../row-decoder.ts'
-import { appendNumber, appendToken } from './append-value.ts'
+import { appendMicros, appendNumber, appendToken } from './append-value.ts'
 import { faultSignal, jsonBytes, nestingDepthMax as depthMax } from './json-cursor.ts'
 import { ScalarCursor } from './scalar-cursor.ts'
 import {
@@ -56,6 +56,7 @@ export class RowScanner extends ScalarCursor {
    */
   scan(data: Uint8Array, start: number, end: number, rows?: ColumnarRows): number {
     this.#columns = rows?.fields
+    this.isCopied = rows === undefined
     if (rows !== undefined) this.#row = rows.rowCount
     if (data !== this.data) {
       this.data = data
@@ -176,7 +177,11 @@ export class RowScanner extends ScalarCursor {
         this.#map(node, depth + 1)
         return
       case kinds.any:
-        this.anything(depth)
+        if (node.isLenientTimestamp && byte === QUOTE) this.lenientTimestamp()
+        else this.anything(depth)
+        return
+      case kinds.epoch:
+        this.epoch(node, byte, depth)
         return
       default:
         this.textOf(node, byte)
@@ -243,7 +248,8 @@ export class RowScanner extends ScalarCursor {
     // The row will be dropped.
     if (this.misfits.length > 0) return
     if (this.data[start] === 0x6e) return
-    appendToken(column, this.data, start, this.pos)
+    if (kind === kinds.epoch) appendMicros(column, this.micros)
+    else appendToken(column, this.data, start, this.pos)
     column.lastRow = this.#row
   }
 

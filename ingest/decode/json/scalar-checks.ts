@@ -44,8 +44,9 @@ export function isDate(data: Uint8Array, start: number, end: number): boolean {
   return end - start === 10 && hasDate(data, start)
 }
 
-/** HH:MM:SS with up to 6 decimals. */
+/** HH:MM, or HH:MM:SS with a fraction that is whole microseconds. */
 export function isTime(data: Uint8Array, start: number, end: number): boolean {
+  if (end - start === 5) return hasClock(data, start, false)
   if (end - start < 8 || !hasClock(data, start, true)) return false
   const rest = afterFraction(data, start + 8, end)
   return rest === end
@@ -63,10 +64,10 @@ export function isTimestamp(
   const separator = data[start + 10]
   if (separator !== 0x54 && separator !== 0x20) return grammar
   let pos = start + 11
-  const hasSeconds = data[pos + 5] === 0x3a && end - pos >= 8
-  if (!hasClock(data, pos, hasSeconds)) return grammar
-  pos += hasSeconds ? 8 : 5
-  if (hasSeconds) {
+  const isToTheSecond = hasSeconds(data, start, end)
+  if (!hasClock(data, pos, isToTheSecond)) return grammar
+  pos += isToTheSecond ? 8 : 5
+  if (isToTheSecond) {
     const rest = afterFraction(data, pos, end)
     if (rest < 0) return 'finer than a microsecond'
     pos = rest
@@ -126,13 +127,20 @@ function hasClock(data: Uint8Array, pos: number, withSeconds: boolean): boolean 
   return data[pos + 5] === 0x3a && second >= 0 && second <= 59
 }
 
-/** Position after an optional fraction of 1 to 6 digits; -1 when there are more or none. */
+/** Position after an optional fraction; -1 when it has no digit, or one beyond the sixth that is not 0. */
 function afterFraction(data: Uint8Array, pos: number, end: number): number {
   if (pos >= end || data[pos] !== 0x2e) return pos
   let digit = pos + 1
-  while (digit < end && isDigit(data[digit] as number)) digit++
-  const count = digit - pos - 1
-  return count >= 1 && count <= 6 ? digit : -1
+  while (digit < end && isDigit(data[digit] as number)) {
+    if (digit > pos + 6 && data[digit] !== 0x30) return -1
+    digit++
+  }
+  return digit > pos + 1 ? digit : -1
+}
+
+/** For a text that `isTimestamp`: whether it has seconds, and not only hours and minutes. */
+export function hasSeconds(data: Uint8Array, start: number, end: number): boolean {
+  return end - start >= 19 && data[start + 16] === 0x3a
 }
 
 /** Z, z, +HH, +HHMM or +HH:MM. */

@@ -4,7 +4,17 @@
  */
 import type { Type } from '../../../catalog/format/index.ts'
 import { JsonCursor, jsonBytes } from './json-cursor.ts'
-import { isBase64, isDate, isTime, isTimestamp, isUuid, numberFault } from './scalar-checks.ts'
+import { formatTimestamp } from '../../../catalog/format/index.ts'
+import { microsOf } from './epoch-unit.ts'
+import {
+  hasSeconds,
+  isBase64,
+  isDate,
+  isTime,
+  isTimestamp,
+  isUuid,
+  numberFault,
+} from './scalar-checks.ts'
 import { type ChangeableColumn, NodeKind, type ScanNode } from './scan-plan.ts'
 import { decimalTypeFor, numberTypeFor } from './type-for-value.ts'
 
@@ -27,11 +37,17 @@ export interface Edit {
 }
 
 const quote = Uint8Array.of(QUOTE)
+const zeroSeconds = Buffer.from(':00')
+const upperZ = Buffer.from('Z')
 const wayOut = 'declare its type in schema.fields and read the topic into a new table'
 
 export class ScalarCursor extends JsonCursor {
   /** Of the last record, whose other values were good until its scan ended. */
   misfits: Misfit[] = []
+  /** Whether the record will be copied as text, for the engine to parse. */
+  protected isCopied = false
+  /** The value of the timestamp at hand that is a number. */
+  protected micros = 0n
   /** In order: what is written instead of data[at, until) when the record is copied. */
   protected edits: Edit[] = []
 
@@ -100,6 +116,43 @@ export class ScalarCursor extends JsonCursor {
     }
   }
 
+  /** A timestamp as a number, or as a string of its digits. With lenient coercion the engine converts any other value. */
+  protected epoch(node: ScanNode, byte: number, depth: number): void {
+    const start = this.pos
+    const isQuoted = byte === QUOTE
+    const isNumber = byte === MINUS || isDigit(byte)
+    if (isNumber) this.number()
+    else if (isQuoted) this.string()
+    else if (node.isLenientTimestamp) return this.anything(depth)
+    else return this.failKind('a number', node.path)
+    const token = isQuoted ? this.text(start).slice(1, -1) : this.text(start)
+    const micros = microsOf(token, node.unit ?? 'unix_us')
+    if (typeof micros === 'bigint') {
+      this.micros = micros
+      if (this.isCopied) this.edits.push({ at: start, until: this.pos, bytes: instantText(micros) })
+    } else if (isQuoted && node.isLenientTimestamp) this.#mendTimestamp(start + 1, this.pos - 1)
+    else this.fail(`${micros} in ${node.unit}: field ${node.path}`)
+  }
+
+  /** A text that the engine converts to a timestamp, if it is one. */
+  protected lenientTimestamp(): void {
+    const start = this.pos + 1
+    this.string()
+    this.#mendTimestamp(start, this.pos - 1)
+  }
+
+  /** The engine's parser wants seconds before a zone, and an upper-case Z. */
+  #mendTimestamp(start: number, end: number): void {
+    const { data } = this
+    const lacksSeconds = end - start > 16 && !hasSeconds(data, start, end)
+    const isLowerZ = data[end - 1] === 0x7a
+    if (!lacksSeconds && !isLowerZ) return
+    const isZoneless = isTimestamp(data, start, end, false) === undefined
+    if (!isZoneless && isTimestamp(data, start, end, true) !== undefined) return
+    if (lacksSeconds) this.edits.push({ at: start + 16, until: start + 16, bytes: zeroSeconds })
+    if (isLowerZ) this.edits.push({ at: end - 1, until: end, bytes: upperZ })
+  }
+
   /** Types that JSON writes as strings of a fixed grammar. */
   protected textOf(node: ScanNode, byte: number): void {
     if (byte !== QUOTE) this.failKind('a string', node.path)
@@ -112,6 +165,7 @@ export class ScalarCursor extends JsonCursor {
       case kinds.timestamptz: {
         const fault = isTimestamp(data, start, end, node.kind === kinds.timestamptz)
         if (fault !== undefined) this.fail(`${fault}: field ${node.path}`)
+        if (this.isCopied) this.#mendTimestamp(start, end)
         return
       }
       case kinds.date:
@@ -133,6 +187,11 @@ export class ScalarCursor extends JsonCursor {
         throw new Error(`assertion failed: node kind ${node.kind}`)
     }
   }
+}
+
+/** As the engine parses it for both kinds of timestamp columns. */
+function instantText(micros: bigint): Uint8Array {
+  return Buffer.from(`"${formatTimestamp(micros)}Z"`)
 }
 
 function isDigit(byte: number): boolean {

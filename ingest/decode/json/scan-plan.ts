@@ -3,6 +3,7 @@
  * value must look like so that the engine's conversion changes nothing.
  */
 import type { Coercion } from './coercion.ts'
+import type { EpochColumn, EpochUnit } from './epoch-unit.ts'
 import type { NestedField, PrimitiveType, Type } from '../../../catalog/format/index.ts'
 import { UnsupportedError } from '../../../common/index.ts'
 
@@ -26,6 +27,8 @@ export const NodeKind = {
   map: 15,
   /** Lenient coercion: any JSON value, converted by the rules of the engine. */
   any: 16,
+  /** A timestamp as a number. */
+  epoch: 17,
 } as const
 
 /** How records may change the schema. */
@@ -56,6 +59,10 @@ export interface ScanNode {
   /** Element of a list, value of a map. */
   readonly element: ScanNode | undefined
   readonly changeable: ChangeableColumn | undefined
+  /** Of a timestamp that is a number. */
+  readonly unit: EpochUnit | undefined
+  /** With lenient coercion: the engine converts a text, which may be a timestamp. */
+  readonly isLenientTimestamp: boolean
 }
 
 export interface ScanPlan {
@@ -96,8 +103,9 @@ export function compileScanPlan(
   fields: readonly NestedField[],
   coercion: Coercion,
   growth?: SchemaGrowth,
+  epochColumns: readonly EpochColumn[] = [],
 ): ScanPlan {
-  const compiler = new PlanCompiler(coercion, growth)
+  const compiler = new PlanCompiler(coercion, growth, epochColumns)
   const root = { kind: NodeKind.struct, required: true, path: '', precision: 0, scale: 0 }
   return {
     root: {
@@ -105,6 +113,8 @@ export function compileScanPlan(
       fields: compiler.fieldTable(fields, []),
       element: undefined,
       changeable: undefined,
+      unit: undefined,
+      isLenientTimestamp: false,
     },
     addsColumns: growth !== undefined,
   }
@@ -133,10 +143,16 @@ const changeableTypes: ReadonlySet<Type['type']> = new Set([
 class PlanCompiler {
   readonly #coercion: Coercion
   readonly #growth: SchemaGrowth | undefined
+  readonly #units: ReadonlyMap<string, EpochUnit>
 
-  constructor(coercion: Coercion, growth: SchemaGrowth | undefined) {
+  constructor(
+    coercion: Coercion,
+    growth: SchemaGrowth | undefined,
+    epochColumns: readonly EpochColumn[],
+  ) {
     this.#coercion = coercion
     this.#growth = growth
+    this.#units = new Map(epochColumns.map(({ path, unit }) => [JSON.stringify(path), unit]))
   }
 
   fieldTable(fields: readonly NestedField[], names: readonly string[]): FieldTable {
@@ -164,6 +180,8 @@ class PlanCompiler {
       fields: undefined,
       element: undefined,
       changeable: undefined,
+      unit: undefined,
+      isLenientTimestamp: false,
     }
     switch (type.type) {
       case 'struct':
@@ -190,9 +208,23 @@ class PlanCompiler {
           facts: { column: path },
         })
       default:
-        return this.#coercion === 'lenient'
-          ? { ...node, kind: NodeKind.any }
-          : { ...node, kind: NodeKind[type.type], changeable: this.#changeable(type, place) }
+        return { ...node, ...this.#leaf(type, place) }
+    }
+  }
+
+  #leaf(
+    type: PrimitiveType & { readonly type: keyof typeof NodeKind },
+    place: NodePlace,
+  ): Pick<ScanNode, 'changeable' | 'isLenientTimestamp' | 'kind' | 'unit'> {
+    const isLenient = this.#coercion === 'lenient'
+    const isTimestamp = type.type === 'timestamp' || type.type === 'timestamptz'
+    const unit = isTimestamp ? this.#units.get(JSON.stringify(place.names)) : undefined
+    const kind = isLenient ? NodeKind.any : NodeKind[type.type]
+    return {
+      kind: unit === undefined ? kind : NodeKind.epoch,
+      changeable: isLenient ? undefined : this.#changeable(type, place),
+      unit,
+      isLenientTimestamp: isLenient && isTimestamp,
     }
   }
 

@@ -68,7 +68,12 @@ const jsonFields = [
 ]
 const nullable = (sql: string): string => `coalesce(${sql}, 'null')`
 const json = {
-  format: jsonFormat({ columns: jsonFields, coercion: 'strict', addsColumns: false, epochColumns: [] }),
+  format: jsonFormat({
+    columns: jsonFields,
+    coercion: 'strict',
+    addsColumns: false,
+    epochColumns: [],
+  }),
   fields: jsonFields,
   rowText: `concat_ws('|', ${nullable('hex(encode(s))')}, ${nullable('n::VARCHAR')}, ${nullable('hex(b)')}, ${nullable('f::VARCHAR')})`,
   good: jsonGood,

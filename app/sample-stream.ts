@@ -8,7 +8,7 @@ import {
 import { type Catalog, loadTableIfExists } from '../catalog/index.ts'
 import { NotFoundError } from '../common/index.ts'
 import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
-import type { RecordBatch, RecordSource } from '../ingest/index.ts'
+import type { RecordSample, RecordSource } from '../ingest/index.ts'
 import type { Lake } from './lake.ts'
 import { type TopicBounds, logBounds } from './log-bounds.ts'
 import { openSource } from './open-source.ts'
@@ -30,26 +30,36 @@ const waitMs = 500
 
 export async function sampleStream(lake: Lake, settings: StreamSettings): Promise<StreamSample> {
   const { openRecordFormat } = await import('../ingest/index.ts')
+  const { sample, topics } = await readSample(lake, settings)
+  const sampled = sample.columns()
+  const { columns } = openRecordFormat(settings.schema)
+  const stated = await statedColumns(lake.catalog, settings, columns)
+  const unreadable = sampled.unreadable === undefined ? [] : [`not readable: ${sampled.unreadable}`]
+  return {
+    topics,
+    recordsSampled: sampled.sampledCount,
+    recordsReadable: sampled.readableCount,
+    columns: stated?.columns ?? namesAndTypes(sampled.fields),
+    columnsFrom: stated?.from ?? 'sample',
+    notes: [...(stated === undefined ? sampled.notes : []), ...unreadable],
+  }
+}
+
+/** The first records of the topics, as the schema mode reads them. */
+export async function readSample(
+  lake: Lake,
+  settings: StreamSettings,
+): Promise<{ readonly sample: RecordSample; readonly topics: readonly TopicBounds[] }> {
+  const { openRecordFormat } = await import('../ingest/index.ts')
   const { clock, logger, random } = lake
   const source = await openSource(withoutGroup(settings.input), { clock, logger, random })
   try {
     await source.start()
     const topics = await logBounds(source)
     const { sampleRecordsMax } = settings.schema
-    const batches = await readSome(source, topics, sampleRecordsMax)
-    const format = openRecordFormat(settings.schema)
-    const sample = format.openSample(sampleRecordsMax)
-    for (const batch of batches) sample.add(batch)
-    const sampled = sample.columns()
-    const stated = await statedColumns(lake.catalog, settings, format.columns)
-    return {
-      topics,
-      recordsSampled: sampled.sampledCount,
-      recordsReadable: sampled.readableCount,
-      columns: stated?.columns ?? namesAndTypes(sampled.fields),
-      columnsFrom: stated?.from ?? 'sample',
-      notes: stated === undefined ? sampled.notes : [],
-    }
+    const sample = openRecordFormat(settings.schema).openSample(sampleRecordsMax)
+    await readSome(source, topics, sampleRecordsMax, sample)
+    return { sample, topics }
   } finally {
     await source.stop()
   }
@@ -59,9 +69,9 @@ async function readSome(
   source: RecordSource,
   topics: readonly TopicBounds[],
   recordsMax: number,
-): Promise<readonly RecordBatch[]> {
-  const { retainRecords, sampleBytesMax } = await import('../ingest/index.ts')
-  const batches: RecordBatch[] = []
+  sample: RecordSample,
+): Promise<void> {
+  const { sampleBytesMax } = await import('../ingest/index.ts')
   let count = 0
   let bytes = 0
   // Two polls without records: nothing is there to sample.
@@ -76,14 +86,11 @@ async function readSome(
     }
     idle = result.batches.length === 0 ? idle + 1 : 0
     for (const batch of result.batches) {
-      // The next poll overwrites it.
-      const kept = retainRecords(batch)
-      batches.push(kept)
-      count += kept.count
-      bytes += kept.data.length
+      sample.add(batch)
+      count += batch.count
+      bytes += batch.data.length
     }
   }
-  return batches
 }
 
 async function statedColumns(

@@ -2,7 +2,7 @@
 import * as field from './fields.ts'
 
 export { field }
-export { formatEntries } from './format-entries.ts'
+export { type CommentedValue, formatEntries, formatValues } from './format-entries.ts'
 export { type VariableSource, variableSource } from './interpolate.ts'
 export type { Loaded, SettingsInput } from './loaded.ts'
 export { maskUrlCredentials } from './mask.ts'

@@ -62,6 +62,17 @@ export interface RecordSample {
   add(batch: RecordBatch): void
   /** What was seen so far. */
   columns(): SampledColumns
+  /** What it is unsure of, field by field. */
+  remarks(): readonly FieldRemark[]
+}
+
+/** For the person who declares the fields. */
+export interface FieldRemark {
+  /** `element` and `value` step into lists and maps. */
+  readonly path: readonly string[]
+  readonly text: string
+  /** There is no column for it yet. */
+  readonly isOpen?: boolean
 }
 
 export type AddedColumn = Extract<SchemaChange, { readonly kind: 'add-column' }>

@@ -89,6 +89,11 @@ export function metadataSideFields(
   return [{ field: '_kafka', from: { kind: 'struct', members: filled } }]
 }
 
+/** Whether the column is one that `metadataFields` makes. */
+export function isMetadataColumn({ name }: Pick<NestedField, 'name'>, mode: MetadataMode): boolean {
+  return metadataFields(mode, true).some((column) => column.name === name)
+}
+
 /** Key names that clash with no column, whatever the table's columns are called. */
 export function placeKeysFor(schema: Schema, severalTopics: boolean): CoordinateKeys {
   const taken = new Set(schema.fields.map((candidate) => candidate.name.toLowerCase()))

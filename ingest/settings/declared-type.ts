@@ -21,7 +21,7 @@ export interface DeclaredType {
 export function parseDeclaredType(value: RawValue, depth = 0): DeclaredType {
   if (depth > depthMax) throw new SettingsError(`types are nested deeper than ${depthMax} levels`)
   if (typeof value === 'string') return { type: parseType(value), epochColumns: [] }
-  if (!isRawMap(value)) return listOf(value, depth)
+  if (!isRawMap(value)) return shortList(value, depth)
   switch (value['type']) {
     case undefined:
       return structOf(value, depth)
@@ -30,22 +30,18 @@ export function parseDeclaredType(value: RawValue, depth = 0): DeclaredType {
       return structOf(value['fields'] ?? [], depth)
     case 'list': {
       onlyKeys(value, ['type', 'element', 'element-required'])
-      const element = parseDeclaredType(member(value, 'element'), depth + 1)
+      const element = readField(longField('element', member(value, 'element')), depth + 1)
       const elementRequired = flag(value['element-required'], 'element-required')
-      return {
-        type: { type: 'list', elementId: 0, element: element.type, elementRequired },
-        epochColumns: within('element', element),
-      }
+      return listOf(element, element.field.required || elementRequired)
     }
     case 'map': {
       onlyKeys(value, ['type', 'key', 'value', 'value-required'])
-      const [key, item] = [
-        parseDeclaredType(member(value, 'key'), depth + 1),
-        parseDeclaredType(member(value, 'value'), depth + 1),
-      ]
-      const valueRequired = flag(value['value-required'], 'value-required')
+      const key = parseDeclaredType(member(value, 'key'), depth + 1).type
+      const item = readField(longField('value', member(value, 'value')), depth + 1)
+      const { type, required } = item.field
+      const valueRequired = flag(value['value-required'], 'value-required') || required
       return {
-        type: { type: 'map', keyId: 0, key: key.type, valueId: 0, value: item.type, valueRequired },
+        type: { type: 'map', keyId: 0, key, valueId: 0, value: type, valueRequired },
         epochColumns: within('value', item),
       }
     }
@@ -92,14 +88,18 @@ export function within(
 }
 
 /** A list in the short form: its one item is the type of its elements. */
-function listOf(items: readonly RawValue[], depth: number): DeclaredType {
+function shortList(items: readonly RawValue[], depth: number): DeclaredType {
   const [item, ...others] = items
   if (item === undefined || others.length > 0) {
     throw new SettingsError('a type is text such as decimal(9,2), a map, or a list of one type')
   }
-  const { field, epochColumns } = readField(longField('element', item), depth + 1)
+  const element = readField(longField('element', item), depth + 1)
+  return listOf(element, element.field.required)
+}
+
+function listOf({ field, epochColumns }: ReadField, elementRequired: boolean): DeclaredType {
   return {
-    type: { type: 'list', elementId: 0, element: field.type, elementRequired: field.required },
+    type: { type: 'list', elementId: 0, element: field.type, elementRequired },
     epochColumns: within('element', { epochColumns }),
   }
 }
@@ -122,10 +122,11 @@ function structOf(value: RawValue, depth: number): DeclaredType {
   }
 }
 
-function readField(
-  item: RawMap,
-  depth: number,
-): { readonly field: NestedField; readonly epochColumns: readonly EpochColumn[] } {
+interface ReadField extends Pick<DeclaredType, 'epochColumns'> {
+  readonly field: NestedField
+}
+
+function readField(item: RawMap, depth: number): ReadField {
   onlyKeys(item, fieldKeys)
   const name = member(item, 'name')
   if (typeof name !== 'string') throw new SettingsError('a field name is plain text')

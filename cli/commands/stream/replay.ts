@@ -9,10 +9,10 @@ import {
   type ReplayReport,
   type ReplayRequest,
 } from '../../../app/index.ts'
-import { didYouMean } from '../../../common/index.ts'
 import { parseTime } from '../../../settings/index.ts'
 import { parseRecordCoordinates } from '../../../replay/index.ts'
-import type { CliContext, LoadedStream } from '../../frame/context.ts'
+import type { CliContext } from '../../frame/context.ts'
+import { findStream } from './find-stream.ts'
 import { UsageError, fromFlags } from '../../frame/failure.ts'
 import { printDiff } from '../table/diff.ts'
 
@@ -97,15 +97,6 @@ function noteReport(context: CliContext, { table, branch, isChanged }: ReplayRep
 }
 
 /** By the stream's name, or by its file. */
-async function findStream(context: CliContext, name: string): Promise<LoadedStream> {
-  if (/\.ya?ml$/.test(name)) return context.loadStream(name)
-  const streams = await context.loadStreams(await context.streamFiles([]))
-  const stream = streams.find(({ settings }) => settings.name === name)
-  if (stream !== undefined) return stream
-  const names = streams.map(({ settings }) => settings.name)
-  throw new UsageError(`there is no stream ${name}${didYouMean(name, names)} (${names.join(', ')})`)
-}
-
 function requestOf(flags: ReplayFlags): ReplayRequest {
   const { toEarliest, toOffset = [], toDatetime, until = [], into } = flags
   const given = [toEarliest === true, toOffset.length > 0, toDatetime !== undefined]

@@ -7,13 +7,14 @@ import { addLint } from './lint.ts'
 import { addStreamLs } from './ls.ts'
 import { addReplay } from './replay.ts'
 import { addRun } from './run.ts'
+import { addSchema } from './schema.ts'
 import { addStatus } from './status.ts'
 
-const verbs = [addRun, addLint, addDryRun, addEcho, addStatus, addStreamLs, addReplay]
+const verbs = [addRun, addLint, addDryRun, addSchema, addEcho, addStatus, addStreamLs, addReplay]
 
 export function defineStream(stream: Command, context: CliContext): void {
   stream.description(
-    'streams: a topic becomes a table (run, lint, dry-run, echo, ls, status, replay)',
+    'streams: a topic becomes a table (run, lint, dry-run, schema, echo, ls, status, replay)',
   )
   for (const add of verbs) add(stream, context)
 }

@@ -1,7 +1,8 @@
 /** What the columns of a new table could be, from the first records of its topic. */
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
-import type { RecordSample, SampledColumns } from '../row-decoder.ts'
+import type { FieldRemark, RecordSample, SampledColumns } from '../row-decoder.ts'
 import { inferFields } from './infer-schema.ts'
+import { sampleRemarks } from './sample-remarks.ts'
 import { newShape, structMembersMax } from './shape.ts'
 import { ShapeCursor } from './shape-cursor.ts'
 
@@ -42,6 +43,10 @@ export class JsonSample implements RecordSample {
       unreadable: this.#unreadable,
       ...inferFields(this.#shape),
     }
+  }
+
+  remarks(): readonly FieldRemark[] {
+    return sampleRemarks(this.#shape)
   }
 
   get #sampled(): number {

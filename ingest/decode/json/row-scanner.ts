@@ -13,13 +13,7 @@ import { DecodeResult } from '../row-decoder.ts'
 import { appendMicros, appendNumber, appendToken } from './append-value.ts'
 import { faultSignal, jsonBytes, nestingDepthMax as depthMax } from './json-cursor.ts'
 import { ScalarCursor } from './scalar-cursor.ts'
-import {
-  type FieldTable,
-  type KeyPattern,
-  NodeKind,
-  type ScanNode,
-  type ScanPlan,
-} from './scan-plan.ts'
+import { type FieldTable, type KeyPattern, NodeKind, type ScanNode } from './scan-plan.ts'
 import { appendText, type ColumnBuffer } from '../../spool/column-buffer.ts'
 import type { ColumnarRows } from '../../spool/columnar-rows.ts'
 import type { SpoolBuffer } from '../../spool/spool-buffer.ts'
@@ -34,7 +28,6 @@ export class RowScanner extends ScalarCursor {
   /** Whether `copyTo` changes anything in the text of the last record. */
   isTextChanged = false
   readonly #root: ScanNode
-  readonly #addsColumns: boolean
   /** The columns that take the values of the record during the scan; undefined for none. */
   #columns: readonly ColumnBuffer[] | undefined
   #row = 0
@@ -44,10 +37,9 @@ export class RowScanner extends ScalarCursor {
   #view: DataView = new DataView(new ArrayBuffer(0))
   #unknown: string | undefined
 
-  constructor({ root, addsColumns }: ScanPlan) {
+  constructor(root: ScanNode) {
     super()
     this.#root = root
-    this.#addsColumns = addsColumns
   }
 
   /**
@@ -406,7 +398,7 @@ export class RowScanner extends ScalarCursor {
     // A null is the same as a missing key.
     if (isNull) return
     const value = this.data.subarray(start, this.pos)
-    if (this.#addsColumns && holdsNothing(value)) {
+    if (holdsNothing(value)) {
       this.#setNull(start)
       return
     }

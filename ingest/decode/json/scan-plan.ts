@@ -65,12 +65,6 @@ export interface ScanNode {
   readonly isLenientTimestamp: boolean
 }
 
-export interface ScanPlan {
-  readonly root: ScanNode
-  /** A value without a column waits for one, and until then an empty array or object is as null. */
-  readonly addsColumns: boolean
-}
-
 /** The fields of one struct, searched by key bytes; the next field in order is tried first. */
 export interface FieldTable {
   /** `"name":` as it stands in most records, in 32-bit words. */
@@ -104,19 +98,16 @@ export function compileScanPlan(
   coercion: Coercion,
   growth?: SchemaGrowth,
   epochColumns: readonly EpochColumn[] = [],
-): ScanPlan {
+): ScanNode {
   const compiler = new PlanCompiler(coercion, growth, epochColumns)
   const root = { kind: NodeKind.struct, required: true, path: '', precision: 0, scale: 0 }
   return {
-    root: {
-      ...root,
-      fields: compiler.fieldTable(fields, []),
-      element: undefined,
-      changeable: undefined,
-      unit: undefined,
-      isLenientTimestamp: false,
-    },
-    addsColumns: growth !== undefined,
+    ...root,
+    fields: compiler.fieldTable(fields, []),
+    element: undefined,
+    changeable: undefined,
+    unit: undefined,
+    isLenientTimestamp: false,
   }
 }
 

@@ -5,8 +5,16 @@
 import { isUtf8 } from 'node:buffer'
 import { faultSignal, jsonBytes, JsonCursor, nestingDepthMax } from './json-cursor.ts'
 import { isDate, isTimestamp } from './scalar-checks.ts'
-import { countKind, mergeMembers, newShape, type Shape, type ValueKind } from './shape.ts'
+import {
+  countKind,
+  mergeMembers,
+  newShape,
+  noteInteger,
+  type Shape,
+  type ValueKind,
+} from './shape.ts'
 
+const DIGIT_ONE = 0x31
 const { QUOTE, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET } = jsonBytes
 
 /**
@@ -81,7 +89,12 @@ export class ShapeCursor extends JsonCursor {
       countKind(shape, 'array')
       if (depth > observedDepthMax) this.anything(depth)
       else this.#elements(shape, depth)
-    } else countKind(shape, this.#scalar(byte))
+    } else {
+      const start = this.pos
+      const kind = this.#scalar(byte)
+      countKind(shape, kind)
+      if (kind === 'long') noteInteger(shape, this.pos - start, byte === DIGIT_ONE)
+    }
   }
 
   #member(shape: Shape, key: string, depth: number): void {

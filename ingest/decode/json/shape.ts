@@ -21,18 +21,35 @@ export interface Shape {
   /** The members of objects with too many different keys, merged into one; then `members` is empty. */
   values: Shape | undefined
   element: Shape | undefined
+  /** The digits of its integers, where all are as long as the seconds, milliseconds or microseconds of our years; else 0. */
+  epochDigits: number | undefined
 }
 
 /** Objects with more keys than this are data, not structure: they become a map. */
 export const structMembersMax = 200
 
 export function newShape(): Shape {
-  return { kinds: new Map(), members: new Map(), values: undefined, element: undefined }
+  return {
+    kinds: new Map(),
+    members: new Map(),
+    values: undefined,
+    element: undefined,
+    epochDigits: undefined,
+  }
 }
 
 export function countKind({ kinds }: Shape, kind: ValueKind): void {
   kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
 }
+
+/** Notes an integer of so many digits; `isLate` when the first of them is a 1. */
+export function noteInteger(shape: Shape, digits: number, isLate: boolean): void {
+  const found = isLate && epochDigits.includes(digits) ? digits : 0
+  const before = shape.epochDigits ?? found
+  shape.epochDigits = before === found ? found : 0
+}
+
+const epochDigits: readonly number[] = [10, 13, 16]
 
 /** The members of an object as one. */
 export function mergedMembers(shape: Shape): Shape {
@@ -49,6 +66,10 @@ export function mergeMembers(shape: Shape): Shape {
 }
 
 function absorb(into: Shape, from: Shape): void {
+  if (from.epochDigits !== undefined) {
+    into.epochDigits =
+      (into.epochDigits ?? from.epochDigits) === from.epochDigits ? from.epochDigits : 0
+  }
   for (const [kind, count] of from.kinds) into.kinds.set(kind, (into.kinds.get(kind) ?? 0) + count)
   if (from.values !== undefined) absorb(mergeMembers(into), from.values)
   for (const [name, member] of from.members) {

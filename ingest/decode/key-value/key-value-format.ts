@@ -80,6 +80,11 @@ class RawSample implements RecordSample {
     }
   }
 
+  /** Keys and values have the types that the settings say. */
+  remarks(): readonly [] {
+    return []
+  }
+
   columns(): SampledColumns {
     const { key, value } = this.#types
     const others = this.#sampled - this.#readable

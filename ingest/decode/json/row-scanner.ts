@@ -13,7 +13,13 @@ import { DecodeResult } from '../row-decoder.ts'
 import { appendMicros, appendNumber, appendToken } from './append-value.ts'
 import { faultSignal, jsonBytes, nestingDepthMax as depthMax } from './json-cursor.ts'
 import { ScalarCursor } from './scalar-cursor.ts'
-import { type FieldTable, type KeyPattern, NodeKind, type ScanNode } from './scan-plan.ts'
+import {
+  type FieldTable,
+  type KeyPattern,
+  NodeKind,
+  type ScanNode,
+  type ScanPlan,
+} from './scan-plan.ts'
 import { appendText, type ColumnBuffer } from '../../spool/column-buffer.ts'
 import type { ColumnarRows } from '../../spool/columnar-rows.ts'
 import type { SpoolBuffer } from '../../spool/spool-buffer.ts'
@@ -37,7 +43,7 @@ export class RowScanner extends ScalarCursor {
   #view: DataView = new DataView(new ArrayBuffer(0))
   #unknown: string | undefined
 
-  constructor(root: ScanNode) {
+  constructor({ root }: ScanPlan) {
     super()
     this.#root = root
   }

@@ -65,6 +65,10 @@ export interface ScanNode {
   readonly isLenientTimestamp: boolean
 }
 
+export interface ScanPlan {
+  readonly root: ScanNode
+}
+
 /** The fields of one struct, searched by key bytes; the next field in order is tried first. */
 export interface FieldTable {
   /** `"name":` as it stands in most records, in 32-bit words. */
@@ -98,16 +102,18 @@ export function compileScanPlan(
   coercion: Coercion,
   growth?: SchemaGrowth,
   epochColumns: readonly EpochColumn[] = [],
-): ScanNode {
+): ScanPlan {
   const compiler = new PlanCompiler(coercion, growth, epochColumns)
   const root = { kind: NodeKind.struct, required: true, path: '', precision: 0, scale: 0 }
   return {
-    ...root,
-    fields: compiler.fieldTable(fields, []),
-    element: undefined,
-    changeable: undefined,
-    unit: undefined,
-    isLenientTimestamp: false,
+    root: {
+      ...root,
+      fields: compiler.fieldTable(fields, []),
+      element: undefined,
+      changeable: undefined,
+      unit: undefined,
+      isLenientTimestamp: false,
+    },
   }
 }
 

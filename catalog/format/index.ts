@@ -32,6 +32,7 @@ export {
   decodeValue,
   encodeValue,
   formatDecimal,
+  parseDecimal,
   valueFromJson,
 } from './single-value.ts'
 export {

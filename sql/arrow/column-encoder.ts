@@ -39,7 +39,7 @@ import {
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
 import { plainText, type SqlValue } from '../session/values.ts'
 import type { ColumnType, StructMember } from './column-type.ts'
-import { epochDays, epochNanos, nanosOfDay } from './temporal-units.ts'
+import { epochDays, epochNanos, nanosOfDay } from '../text/temporal-units.ts'
 
 export interface ColumnEncoder {
   readonly type: DataType

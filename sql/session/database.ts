@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os'
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { ValidationError, errorMessage } from '../../common/index.ts'
 import { quoteLiteral } from '../text/sql-text.ts'
+import './exact-client.ts'
 
 export interface DatabaseOptions {
   /** Default: DuckDB's own choice, one per core. */

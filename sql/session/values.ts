@@ -13,7 +13,6 @@ import {
   DuckDBMapType,
   DuckDBMapValue,
   DuckDBStructType,
-  DuckDBStructValue,
   DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   DuckDBTimeValue,
@@ -21,6 +20,7 @@ import {
   type DuckDBType,
   type DuckDBValue,
 } from '@duckdb/node-api'
+import { OrderedStruct } from './exact-client.ts'
 
 export type SqlValue =
   | null
@@ -80,10 +80,10 @@ export function valueReader(type: DuckDBType): ValueReader {
       return { name, read: memberType === undefined ? toSqlValue : valueReader(memberType) }
     })
     return (value) =>
-      value instanceof DuckDBStructValue
+      value instanceof OrderedStruct
         ? {
             kind: 'struct',
-            entries: members.map(({ name, read }) => [name, read(value.entries[name] ?? null)]),
+            entries: members.map(({ name, read }, at) => [name, read(value.items[at] ?? null)]),
           }
         : toSqlValue(value)
   }
@@ -106,7 +106,12 @@ function toSqlValue(value: DuckDBValue): SqlValue {
   if (value instanceof DuckDBDecimalValue) return { kind: 'decimal', text: value.toString() }
   // The driver gives a Buffer, a subclass of the promised Uint8Array.
   if (value instanceof DuckDBBlobValue) return Uint8Array.from(value.bytes)
-  if (value instanceof DuckDBDateValue || value instanceof DuckDBTimeValue) {
+  if (value instanceof DuckDBDateValue) {
+    // The driver would print the infinities as days of the calendar.
+    const text = value.isFinite ? value.toString() : value.days > 0 ? 'infinity' : '-infinity'
+    return { kind: 'temporal', text, iso: text }
+  }
+  if (value instanceof DuckDBTimeValue) {
     const text = value.toString()
     return { kind: 'temporal', text, iso: text }
   }
@@ -179,14 +184,39 @@ export function plainText(value: SqlValue): string {
     case 'temporal':
       return value.text
     case 'list':
-      return `[${value.items.map(plainText).join(', ')}]`
+      return `[${value.items.map(nestedText).join(', ')}]`
     case 'struct':
-      return `{${value.entries.map(([name, entry]) => `'${name}': ${plainText(entry)}`).join(', ')}}`
+      return structText(value)
     case 'map':
-      return `{${value.entries.map(([key, entry]) => `${plainText(key)}=${plainText(entry)}`).join(', ')}}`
+      return `{${value.entries.map(([key, entry]) => `${nestedText(key)}=${nestedText(entry)}`).join(', ')}}`
     default:
       return value satisfies never
   }
+}
+
+/** `{'a': 1}`, or `(1, 2)` for a row without names. */
+function structText({ entries }: SqlStruct): string {
+  if (entries.length > 0 && entries.every(([name]) => name === '')) {
+    return `(${entries.map(([, entry]) => nestedText(entry)).join(', ')})`
+  }
+  return `{${entries.map(([name, entry]) => `${quotedText(name)}: ${nestedText(entry)}`).join(', ')}}`
+}
+
+/** Inside another value: text that could be mistaken for NULL, or for an end of itself, is in quotes. */
+function nestedText(value: SqlValue): string {
+  const text = plainText(value)
+  if (value === null || isNested(value)) return text
+  const isPlain = !/["'(),:=[\]{}]|^[\t-\r ]|[\t-\r ]$|^null$/i.test(text) && text !== ''
+  return isPlain ? text : quotedText(text)
+}
+
+function isNested(value: SqlValue): boolean {
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return false
+  return value.kind !== 'decimal' && value.kind !== 'temporal'
+}
+
+function quotedText(text: string): string {
+  return `'${text.replaceAll(/[\\']/g, (sign) => `\\${sign}`)}'`
 }
 
 function numberText(value: number): string {

@@ -19,7 +19,7 @@ export interface CopyRequest {
 }
 
 /** A row of COPY with RETURN_STATS. */
-interface CopiedFile {
+export interface CopiedFile {
   readonly filename: string
   readonly count: string
   readonly file_size_bytes: string
@@ -27,6 +27,8 @@ interface CopiedFile {
     readonly key: string
     readonly value: readonly { readonly key: string; readonly value: string }[]
   }[]
+  /** What PARTITION_BY divided the files by; null without it. */
+  readonly partition_keys: readonly { readonly key: string; readonly value: string }[] | null
 }
 
 /** The files, without empty ones: beginning another file leaves one where the rows ended just then. */
@@ -48,40 +50,49 @@ export async function copyFiles(
   return files.filter(({ count }) => count !== '0')
 }
 
-/** The same with metrics and row groups, all files in one partition. */
+/** The same with metrics and row groups. */
 export async function copyDataFiles(
   connection: DuckDBConnection,
   request: CopyRequest,
-  partition: readonly (Value | null)[],
+  partitionOf: (file: CopiedFile) => readonly (Value | null)[],
 ): Promise<readonly WrittenFile[]> {
-  const files: WrittenFile[] = []
-  for (const file of await copyFiles(connection, request)) {
+  const copied = await copyFiles(connection, request)
+  const paths = copied.map(({ filename }) => filename)
+  const offsets = await rowGroupOffsets(connection, paths)
+  return copied.map((file) => {
     const statistics = new Map(
       file.column_statistics.map(({ key, value }) => [
         key,
         new Map(value.map((entry) => [entry.key, entry.value])),
       ]),
     )
-    files.push({
+    return {
       localPath: file.filename,
-      partition,
+      partition: partitionOf(file),
       recordCount: BigInt(file.count),
       fileSizeInBytes: BigInt(file.file_size_bytes),
       ...fileMetrics(request.schema, request.properties, statistics),
-      splitOffsets: await rowGroupOffsets(connection, file.filename),
-    })
-  }
-  return files
+      splitOffsets: offsets.get(file.filename) ?? [],
+    }
+  })
 }
 
-/** Where each row group begins, ascending. */
+/** Where each row group of each file begins, ascending: one query for all footers. */
 async function rowGroupOffsets(
   connection: DuckDBConnection,
-  path: string,
-): Promise<readonly bigint[]> {
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, readonly bigint[]>> {
+  const offsets = new Map<string, bigint[]>()
+  if (paths.length === 0) return offsets
   const result = await connection.runAndReadAll(
-    `SELECT min(coalesce(dictionary_page_offset, data_page_offset))
-     FROM parquet_metadata(${quoteLiteral(path)}) GROUP BY row_group_id ORDER BY 1`,
+    `SELECT file_name, min(coalesce(dictionary_page_offset, data_page_offset)) AS first
+     FROM parquet_metadata([${paths.map(quoteLiteral).join(', ')}])
+     GROUP BY file_name, row_group_id ORDER BY first`,
   )
-  return result.getRows().map((row) => BigInt(row[0] as bigint))
+  for (const [path, first] of result.getRows() as [string, bigint][]) {
+    const known = offsets.get(path)
+    if (known === undefined) offsets.set(path, [first])
+    else known.push(first)
+  }
+  return offsets
 }

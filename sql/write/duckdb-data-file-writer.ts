@@ -5,8 +5,6 @@
  * of the file carries its field id (W2); each row lies in the file of its own partition tuple (W3);
  * bounds contain every value (W4). `ignore_errors` is never used: it turns a bad value into NULL.
  */
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type {
   DataFileWriter,
@@ -14,24 +12,14 @@ import type {
   RowSpool,
   WriteDataFilesRequest,
   WriteDataFilesResult,
-  WrittenFile,
 } from '../../catalog/index.ts'
 import { CorruptDataError, ValidationError } from '../../common/index.ts'
 import type { Database } from '../session/database.ts'
-import { copyDataFiles } from './copy-files.ts'
-import {
-  groupSelect,
-  type PartitionedRows,
-  type PartitionPlan,
-  partitionRows,
-  planPartitions,
-  type RowGroup,
-} from './partition-rows.ts'
+import { copyPartitions } from './copy-partitions.ts'
+import { type PartitionPlan, partitionRows, planPartitions } from './partition-rows.ts'
 import { bucketMacros } from './partition-sql.ts'
 import { splitRefused } from './refused-rows.ts'
 import { typedRows } from './typed-rows.ts'
-
-const viewedGroupsMax = 2
 
 export function createDataFileWriter(database: Database): DataFileWriter {
   return {
@@ -54,11 +42,11 @@ async function writeDataFiles(
   const rowCount = spools.reduce((sum, spool) => sum + spool.rowCount, 0)
   await assertRowCount(connection, rowCount)
   if (rowCount === 0) return { files: [], refused }
-  const partitioned = await materialise(connection, await partitionRows(connection, plan))
-  const files: WrittenFile[] = []
-  for (const group of partitioned.groups) {
-    files.push(await copyGroup(connection, request, partitioned, group))
-  }
+  const { directory, properties, schema } = request
+  const rowBytes = spools.reduce((sum, spool) => sum + spool.sizeBytes, 0) / rowCount
+  const copy = { schema, properties, directory, rowBytes }
+  const partitioned = await partitionRows(connection, plan, isColumns(spools) ? 'view' : 'table')
+  const files = await copyPartitions(connection, partitioned, copy)
   const written = files.reduce((sum, file) => sum + Number(file.recordCount), 0)
   if (written !== rowCount) {
     throw new CorruptDataError('rows written differ from rows read', {
@@ -79,7 +67,7 @@ async function loadRows(
 ): Promise<{ spools: readonly RowSpool[]; refused: readonly RefusedRow[] }> {
   const query = (spools: readonly RowSpool[]): string =>
     typedRows(spools, request, plan.selectItems)
-  if (request.spools.every((spool) => spool.columns !== undefined)) {
+  if (isColumns(request.spools)) {
     await connection.run(`CREATE OR REPLACE TEMP VIEW batch_rows AS ${query(request.spools)}`)
     return { spools: request.spools, refused: [] }
   }
@@ -106,14 +94,9 @@ async function loadRows(
   }
 }
 
-/** Reading a view again for each file costs more than a table does once there are several files. */
-async function materialise(
-  connection: DuckDBConnection,
-  partitioned: PartitionedRows,
-): Promise<PartitionedRows> {
-  if (partitioned.groups.length <= viewedGroupsMax) return partitioned
-  await connection.run(`CREATE TEMP TABLE batch_typed AS FROM ${partitioned.table}`)
-  return { ...partitioned, table: 'batch_typed' }
+/** Spools of columns are read where they lie, JSON once into a table. */
+function isColumns(spools: readonly RowSpool[]): boolean {
+  return spools.every((spool) => spool.columns !== undefined)
 }
 
 async function assertRowCount(connection: DuckDBConnection, rowCount: number): Promise<void> {
@@ -124,22 +107,4 @@ async function assertRowCount(connection: DuckDBConnection, rowCount: number): P
       facts: { spooled: rowCount, read: rowsRead },
     })
   }
-}
-
-async function copyGroup(
-  connection: DuckDBConnection,
-  { directory, properties, schema }: WriteDataFilesRequest,
-  partitioned: PartitionedRows,
-  group: RowGroup,
-): Promise<WrittenFile> {
-  const select = groupSelect(schema, partitioned.table, group)
-  const target = join(directory, `${randomUUID()}.parquet`)
-  const request = { select, target, schema, properties }
-  const [file] = await copyDataFiles(connection, request, group.partition)
-  if (file === undefined || file.recordCount !== BigInt(group.rowCount)) {
-    throw new CorruptDataError('a data file holds another number of rows than its partition', {
-      facts: { expected: group.rowCount, written: file?.recordCount },
-    })
-  }
-  return file
 }

@@ -7,8 +7,6 @@ import {
   type NestedField,
   type PrimitiveType,
   type Schema,
-  type Value,
-  valueFromJson,
 } from '../../catalog/format/index.ts'
 import {
   type ColumnMetrics,
@@ -18,6 +16,7 @@ import {
 } from '../../catalog/index.ts'
 import type { MetricsMode } from '../../catalog/table/index.ts'
 import { CorruptDataError, UnsupportedError } from '../../common/index.ts'
+import { engineValue, isInfiniteTime } from '../text/engine-value.ts'
 import { quoteIdentifier } from '../text/sql-text.ts'
 
 /** One column of RETURN_STATS as text: column_size_bytes, num_values, null_count, min, max, has_nan. */
@@ -107,10 +106,10 @@ function addLeaf(
   const min = column.get('min')
   const max = column.get('max')
   if (min === undefined || max === undefined) return
-  // The engine has times that ISO 8601 cannot write; without bounds the column is never pruned.
-  if (isBeyondCalendar(type, min) || isBeyondCalendar(type, max)) return
-  const least = statisticValue(type, min)
-  const greatest = statisticValue(type, max)
+  // An infinity is no time that another engine could compare with; without bounds nothing is pruned.
+  if (hasDate(type) && (isInfiniteTime(min) || isInfiniteTime(max))) return
+  const least = engineValue(type, min)
+  const greatest = engineValue(type, max)
   if (compareValues(type, least, greatest) > 0) {
     throw new CorruptDataError('column statistics are out of order', { facts: { id, min, max } })
   }
@@ -120,38 +119,8 @@ function addLeaf(
   if (upper !== undefined) metrics.upperBounds.set(id, upper)
 }
 
-/** Before year 1, after 9999, or infinite: only where the engine itself converted (coercion: lenient). */
-function isBeyondCalendar(type: PrimitiveType, text: string): boolean {
-  const hasDate = type.type === 'date' || type.type === 'timestamp' || type.type === 'timestamptz'
-  return hasDate && !/^\d{4}-\d{2}-\d{2}(?: \d|$)/.test(text)
-}
-
-/** A value as DuckDB prints it in statistics. */
-function statisticValue(type: PrimitiveType, text: string): Value {
-  switch (type.type) {
-    case 'boolean':
-      return text === '1' || text === 'true'
-    case 'int':
-    case 'float':
-    case 'double':
-      return Number(text)
-    case 'long':
-      return BigInt(text)
-    case 'binary':
-      return Uint8Array.from(Buffer.from(text, 'hex'))
-    case 'timestamp':
-      return valueFromJson(type, text.replace(' ', 'T'))
-    case 'timestamptz':
-      return valueFromJson(type, text.replace(' ', 'T').replace(/\+00$/, '+00:00'))
-    case 'date':
-    case 'time':
-    case 'string':
-    case 'uuid':
-    case 'decimal':
-      return valueFromJson(type, text)
-    case 'fixed':
-      throw new UnsupportedError('fixed columns are not written')
-  }
+function hasDate({ type }: PrimitiveType): boolean {
+  return type === 'date' || type === 'timestamp' || type === 'timestamptz'
 }
 
 /** The primitive type of a top-level or nested column that a partition field takes its value from. */

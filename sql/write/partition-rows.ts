@@ -1,11 +1,15 @@
 /**
- * Splits the typed rows of a batch by partition tuple: which tuples there are, how many rows each
- * has, and the condition that selects them.
+ * Splits the typed rows of a batch by partition tuple: which tuples there are, how many rows each has,
+ * and a table in which every row bears the number of its tuple.
+ *
+ * A tuple is told apart in SQL by values that group as Iceberg compares (-0.0 is not 0.0, a NULL is a
+ * value of its own), so that JavaScript sees each tuple once and each row never.
  */
-import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
+import type { DuckDBConnection } from '@duckdb/node-api'
 import {
   applyTransform,
   fieldById,
+  formatDecimal,
   type NestedField,
   type PartitionField,
   type PartitionSpec,
@@ -13,26 +17,24 @@ import {
   type Schema,
   transformResultType,
   type Value,
-  valueFromJson,
 } from '../../catalog/format/index.ts'
-import { CorruptDataError, ValidationError } from '../../common/index.ts'
-import { quoteIdentifier, quoteLiteral } from '../text/sql-text.ts'
+import { ValidationError } from '../../common/index.ts'
+import { engineValue } from '../text/engine-value.ts'
+import { quoteIdentifier } from '../text/sql-text.ts'
 import { primitiveType } from './parquet-statistics.ts'
-import { transformSql } from './partition-sql.ts'
+import { partitionValue, transformSql } from './partition-sql.ts'
 
-/** A batch with more partitions than this means that the partition spec is wrong for the data. */
-const tuplesMax = 10_000
-
-export interface RowGroup {
+export interface PartitionTuple {
   readonly partition: readonly (Value | null)[]
-  /** SQL over the columns of `table`; empty for an unpartitioned table. */
-  readonly condition: string
   readonly rowCount: number
 }
 
 export interface PartitionedRows {
+  /** A relation with the schema's columns and, where there are several tuples, `numberColumn`. */
   readonly table: string
-  readonly groups: readonly RowGroup[]
+  /** Holds for each row the place of its tuple in `tuples`, from 0. */
+  readonly numberColumn: string
+  readonly tuples: readonly PartitionTuple[]
 }
 
 interface KeyColumn {
@@ -48,6 +50,7 @@ interface KeyColumn {
 
 /** What a batch is split by, computed before the rows are typed so that they are materialised once. */
 export interface PartitionPlan {
+  readonly schema: Schema
   readonly keys: readonly KeyColumn[]
   /** Select items that the table of rows needs beside the schema's columns. */
   readonly selectItems: readonly string[]
@@ -58,44 +61,77 @@ export function planPartitions(schema: Schema, spec: PartitionSpec): PartitionPl
   const selectItems = keys.flatMap((key) =>
     key.sql === undefined ? [] : [`${key.sql} AS ${key.name}`],
   )
-  return { keys, selectItems }
+  return { schema, keys, selectItems }
 }
 
-/** The rows of a group with the columns of the schema. */
-export function groupSelect({ fields }: Schema, table: string, group: RowGroup): string {
-  const columns = fields.map((field) => quoteIdentifier(field.name)).join(', ')
-  return `SELECT ${columns} FROM ${table}${group.condition === '' ? '' : ` WHERE ${group.condition}`}`
+/** The columns of a schema as a select list. */
+export function columnList({ fields }: Schema): string {
+  return fields.map((field) => quoteIdentifier(field.name)).join(', ')
 }
 
 /**
- * Splits `batch_rows`, which holds the columns that `plan` needs. Where a transform has no SQL the
- * rows are joined with a table of their distinct values, as `batch_partitioned`.
+ * Splits `batch_rows`, which holds the columns that `plan` needs. Rows of several tuples are moved into
+ * `batch_sorted`, those of one tuple together: so many files are written in one pass over it.
  */
 export async function partitionRows(
   connection: DuckDBConnection,
   plan: PartitionPlan,
+  batchRows: 'table' | 'view',
 ): Promise<PartitionedRows> {
-  const { keys } = plan
+  const { keys, schema } = plan
+  const numberColumn = unusedName(schema, 'tuple')
   if (keys.length === 0) {
     const result = await connection.runAndReadAll('SELECT count(*) FROM batch_rows')
     const rowCount = Number(result.getRows()[0]?.[0])
-    return { table: 'batch_rows', groups: [{ partition: [], condition: '', rowCount }] }
+    return { table: 'batch_rows', numberColumn, tuples: [{ partition: [], rowCount }] }
   }
   const table = await joinTransformed(connection, keys)
   const names = keys.map((key) => key.name).join(', ')
-  const result = await connection.runAndReadAll(
-    `SELECT ${names}, count(*) FROM ${table} GROUP BY ${names} ORDER BY ${names}`,
+  const number = quoteIdentifier(numberColumn)
+  const count = quoteIdentifier(unusedName(schema, 'rows'))
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE batch_tuples AS
+     SELECT (row_number() OVER (ORDER BY ${names}) - 1)::INTEGER AS ${number}, *
+     FROM (SELECT ${names}, count(*) AS ${count} FROM ${table} GROUP BY ${names})`,
   )
-  const rows = result.getRows()
-  if (rows.length > tuplesMax) {
-    throw new ValidationError('one batch falls into too many partitions; partition more coarsely', {
-      facts: { partitions: rows.length, limit: tuplesMax },
-    })
-  }
-  return { table, groups: rows.map((row) => rowGroup(keys, row)) }
+  const tuples = await readTuples(
+    connection,
+    plan,
+    `SELECT ${count}, ${names} FROM batch_tuples ORDER BY ${number}`,
+  )
+  if (tuples.length <= 1) return { table, numberColumn, tuples }
+  const same = keys.map(({ name }) => `r.${name} IS NOT DISTINCT FROM t.${name}`).join(' AND ')
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE batch_sorted AS
+     SELECT ${columnList(schema)}, t.${number} FROM ${table} AS r JOIN batch_tuples AS t ON ${same}
+     ORDER BY t.${number}`,
+  )
+  // Two copies of a large batch would not fit into memory.
+  if (batchRows === 'table') await connection.run('DROP TABLE batch_rows')
+  return { table: 'batch_sorted', numberColumn, tuples }
 }
 
-/** The table that holds every key: the rows themselves unless a transform needs JavaScript. */
+/** Drops what `partitionRows` made. */
+export async function dropPartitioned(connection: DuckDBConnection): Promise<void> {
+  await connection.run('DROP VIEW IF EXISTS batch_keyed')
+  for (const table of ['batch_sorted', 'batch_tuples']) {
+    await connection.run(`DROP TABLE IF EXISTS ${table}`)
+  }
+}
+
+async function readTuples(
+  connection: DuckDBConnection,
+  { keys }: PartitionPlan,
+  select: string,
+): Promise<readonly PartitionTuple[]> {
+  const result = await connection.runAndReadAll(select)
+  return result.getRows().map(([count, ...values]) => ({
+    rowCount: Number(count),
+    partition: keys.map((key, index) => partitionValue(key.resultType, values[index] ?? null)),
+  }))
+}
+
+/** The relation that holds every key: the rows themselves unless a transform needs JavaScript. */
 async function joinTransformed(
   connection: DuckDBConnection,
   keys: readonly KeyColumn[],
@@ -111,18 +147,10 @@ async function joinTransformed(
   }
   const results = missing.map((key) => `map${key.name}.result AS ${key.name}`).join(', ')
   await connection.run(
-    `CREATE OR REPLACE TEMP TABLE batch_partitioned AS
+    `CREATE OR REPLACE TEMP VIEW batch_keyed AS
      SELECT batch_rows.*, ${results} FROM batch_rows ${joins.join(' ')}`,
   )
-  return 'batch_partitioned'
-}
-
-function rowGroup(keys: readonly KeyColumn[], row: readonly DuckDBValue[]): RowGroup {
-  return {
-    partition: keys.map((key, index) => partitionValue(key.resultType, row[index] ?? null)),
-    condition: keys.map((key, index) => `${key.name} ${sameAs(row[index] ?? null)}`).join(' AND '),
-    rowCount: Number(row[keys.length]),
-  }
+  return 'batch_keyed'
 }
 
 function keyColumn(schema: Schema, field: PartitionField, index: number): KeyColumn {
@@ -130,11 +158,9 @@ function keyColumn(schema: Schema, field: PartitionField, index: number): KeyCol
   const sourceType = primitiveType(source.type, source.name)
   const resultType = transformResultType(field.transform, sourceType)
   const column = quoteIdentifier(source.name)
-  const sql = transformSql(field.transform, sourceType, column)
-  const isWhole = field.transform.kind !== 'identity' && field.transform.kind !== 'truncate'
   return {
-    name: unusedName(schema, index),
-    sql: sql === undefined || isWhole ? sql : comparable(resultType, sql),
+    name: unusedName(schema, `partition_${index}`),
+    sql: transformSql(field.transform, sourceType, column),
     column,
     field,
     sourceType,
@@ -148,96 +174,40 @@ async function transformDistinct(
   table: string,
   { column, field, sourceType }: KeyColumn,
 ): Promise<void> {
-  const distinct = await connection.runAndReadAll(
-    `SELECT DISTINCT ${sourceText(sourceType, column)} FROM batch_rows`,
-  )
   const isBucket = field.transform.kind === 'bucket'
   await connection.run(
     `CREATE OR REPLACE TEMP TABLE ${table} (source VARCHAR, result ${isBucket ? 'INTEGER' : 'VARCHAR'})`,
   )
+  const distinct = await connection.run(
+    `SELECT DISTINCT ${sourceText(sourceType, column)} FROM batch_rows`,
+  )
   const appender = await connection.createAppender(table)
-  for (const [text] of distinct.getRows()) {
-    const value = typeof text === 'string' ? valueFromJson(sourceType, text) : null
-    const result = applyTransform(field.transform, sourceType, value)
-    if (typeof text === 'string') appender.appendVarchar(text)
-    else appender.appendNull()
-    if (result === null) appender.appendNull()
-    else if (isBucket) appender.appendInteger(Number(result))
-    else appender.appendVarchar(partitionText(sourceType, result))
-    appender.endRow()
+  for (;;) {
+    const chunk = await distinct.fetchChunk()
+    if (chunk === null || chunk.rowCount === 0) break
+    for (const text of chunk.getColumnValues(0)) {
+      const value = typeof text === 'string' ? engineValue(sourceType, text) : null
+      const result = applyTransform(field.transform, sourceType, value)
+      if (typeof text === 'string') appender.appendVarchar(text)
+      else appender.appendNull()
+      if (result === null) appender.appendNull()
+      else if (isBucket) appender.appendInteger(Number(result))
+      else appender.appendVarchar(partitionText(sourceType, result))
+      appender.endRow()
+    }
   }
   appender.closeSync()
 }
 
+/** Text from which `engineValue` reads the same value back. */
 function partitionText(type: PrimitiveType, value: Value): string {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
-  if (type.type !== 'decimal') return String(value)
-  const digits = String(value)
-    .replace('-', '')
-    .padStart(type.scale + 1, '0')
-  const whole = digits.slice(0, digits.length - type.scale)
-  const sign = String(value).startsWith('-') ? '-' : ''
-  return type.scale === 0 ? sign + whole : `${sign}${whole}.${digits.slice(-type.scale)}`
+  return type.type === 'decimal' ? formatDecimal(value as bigint, type.scale) : String(value)
 }
 
-/** Text from which `valueFromJson` reads the same value back. */
+/** The same of a column. */
 function sourceText(type: PrimitiveType, column: string): string {
   return type.type === 'binary' ? `lower(hex(${column}))` : `CAST(${column} AS VARCHAR)`
-}
-
-/** A form that groups by Iceberg's notion of equality and comes back to JavaScript exactly. */
-function comparable(type: PrimitiveType, sql: string): string {
-  switch (type.type) {
-    case 'date':
-      return `CAST(date_diff('day', DATE '1970-01-01', ${sql}) AS INTEGER)`
-    case 'timestamp':
-    case 'timestamptz':
-      return `epoch_us(${sql})`
-    case 'time':
-      return `CAST(epoch_us(${sql}) AS BIGINT)`
-    case 'decimal':
-    case 'uuid':
-      return `CAST(${sql} AS VARCHAR)`
-    case 'binary':
-      return `lower(hex(${sql}))`
-    default:
-      return sql
-  }
-}
-
-function partitionValue(type: PrimitiveType, value: DuckDBValue): Value | null {
-  if (value === null) return null
-  switch (type.type) {
-    case 'boolean':
-    case 'int':
-    case 'date':
-    case 'float':
-    case 'double':
-    case 'string':
-      return value as Value
-    case 'long':
-    case 'time':
-    case 'timestamp':
-    case 'timestamptz':
-      return BigInt(value as bigint)
-    case 'decimal':
-    case 'uuid':
-    case 'binary':
-      return valueFromJson(type, value as string)
-    case 'fixed':
-      throw new CorruptDataError('fixed columns are not written')
-  }
-}
-
-function sameAs(value: DuckDBValue): string {
-  if (value === null) return 'IS NULL'
-  if (typeof value === 'string') {
-    // A NUL ends SQL text, so such a string travels as hex.
-    if (!value.includes('\0')) return `= ${quoteLiteral(value)}`
-    return `= decode(unhex('${Buffer.from(value, 'utf8').toString('hex')}'))`
-  }
-  if (typeof value === 'number' && !Number.isFinite(value)) return `= '${value}'::DOUBLE`
-  return `= ${String(value)}`
 }
 
 function sourceColumn(schema: Schema, field: PartitionField): NestedField {
@@ -250,9 +220,10 @@ function sourceColumn(schema: Schema, field: PartitionField): NestedField {
   return source
 }
 
-function unusedName(schema: Schema, index: number): string {
+/** A name of our own that no column has. */
+function unusedName(schema: Schema, word: string): string {
   const taken = new Set(schema.fields.map((field) => field.name.toLowerCase()))
-  let name = `__partition_${index}`
+  let name = `__${word}`
   while (taken.has(name)) name = `_${name}`
   return name
 }

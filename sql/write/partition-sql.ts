@@ -3,8 +3,15 @@
  * B). Where SQL has no equal of the transform (bucket over text and the like) the distinct source
  * values are transformed by the catalog's own code and joined back.
  */
-import type { PrimitiveType, Transform } from '../../catalog/format/index.ts'
+import type { DuckDBValue } from '@duckdb/node-api'
+import {
+  applyTransform,
+  type PrimitiveType,
+  type Transform,
+  type Value,
+} from '../../catalog/format/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
+import { engineValue } from '../text/engine-value.ts'
 import { duckdbTypeName } from '../text/type-name.ts'
 
 const microsPerDay = 86_400_000_000n
@@ -16,22 +23,31 @@ export function transformSql(
   type: PrimitiveType,
   column: string,
 ): string | undefined {
+  const sql = finiteSql(transform, type, column)
+  if (sql === undefined || transform.kind === 'void' || !hasDate(type)) return sql
+  return withInfinities(sql, transform, type, column)
+}
+
+/** NULL for the infinities of times, too. Values come back from DuckDB exactly, and group as Iceberg compares. */
+function finiteSql(transform: Transform, type: PrimitiveType, column: string): string | undefined {
   switch (transform.kind) {
-    case 'identity':
-      return column
     case 'void':
       return `CAST(NULL AS ${duckdbTypeName(type)})`
+    case 'identity':
+      return comparable(type, column)
     case 'year':
     case 'month':
       // date_diff counts boundaries crossed, which floors before 1970 as the spec requires.
       return `CAST(date_diff('${transform.kind}', DATE '1970-01-01', ${asDate(type, column)}) AS INTEGER)`
     case 'day':
-      if (type.type === 'date') return `CAST(${column} - DATE '1970-01-01' AS INTEGER)`
+      if (type.type === 'date') return epochDays(column)
       return `CAST(${floorTo(`epoch_us(${column})`, microsPerDay)} / ${microsPerDay} AS INTEGER)`
     case 'hour':
       return `CAST(${floorTo(`epoch_us(${column})`, microsPerHour)} / ${microsPerHour} AS INTEGER)`
-    case 'truncate':
-      return truncateSql(transform.width, type, column)
+    case 'truncate': {
+      const sql = truncateSql(transform.width, type, column)
+      return sql === undefined ? undefined : comparable(type, sql)
+    }
     case 'bucket':
       return bucketSql(transform.buckets, type, column)
     case 'unknown':
@@ -39,6 +55,70 @@ export function transformSql(
         facts: { transform: transform.text },
       })
   }
+}
+
+function hasDate({ type }: PrimitiveType): boolean {
+  return type === 'date' || type === 'timestamp' || type === 'timestamptz'
+}
+
+/** The infinities are numbers to Iceberg, far out, and DuckDB's functions of times make NULL of them. */
+function withInfinities(
+  sql: string,
+  transform: Transform,
+  type: PrimitiveType,
+  column: string,
+): string {
+  const cases = ['infinity', '-infinity'].map((text) => {
+    const result = applyTransform(transform, type, engineValue(type, text))
+    return `WHEN ${column} = '${text}'::${duckdbTypeName(type)} THEN ${String(result)}`
+  })
+  return `coalesce(${sql}, CASE ${cases.join(' ')} END)`
+}
+
+/** A form that groups by Iceberg's notion of equality and comes back to JavaScript exactly. */
+function comparable(type: PrimitiveType, sql: string): string {
+  switch (type.type) {
+    case 'date':
+      return epochDays(sql)
+    case 'timestamp':
+    case 'timestamptz':
+    case 'time':
+      return `CAST(epoch_us(${sql}) AS BIGINT)`
+    case 'float':
+    case 'double':
+    case 'decimal':
+    case 'uuid':
+      // Text distinguishes -0.0 from 0.0, which are equal to DuckDB.
+      return `CAST(${sql} AS VARCHAR)`
+    case 'binary':
+      return `lower(hex(${sql}))`
+    default:
+      return sql
+  }
+}
+
+/** A value of `comparable`, or a result of any transform, read from a row. */
+export function partitionValue(type: PrimitiveType, value: DuckDBValue): Value | null {
+  if (value === null) return null
+  switch (type.type) {
+    case 'long':
+    case 'time':
+    case 'timestamp':
+    case 'timestamptz':
+      return BigInt(value as bigint)
+    case 'float':
+    case 'double':
+    case 'decimal':
+    case 'uuid':
+    case 'binary':
+      return engineValue(type, value as string)
+    default:
+      return value as Value
+  }
+}
+
+function epochDays(sql: string): string {
+  return `CAST(date_diff('day', DATE '1970-01-01', ${sql}) AS INTEGER)`
 }
 
 /** Not by a cast from TIMESTAMPTZ: that goes through the session's zone and costs ten times as much. */
@@ -74,7 +154,7 @@ function bucketSql(buckets: number, type: PrimitiveType, column: string): string
     case 'long':
       return `tide_bucket(CAST(${column} AS BIGINT), ${buckets})`
     case 'date':
-      return `tide_bucket(CAST(date_diff('day', DATE '1970-01-01', ${column}) AS BIGINT), ${buckets})`
+      return `tide_bucket(CAST(${epochDays(column)} AS BIGINT), ${buckets})`
     case 'timestamp':
     case 'timestamptz':
       return `tide_bucket(epoch_us(${column}), ${buckets})`

@@ -4,14 +4,11 @@
  *
  * A query is run in the very transaction that its pruning was done in, so that now() means one time.
  */
-import { randomUUID } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { NestedField, PartitionSpec, Schema } from '../../catalog/format/index.ts'
 import { statedProperty, tableProperties } from '../../catalog/table/index.ts'
 import type { PositionDeleteWriter, WrittenFile } from '../../catalog/index.ts'
-import { CorruptDataError, LakeError, ValidationError, errorMessage } from '../../common/index.ts'
+import { LakeError, ValidationError, errorMessage } from '../../common/index.ts'
 import { duckdbTypeName } from '../text/type-name.ts'
 import { queryTools, type QueryEngineOptions } from '../engine/query-engine.ts'
 import type { ResultRow, TableSummary } from '../session/query-result.ts'
@@ -20,8 +17,8 @@ import type { QueryOptions, QueryTools } from '../scan/query-tools.ts'
 import { valueReader } from '../session/values.ts'
 import { parseStatement } from '../text/parsed-statement.ts'
 import { quoteIdentifier } from '../text/sql-text.ts'
-import { copyDataFiles } from './copy-files.ts'
-import { groupSelect, partitionRows, planPartitions, type RowGroup } from './partition-rows.ts'
+import { copyPartitions } from './copy-partitions.ts'
+import { dropPartitioned, partitionRows, planPartitions } from './partition-rows.ts'
 import { bucketMacros } from './partition-sql.ts'
 import { writePositionDeletes } from './position-delete-files.ts'
 import { icebergType } from './query-types.ts'
@@ -175,17 +172,18 @@ async function writeStaged(
       `CREATE OR REPLACE TEMP TABLE batch_rows AS
        SELECT *${keys} FROM (SELECT ${columns.join(', ')} FROM (${request.select}))`,
     )
-    const { table, groups } = await partitionRows(connection, plan)
-    const files: WrittenFile[] = []
-    for (const group of groups) {
-      if (group.rowCount > 0) files.push(...(await copyGroup(connection, request, table, group)))
-    }
-    return files
+    const { directory, properties, schema } = request
+    const fileBytesTarget = Number(
+      statedProperty(properties, tableProperties.targetFileSizeBytes) ?? fileBytesTargetDefault,
+    )
+    const rowBytes = await sampledRowBytes(connection)
+    const copy = { schema, properties, directory, rowBytes, fileBytesTarget }
+    return await copyPartitions(connection, await partitionRows(connection, plan, 'table'), copy)
   } catch (error) {
     throw engineError(error)
   } finally {
+    await dropPartitioned(connection)
     await connection.run('DROP TABLE IF EXISTS batch_rows')
-    await connection.run('DROP TABLE IF EXISTS batch_partitioned')
   }
 }
 
@@ -202,32 +200,12 @@ async function selectList(
   })
 }
 
-/** A directory for each partition tuple; the engine begins a new file where one has grown large. */
-async function copyGroup(
-  connection: DuckDBConnection,
-  { directory, properties, schema }: StagedFilesRequest,
-  table: string,
-  group: RowGroup,
-): Promise<readonly WrittenFile[]> {
-  const target = join(directory, randomUUID())
-  await mkdir(target)
-  const fileSize =
-    statedProperty(properties, tableProperties.targetFileSizeBytes) ?? fileBytesTargetDefault
-  const request = {
-    select: groupSelect(schema, table, group),
-    target,
-    schema,
-    properties,
-    options: [`FILE_SIZE_BYTES ${fileSize}`],
-  }
-  const files = await copyDataFiles(connection, request, group.partition)
-  const written = files.reduce((sum, { recordCount }) => sum + recordCount, 0n)
-  if (written !== BigInt(group.rowCount)) {
-    throw new CorruptDataError('data files hold another number of rows than their partition', {
-      facts: { expected: group.rowCount, written },
-    })
-  }
-  return files
+/** Of a row of `batch_rows` as text, which is near enough to its size in memory. */
+async function sampledRowBytes(connection: DuckDBConnection): Promise<number> {
+  const result = await connection.runAndReadAll(
+    `SELECT avg(strlen(CAST(r AS VARCHAR))) FROM (FROM batch_rows USING SAMPLE reservoir(1000 ROWS)) AS r`,
+  )
+  return Math.max(1, Number(result.getRows()[0]?.[0] ?? 1))
 }
 
 /** `errors_as_json` is on for the connection; users need only the message in it. */

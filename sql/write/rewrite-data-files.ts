@@ -134,7 +134,7 @@ async function writeFiles(
         : [`FILE_SIZE_BYTES ${fileSizeBytesTarget}`, `FILENAME_PATTERN 'part-{uuid}'`]),
     ],
   }
-  return copyDataFiles(connection, copy, first.file.partition)
+  return copyDataFiles(connection, copy, () => first.file.partition)
 }
 
 /** The rows of `select` in the types of `to`. Throws where a value would not stay what it is. */

@@ -4,8 +4,13 @@ import { CorruptDataError } from '../../common/index.ts'
 const nanosPerSecond = 1_000_000_000n
 const secondsPerDay = 86_400n
 
+/** What DuckDB stores for the infinities of dates. */
+const infiniteDays = 2 ** 31 - 1
+
 /** Days since 1970-01-01 in the calendar without a gap that DuckDB and Arrow use. */
 export function epochDays(text: string): number {
+  if (text === 'infinity') return infiniteDays
+  if (text === '-infinity') return -infiniteDays
   const { days } = parts(text)
   return Number(days)
 }

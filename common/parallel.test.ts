@@ -44,6 +44,33 @@ test('no more calls than the limit are under way', async () => {
   expect(await mapped).toHaveLength(6)
 })
 
+test('calls under way weigh no more together than allowed, but one alone may', async () => {
+  const gates = new Gates()
+  const mapped = mapLimited([3, 4, 9, 1, 2], gates.call, {
+    limit: 4,
+    weight: (item) => item,
+    weightMax: 7,
+  })
+  expect(gates.started).toEqual([3, 4])
+  await gates.open(4)
+  expect(gates.started).toEqual([3, 4])
+  await gates.open(3)
+  expect(gates.started).toEqual([3, 4, 9])
+  await gates.open(9)
+  expect(gates.started).toEqual([3, 4, 9, 1, 2])
+  for (const item of [1, 2]) await gates.open(item)
+  expect(await mapped).toEqual(['r3', 'r4', 'r9', 'r1', 'r2'])
+})
+
+test('a failure begins no call that waited for room', async () => {
+  const gates = new Gates()
+  const mapped = mapLimited([5, 6], gates.call, { weight: (item) => item, weightMax: 7 })
+  const failed = expect(mapped).rejects.toThrow('first')
+  await gates.fail(5, 'first')
+  await failed
+  expect(gates.started).toEqual([5])
+})
+
 test('a failure begins no further call and is thrown when the calls under way have ended', async () => {
   const gates = new Gates()
   let outcome: unknown

@@ -21,7 +21,11 @@ export interface UploadTools {
   readonly signal?: AbortSignal
 }
 
-const uploadsMax = 4
+const uploadsMax = 32
+/** A small file is sent whole, and a large one in a few parts of which this much is in memory. */
+const heldBytesMax = 64 << 20
+/** Many small files go at once, of large ones four. */
+const bytesAtOnce = 4 * heldBytesMax
 
 /** Returns data files in the order of `files`, which were partitioned by `spec`. */
 export async function uploadDataFiles(
@@ -66,7 +70,10 @@ export async function uploadPositionDeletes(
   })
 }
 
-async function uploadAll<Local extends { readonly localPath: string }, Uploaded>(
+async function uploadAll<
+  Local extends { readonly localPath: string; readonly fileSizeInBytes: bigint },
+  Uploaded,
+>(
   { io, signal }: UploadTools,
   files: readonly Local[],
   as: {
@@ -81,7 +88,12 @@ async function uploadAll<Local extends { readonly localPath: string }, Uploaded>
     const { sizeBytes } = await io.upload(file.localPath, location)
     return as.describe(file, location, BigInt(sizeBytes))
   }
-  const options = { limit: uploadsMax, ...(signal === undefined ? {} : { signal }) }
+  const options = {
+    limit: uploadsMax,
+    weight: ({ fileSizeInBytes }: Local) => Math.min(Number(fileSizeInBytes), heldBytesMax),
+    weightMax: bytesAtOnce,
+    ...(signal === undefined ? {} : { signal }),
+  }
   try {
     return await mapLimited(files, upload, options)
   } catch (error) {

@@ -25,6 +25,7 @@ export {
   metricsModes,
   upperBoundFor,
 } from './data-files/metrics-mode.ts'
+export { packMetrics } from './data-files/packed-metrics.ts'
 export type {
   LocalPositionDeletes,
   PositionDeleteWriter,

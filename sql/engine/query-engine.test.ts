@@ -192,7 +192,7 @@ describe('createQueryEngine()', () => {
     expect((await ask('show tables', { defaultNamespace: ['demo'] })).rows).toHaveLength(3)
     expect((await ask('SHOW NAMESPACES')).rows).toEqual(['demo'])
     expect((await ask('SHOW ALL TABLES')).rows[1]).toBe(
-      'demo|empty|[a, b, c]|[INTEGER, DECIMAL(9,2), TIMESTAMP WITH TIME ZONE]',
+      "demo|empty|[a, b, c]|[INTEGER, 'DECIMAL(9,2)', TIMESTAMP WITH TIME ZONE]",
     )
   })
 

@@ -27,6 +27,8 @@ export function createDataFileWriter(database: Database): DataFileWriter {
       database.withConnection(async (connection) => {
         // Rows carry their offset; order inside a file means nothing and costs a third of the time.
         await connection.run('SET SESSION preserve_insertion_order = false')
+        // Spools and footers are read once; the cache would keep them until memory runs out.
+        await connection.run('SET GLOBAL enable_external_file_cache = false')
         for (const macro of bucketMacros) await connection.run(macro)
         return writeDataFiles(connection, request)
       }),

@@ -12,6 +12,7 @@ import {
   type ColumnMetrics,
   lowerBoundFor,
   metricsModes,
+  packMetrics,
   upperBoundFor,
 } from '../../catalog/index.ts'
 import type { MetricsMode } from '../../catalog/table/index.ts'
@@ -49,7 +50,7 @@ export function fileMetrics(
   }
   for (const field of schema.fields)
     collect(metrics, modes, statistics, field, quoteIdentifier(field.name))
-  return metrics
+  return packMetrics(metrics)
 }
 
 function collect(

@@ -1,5 +1,5 @@
 /** `CALL system.expire_snapshots`, with Spark's arguments and output. */
-import { expireSnapshots } from '../catalog/index.ts'
+import { describeLeft, expireSnapshots } from '../catalog/index.ts'
 import { defineProcedure, optional, type Procedure, refused, required } from '../sql/index.ts'
 import type { Lake } from './lake.ts'
 import { requireSafeStore } from './safe-store.ts'
@@ -28,7 +28,7 @@ export function expireSnapshotsProcedure(lake: Lake): Procedure {
     run: async ({ older_than: olderThan, retain_last: retainLast, ...values }, { signal }) => {
       await requireSafeStore(lake)
       const { catalog, clock, io, logger, random } = lake
-      const { unreachable } = await expireSnapshots(
+      const { left, unreachable } = await expireSnapshots(
         catalog,
         values.table,
         { clock, io, logger, random, ...(signal === undefined ? {} : { signal }) },
@@ -49,7 +49,7 @@ export function expireSnapshotsProcedure(lake: Lake): Procedure {
         manifestLists.length,
         statistics.length,
       ]
-      return { rows: [row.map(BigInt)], notes: [] }
+      return { rows: [row.map(BigInt)], notes: left.length === 0 ? [] : [describeLeft(left)] }
     },
   })
 }

@@ -2,6 +2,7 @@
  * `CALL system.remove_orphan_files`, with Spark's arguments and output. Two differences keep files: it
  * deletes only with `dry_run => false`, and never a file that is younger than a day.
  */
+import { describeLeft } from '../catalog/index.ts'
 import { removeOrphanFiles } from '../compactor/index.ts'
 import {
   defineProcedure,
@@ -33,7 +34,7 @@ export function removeOrphanFilesProcedure(lake: Lake): Procedure {
     },
     columns: { orphan_file_location: 'VARCHAR' },
     run: async ({ dry_run: isDryRun, older_than: olderThan, table }, { signal }) => {
-      const { orphans } = await removeOrphanFiles(lake, table, {
+      const { left, orphans } = await removeOrphanFiles(lake, table, {
         execute: !isDryRun,
         ...(signal === undefined ? {} : { signal }),
         ...(olderThan === undefined
@@ -45,7 +46,10 @@ export function removeOrphanFilesProcedure(lake: Lake): Procedure {
         : `deleted ${orphans.length} files`
       return {
         rows: orphans.map(({ location }) => [location]),
-        notes: orphans.length === 0 ? [] : [note],
+        notes: [
+          ...(orphans.length === 0 ? [] : [note]),
+          ...(left.length === 0 ? [] : [describeLeft(left)]),
+        ],
       }
     },
   })

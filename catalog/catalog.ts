@@ -3,6 +3,7 @@
  *
  * Implemented over a bucket (`stores/`) and over REST (`rest/`); both run the same conformance suite.
  */
+import type { FileLeft } from './data-files/delete-files.ts'
 import type { Namespace, TableIdentifier } from './format/identifiers.ts'
 import type { PartitionSpec, Schema, SortOrder, TableMetadata } from './format/types.ts'
 import type { TableRequirement } from './table/requirement.ts'
@@ -32,6 +33,14 @@ export interface TableCommit {
   readonly identifier: TableIdentifier
   readonly requirements: readonly TableRequirement[]
   readonly updates: readonly TableUpdate[]
+}
+
+/** What a purge left, after the table was dropped. */
+export interface PurgeReport {
+  /** Those that are known. */
+  readonly filesLeft: readonly FileLeft[]
+  /** What ended the purge before it had tried all files; undefined: nothing did. */
+  readonly failure?: string
 }
 
 export interface Catalog {
@@ -67,8 +76,14 @@ export interface Catalog {
    * CommitStateUnknownError (may be applied: delete nothing), NotFoundError, ValidationError.
    */
   commitTable(commit: TableCommit): Promise<Table>
-  /** `purge` also deletes the table's files, as far as no other table may need them. Throws NotFoundError. */
-  dropTable(identifier: TableIdentifier, options?: { readonly purge?: boolean }): Promise<void>
+  /**
+   * `purge` also deletes the table's files, as far as no other table may need them. Undefined without it, and
+   * from a catalog that does not say what it left. Throws NotFoundError.
+   */
+  dropTable(
+    identifier: TableIdentifier,
+    options?: { readonly purge?: boolean },
+  ): Promise<PurgeReport | undefined>
   /** Throws NotFoundError, AlreadyExistsError. */
   renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void>
   /**

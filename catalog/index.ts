@@ -1,5 +1,5 @@
 /** catalog: Apache Iceberg tables, from the spec's types to the commit. */
-export type { Catalog, CreateTableRequest, Table, TableCommit } from './catalog.ts'
+export type { Catalog, CreateTableRequest, PurgeReport, Table, TableCommit } from './catalog.ts'
 export type {
   DataFileRewriter,
   LocalFile,
@@ -19,6 +19,7 @@ export type {
   WrittenFile,
 } from './data-files/data-file-writer.ts'
 export { fetchInputs } from './data-files/fetch-inputs.ts'
+export { deleteFiles, describeLeft, type FileLeft } from './data-files/delete-files.ts'
 export { newDataFileLocation } from './data-files/locations.ts'
 export {
   lowerBoundFor,
@@ -66,6 +67,7 @@ export {
 export type { TableUpdate } from './table/update.ts'
 export type { TransactionAction } from './transaction/action.ts'
 export { isPublished } from './transaction/branch-change.ts'
+export { isBelow, plainLocation } from './stores/location-rules.ts'
 export { ConflictError } from './transaction/conflict-error.ts'
 export type { SchemaChange } from './transaction/apply-schema-changes.ts'
 export { expireSnapshots } from './transaction/expire-snapshots.ts'

@@ -5,14 +5,25 @@
  * Invariants (docs/spec/compaction.md): the storage is listed before the references are read, and the
  * references once more before anything is deleted (K9); nothing younger than the age limit goes, and
  * the limit is a day at least (K10); only the table's own folder is looked at, never `_catalog`, hidden
- * files or the folder of another table inside it (K11).
+ * files or the folder of another table inside it (K11); what Hadoop's catalog reads there stays, and
+ * nothing goes while it still writes the table (K17).
  */
-import { type Catalog, listReachableFiles, ManifestCache, type Table } from '../catalog/index.ts'
+import {
+  type Catalog,
+  deleteFiles,
+  type FileLeft,
+  isBelow,
+  listReachableFiles,
+  ManifestCache,
+  plainLocation,
+  type Table,
+} from '../catalog/index.ts'
 import { formatIdentifier, type TableIdentifier } from '../catalog/format/index.ts'
 import { propertyOf, tableProperties } from '../catalog/table/index.ts'
 import { type Clock, NotFoundError, ValidationError } from '../common/index.ts'
 import type { FileIO, ObjectInfo } from '../io/index.ts'
 import { allTables } from './all-tables.ts'
+import { isHadoopFile, refuseHadoopWriter } from './hadoop-tables.ts'
 
 export interface OrphanTools {
   readonly catalog: Catalog
@@ -30,7 +41,10 @@ export interface OrphanRequest {
 }
 
 export interface OrphanReport {
+  /** Those that were deleted, or would be. */
   readonly orphans: readonly ObjectInfo[]
+  /** Orphans that the store did not delete. */
+  readonly left: readonly FileLeft[]
   readonly sizeBytes: number
   readonly filesListed: number
   /** Files that are no orphans only because they are young. */
@@ -41,7 +55,6 @@ export interface OrphanReport {
 export const orphanAgeMsMin = 86_400_000
 export const orphanAgeMsDefault = 3 * orphanAgeMsMin
 
-const deletesPerCall = 500
 /** Names are held in memory; a folder with more is swept in several runs. */
 const candidatesMax = 1_000_000
 
@@ -56,22 +69,24 @@ export async function removeOrphanFiles(
   refuseWithoutGc(first)
   const foreign = await foreignFolders(tools.catalog, first)
   const listed = await listFolder(tools, first.metadata.location, foreign, ageMs, request.signal)
+  await refuseHadoopWriter(tools.io, first, listed.hadoop)
   const cache = new ManifestCache()
   const now = await loadSame(tools.catalog, first)
   let orphans = await withoutReachable(tools.io, now, listed.old, cache)
+  let left: readonly FileLeft[] = []
   if (request.execute === true && orphans.length > 0) {
     const head = await loadSame(tools.catalog, first)
     if (head.metadataLocation !== now.metadataLocation) {
       orphans = await withoutReachable(tools.io, head, orphans, cache)
     }
-    for (let start = 0; start < orphans.length; start += deletesPerCall) {
-      request.signal?.throwIfAborted()
-      const part = orphans.slice(start, start + deletesPerCall)
-      await tools.io.delete(part.map(({ location }) => location))
-    }
+    const locations = orphans.map(({ location }) => location)
+    left = (await deleteFiles(tools.io, locations, request.signal)).left
+    const stays = new Set(left.map(({ location }) => location))
+    orphans = orphans.filter(({ location }) => !stays.has(location))
   }
   return {
     orphans,
+    left,
     sizeBytes: orphans.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     filesListed: listed.count,
     filesTooYoung: listed.young,
@@ -131,32 +146,42 @@ async function foreignFolders(catalog: Catalog, own: Table): Promise<readonly st
   return inside
 }
 
+interface ListedFolder {
+  readonly old: ObjectInfo[]
+  /** Those that Hadoop's catalog reads. */
+  readonly hadoop: string[]
+  readonly count: number
+  readonly young: number
+}
+
 async function listFolder(
   { clock, io }: OrphanTools,
   location: string,
   foreign: readonly string[],
   ageMs: number,
   signal: AbortSignal | undefined,
-): Promise<{ readonly old: ObjectInfo[]; readonly count: number; readonly young: number }> {
+): Promise<ListedFolder> {
   const folder = location.replace(/\/*$/, '/')
   const before = clock.now() - ageMs
   const old: ObjectInfo[] = []
+  const hadoop: string[] = []
   let count = 0
   let young = 0
   for await (const info of io.list(folder)) {
     signal?.throwIfAborted()
     if (!isOwn(info.location, folder, foreign)) continue
     count++
-    if (info.modifiedMs >= before) young++
+    if (isHadoopFile(info.location)) hadoop.push(info.location)
+    else if (info.modifiedMs >= before) young++
     else if (old.length < candidatesMax) old.push(info)
   }
-  return { old, count, young }
+  return { old, hadoop, count, young }
 }
 
 /** Hidden names belong to other tools; the folder of a partition may begin with an underscore. */
 function isOwn(location: string, folder: string, foreign: readonly string[]): boolean {
-  if (!location.startsWith(folder)) return false
-  const plain = withPlainScheme(location)
+  if (!isBelow(folder, location)) return false
+  const plain = plainLocation(location)
   if (foreign.some((other) => plain.startsWith(other))) return false
   const segments = location.slice(folder.length).split('/')
   return segments.every((segment) => !/^[._]/.test(segment) || segment.includes('='))
@@ -171,16 +196,11 @@ async function withoutReachable(
   if (files.length === 0) return files
   const reached = new Set<string>()
   for (const path of await listReachableFiles({ io, cache }, table)) {
-    reached.add(withPlainScheme(path))
+    reached.add(plainLocation(path))
   }
-  return files.filter(({ location }) => !reached.has(withPlainScheme(location)))
+  return files.filter(({ location }) => !reached.has(plainLocation(location)))
 }
 
 function folderOf(location: string): string {
-  return withPlainScheme(location).replace(/\/*$/, '/')
-}
-
-/** Engines write the scheme of one store in several ways (iceberg#4194). */
-function withPlainScheme(location: string): string {
-  return location.replace(/^s3[an]:/, 's3:').replace(/^file:\/+/, 'file:///')
+  return `${plainLocation(location)}/`
 }

@@ -2,9 +2,12 @@
  * Where a table's files go (spec, "File System Operations"; properties `write.data.path` and
  * `write.metadata.path`). Every name is new, because an object once written is never replaced.
  */
-import { partitionPath } from '../format/partition-path.ts'
+import { partitionFolder } from '../format/partition-path.ts'
 import { statedProperty, type TableProperty, tableProperties } from '../table/properties.ts'
 import type { PartitionSpec, Schema, TableMetadata, Value } from '../format/types.ts'
+
+/** S3's bound on a key, which a location exceeds by its scheme and bucket. */
+const locationBytesMax = 1024
 
 /** Folder of data files, without a slash at the end. */
 export function dataLocation(metadata: TableMetadata): string {
@@ -24,8 +27,10 @@ export function newDataFileLocation(
   partition: readonly (Value | null)[],
   fileName: string,
 ): string {
-  const path = partitionPath(spec, schema, partition)
-  return [dataLocation(metadata), ...(path === '' ? [] : [path]), fileName].join('/')
+  const data = dataLocation(metadata)
+  const bytesMax = locationBytesMax - Buffer.byteLength(`${data}//${fileName}`)
+  const path = partitionFolder(spec, schema, partition, bytesMax)
+  return [data, ...(path === '' ? [] : [path]), fileName].join('/')
 }
 
 export function manifestLocation(metadata: TableMetadata, commitId: string, index: number): string {

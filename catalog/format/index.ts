@@ -43,6 +43,7 @@ export {
   partitionSpecById,
   snapshotById,
 } from './table-metadata.ts'
+export { parseTableMetadata } from './table-metadata-json.ts'
 export { parseTableName } from './table-name.ts'
 export { formatTransform } from './transform-text.ts'
 export { applyTransform, transformResultType } from './transform.ts'

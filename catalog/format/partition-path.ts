@@ -2,13 +2,21 @@
  * Partition values as people read them, and the folders of data files (`ts_day=2024-01-02`).
  *
  * Readers take the values from manifests, never from folders. The folders are named as Java names them, so that
- * those of several engines look alike.
+ * those of several engines look alike; only where a file system or a store could not hold the name it is cut,
+ * and ends with a hash.
  */
+import { createHash } from 'node:crypto'
 import { formatDate, formatTimestamp, formatYear } from './calendar.ts'
 import { fieldById } from './schema.ts'
 import { valueToJson } from './single-value.ts'
 import { transformResultType } from './transform.ts'
 import type { PartitionSpec, PrimitiveType, Schema, Transform, Value } from './types.ts'
+
+/** File systems allow 255 bytes for a name, some that encrypt it 143. */
+const folderBytesMax = 128
+/** Cut names shorter than this would not help anyone. */
+const folderBytesMin = 32
+const hashDigits = 16
 
 /** `ts_day=2024-01-02/id_bucket=3`; empty for an unpartitioned table. */
 export function partitionPath(
@@ -16,14 +24,49 @@ export function partitionPath(
   schema: Schema,
   partition: readonly (Value | null)[],
 ): string {
-  return spec.fields
-    .map((field, index) => {
-      const sourceType = fieldById(schema, field.sourceId)?.type ?? { type: 'string' }
-      const type = transformResultType(field.transform, sourceType)
-      const text = formatPartitionValue(field.transform, type, partition[index] ?? null)
-      return `${escapePath(field.name)}=${escapePath(text)}`
-    })
-    .join('/')
+  return folders(spec, schema, partition).join('/')
+}
+
+/** The same with names that any store takes, `bytesMax` long at most; empty also where nothing fits. */
+export function partitionFolder(
+  spec: PartitionSpec,
+  schema: Schema,
+  partition: readonly (Value | null)[],
+  bytesMax: number,
+): string {
+  const full = folders(spec, schema, partition)
+  const names = full.map((name) => shortened(name, folderBytesMax))
+  const path = names.join('/')
+  if (path.length <= bytesMax) return path
+  const share = Math.floor(bytesMax / names.length) - 1
+  if (share >= folderBytesMin) return full.map((name) => shortened(name, share)).join('/')
+  const hash = `partition=${hashOf(full.join('/'))}`
+  return hash.length <= bytesMax ? hash : ''
+}
+
+function folders(
+  spec: PartitionSpec,
+  schema: Schema,
+  partition: readonly (Value | null)[],
+): readonly string[] {
+  return spec.fields.map((field, index) => {
+    const sourceType = fieldById(schema, field.sourceId)?.type ?? { type: 'string' }
+    const type = transformResultType(field.transform, sourceType)
+    const text = formatPartitionValue(field.transform, type, partition[index] ?? null)
+    return `${escapePath(field.name)}=${escapePath(text)}`
+  })
+}
+
+/** Escaped names are ASCII, so that a character is a byte. */
+function shortened(name: string, bytesMax: number): string {
+  if (name.length <= bytesMax) return name
+  // No half of an escape such as %C3 stays at the end.
+  const start = name.slice(0, bytesMax - hashDigits - 1).replace(/%[\dA-F]?$/, '')
+  return `${start}.${hashOf(name)}`
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, hashDigits)
 }
 
 /** `type` is the result type of the transform. */

@@ -148,7 +148,8 @@ async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> 
   }
 }
 
-function statisticsOf(
+/** Statistics files of snapshots, and of partitions. */
+export function statisticsOf(
   metadata: TableMetadata,
 ): readonly { readonly snapshotId: bigint; readonly path: string }[] {
   return ['statistics', 'partition-statistics'].flatMap((field) => {

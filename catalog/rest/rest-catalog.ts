@@ -125,10 +125,11 @@ export class RestCatalog implements Catalog {
   async dropTable(
     identifier: TableIdentifier,
     options: { readonly purge?: boolean } = {},
-  ): Promise<void> {
+  ): Promise<undefined> {
     const path = await this.#path(...tablePath(identifier))
     const query = { purgeRequested: String(options.purge ?? false) }
     await this.#client.send({ method: 'DELETE', path, query })
+    return undefined
   }
 
   async renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void> {

@@ -46,17 +46,22 @@ export function checkUpdateLocations(
   }
   const homes = [next.location, ...(base === undefined ? [] : [base.location])]
   for (const file of updates.flatMap(filesNamed)) {
-    if (!homes.some((home) => isBelow(home, file))) {
-      checkBelow(next.location, file, 'file named by the commit')
-    }
+    if (homes.some((home) => isPlainlyBelow(home, file))) continue
+    checkBelow(next.location, file, 'file named by the commit')
   }
 }
 
+/**
+ * True when the object of this very name lies in the folder. Whatever characters the name has are its own,
+ * because no store of ours decodes any: a file of the partition `Europe%2FBerlin` is the table's. Only what
+ * might climb out of the folder is not, even if it had to be decoded to do so.
+ */
 export function isBelow(parent: string, location: string): boolean {
-  const inside = canonical(location)
-  if (inside === undefined) return false
-  const outside = canonical(parent)
-  return outside !== undefined && inside.startsWith(`${outside}/`)
+  const inside = plainLocation(location)
+  const folder = `${plainLocation(parent)}/`
+  if (!inside.startsWith(folder) || /\p{Cc}/u.test(inside)) return false
+  if (inside.split(/[/\\]/).some((segment) => segment === '.' || segment === '..')) return false
+  return !climbsOut(inside.slice(folder.length))
 }
 
 /** True when one of two locations is the other or lies in it. */
@@ -66,13 +71,49 @@ export function locationsOverlap(left: string, right: string): boolean {
   )
 }
 
-/** The canonical form of a location; an ambiguous one is returned as it is. */
+/** One spelling for what engines spell in several ways: `s3a:` is `s3:`, `file:/x` is `file:///x`. */
 export function plainLocation(location: string): string {
-  return canonical(location) ?? location
+  return withoutSlash(location)
+    .replace(/^s3[an]:/, 's3:')
+    .replace(/^file:\/+/, 'file:///')
+}
+
+const decodingsMax = 4
+
+/** True when a reader that decodes the characters of paths, several times even, might be led out of a folder. */
+function climbsOut(path: string): boolean {
+  let seen = path
+  for (let times = 0; times < decodingsMax; times++) {
+    if (leavesFolder(seen)) return true
+    const decoded = seen.replaceAll(/%(25|2e|2f|5c)/gi, (_, code: string) =>
+      String.fromCharCode(Number.parseInt(code, 16)),
+    )
+    if (decoded === seen) return false
+    seen = decoded
+  }
+  return true
+}
+
+function leavesFolder(path: string): boolean {
+  let depth = 0
+  for (const segment of path.split(/[/\\]/)) {
+    if (segment === '..') depth--
+    else if (segment !== '' && segment !== '.') depth++
+    if (depth < 0) return true
+  }
+  return false
+}
+
+/** Of a location that a client chooses: nothing in it that an engine could read in another way. */
+function isPlainlyBelow(parent: string, location: string): boolean {
+  const isPlain = !/[\\?#*]|%(2e|2f|5c|00)/i.test(location)
+  return (
+    isPlain && /^[a-z][a-z0-9+.-]*:\/\//.test(plainLocation(location)) && isBelow(parent, location)
+  )
 }
 
 function checkBelow(parent: string, location: string, what: string): void {
-  if (isBelow(parent, location)) return
+  if (isPlainlyBelow(parent, location)) return
   throw new ValidationError(`${what} must lie below its allowed folder`, {
     facts: { location, allowed: withoutSlash(parent) },
   })
@@ -92,15 +133,4 @@ function filesNamed(update: TableUpdate): readonly string[] {
 
 function textOf(value: unknown): readonly string[] {
   return typeof value === 'string' ? [value] : []
-}
-
-/** The canonical form of a location; undefined for an ambiguous one. */
-function canonical(location: string): string | undefined {
-  const text = withoutSlash(location)
-    .replace(/^s3[an]:\/\//, 's3://')
-    .replace(/^file:\/(?!\/)/, 'file:///')
-  if (!/^[a-z][a-z0-9+.-]*:\/\//.test(text)) return undefined
-  if (/[\\?#*\p{Cc}]|%(2e|2f|5c|00)/iu.test(text)) return undefined
-  const segments = text.slice(text.indexOf('://') + 3).split('/')
-  return segments.some((segment) => segment === '.' || segment === '..') ? undefined : text
 }

@@ -76,6 +76,10 @@ export class MetadataFiles {
     }
   }
 
+  forget(location: string): void {
+    this.#cache.delete(location)
+  }
+
   remember(location: string, metadata: TableMetadata): void {
     this.#cache.delete(location)
     this.#cache.set(location, metadata)

@@ -29,7 +29,7 @@ import {
   systemRandom,
 } from '../../common/index.ts'
 import type { FileIO } from '../../io/index.ts'
-import type { Catalog, CreateTableRequest, Table, TableCommit } from '../catalog.ts'
+import type { Catalog, CreateTableRequest, PurgeReport, Table, TableCommit } from '../catalog.ts'
 import type { TableMetadata } from '../format/types.ts'
 import { withoutSlash } from '../table/apply-update.ts'
 import { metadataFilesCut } from '../table/apply-updates.ts'
@@ -224,7 +224,7 @@ export class ObjectStoreCatalog implements Catalog {
   async dropTable(
     identifier: TableIdentifier,
     options: { readonly purge?: boolean } = {},
-  ): Promise<void> {
+  ): Promise<PurgeReport | undefined> {
     checkIdentifier(identifier)
     const purge = options.purge ?? false
     for (let round = 0; round < roundsMax; round++) {
@@ -235,11 +235,10 @@ export class ObjectStoreCatalog implements Catalog {
         purge,
       })
       if (outcome.kind === 'lost') continue
-      if (!purge) return
+      if (!purge) return undefined
       const listOthers = (): Promise<readonly TablePointer[]> => this.#pointers.listEverywhere()
       const tools = { io: this.#tools.io, files: this.#files, logger: this.#logger }
-      await purgeTable(tools, existing.payload, listOthers)
-      return
+      return purgeTable(tools, existing.payload, listOthers)
     }
     throw busy(identifier)
   }

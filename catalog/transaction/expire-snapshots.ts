@@ -5,8 +5,9 @@
  * comparison with the table as the commit left it (C24). Offsets of streams stay in the table's properties.
  */
 import { formatIdentifier, type TableIdentifier } from '../format/identifiers.ts'
-import { errorMessage, silentLogger } from '../../common/index.ts'
+import { silentLogger } from '../../common/index.ts'
 import type { Catalog, Table } from '../catalog.ts'
+import { deleteFiles, type FileLeft } from '../data-files/delete-files.ts'
 import { listUnreachableFiles, type UnreachableFiles } from '../manifest/reachable-files.ts'
 import type { Snapshot, TableMetadata } from '../format/types.ts'
 import { isBelow } from '../stores/location-rules.ts'
@@ -26,11 +27,11 @@ export interface ExpireSnapshotsOptions extends ExpiryOptions {
 export interface ExpiryResult extends ExpiryPlan {
   /** The table after the commit; unchanged for a dry run. */
   readonly table: Table
-  /** Files that were deleted, or would be. Files outside the table's folder are never deleted. */
+  /** Files that were deleted, or would be. */
   readonly unreachable: UnreachableFiles
+  /** Files that nothing reaches and that stay: outside the table's folder, or not deleted by the store. */
+  readonly left: readonly FileLeft[]
 }
-
-const deletesPerCall = 500
 
 /** Throws as `commitAction` does; a deletion that fails is logged and left to the orphan sweep. */
 export async function expireSnapshots(
@@ -48,9 +49,7 @@ export async function expireSnapshots(
     return { ...result, table }
   }
   const table = await commitAction(catalog, identifier, action, tools)
-  const result = await resultOf(tools, action, table)
-  await deleteFiles(tools, table, result.unreachable)
-  return result
+  return deleteUnreachable(tools, await resultOf(tools, action, table))
 }
 
 class ExpireSnapshots implements MetadataAction {
@@ -117,20 +116,31 @@ async function resultOf(
     { metadata: withSpecsOf(before.metadata, table.metadata), snapshots },
     table.metadata,
   )
-  const own = (paths: readonly string[]): readonly string[] =>
-    paths.filter((path) => isBelow(table.metadata.location, path))
+  const isOwn = (path: string): boolean => isBelow(table.metadata.location, path)
   return {
     table,
     snapshotIds: snapshots.map(({ snapshotId }) => snapshotId),
     refs,
-    unreachable: {
-      files: own(unreachable.files),
-      positionDeletes: own(unreachable.positionDeletes),
-      equalityDeletes: own(unreachable.equalityDeletes),
-      manifests: own(unreachable.manifests),
-      manifestLists: own(unreachable.manifestLists),
-      statistics: own(unreachable.statistics),
-    },
+    unreachable: filtered(unreachable, isOwn),
+    left: inOrder(unreachable)
+      .filter((path) => !isOwn(path))
+      .map((location) => ({ location, reason: "it is not in the table's folder" })),
+  }
+}
+
+/** In the order of deletion. */
+function inOrder({ files, manifestLists, manifests, statistics }: UnreachableFiles): string[] {
+  return [...files, ...statistics, ...manifests, ...manifestLists]
+}
+
+function filtered(files: UnreachableFiles, keeps: (path: string) => boolean): UnreachableFiles {
+  return {
+    files: files.files.filter(keeps),
+    positionDeletes: files.positionDeletes.filter(keeps),
+    equalityDeletes: files.equalityDeletes.filter(keeps),
+    manifests: files.manifests.filter(keeps),
+    manifestLists: files.manifestLists.filter(keeps),
+    statistics: files.statistics.filter(keeps),
   }
 }
 
@@ -152,20 +162,20 @@ function withSpecsOf(before: TableMetadata, after: TableMetadata): TableMetadata
   }
 }
 
-async function deleteFiles(
+/** The result without what could not be deleted. */
+async function deleteUnreachable(
   { io, logger = silentLogger }: CommitTools & SnapshotTools,
-  table: Table,
-  { files, manifests, manifestLists, statistics }: UnreachableFiles,
-): Promise<void> {
-  const paths = [...files, ...statistics, ...manifests, ...manifestLists]
-  try {
-    for (let start = 0; start < paths.length; start += deletesPerCall) {
-      await io.delete(paths.slice(start, start + deletesPerCall))
-    }
-  } catch (error) {
-    logger.warn('expiry.cleanup-failed', {
-      table: formatIdentifier(table.identifier),
-      error: errorMessage(error),
-    })
+  result: ExpiryResult,
+): Promise<ExpiryResult> {
+  const { left } = await deleteFiles(io, inOrder(result.unreachable))
+  const [first] = left
+  if (first === undefined) return result
+  const table = formatIdentifier(result.table.identifier)
+  logger.warn('expiry.cleanup-failed', { table, files: left.length, error: first.reason })
+  const stays = new Set(left.map(({ location }) => location))
+  return {
+    ...result,
+    unreachable: filtered(result.unreachable, (path) => !stays.has(path)),
+    left: [...result.left, ...left],
   }
 }

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { requireSafeStore } from '../../../app/index.ts'
 import { parseTableName } from '../../../catalog/format/index.ts'
-import { expireSnapshots } from '../../../catalog/index.ts'
+import { describeLeft, expireSnapshots } from '../../../catalog/index.ts'
 import { parseDuration } from '../../../common/index.ts'
 import { collect } from '../../frame/collect.ts'
 import type { CliContext } from '../../frame/context.ts'
@@ -42,7 +42,7 @@ async function expireTableSnapshots(
   const lake = await context.openLake()
   await requireSafeStore(lake)
   const tools = { ...lake, signal: context.signal }
-  const { refs, snapshotIds, unreachable } = await expireSnapshots(
+  const { left, refs, snapshotIds, unreachable } = await expireSnapshots(
     lake.catalog,
     parseTableName(name),
     tools,
@@ -56,7 +56,9 @@ async function expireTableSnapshots(
     deleted_manifest_files: unreachable.manifests.length,
     deleted_manifest_lists: unreachable.manifestLists.length,
     deleted_statistics_files: unreachable.statistics.length,
+    files_left: left.length,
   })
+  if (left.length > 0) context.note(describeLeft(left))
 }
 
 /** An age before now, or a moment. */

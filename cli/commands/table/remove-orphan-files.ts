@@ -1,6 +1,7 @@
 /** `tide table remove-orphan-files`: Iceberg's procedure of that name. */
 import type { Command } from 'commander'
 import { parseTableName } from '../../../catalog/format/index.ts'
+import { describeLeft } from '../../../catalog/index.ts'
 import { formatDuration, formatSize, parseDuration } from '../../../common/index.ts'
 import { checkOrphanAge, removeOrphanFiles } from '../../../compactor/index.ts'
 import type { CliContext } from '../../frame/context.ts'
@@ -33,7 +34,7 @@ async function removeTableOrphans(
     execute: flags.execute === true,
     signal: context.signal,
   })
-  const { filesListed, filesTooYoung, orphans, sizeBytes } = report
+  const { filesListed, filesTooYoung, left, orphans, sizeBytes } = report
   const now = context.clock.now()
   await context.print({
     columns: ['location', 'size_bytes', { key: 'age', align: 'right' }],
@@ -44,6 +45,7 @@ async function removeTableOrphans(
     })),
     empty: `no orphans among ${filesListed} files (${filesTooYoung} younger than ${flags.olderThan})`,
   })
+  if (left.length > 0) context.note(describeLeft(left))
   if (orphans.length === 0) return
   const what = `${orphans.length} files, ${formatSize(sizeBytes)}`
   context.note(report.isDryRun ? `${what}; --execute deletes them` : `deleted ${what}`)

@@ -104,5 +104,7 @@ function removeProperties(
 }
 
 export function withoutSlash(location: string): string {
-  return location.replace(/\/+$/, '')
+  let end = location.length
+  while (location[end - 1] === '/') end--
+  return location.slice(0, end)
 }

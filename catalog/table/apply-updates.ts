@@ -9,6 +9,7 @@
 import { CommitFailedError, ValidationError, assert } from '../../common/index.ts'
 import type { MetadataLogEntry, SnapshotLogEntry, TableMetadata } from '../format/types.ts'
 import { applyUpdate } from './apply-update.ts'
+import { mergeUpdates } from './merge-updates.ts'
 import { findSpec } from './partition-spec-updates.ts'
 import { propertyOf, tableProperties } from './properties.ts'
 import { findSchema } from './schema-updates.ts'
@@ -33,7 +34,7 @@ export function applyUpdates(
   let metadata = base
   let mainMoves: SnapshotLogEntry[] = []
   const nowMs = latest(BigInt(context.nowMs), base.lastUpdatedMs, base.snapshotLog.at(-1))
-  for (const update of updates) {
+  for (const update of mergeUpdates(updates)) {
     const before = metadata
     metadata = applyUpdate(metadata, resolveLastAdded(update, added))
     noteLastAdded(metadata, update, added)

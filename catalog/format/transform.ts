@@ -41,7 +41,11 @@ export function applyTransform(
     case 'day':
       return daysOf(sourceType, value)
     case 'hour':
-      return Number(floorDivide(value as bigint, microsPerHour))
+      // The last 44,000 years of the range, and infinity, have no hour that an int holds.
+      return Math.max(
+        -(2 ** 31),
+        Math.min(2 ** 31 - 1, Number(floorDivide(value as bigint, microsPerHour))),
+      )
   }
 }
 

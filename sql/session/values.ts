@@ -130,7 +130,8 @@ function toSqlValue(value: DuckDBValue): SqlValue {
 
 /** The shortest number that reads back as the same 32-bit float. */
 function shortestFloat(value: number): number {
-  if (!Number.isFinite(value)) return value
+  // Digits of -0 have no sign.
+  if (!Number.isFinite(value) || value === 0) return value
   for (let digits = 6; digits <= 9; digits++) {
     const short = Number(value.toPrecision(digits))
     if (Math.fround(short) === value) return short

@@ -150,6 +150,7 @@ function csvCell(value: SqlValue): string {
   return value === null ? '' : csvText(plainText(value))
 }
 
+/** A byte order mark is in quotes, because readers drop one that begins the file. */
 function csvText(text: string): string {
-  return text === '' || /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  return text === '' || /[",\n\r]|^\uFEFF/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -42,8 +42,11 @@ function finiteSql(transform: Transform, type: PrimitiveType, column: string): s
     case 'day':
       if (type.type === 'date') return epochDays(column)
       return `CAST(${floorTo(`epoch_us(${column})`, microsPerDay)} / ${microsPerDay} AS INTEGER)`
-    case 'hour':
-      return `CAST(${floorTo(`epoch_us(${column})`, microsPerHour)} / ${microsPerHour} AS INTEGER)`
+    case 'hour': {
+      const hours = `(${floorTo(`epoch_us(${column})`, microsPerHour)} / ${microsPerHour})`
+      const held = `CASE WHEN ${hours} > 2147483647 THEN 2147483647 WHEN ${hours} < -2147483648 THEN -2147483648 ELSE ${hours} END`
+      return `CAST(${held} AS INTEGER)`
+    }
     case 'truncate': {
       const sql = truncateSql(transform.width, type, column)
       return sql === undefined ? undefined : comparable(type, sql)

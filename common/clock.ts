@@ -38,3 +38,26 @@ export const systemClock: Clock = {
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
+
+/**
+ * Calls `beat` every `ms`, one call at a time, without keeping the process alive; a failed call is not an error, for
+ * the next one says the same. The result stops it and awaits the call under way.
+ */
+export function startBeat(ms: number, beat: () => Promise<unknown>): () => Promise<void> {
+  let underWay: Promise<void> | undefined
+  const timer = setInterval(() => {
+    underWay ??= beat()
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => {
+        underWay = undefined
+      })
+  }, ms)
+  timer.unref()
+  return async () => {
+    clearInterval(timer)
+    await underWay
+  }
+}

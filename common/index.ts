@@ -1,5 +1,5 @@
 /** common: time, chance, the environment, errors, exact JSON, units and bounded concurrency: what every folder uses. */
-export { type Clock, nextTurn, systemClock } from './clock.ts'
+export { type Clock, nextTurn, startBeat, systemClock } from './clock.ts'
 export { environment, environmentEntries, setEnvironmentDefault } from './environment.ts'
 export {
   AccessDeniedError,

@@ -4,7 +4,7 @@
  * Offsets and timestamps stay bigint here: there is one head per batch, not per record.
  */
 import { crc32c } from '@node-rs/crc32'
-import { CorruptDataError, UnsupportedError } from '../../common/index.ts'
+import { CorruptDataError, UnsupportedError, type ErrorFacts } from '../../common/index.ts'
 
 export const batchHeaderBytes = 61
 /** Base offset and length; the length counts what follows them. */
@@ -35,6 +35,13 @@ export interface RecordBatchHeader {
 export interface RecordSetOrigin {
   readonly topic: string
   readonly partition: number
+  /** Called when bytes turn out to be damaged, for the message. */
+  readonly noteDamage?: () => DamageNote
+}
+
+export interface DamageNote {
+  readonly remedy: string | undefined
+  readonly facts: ErrorFacts
 }
 
 /**
@@ -143,7 +150,10 @@ export function offsetAfter(header: RecordBatchHeader): bigint {
   return header.baseOffset + BigInt(header.lastOffsetDelta) + 1n
 }
 
-/** The first offset behind the last whole batch of what was fetched from `fetchOffset` on. */
+/**
+ * The first offset behind the last whole batch of what was fetched from `fetchOffset` on; behind the last one before
+ * a damaged head, where there is one before it.
+ */
 export function recordSetEnd(
   recordSet: Buffer,
   origin: RecordSetOrigin,
@@ -153,7 +163,7 @@ export function recordSetEnd(
   let end = fetchOffset
   let at = 0
   for (;;) {
-    const header = readBatchHeader(view, at, origin)
+    const header = headUnlessDamaged(view, at, origin)
     if (header === undefined) break
     const after = offsetAfter(header)
     if (after > end) end = after
@@ -166,6 +176,20 @@ export function recordSetEnd(
   })
 }
 
+/** Undefined, too, for a damaged head that others precede: those are read first. */
+function headUnlessDamaged(
+  view: DataView,
+  at: number,
+  origin: RecordSetOrigin,
+): RecordBatchHeader | undefined {
+  try {
+    return readBatchHeader(view, at, origin)
+  } catch (error) {
+    if (at === 0) throw error
+    return undefined
+  }
+}
+
 export function corruptBatch(
   message: string,
   origin: RecordSetOrigin,
@@ -173,8 +197,15 @@ export function corruptBatch(
   facts: Readonly<Record<string, string | number | bigint>> = {},
   cause?: unknown,
 ): CorruptDataError {
-  return new CorruptDataError(message, {
-    facts: { topic: origin.topic, partition: origin.partition, offset: baseOffset, ...facts },
+  const note = origin.noteDamage?.()
+  return new CorruptDataError(note?.remedy === undefined ? message : `${message}; ${note.remedy}`, {
+    facts: {
+      topic: origin.topic,
+      partition: origin.partition,
+      offset: baseOffset,
+      ...note?.facts,
+      ...facts,
+    },
     cause,
   })
 }

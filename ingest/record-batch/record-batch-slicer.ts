@@ -4,8 +4,9 @@
  * This is the hot path of ingestion: no object per record, no copy of uncompressed bytes. Compressed
  * batches are joined, so that a topic of tiny batches does not become a flood of them.
  *
- * Guards invariants R1 to R5 of docs/spec/record-source.md: offsets rise, nothing below the position
- * appears, control records and aborted transactions never do, and the position moves over them.
+ * Guards invariants R1 to R5 and R12 of docs/spec/record-source.md: offsets rise, nothing below the position
+ * appears, control records and aborted transactions never do, the position moves over them, and what
+ * precedes damage is given before the damage is reported.
  */
 import { UnsupportedError, errorMessage } from '../../common/index.ts'
 import type { RecordBatch } from './record-batch.ts'
@@ -18,8 +19,11 @@ import {
   offsetAfter,
   readBatchHeader,
   verifyBatchChecksum,
+  type DamageNote,
   type RecordBatchHeader,
+  type RecordSetOrigin,
 } from './record-batch-header.ts'
+import { batchBehindDamage } from './batch-behind-damage.ts'
 import { type ColumnsPool, RecordColumns } from './record-columns.ts'
 import { recordCodecOf, type RecordCodec, type RecordCompression } from './record-compression.ts'
 import { VarintCursor } from './varint-cursor.ts'
@@ -38,6 +42,12 @@ export interface SlicerOptions {
   readonly columns?: ColumnsPool
   /** On by default; costs about 0.04 CPU-s per million records of 234 bytes. */
   readonly verifyChecksums?: boolean
+  /** Where the batches of the log follow each other without gaps: the offset of the first one here. */
+  readonly contiguousFrom?: bigint
+  /** The file that the record set was read from, and where in it the record set begins. */
+  readonly place?: { readonly file: string; readonly position: number }
+  /** What a person can do about damage, given the offset at which sound batches go on where that is known. */
+  readonly remedy?: (nextSound: bigint | undefined) => string
 }
 
 /** The records of one batch: where they lie, uncompressed, in the record set or in the arena. */
@@ -46,6 +56,8 @@ interface Section {
   readonly inArena: boolean
   readonly start: number
   readonly end: number
+  /** The slicer's position before this batch. */
+  readonly position: bigint
 }
 
 /** Compressed batches are joined up to about this size. */
@@ -64,6 +76,11 @@ export class RecordSetSlicer {
   #position: bigint
   /** The lowest base offset that the next batch may have, because offsets must rise. */
   #logOffset = 0n
+  /** Why nothing more can be sliced; thrown once all that precedes it was given. */
+  #fault: unknown
+  /** The batch whose records are being walked. */
+  #filling: Section | undefined
+  readonly #origin: RecordSetOrigin
 
   constructor(recordSet: Uint8Array, options: SlicerOptions) {
     this.#bytes = recordSet
@@ -71,6 +88,9 @@ export class RecordSetSlicer {
     this.#options = options
     this.#aborted = new AbortedTransactions(options.abortedTransactions ?? [])
     this.#position = options.position
+    this.#logOffset = options.contiguousFrom ?? 0n
+    const { topic, partition } = options
+    this.#origin = { topic, partition, noteDamage: () => this.#noteDamage() }
   }
 
   /** The first offset not yet sliced. */
@@ -85,36 +105,70 @@ export class RecordSetSlicer {
 
   /**
    * The next records, about `bytesMax` of them but at least one batch, or undefined at the end. A
-   * result without records means that the position moved over holes only.
+   * result without records means that the position moved over holes only. Throws what keeps it from
+   * going on only when everything before that was given, and again at each call.
    */
   next(bytesMax: number): RecordBatch | undefined {
-    const sections: Section[] = []
+    if (this.#fault !== undefined) throw this.#fault
     const arena = this.#options.arena ?? new ByteArena()
     const before = this.#position
-    let bytes = 0
-    for (;;) {
-      const header = this.#readHeader()
-      if (header === undefined) break
-      const codec = this.#codecOf(header)
-      if (this.#isVisible(header)) {
-        if (!this.#joins(sections, header, codec, bytes, bytesMax)) break
-        const section = this.#open(header, codec, arena)
-        bytes += section.end - section.start
-        sections.push(section)
-      }
-      this.#advance(header)
+    const sections = this.#openBatches(arena, bytesMax)
+    if (sections.length > 0) {
+      const batch = this.#slice(sections, arena, before)
+      if (batch.count > 0 || this.#fault === undefined) return batch
     }
-    if (sections.length > 0) return this.#slice(sections, arena, before)
-    if (this.#position === before) return undefined
+    if (this.#position === before) {
+      if (this.#fault !== undefined) throw this.#fault
+      return undefined
+    }
     return this.#toBatch(new RecordColumns(0), this.#bytes.subarray(0, 0), 0)
+  }
+
+  /** Moves over batches until they are `bytesMax`, or one is damaged. */
+  #openBatches(arena: ByteArena, bytesMax: number): readonly Section[] {
+    const sections: Section[] = []
+    let bytes = 0
+    try {
+      for (;;) {
+        const header = this.#readHeader()
+        if (header === undefined) break
+        const codec = this.#codecOf(header)
+        if (this.#isVisible(header)) {
+          if (!this.#joins(sections, header, codec, bytes, bytesMax)) break
+          const section = this.#open(header, codec, arena)
+          bytes += section.end - section.start
+          sections.push(section)
+        }
+        this.#advance(header)
+      }
+    } catch (error) {
+      this.#fault = error
+    }
+    return sections
+  }
+
+  /** Where damaged bytes lie, where sound batches go on behind them, and what a person can do. */
+  #noteDamage(): DamageNote {
+    const { place, remedy, topic, partition } = this.#options
+    const start = this.#filling?.header.start ?? this.#at
+    const position = this.#filling?.position ?? this.#position
+    const next = batchBehindDamage(this.#bytes, start, position, { topic, partition })?.baseOffset
+    return {
+      remedy: remedy?.(next),
+      facts: {
+        soundFrom: next,
+        file: place?.file,
+        position: place === undefined ? undefined : place.position + start,
+      },
+    }
   }
 
   /** The header at the current position, with its checksum verified before any of its fields is used. */
   #readHeader(): RecordBatchHeader | undefined {
-    const header = readBatchHeader(this.#view, this.#at, this.#options)
+    const header = readBatchHeader(this.#view, this.#at, this.#origin)
     if (header === undefined || header.end <= this.#verifiedBytes) return header
     if (this.#options.verifyChecksums !== false) {
-      verifyBatchChecksum(this.#bytes, this.#view, header, this.#options)
+      verifyBatchChecksum(this.#bytes, this.#view, header, this.#origin)
     }
     this.#verifiedBytes = header.end
     return header
@@ -135,8 +189,13 @@ export class RecordSetSlicer {
   /** False for control batches, aborted transactions and batches below the position. */
   #isVisible(header: RecordBatchHeader): boolean {
     if (header.baseOffset < this.#logOffset) {
-      throw corruptBatch('record batches run backwards', this.#options, header.baseOffset, {
+      throw corruptBatch('record batches run backwards', this.#origin, header.baseOffset, {
         expected: this.#logOffset,
+      })
+    }
+    if (this.#options.contiguousFrom !== undefined && header.baseOffset !== this.#logOffset) {
+      throw corruptBatch('record batches are missing', this.#origin, this.#logOffset, {
+        found: header.baseOffset,
       })
     }
     if (!this.#aborted.admits(header, this.#bytes)) return false
@@ -160,14 +219,15 @@ export class RecordSetSlicer {
 
   #open(header: RecordBatchHeader, codec: RecordCodec, arena: ByteArena): Section {
     const start = header.start + batchHeaderBytes
-    if (codec === 'none') return { header, inArena: false, start, end: header.end }
+    const position = this.#position
+    if (codec === 'none') return { header, inArena: false, start, end: header.end, position }
     const arenaStart = arena.length
     try {
       const packed = this.#bytes.subarray(start, header.end)
       this.#options.compression.decompressInto(codec, packed, arena)
-      return { header, inArena: true, start: arenaStart, end: arena.length }
+      return { header, inArena: true, start: arenaStart, end: arena.length, position }
     } catch (error) {
-      throw corruptBatch(errorMessage(error), this.#options, header.baseOffset, {}, error)
+      throw corruptBatch(errorMessage(error), this.#origin, header.baseOffset, {}, error)
     }
   }
 
@@ -180,14 +240,23 @@ export class RecordSetSlicer {
   #slice(sections: readonly Section[], arena: ByteArena, position: bigint): RecordBatch {
     let capacity = 0
     for (const { header, start, end } of sections) {
-      if (header.recordCount > (end - start) / recordBytesMin) throw this.#miscounted(header)
-      capacity += header.recordCount
+      capacity += Math.min(header.recordCount, Math.floor((end - start) / recordBytesMin))
     }
     const columns = this.#options.columns?.take(capacity) ?? new RecordColumns(capacity)
     const data = sections[0]?.inArena === true ? arena.bytes : this.#bytes
-    for (const { header, start, end } of sections) {
-      this.#fill(columns, header, data, start, end, position)
+    for (const section of sections) {
+      const { header, start, end } = section
+      this.#filling = section
+      try {
+        this.#fill(columns, header, data, start, end, position)
+      } catch (error) {
+        this.#at = header.start
+        this.#position = section.position
+        this.#fault = error
+        break
+      }
     }
+    this.#filling = undefined
     const logAppendTime = sections[0] !== undefined && isLogAppendTime(sections[0].header)
     return this.#toBatch(columns, data, logAppendTime ? 1 : 0)
   }
@@ -201,6 +270,7 @@ export class RecordSetSlicer {
     end: number,
     position: bigint,
   ): void {
+    if (header.recordCount > (end - start) / recordBytesMin) throw this.#miscounted(header)
     const cursor = this.#cursor
     cursor.bytes = data
     cursor.at = start
@@ -265,7 +335,7 @@ export class RecordSetSlicer {
   #miscounted(header: RecordBatchHeader): Error {
     return corruptBatch(
       'record batch contradicts its own lengths',
-      this.#options,
+      this.#origin,
       header.baseOffset,
     )
   }

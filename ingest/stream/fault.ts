@@ -1,11 +1,18 @@
 /** Which kind of failure an error is to a running stream. */
 import { ConflictError } from '../../catalog/index.ts'
-import { CommitFailedError, CommitStateUnknownError, UnavailableError } from '../../common/index.ts'
+import {
+  CommitFailedError,
+  CommitStateUnknownError,
+  CorruptDataError,
+  UnavailableError,
+  UnsupportedError,
+} from '../../common/index.ts'
 import { OffsetConflictError } from '../offsets/checkpoint.ts'
-import type { Fault } from './stream-state.ts'
+import { OffsetOutOfRangeError } from '../source/offset-out-of-range-error.ts'
+import type { Fault, StreamAction } from './stream-state.ts'
 
 /** `signal` asks the stream to stop; what waited for it rejects with its reason, whatever that is. */
-export function faultOf(error: unknown, signal?: AbortSignal): Fault {
+export function faultOf(error: unknown, during: StreamAction['kind'], signal?: AbortSignal): Fault {
   if (signal?.aborted === true && error === signal.reason) return { kind: 'aborted', error }
   if (error instanceof OffsetConflictError) return { kind: 'conflict', error }
   if (error instanceof CommitStateUnknownError) return { kind: 'unknown', error }
@@ -14,5 +21,14 @@ export function faultOf(error: unknown, signal?: AbortSignal): Fault {
   if (error instanceof CommitFailedError) return { kind: 'lost', error }
   if (error instanceof UnavailableError) return { kind: 'unavailable', error }
   if (error instanceof Error && error.name === 'AbortError') return { kind: 'aborted', error }
-  return { kind: 'fatal', error }
+  return { kind: during === 'poll' && endsTheLog(error) ? 'log-unreadable' : 'fatal', error }
+}
+
+/** Sources throw these only when everything before was given. */
+function endsTheLog(error: unknown): boolean {
+  return (
+    error instanceof CorruptDataError ||
+    error instanceof UnsupportedError ||
+    error instanceof OffsetOutOfRangeError
+  )
 }

@@ -144,7 +144,7 @@ class StreamRun {
     const ended = this.#actions.do(action).then(
       (event) => this.#events.push(event),
       (error: unknown) => {
-        const fault = faultOf(error, this.#options.signal)
+        const fault = faultOf(error, action.kind, this.#options.signal)
         this.#events.push(
           'batch' in action
             ? { kind: 'batch-fault', batch: action.batch, fault }

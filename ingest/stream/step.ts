@@ -4,6 +4,7 @@
  *
  * E7 (docs/spec/exactly-once.md): batches commit in the order they were sealed, each only after the one
  *     before it is done; the first failure stops all behind it.
+ * E16: a log that cannot be read any further ends a run only when all that was read before is committed.
  * E8: after a failure nothing in memory is believed: what is under way is awaited, what is not committed is
  *     thrown away, and the table is read again.
  */
@@ -156,7 +157,9 @@ function next(state: StreamState, nowMs: number): Step {
   if (isSampleComplete(state, nowMs)) return begin(state, 'creating', { kind: 'create' })
   if (isEnding(state)) {
     if (open !== undefined && !open.isEmpty) return seal(state)
-    return state.sealed.length > 0 ? rest(state, 'finishing') : rest(state, 'stopped')
+    if (state.sealed.length > 0) return rest(state, 'finishing')
+    if (state.logFault === undefined) return rest(state, 'stopped')
+    return rest({ ...state, fault: state.logFault }, 'failed')
   }
   if (open?.publishInMs === 0) return publish(state, open)
   if (hasRoom(state)) return poll(state, nowMs)
@@ -184,11 +187,13 @@ function isSampleComplete(state: StreamState, nowMs: number): boolean {
   if (sample.state === 'waits') return false
   if (sample.state === 'unfit') return isLast
   const waitedMs = nowMs - (sample.usableSinceMs ?? nowMs)
-  return isLast || state.isStopRequested || waitedMs >= rules.sampleWaitMs
+  const isCut = state.isStopRequested || state.logFault !== undefined
+  return isLast || isCut || waitedMs >= rules.sampleWaitMs
 }
 
 function isEnding(state: StreamState): boolean {
-  return state.isStopRequested || (state.rules.until === 'latest' && state.isAtEnd)
+  if (state.isStopRequested || state.logFault !== undefined) return true
+  return state.rules.until === 'latest' && state.isAtEnd
 }
 
 /** False while more is read and not committed than the budget allows. */
@@ -219,6 +224,8 @@ function poll(state: StreamState, nowMs: number): Step {
 
 /** A foreground action failed. */
 function onFault(state: StreamState, fault: Fault, nowMs: number): Step {
+  // The log ends here: what was read before is whole, and is committed as before a stop.
+  if (fault.kind === 'log-unreadable') return next({ ...state, logFault: fault }, nowMs)
   const isReading = readingPhases.includes(state.phase)
   // A batch that failed half way holds less than its range says.
   const kept = isReading ? state : { ...state, open: undefined, unread: 0, sample: undefined }
@@ -253,6 +260,7 @@ function mayRewind(state: StreamState, fault: Fault | undefined): boolean {
     case 'conflict':
       return state.rules.isShared
     case 'aborted':
+    case 'log-unreadable':
     case 'fatal':
       return false
   }
@@ -284,7 +292,7 @@ function drain(state: StreamState, after: StreamState['afterDraining']): Step {
 function drained(state: StreamState): Step {
   if (state.sealed.length > 0) return stay(state)
   if (state.afterDraining === 'failed') return rest(state, 'failed')
-  const clean = { ...state, fault: undefined }
+  const clean = { ...state, fault: undefined, logFault: undefined }
   if (state.afterDraining === 'stopped') return rest(clean, 'stopped')
   if (state.isStopRequested) {
     const { fault } = state

@@ -45,6 +45,8 @@ export type FaultKind =
   | 'lost'
   /** The log, the store or the catalog does not answer. */
   | 'unavailable'
+  /** The log cannot be read beyond here (damage, retention, an unknown format); what it gave before is whole. */
+  | 'log-unreadable'
   /** A wait was ended by the request to stop. */
   | 'aborted'
   /** Nothing that reading again would mend, such as a bad record under `errors.tolerance: none`. */
@@ -119,6 +121,8 @@ export interface StreamState {
   readonly sealed: readonly SealedBatch[]
   /** The failure that ends the run, or that of a sealed batch, behind which nothing may commit. */
   readonly fault: Fault | undefined
+  /** Why the log cannot be read any further: the run ends with it when everything before is committed. */
+  readonly logFault: Fault | undefined
   /** Rewinds since the last commit. */
   readonly rewinds: number
   readonly lagMeasuredMs: number
@@ -200,6 +204,7 @@ export function startingState(rules: StepRules): StreamState {
     open: undefined,
     sealed: [],
     fault: undefined,
+    logFault: undefined,
     rewinds: 0,
     lagMeasuredMs: Number.NEGATIVE_INFINITY,
     afterDraining: 'loading',

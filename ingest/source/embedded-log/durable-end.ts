@@ -8,7 +8,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32c } from '@node-rs/crc32'
-import { type Clock, CorruptDataError } from '../../../common/index.ts'
+import type { Clock } from '../../../common/index.ts'
 
 export interface DurableEnd {
   /** The first offset that retention has left. */
@@ -64,19 +64,15 @@ export async function tryReadDurableEnd(handle: FileHandle): Promise<DurableEnd 
   return decodeDurableEnd(bytes.subarray(0, bytesRead))
 }
 
-/** Through an open file, so that a topic that was created again under the same name is not taken for the old one. */
+/** Through an open file. Undefined when it stays torn: then no writer is there to make it whole. */
 export async function readDurableEnd(
   handle: FileHandle,
-  directory: string,
   clock: Clock,
-): Promise<DurableEnd> {
+): Promise<DurableEnd | undefined> {
   for (let attempt = 0; attempt < readAttemptsMax; attempt++) {
     const end = await tryReadDurableEnd(handle)
     if (end !== undefined) return end
     await clock.sleep(2)
   }
-  throw new CorruptDataError(
-    'the end of an embedded log partition is unreadable; the next append to it repairs that',
-    { facts: { file: durableFile(directory) } },
-  )
+  return undefined
 }

@@ -35,7 +35,8 @@ import {
   topicsDirectory,
 } from './log-layout.ts'
 import { PartitionReader } from './partition-reader.ts'
-import { PartitionWriter, createPartition } from './partition-writer.ts'
+import { createPartition } from './partition-files.ts'
+import { PartitionWriter } from './partition-writer.ts'
 
 export interface EmbeddedLogOptions {
   readonly clock?: Clock

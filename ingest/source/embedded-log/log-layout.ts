@@ -6,6 +6,9 @@
  *   topics/<topic>/<partition>/durable    what readers may see (durable-end.ts)
  *   topics/<topic>/<partition>/<base offset>.log   record batches, Kafka format v2
  *   topics/<topic>/<partition>/writer-<n>.lock     who appends (writer-lock.ts)
+ *   topics/<topic>/<partition>/<base offset>.log.<position>.damaged   bytes that a repair took out (repair.ts)
+ *
+ * Whatever else lies there (.DS_Store, lost+found) is passed over.
  */
 import { randomUUID } from 'node:crypto'
 import { link, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
@@ -29,6 +32,11 @@ export function segmentFile(directory: string, baseOffset: bigint): string {
   return join(directory, `${String(baseOffset).padStart(20, '0')}.log`)
 }
 
+/** Where bytes from `position` on go that are taken out of a segment. */
+export function damagedFile(directory: string, baseOffset: bigint, position: number): string {
+  return `${segmentFile(directory, baseOffset)}.${position}.damaged`
+}
+
 /** Base offsets of the existing segments, rising. */
 export async function listSegments(directory: string): Promise<bigint[]> {
   const names = await readdir(directory)
@@ -40,11 +48,15 @@ export async function listSegments(directory: string): Promise<bigint[]> {
 
 /** Kafka's rule for topic names, which also keeps them from leaving the directory. */
 export function checkTopicName(topic: string): void {
-  if (/^[a-zA-Z0-9._-]{1,249}$/.test(topic) && topic !== '.' && topic !== '..') return
+  if (isTopicName(topic)) return
   throw new ValidationError(
     'topic names are 1 to 249 of the characters a-z A-Z 0-9 . _ - and not . or ..',
     { facts: { topic } },
   )
+}
+
+export function isTopicName(name: string): boolean {
+  return /^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== '.' && name !== '..'
 }
 
 export async function readJsonFile(file: string): Promise<unknown> {
@@ -52,7 +64,7 @@ export async function readJsonFile(file: string): Promise<unknown> {
 }
 
 /** Replaces a small file atomically and durably. */
-export async function replaceFile(file: string, body: string): Promise<void> {
+export async function replaceFile(file: string, body: string | Uint8Array): Promise<void> {
   const temporary = await writeTemporary(file, body)
   await rename(temporary, file)
   await syncDirectory(dirname(file))
@@ -73,7 +85,7 @@ export async function createFile(file: string, body: string): Promise<boolean> {
   }
 }
 
-async function writeTemporary(file: string, body: string): Promise<string> {
+async function writeTemporary(file: string, body: string | Uint8Array): Promise<string> {
   const temporary = `${file}.${randomUUID()}.tmp`
   await mkdir(dirname(file), { recursive: true })
   const handle = await open(temporary, 'wx')

@@ -1,18 +1,24 @@
 /**
- * Reads one partition of an embedded log, from any process, up to its durable end.
+ * Reads one partition of an embedded log, from any process, up to its durable end. Opens nothing for writing, and
+ * finds its way to any offset past damaged bytes.
  */
-import { open, stat } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
-import { type Clock, CorruptDataError, NotFoundError, hasCode } from '../../../common/index.ts'
-import { peekBatchHeader } from '../../record-batch/record-batch-header.ts'
+import { open, type FileHandle } from 'node:fs/promises'
+import { type Clock, CorruptDataError, hasCode } from '../../../common/index.ts'
+import { batchBehindDamage } from '../../record-batch/batch-behind-damage.ts'
+import {
+  batchHeaderBytes,
+  offsetAfter,
+  peekBatchHeader,
+} from '../../record-batch/record-batch-header.ts'
 import { RecordSetSlicer } from '../../record-batch/record-batch-slicer.ts'
 import type { RecordCompression } from '../../record-batch/record-compression.ts'
 import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
 import type { TopicPartition } from '../../offsets/topic-partition.ts'
 import type { OffsetBounds } from '../record-source.ts'
-import { durableFile, readDurableEnd, type DurableEnd } from './durable-end.ts'
+import type { DurableEnd } from './durable-end.ts'
 import { listSegments, segmentFile } from './log-layout.ts'
-import { SegmentIndex } from './segment-index.ts'
+import { PartitionEnd } from './partition-end.ts'
+import { type BatchPlace, SegmentIndex } from './segment-index.ts'
 
 export interface PartitionReaderOptions extends TopicPartition {
   readonly directory: string
@@ -32,17 +38,18 @@ const chunkBytes = 4 << 20
 
 export class PartitionReader {
   readonly #options: PartitionReaderOptions
-  #durable: FileHandle | undefined
+  readonly #end: PartitionEnd
   #segment: OpenSegment | undefined
-  /** The offset at which the next chunk begins, when reading on from the last one. */
-  #sequential: { readonly offset: bigint; readonly position: number } | undefined
+  /** Where the next chunk begins, when reading on from the last one. */
+  #sequential: BatchPlace | undefined
 
   constructor(options: PartitionReaderOptions) {
     this.#options = options
+    this.#end = new PartitionEnd(options)
   }
 
   async bounds(): Promise<OffsetBounds> {
-    const end = await this.#durableEnd()
+    const end = await this.#end.read()
     return { earliest: end.startOffset, latest: end.nextOffset }
   }
 
@@ -51,54 +58,60 @@ export class PartitionReader {
    * OffsetOutOfRangeError when retention has taken the offset or the log never reached it.
    */
   async read(nextOffset: bigint): Promise<RecordSetSlicer | undefined> {
-    const end = await this.#durableEnd()
+    const end = await this.#end.read()
     if (nextOffset < end.startOffset || nextOffset > end.nextOffset) {
       throw this.#outOfRange(nextOffset, end)
     }
     if (nextOffset === end.nextOffset) return undefined
     try {
-      const segment = await this.#segmentOf(nextOffset)
-      const readable = await readableBytes(segment, end)
-      const position = await this.#positionOf(segment, nextOffset, readable)
-      if (position >= readable) throw this.#tooShort(segment, nextOffset, readable)
-      const bytes = await this.#readBatches(segment, position, readable)
-      this.#sequential = this.#following(bytes, position)
-      return this.#slicer(bytes, nextOffset)
+      return await this.#readFrom(nextOffset, end)
     } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error
-      await this.#requireSameTopic()
-      // Retention removed the segment after the end was read.
-      throw this.#outOfRange(nextOffset, await this.#durableEnd())
+      if (hasCode(error, 'ENOENT')) {
+        await this.#end.requireSameTopic()
+        // Retention removed the segment after the end was read.
+        throw this.#outOfRange(nextOffset, await this.#end.read())
+      }
+      if (!(error instanceof CorruptDataError) || !(await this.#isSegmentReplaced())) throw error
+      // A repair, or a writer that took over, has put another file in place of the one we have open.
+      await this.#closeSegment()
+      return this.#readFrom(nextOffset, await this.#end.read())
     }
   }
 
-  /** The first offset whose timestamp is at or after the time. */
+  /** The first offset whose timestamp is at or after the time; where damage may hide it, that of the damage. */
   async offsetForTime(timestampMs: bigint): Promise<bigint | undefined> {
-    const end = await this.#durableEnd()
+    const end = await this.#end.read()
     for (const base of await listSegments(this.#options.directory)) {
       if (base > end.segmentBase) return undefined
       const segment = await this.#openSegment(base)
-      const readable = await readableBytes(segment, end)
-      await segment.index.extend(segment.handle, readable)
+      await segment.index.extend(segment.handle, await readableBytes(segment, end))
       const range = segment.index.rangeOfTime(timestampMs)
       if (range === undefined) continue
-      const bytes = await readExactly(segment, range.start, range.end)
-      const slicer = this.#slicer(bytes, range.baseOffset)
-      for (let batch = slicer.next(bytes.length); batch; batch = slicer.next(bytes.length)) {
-        const row = batch.timestamps.findIndex((timestamp) => timestamp >= timestampMs)
-        if (row < 0) continue
-        const offset = batch.offsets[row] as bigint
-        return offset < end.startOffset ? end.startOffset : offset
-      }
+      const bytes = await readUpTo(segment, range.start, range.end)
+      const place = { baseOffset: range.baseOffset, position: range.start }
+      const offset = firstAtOrAfter(this.#slicer(bytes, range.baseOffset, segment, place), timestampMs)
+      if (offset !== undefined) return offset < end.startOffset ? end.startOffset : offset
     }
     return undefined
   }
 
   async close(): Promise<void> {
-    const durable = this.#durable
-    this.#durable = undefined
     await this.#closeSegment()
-    await durable?.close()
+    await this.#end.close()
+  }
+
+  async #readFrom(nextOffset: bigint, end: DurableEnd): Promise<RecordSetSlicer> {
+    const segment = await this.#segmentOf(nextOffset, end)
+    const readable = await readableBytes(segment, end)
+    const place = await this.#placeOf(segment, nextOffset, readable)
+    if (place.position >= readable) throw await this.#missing(nextOffset, end, segment)
+    const bytes = await this.#readBatches(segment, place, readable, end)
+    this.#sequential = this.#following(bytes, place)
+    return this.#slicer(bytes, nextOffset, segment, place)
+  }
+
+  async #isSegmentReplaced(): Promise<boolean> {
+    return (await this.#segment?.handle.stat())?.nlink === 0
   }
 
   async #closeSegment(): Promise<void> {
@@ -108,57 +121,34 @@ export class PartitionReader {
     await segment?.handle.close()
   }
 
-  async #durableEnd(): Promise<DurableEnd> {
-    const { directory, clock } = this.#options
-    try {
-      this.#durable ??= await open(durableFile(directory), 'r')
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error
-      throw this.#missingError(error)
-    }
-    return readDurableEnd(this.#durable, directory, clock)
-  }
-
-  /**
-   * The end is read through a file that stays open, but segments are opened by name: when the topic was created
-   * again in between, the two belong to different topics.
-   */
-  async #requireSameTopic(): Promise<void> {
-    const mine = await this.#durable?.stat()
-    const named = await stat(durableFile(this.#options.directory)).catch(() => undefined)
-    if (named === undefined || named.ino !== mine?.ino) throw this.#missingError(undefined)
-  }
-
-  #missingError(cause: unknown): NotFoundError {
-    const { topic, partition, directory } = this.#options
-    return new NotFoundError('the embedded log has no such topic or partition (any more)', {
-      facts: { topic, partition, directory },
-      cause,
+  #slicer(
+    bytes: Uint8Array,
+    position: bigint,
+    { file }: OpenSegment,
+    place: BatchPlace,
+  ): RecordSetSlicer {
+    const { topic, partition, compression } = this.#options
+    return new RecordSetSlicer(bytes, {
+      topic,
+      partition,
+      compression,
+      position,
+      contiguousFrom: place.baseOffset,
+      place: { file, position: place.position },
+      remedy: (next) => this.#remedy(next),
     })
   }
 
-  #slicer(bytes: Uint8Array, position: bigint): RecordSetSlicer {
-    const { topic, partition, compression } = this.#options
-    return new RecordSetSlicer(bytes, { topic, partition, compression, position })
-  }
-
-  async #segmentOf(offset: bigint): Promise<OpenSegment> {
+  async #segmentOf(offset: bigint, end: DurableEnd): Promise<OpenSegment> {
     // Reading on within the open segment is the common case; its end shows when a chunk ends there.
     const { directory } = this.#options
-    if (this.#segment !== undefined && this.#sequential?.offset === offset) {
+    if (this.#segment !== undefined && this.#sequential?.baseOffset === offset) {
       const readable = (await this.#segment.handle.stat()).size
       if (this.#sequential.position < readable) return this.#segment
     }
     const bases = await listSegments(directory)
     const base = bases.findLast((candidate) => candidate <= offset)
-    if (base === undefined) {
-      throw new CorruptDataError(
-        'the embedded log has no segment for an offset within its bounds',
-        {
-          facts: { directory, offset },
-        },
-      )
-    }
+    if (base === undefined) throw await this.#missing(offset, end, undefined)
     return this.#openSegment(base)
   }
 
@@ -168,48 +158,55 @@ export class PartitionReader {
     const file = segmentFile(this.#options.directory, base)
     const handle = await open(file, 'r')
     try {
-      await this.#requireSameTopic()
+      await this.#end.requireSameTopic()
     } catch (error) {
       await handle.close()
       throw error
     }
-    this.#segment = { base, file, handle, index: new SegmentIndex(this.#options) }
+    this.#segment = { base, file, handle, index: new SegmentIndex(this.#options, base) }
     return this.#segment
   }
 
-  async #positionOf(segment: OpenSegment, offset: bigint, readable: number): Promise<number> {
-    if (this.#sequential?.offset === offset) return this.#sequential.position
-    if (offset === segment.base) return 0
+  async #placeOf(segment: OpenSegment, offset: bigint, readable: number): Promise<BatchPlace> {
+    if (this.#sequential?.baseOffset === offset) return this.#sequential
+    if (offset === segment.base) return { baseOffset: offset, position: 0 }
     await segment.index.extend(segment.handle, readable)
-    return segment.index.positionOf(offset)
+    return segment.index.placeOf(segment.handle, offset)
   }
 
   /** About a chunk, but at least one whole batch however large it is. */
   async #readBatches(
     segment: OpenSegment,
-    position: number,
+    { position, baseOffset }: BatchPlace,
     readable: number,
+    end: DurableEnd,
   ): Promise<Uint8Array> {
-    const bytes = await readExactly(segment, position, Math.min(readable, position + chunkBytes))
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const first = peekBatchHeader(view, 0, this.#options)
-    if (first === undefined || first.end <= bytes.length) return bytes
-    if (position + first.end > readable) throw this.#tooShort(segment, first.baseOffset, readable)
-    return readExactly(segment, position, position + first.end)
+    const bytes = await readUpTo(segment, position, Math.min(readable, position + chunkBytes))
+    const isCut = bytes.length < batchHeaderBytes
+    const batchEnd = isCut ? batchHeaderBytes : endOfFirst(bytes, this.#options)
+    if (batchEnd === undefined || batchEnd <= bytes.length) return bytes
+    const whole = await readUpTo(segment, position, Math.min(readable, position + batchEnd))
+    if (whole.length < batchEnd) {
+      // The batch, or the length in its head, reaches beyond the segment.
+      const next = batchBehindDamage(whole, 0, baseOffset + 1n, this.#options)?.baseOffset
+      throw await this.#missing(baseOffset, end, segment, { position, next })
+    }
+    return whole
   }
 
-  #following(
-    bytes: Uint8Array,
-    position: number,
-  ): { readonly offset: bigint; readonly position: number } | undefined {
+  /** Where the whole, undamaged heads of a chunk end. */
+  #following(bytes: Uint8Array, place: BatchPlace): BatchPlace | undefined {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    let following: { offset: bigint; position: number } | undefined
-    for (let at = 0; ; ) {
-      const header = peekBatchHeader(view, at, this.#options)
-      if (header === undefined || header.end > bytes.length) return following
-      at = header.end
-      const offset = header.baseOffset + BigInt(header.lastOffsetDelta) + 1n
-      following = { offset, position: position + at }
+    let following: BatchPlace | undefined
+    try {
+      for (let at = 0; ; ) {
+        const header = peekBatchHeader(view, at, this.#options)
+        if (header === undefined || header.end > bytes.length) return following
+        at = header.end
+        following = { baseOffset: offsetAfter(header), position: place.position + at }
+      }
+    } catch {
+      return following
     }
   }
 
@@ -219,34 +216,74 @@ export class PartitionReader {
     return new OffsetOutOfRangeError({ topic, partition }, nextOffset, bounds)
   }
 
-  #tooShort(segment: OpenSegment, offset: bigint, readable: number): CorruptDataError {
-    return new CorruptDataError('a segment of the embedded log ends before its durable end', {
-      facts: { file: segment.file, offset, bytes: readable },
+  /** Bytes that must be there are not: a segment was cut, or removed. */
+  async #missing(
+    offset: bigint,
+    end: DurableEnd,
+    segment: OpenSegment | undefined,
+    found: { readonly position?: number; readonly next?: bigint | undefined } = {},
+  ): Promise<CorruptDataError> {
+    const { topic, partition, directory } = this.#options
+    const later = (await listSegments(directory)).find((base) => base > offset)
+    const next = found.next ?? later ?? end.nextOffset
+    return new CorruptDataError(`records of the embedded log are missing; ${this.#remedy(next)}`, {
+      facts: {
+        topic,
+        partition,
+        offset,
+        soundFrom: next,
+        file: segment?.file ?? directory,
+        position: found.position ?? (await segment?.handle.stat())?.size,
+      },
     })
+  }
+
+  #remedy(next: bigint | undefined): string {
+    const { topic, partition } = this.#options
+    const from = next === undefined ? 'behind the damage' : `at offset ${String(next)}`
+    return `what precedes them was read; tide topic repair ${topic} -p ${partition} shows what is lost, and with --execute readers go on ${from}`
   }
 }
 
 /** The last segment may have bytes behind the durable end; all others are durable as a whole. */
 async function readableBytes(segment: OpenSegment, end: DurableEnd): Promise<number> {
-  if (segment.base === end.segmentBase) return end.segmentBytes
-  return (await segment.handle.stat()).size
+  const { size } = await segment.handle.stat()
+  return segment.base === end.segmentBase ? Math.min(size, end.segmentBytes) : size
 }
 
-async function readExactly(segment: OpenSegment, start: number, end: number): Promise<Buffer> {
+/** Fewer bytes where the file ends before. */
+async function readUpTo(segment: OpenSegment, start: number, end: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(end - start)
-  for (let filled = 0; filled < bytes.length; ) {
-    const { bytesRead } = await segment.handle.read(
-      bytes,
-      filled,
-      bytes.length - filled,
-      start + filled,
-    )
-    if (bytesRead === 0) {
-      throw new CorruptDataError('a segment of the embedded log ends before its durable end', {
-        facts: { file: segment.file, position: start + filled },
-      })
-    }
+  let filled = 0
+  while (filled < bytes.length) {
+    const left = bytes.length - filled
+    const { bytesRead } = await segment.handle.read(bytes, filled, left, start + filled)
+    if (bytesRead === 0) break
     filled += bytesRead
   }
-  return bytes
+  return bytes.subarray(0, filled)
+}
+
+/** Undefined when the head is damaged: the slicer says how. */
+function endOfFirst(bytes: Buffer, partition: TopicPartition): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  try {
+    return peekBatchHeader(view, 0, partition)?.end
+  } catch {
+    return undefined
+  }
+}
+
+function firstAtOrAfter(slicer: RecordSetSlicer, timestampMs: bigint): bigint | undefined {
+  try {
+    for (;;) {
+      const batch = slicer.next(chunkBytes)
+      if (batch === undefined) return undefined
+      const row = batch.timestamps.findIndex((timestamp) => timestamp >= timestampMs)
+      if (row >= 0) return batch.offsets[row]
+    }
+  } catch (error) {
+    if (error instanceof CorruptDataError) return slicer.position
+    throw error
+  }
 }

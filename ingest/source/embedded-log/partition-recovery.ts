@@ -3,23 +3,17 @@
  *
  * Acknowledged records end at the durable end. After it there may be whole batches that were
  * never acknowledged, which stay, because keeping them is as correct as dropping them, and a torn one, which
- * is cut off.
+ * is cut off. Where nobody knows the durable end, the cut bytes are kept in a file of their own, because they may be
+ * acknowledged records that are damaged.
  */
-import { open, rm, stat, truncate } from 'node:fs/promises'
+import { open, rm, stat, writeFile } from 'node:fs/promises'
 import { CorruptDataError, hasCode, syncDirectory } from '../../../common/index.ts'
-import {
-  isControlBatch,
-  offsetAfter,
-  readBatchHeader,
-  verifyBatchChecksum,
-} from '../../record-batch/record-batch-header.ts'
 import type { TopicPartition } from '../../offsets/topic-partition.ts'
 import { type DurableEnd, durableFile, tryReadDurableEnd } from './durable-end.ts'
-import { listSegments, segmentFile } from './log-layout.ts'
+import { damagedFile, listSegments, segmentFile } from './log-layout.ts'
+import { scanSegment } from './segment-scan.ts'
 
-const readBytes = 8 << 20
-
-interface Scan {
+interface End {
   readonly nextOffset: bigint
   readonly bytes: number
 }
@@ -32,87 +26,82 @@ export async function recoverPartition(
   const segments = await listSegments(directory)
   const published = await readPublished(directory)
   let base = published?.segmentBase ?? segments.at(-1) ?? 0n
-  let scan: Scan = {
+  let end: End = {
     nextOffset: published?.nextOffset ?? base,
     bytes: published?.segmentBytes ?? 0,
   }
-  if (segments.length > 0) {
-    await requireBytes(segmentFile(directory, base), scan.bytes)
-    scan = await scanSegment(segmentFile(directory, base), scan, partition)
+  await requireBytes(segmentFile(directory, base), end.bytes, partition)
+  if (segments.includes(base)) {
+    end = await cutTornTail(directory, base, end, partition, published !== undefined)
   }
   for (const later of segments.filter((segment) => segment > base)) {
-    const file = segmentFile(directory, later)
-    if (later === scan.nextOffset) {
+    if (later === end.nextOffset) {
       base = later
-      scan = await scanSegment(file, { nextOffset: later, bytes: 0 }, partition)
+      end = await cutTornTail(directory, base, { nextOffset: later, bytes: 0 }, partition, true)
     } else {
-      await rm(file)
+      await rm(segmentFile(directory, later))
     }
   }
   await syncDirectory(directory)
   return {
     startOffset: published?.startOffset ?? segments[0] ?? 0n,
-    nextOffset: scan.nextOffset,
+    nextOffset: end.nextOffset,
     segmentBase: base,
-    segmentBytes: scan.bytes,
+    segmentBytes: end.bytes,
   }
 }
 
-/** Reads whole, valid batches from `from` on and cuts the file after the last of them. */
-async function scanSegment(file: string, from: Scan, partition: TopicPartition): Promise<Scan> {
-  const handle = await open(file, 'r+')
+/** Reads sound batches from `from` on and cuts the segment after the last of them. */
+async function cutTornTail(
+  directory: string,
+  base: bigint,
+  from: End,
+  partition: TopicPartition,
+  isEndKnown: boolean,
+): Promise<End> {
+  const handle = await open(segmentFile(directory, base), 'r+')
   try {
     const { size } = await handle.stat()
-    let { nextOffset, bytes } = from
-    for (let windowBytes = readBytes; bytes < size; ) {
-      const window = Buffer.allocUnsafe(Math.min(windowBytes, size - bytes))
-      const { bytesRead } = await handle.read(window, 0, window.length, bytes)
-      const sound = walk(window.subarray(0, bytesRead), nextOffset, partition)
-      if (sound.bytes > 0) {
-        bytes += sound.bytes
-        nextOffset = sound.nextOffset
-      } else if (window.length < size - bytes) {
-        // The batch may be larger than the window.
-        windowBytes *= 2
-      } else {
-        break
+    const scan = await scanSegment(handle, { ...partition, from, size, endsAtDamage: isEndKnown })
+    if (scan.bytes < size) {
+      if (!isEndKnown) {
+        const cut = Buffer.alloc(size - scan.bytes)
+        await handle.read(cut, 0, cut.length, scan.bytes)
+        await writeFile(damagedFile(directory, base, scan.bytes), cut, { flush: true })
       }
+      await handle.truncate(scan.bytes)
     }
-    if (bytes < size) await truncate(file, bytes)
     await handle.sync()
-    return { nextOffset, bytes }
+    return { nextOffset: scan.nextOffset, bytes: scan.bytes }
   } finally {
     await handle.close()
   }
 }
 
-function walk(bytes: Buffer, from: bigint, partition: TopicPartition): Scan {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  let nextOffset = from
-  let at = 0
-  try {
-    for (;;) {
-      const header = readBatchHeader(view, at, partition)
-      if (header === undefined || header.baseOffset !== nextOffset || isControlBatch(header)) break
-      verifyBatchChecksum(bytes, view, header, partition)
-      at = header.end
-      nextOffset = offsetAfter(header)
-    }
-  } catch {
-    // Damage behind the durable end is a torn write: the batch before it is the last.
-  }
-  return { nextOffset, bytes: at }
-}
-
-async function requireBytes(file: string, bytes: number): Promise<void> {
-  const { size } = await stat(file)
+async function requireBytes(
+  file: string,
+  bytes: number,
+  { topic, partition }: TopicPartition,
+): Promise<void> {
+  const size = await sizeOf(file)
   if (size >= bytes) return
-  throw new CorruptDataError('a segment of the embedded log has lost acknowledged records', {
-    facts: { file, bytes: size, expected: bytes },
-  })
+  throw new CorruptDataError(
+    `a segment of the embedded log has lost acknowledged records; tide topic repair ${topic} -p ${partition} shows which, and with --execute the partition is appended to again`,
+    { facts: { topic, partition, file, bytes: size, expected: bytes } },
+  )
 }
 
-async function readPublished(directory: string): Promise<DurableEnd | undefined> {
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return 0
+    throw error
+  }
+}
+
+/** Undefined when the file is missing or torn. */
+export async function readPublished(directory: string): Promise<DurableEnd | undefined> {
   try {
     const handle = await open(durableFile(directory), 'r')
     try {

@@ -1,9 +1,10 @@
 /**
  * Appends to one partition of an embedded log: group commit, segments, retention.
  *
- * Appends that arrive while an fsync runs share the next one, so many small appends cost few fsyncs.
+ * Appends that arrive while an fsync runs share the next one, so many small appends cost few fsyncs. One is
+ * acknowledged only while the lock is still ours: a process that was paused for long may have lost it (R14).
  */
-import { mkdir, open, rm, stat } from 'node:fs/promises'
+import { open, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import {
   type Clock,
@@ -13,11 +14,12 @@ import {
   syncDirectory,
 } from '../../../common/index.ts'
 import type { TopicPartition } from '../../offsets/topic-partition.ts'
-import { durableFile, emptyDurableEnd, encodeDurableEnd, type DurableEnd } from './durable-end.ts'
+import { encodeDurableEnd, type DurableEnd } from './durable-end.ts'
 import { listSegments, segmentFile } from './log-layout.ts'
 import { recoverPartition } from './partition-recovery.ts'
 import { SegmentIndex } from './segment-index.ts'
-import { acquireWriterLock, type WriterLock } from './writer-lock.ts'
+import { leaveFilesToRival, openDurable } from './partition-files.ts'
+import { acquireWriterLock, type WriterLock, type WriterLockOptions } from './writer-lock.ts'
 
 export interface PartitionWriterSettings {
   /** A segment that has grown to this is closed. */
@@ -26,6 +28,7 @@ export interface PartitionWriterSettings {
   readonly retentionBytes: number | undefined
   /** Whole segments are removed when their last record is older. */
   readonly retentionMs: number | undefined
+  readonly lock?: WriterLockOptions
 }
 
 /** Batches encoded for consecutive offsets. */
@@ -56,6 +59,7 @@ export class PartitionWriter {
   #queuedBytes = 0
   #flushing: Promise<void> | undefined
   #closed = false
+  #failed = false
 
   private constructor(fields: {
     readonly directory: string
@@ -85,10 +89,11 @@ export class PartitionWriter {
     settings: PartitionWriterSettings,
     clock: Clock,
   ): Promise<PartitionWriter> {
-    const lock = await acquireWriterLock(directory)
+    const lock = await acquireWriterLock(directory, settings.lock)
     try {
+      if (lock.mayHaveRival) await leaveFilesToRival(directory)
       const end = await recoverPartition(directory, partition)
-      const durable = await open(durableFile(directory), 'r+')
+      const durable = await openDurable(directory, end, lock.mayHaveRival)
       const segment = await open(segmentFile(directory, end.segmentBase), 'a')
       const fields = { directory, partition, settings, clock, lock, durable, segment, end }
       const writer = new PartitionWriter(fields)
@@ -108,7 +113,7 @@ export class PartitionWriter {
     encode: (baseOffset: bigint) => { batches: readonly Uint8Array[]; nextOffset: bigint },
   ): Promise<bigint> {
     while (this.#queuedBytes > queuedBytesMax) await this.#flushing
-    if (this.#closed) throw closedError()
+    if (!this.isUsable) throw closedError()
     const baseOffset = this.#queuedOffset
     const { batches, nextOffset } = encode(baseOffset)
     this.#queuedOffset = nextOffset
@@ -119,12 +124,17 @@ export class PartitionWriter {
 
   /** Lets readers no longer see offsets below, and removes segments that lie below as a whole. */
   async deleteRecords(beforeOffset: bigint): Promise<void> {
-    if (this.#closed) throw closedError()
+    if (!this.isUsable) throw closedError()
     await this.#enqueue({
       batches: [],
       nextOffset: this.#queuedOffset,
       deleteBefore: beforeOffset,
     })
+  }
+
+  /** False after a failure that only opening the partition again can mend. */
+  get isUsable(): boolean {
+    return !this.#closed && !this.#failed
   }
 
   async close(): Promise<void> {
@@ -170,6 +180,8 @@ export class PartitionWriter {
       nextOffset,
       segmentBytes: this.#end.segmentBytes + bytes,
     })
+    // Whoever took over did so before it looked at what is durable here, or finds all of this.
+    await this.#requireHeld()
     for (const { deleteBefore } of appends) {
       if (deleteBefore === undefined || deleteBefore <= this.#end.startOffset) continue
       await this.#dropBefore(deleteBefore < nextOffset ? deleteBefore : nextOffset)
@@ -186,7 +198,7 @@ export class PartitionWriter {
       await this.#segment.truncate(this.#end.segmentBytes)
     } catch {
       // The tail is after the durable end: no reader sees it, and the next open cuts it off.
-      this.#closed = true
+      this.#failed = true
     }
     const { topic, partition } = this.#partition
     const error = new UnavailableError(
@@ -199,6 +211,15 @@ export class PartitionWriter {
     for (const { reject } of failed) reject(error)
   }
 
+  async #requireHeld(): Promise<void> {
+    try {
+      await this.#lock.requireHeld()
+    } catch (error) {
+      this.#failed = true
+      throw error
+    }
+  }
+
   async #publish(end: DurableEnd): Promise<void> {
     await this.#durable.write(encodeDurableEnd(end), 0, undefined, 0)
     // Otherwise a power cut could move the end back below offsets that readers have committed.
@@ -208,7 +229,12 @@ export class PartitionWriter {
 
   async #roll(): Promise<void> {
     const base = this.#end.nextOffset
-    const next = await open(segmentFile(this.#directory, base), 'a')
+    await this.#requireHeld()
+    const next = await open(segmentFile(this.#directory, base), 'ax').catch((error: unknown) => {
+      // Only a process that had lost the partition can have made it; opening again sorts that out.
+      this.#failed = true
+      throw error
+    })
     await syncDirectory(this.#directory)
     await this.#segment.close()
     this.#segment = next
@@ -241,7 +267,7 @@ export class PartitionWriter {
   async #isOlder(base: bigint, bytes: number, ageMs: number): Promise<boolean> {
     const handle = await open(segmentFile(this.#directory, base), 'r')
     try {
-      const index = new SegmentIndex(this.#partition)
+      const index = new SegmentIndex(this.#partition, base)
       await index.extend(handle, bytes)
       return index.rangeOfTime(BigInt(Math.floor(this.#clock.now() - ageMs))) === undefined
     } finally {
@@ -251,6 +277,7 @@ export class PartitionWriter {
 
   /** The start moves first, so that a reader that misses a segment sees the reason. */
   async #dropBefore(offset: bigint): Promise<void> {
+    await this.#requireHeld()
     await this.#publish({ ...this.#end, startOffset: offset })
     const segments = await listSegments(this.#directory)
     for (const [index, base] of segments.entries()) {
@@ -264,21 +291,6 @@ export class PartitionWriter {
 
 function closedError(): ValidationError {
   return new ValidationError('the embedded log is closed')
-}
-
-/** Creates the files of a new, empty partition. */
-export async function createPartition(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true })
-  const segment = await open(segmentFile(directory, 0n), 'wx')
-  await segment.close()
-  const durable = await open(durableFile(directory), 'wx')
-  try {
-    await durable.write(encodeDurableEnd(emptyDurableEnd))
-    await durable.sync()
-  } finally {
-    await durable.close()
-  }
-  await syncDirectory(directory)
 }
 
 async function writeFully(handle: FileHandle, buffers: readonly Uint8Array[]): Promise<void> {

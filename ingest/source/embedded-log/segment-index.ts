@@ -1,17 +1,22 @@
 /**
  * Finds offsets and times in a segment without reading its records: the heads of its batches are
- * walked once, and one entry is kept for about every 32 KiB.
+ * walked once, and one entry is kept for about every 32 KiB. Where a head is not what must follow the one before, the
+ * rest is walked with its checksums, so that damage keeps nobody from what lies behind it.
  */
 import type { FileHandle } from 'node:fs/promises'
 import {
   batchHeaderBytes,
+  offsetAfter,
   peekBatchHeader,
-  type RecordSetOrigin,
+  type RecordBatchHeader,
 } from '../../record-batch/record-batch-header.ts'
+import type { TopicPartition } from '../../offsets/topic-partition.ts'
+import { scanSegment, type SegmentDamage } from './segment-scan.ts'
 
 interface Entry {
   readonly baseOffset: bigint
   readonly position: number
+  readonly isDamage: boolean
   /** The greatest timestamp from the segment's begin up to the end of this entry. */
   maxTimestamp: bigint
 }
@@ -22,33 +27,66 @@ export interface IndexRange {
   readonly end: number
 }
 
+/** Where a batch begins, and the offset that it must begin with. */
+export interface BatchPlace {
+  readonly baseOffset: bigint
+  readonly position: number
+}
+
 const entryBytes = 32 << 10
 const windowBytes = 64 << 10
 
 export class SegmentIndex {
-  readonly #origin: RecordSetOrigin
+  readonly #partition: TopicPartition
   readonly #entries: Entry[] = []
   #scanned = 0
+  #nextOffset: bigint
+  /** The last batch: when its head was damaged, that shows at the next one. */
+  #last: BatchPlace
 
-  constructor(origin: RecordSetOrigin) {
-    this.#origin = origin
+  /** `base` is the first offset of the segment. */
+  constructor({ topic, partition }: TopicPartition, base: bigint) {
+    this.#partition = { topic, partition }
+    this.#nextOffset = base
+    this.#last = { baseOffset: base, position: 0 }
   }
 
-  /** Reads the headers of the batches from the end of the index up to `bytes`, which must be a batch's end. */
+  /** Reads the heads of the batches from the end of the index up to `bytes`. */
   async extend(handle: FileHandle, bytes: number): Promise<void> {
     const window = Buffer.allocUnsafe(windowBytes)
     while (this.#scanned < bytes) {
       const from = this.#scanned
       const length = Math.min(windowBytes, bytes - from)
       const { bytesRead } = await handle.read(window, 0, length, from)
-      if (bytesRead < batchHeaderBytes) return
-      this.#walk(new DataView(window.buffer, window.byteOffset, bytesRead), from)
+      if (bytesRead === 0) return
+      this.#walk(new DataView(window.buffer, window.byteOffset, bytesRead), from, bytes)
+      if (this.#scanned === from) await this.#walkOverDamage(handle, bytes)
     }
   }
 
-  /** Where to start reading to reach `offset`. */
-  positionOf(offset: bigint): number {
-    return this.#entries[this.#lastAtOrBelow(offset)]?.position ?? 0
+  /** The batch that holds `offset`, or the damaged stretch that did. */
+  async placeOf(handle: FileHandle, offset: bigint): Promise<BatchPlace> {
+    const index = this.#lastAtOrBelow(offset)
+    const entry = this.#entries[index]
+    if (entry === undefined) return { baseOffset: this.#nextOffset, position: this.#scanned }
+    if (entry.isDamage) return entry
+    const end = this.#entries[index + 1]?.position ?? this.#scanned
+    const window = Buffer.allocUnsafe(windowBytes)
+    let place: BatchPlace = entry
+    while (place.position < end) {
+      const { position } = place
+      const { bytesRead } = await handle.read(window, 0, windowBytes, position)
+      const view = new DataView(window.buffer, window.byteOffset, bytesRead)
+      for (let at = 0; position + at < end; ) {
+        const header = peekBatchHeader(view, at, this.#partition)
+        if (header === undefined) break
+        if (offset < offsetAfter(header)) return place
+        at = header.end
+        place = { baseOffset: offsetAfter(header), position: position + at }
+      }
+      if (place.position === position) break
+    }
+    return place
   }
 
   /** The bytes that hold the first record at or after `timestamp`, if there are any. */
@@ -60,21 +98,62 @@ export class SegmentIndex {
     return { baseOffset: entry.baseOffset, start: entry.position, end }
   }
 
-  #walk(view: DataView, from: number): void {
+  #walk(view: DataView, from: number, bytes: number): void {
     for (let at = 0; ; ) {
-      const header = peekBatchHeader(view, at, this.#origin)
-      if (header === undefined) return
-      const position = from + at
-      const last = this.#entries.at(-1)
-      if (last === undefined || position - last.position >= entryBytes) {
-        const maxTimestamp = greater(header.maxTimestamp, last?.maxTimestamp)
-        this.#entries.push({ baseOffset: header.baseOffset, position, maxTimestamp })
-      } else {
-        last.maxTimestamp = greater(header.maxTimestamp, last.maxTimestamp)
-      }
-      this.#scanned = from + header.end
+      const header = this.#headAt(view, at)
+      if (header === undefined || from + header.end > bytes) return
+      this.#note(header, from + at)
       at = header.end
     }
+  }
+
+  /** Undefined at the end of the bytes, and for a head that does not follow the batch before it. */
+  #headAt(view: DataView, at: number): RecordBatchHeader | undefined {
+    if (at + batchHeaderBytes > view.byteLength) return undefined
+    try {
+      const header = peekBatchHeader(view, at, this.#partition)
+      return header?.baseOffset === this.#nextOffset ? header : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  async #walkOverDamage(handle: FileHandle, bytes: number): Promise<void> {
+    const { baseOffset, position } = this.#last
+    const scan = await scanSegment(handle, {
+      ...this.#partition,
+      from: { nextOffset: baseOffset, bytes: position },
+      size: bytes,
+      onBatch: (header, at) => this.#note(header, at),
+      onDamage: (damage) => this.#noteDamage(damage),
+    })
+    if (scan.bytes < bytes) {
+      const { nextOffset } = scan
+      this.#noteDamage({ start: scan.bytes, end: bytes, offset: nextOffset, nextOffset })
+    }
+    this.#scanned = bytes
+  }
+
+  #note(header: RecordBatchHeader, position: number): void {
+    const { baseOffset } = header
+    const last = this.#entries.at(-1)
+    this.#scanned = position + (header.end - header.start)
+    this.#nextOffset = offsetAfter(header)
+    this.#last = { baseOffset, position }
+    if (last === undefined || last.isDamage || position - last.position >= entryBytes) {
+      const maxTimestamp = greater(header.maxTimestamp, last?.maxTimestamp)
+      this.#entries.push({ baseOffset, position, isDamage: false, maxTimestamp })
+    } else {
+      last.maxTimestamp = greater(header.maxTimestamp, last.maxTimestamp)
+    }
+  }
+
+  #noteDamage({ start, offset, nextOffset }: SegmentDamage): void {
+    this.#nextOffset = nextOffset
+    // The batch before was taken for sound by its head alone.
+    while ((this.#entries.at(-1)?.position ?? -1) >= start) this.#entries.pop()
+    const maxTimestamp = this.#entries.at(-1)?.maxTimestamp ?? 0n
+    this.#entries.push({ baseOffset: offset, position: start, isDamage: true, maxTimestamp })
   }
 
   #lastAtOrBelow(offset: bigint): number {

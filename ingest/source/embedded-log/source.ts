@@ -4,7 +4,7 @@
  * It has no consumer groups: two sources over one topic each get every partition, and the range check
  * of the commit lets only one of them commit.
  */
-import { ValidationError } from '../../../common/index.ts'
+import { ValidationError, assert } from '../../../common/index.ts'
 import type { RecordSetSlicer } from '../../record-batch/record-batch-slicer.ts'
 import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
@@ -29,6 +29,8 @@ interface Assigned {
   nextOffset: bigint | undefined
   paused: boolean
   slicer: RecordSetSlicer | undefined
+  /** The position at which the slicer was opened. */
+  slicerFrom: bigint
 }
 
 /** How long new records may go unnoticed while a poll waits. */
@@ -49,6 +51,8 @@ class EmbeddedSource implements RecordSource {
   #announced = false
   /** The partition that is read first; it changes so that none starves. */
   #turn = 0
+  /** An error of a partition in the last poll, thrown after the batches of the others were returned. */
+  #deferred: unknown
 
   constructor(options: EmbeddedSourceOptions) {
     const { log, topics } = options
@@ -91,6 +95,7 @@ class EmbeddedSource implements RecordSource {
     const deadlineMs = clock.monotonic() + waitMs
     for (;;) {
       signal?.throwIfAborted()
+      this.#throwDeferred()
       await this.#noticeTopicChanges()
       if (!this.#announced) {
         this.#announced = true
@@ -110,6 +115,8 @@ class EmbeddedSource implements RecordSource {
     const assigned = this.#require(partition)
     assigned.nextOffset = nextOffset
     assigned.slicer = undefined
+    // This partition is read anew; an error of another would occur again.
+    this.#deferred = undefined
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -136,28 +143,58 @@ class EmbeddedSource implements RecordSource {
     for (let index = 0; index < turns.length && bytes < bytesMax; index++) {
       const assigned = turns[(this.#turn + index) % turns.length]
       if (assigned === undefined || assigned.paused) continue
-      const batch = await this.#readNext(assigned, bytesMax - bytes)
-      if (batch === undefined) continue
-      batches.push(batch)
-      bytes += batchBytes(batch)
+      try {
+        const batch = await this.#readNext(assigned, bytesMax - bytes)
+        if (batch === undefined) continue
+        batches.push(batch)
+        bytes += batchBytes(batch)
+      } catch (error) {
+        // The positions of the batches have moved, so these are returned first.
+        if (batches.length === 0) throw error
+        this.#deferred = error
+        break
+      }
     }
     this.#turn++
     return batches
+  }
+
+  #throwDeferred(): void {
+    const deferred = this.#deferred
+    this.#deferred = undefined
+    if (deferred !== undefined) throw deferred
   }
 
   async #readNext(assigned: Assigned, bytesMax: number): Promise<RecordBatch | undefined> {
     for (;;) {
       const { nextOffset } = assigned
       if (nextOffset === undefined) return undefined
-      const slicer = assigned.slicer ?? (await assigned.reader.read(nextOffset))
+      const open = assigned.slicer
+      const slicer = open ?? (await assigned.reader.read(nextOffset))
       // The caller may have called `seek` during the read.
       if (assigned.nextOffset !== nextOffset) continue
       if (slicer === undefined) return undefined
       assigned.slicer = slicer
+      if (open === undefined) assigned.slicerFrom = nextOffset
+      const batch = this.#slice(assigned, slicer, bytesMax)
+      if (batch !== undefined) return batch
+    }
+  }
+
+  /** Undefined when the slicer is used up, or met damage behind what it gave: then it is read again from there. */
+  #slice(assigned: Assigned, slicer: RecordSetSlicer, bytesMax: number): RecordBatch | undefined {
+    try {
       const batch = slicer.next(bytesMax)
       assigned.nextOffset = slicer.position
       if (batch !== undefined) return batch
+      assert(slicer.position > assigned.slicerFrom, 'what a reader gives holds a whole batch')
       assigned.slicer = undefined
+      return undefined
+    } catch (error) {
+      assigned.slicer = undefined
+      // Bytes that begin with the damage show how far it goes.
+      if (slicer.position === assigned.slicerFrom) throw error
+      return undefined
     }
   }
 
@@ -188,6 +225,7 @@ class EmbeddedSource implements RecordSource {
           nextOffset: undefined,
           paused: false,
           slicer: undefined,
+          slicerFrom: 0n,
         })
       }
     }

@@ -1,34 +1,54 @@
 /**
- * One appending process per partition at a time, on one host.
+ * One appending process per partition at a time, on one host or on several that share the directory.
  *
- * Lock files are numbered and the highest number holds the lock. A dead holder is replaced by creating the next
- * number, which only one process can do; removing the dead holder's file instead would let two processes each
- * remove the other's new lock.
+ * Lock files are numbered and the highest number holds the lock. A holder is replaced by creating the next
+ * number, which only one process can do; removing the old holder's file instead would let two processes each
+ * remove the other's new lock. A holder whose process id we can see is replaced when it is dead. One in another
+ * container or on another host touches its file every few seconds, and is replaced when it has not for long: it may
+ * only be paused, so it asks `requireHeld` before it acknowledges anything.
  */
-import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { access, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { UnavailableError, hasCode } from '../../../common/index.ts'
+import { UnavailableError, hasCode, startBeat } from '../../../common/index.ts'
 import { createFile } from './log-layout.ts'
+import { type ProcessPlace, isAlive, sharesProcessIds, thisProcess } from './process-place.ts'
 
 export interface WriterLock {
+  /** The holder before us was not seen to be dead: it may wake up and write to files that it has open. */
+  readonly mayHaveRival: boolean
+  /** Throws UnavailableError when another process has taken the lock over. */
+  requireHeld(): Promise<void>
   release(): Promise<void>
 }
 
-interface Holder {
-  readonly pid: number
-  /** Tells a later process with the same pid apart, where the system says when a process began. */
-  readonly startedAt: string
-  readonly released?: true
+export interface WriterLockOptions {
+  readonly place?: ProcessPlace
+  /** How often a holder shows that it lives. */
+  readonly beatMs?: number
+  /** A holder in another place that has not shown it for so long is replaced. */
+  readonly staleMs?: number
 }
 
+type Holder = Partial<ProcessPlace> & { readonly released?: true }
+
+const beatMsDefault = 3_000
+const staleMsDefault = 15_000
+
 /** Throws UnavailableError while another process appends. */
-export async function acquireWriterLock(directory: string): Promise<WriterLock> {
-  const me: Holder = { pid: process.pid, startedAt: await processStart(process.pid) }
+export async function acquireWriterLock(
+  directory: string,
+  options: WriterLockOptions = {},
+): Promise<WriterLock> {
+  const { beatMs = beatMsDefault, staleMs = staleMsDefault } = options
+  const me = options.place ?? (await thisProcess())
   const highest = (await lockNumbers(directory)).at(-1) ?? 0
-  if (highest > 0) await refuseLiveHolder(lockFile(directory, highest))
+  const before =
+    highest === 0 ? 'gone' : await judgeHolder(lockFile(directory, highest), me, staleMs)
   const mine = highest + 1
   const file = lockFile(directory, mine)
-  if (!(await createFile(file, JSON.stringify(me)))) await refuseLiveHolder(file, true)
+  const text = JSON.stringify(me)
+  if (!(await createFile(file, text))) throw busy(file, await readHolder(file))
   const numbers = await lockNumbers(directory)
   if ((numbers.at(-1) ?? 0) > mine) {
     await rm(file, { force: true })
@@ -37,29 +57,85 @@ export async function acquireWriterLock(directory: string): Promise<WriterLock> 
   for (const older of numbers.filter((number) => number < mine)) {
     await rm(lockFile(directory, older), { force: true })
   }
+  // Opened anew each time, because a shared disk may show others what was written only after the file was closed.
+  const stopBeat = startBeat(beatMs, () => writeFile(file, text, { flag: 'r+' }))
   return {
+    mayHaveRival: before === 'silent',
+    requireHeld: async () => {
+      // Whoever is next creates the next number, and only then removes ours.
+      if ((await exists(lockFile(directory, mine + 1))) || !(await exists(file))) {
+        throw lost(file)
+      }
+    },
     // The file stays, so that numbers never go back.
     release: async () => {
+      await stopBeat()
       try {
         await writeFile(file, JSON.stringify({ ...me, released: true }), { flag: 'r+' })
       } catch (error) {
-        // The topic was deleted while we held it.
-        if (!hasCode(error, 'ENOENT')) throw error
+        // The topic was deleted while we held it, or another process took over; or the disk cannot be written.
+        if (!hasCode(error, 'ENOENT', 'EROFS', 'ENOSPC')) throw error
       }
     },
   }
 }
 
-async function refuseLiveHolder(file: string, always = false): Promise<void> {
+/** `gone`: it released the lock or is dead. `silent`: it has not shown for long that it lives. Throws while it may. */
+async function judgeHolder(
+  file: string,
+  me: ProcessPlace,
+  staleMs: number,
+): Promise<'gone' | 'silent'> {
   const holder = await readHolder(file)
-  if (holder === undefined && !always) return
-  if (always || (holder !== undefined && (await isAlive(holder)))) throw busy(file, holder?.pid)
+  if (holder === undefined) return 'gone'
+  const theirs = { ...me, ...holder }
+  if (sharesProcessIds(me, theirs)) {
+    if (await isAlive(theirs)) throw busy(file, holder)
+    return 'gone'
+  }
+  const silentMs = await ageOf(file)
+  if (silentMs < staleMs) throw busyElsewhere(file, holder, silentMs, staleMs)
+  return 'silent'
 }
 
-function busy(file: string, pid: number | undefined): UnavailableError {
+/** By the clock of the disk, which may not be ours. */
+async function ageOf(file: string): Promise<number> {
+  const probe = `${file}.${randomUUID()}.tmp`
+  try {
+    await writeFile(probe, 'now')
+    return (await stat(probe)).mtimeMs - (await stat(file)).mtimeMs
+  } catch (error) {
+    // Its holder went between the two looks.
+    if (hasCode(error, 'ENOENT')) return Number.POSITIVE_INFINITY
+    throw error
+  } finally {
+    await rm(probe, { force: true })
+  }
+}
+
+function busy(file: string, holder: Holder | undefined): UnavailableError {
   return new UnavailableError(
     'another process appends to this partition of the embedded log; stop it or wait for it',
-    { facts: { file, pid } },
+    { facts: { file, pid: holder?.pid, host: holder?.host } },
+  )
+}
+
+function busyElsewhere(
+  file: string,
+  { pid, host }: Holder,
+  silentMs: number,
+  staleMs: number,
+): UnavailableError {
+  return new UnavailableError(
+    'another process appends to this partition of the embedded log, in another container or on another host; stop it, or, when it has crashed, try again after staleMs without a sign of life',
+    { facts: { file, pid, host, silentMs: Math.max(0, Math.round(silentMs)), staleMs } },
+  )
+}
+
+function lost(file: string): UnavailableError {
+  return new UnavailableError(
+    'another process took this partition of the embedded log over while this one was silent; nothing was acknowledged since',
+    { facts: { file } },
   )
 }
 
@@ -73,22 +149,13 @@ async function readHolder(file: string): Promise<Holder | undefined> {
   }
 }
 
-async function isAlive(holder: Holder): Promise<boolean> {
+async function exists(file: string): Promise<boolean> {
   try {
-    process.kill(holder.pid, 0)
+    await access(file)
+    return true
   } catch (error) {
-    if (hasCode(error, 'ESRCH')) return false
-  }
-  return (await processStart(holder.pid)) === holder.startedAt
-}
-
-/** Field 22 of /proc/<pid>/stat; empty where there is no /proc, and then the pid alone decides. */
-async function processStart(pid: number): Promise<string> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
-  } catch {
-    return ''
+    if (hasCode(error, 'ENOENT')) return false
+    throw error
   }
 }
 

@@ -5,7 +5,7 @@
  * by bytes. A record set belongs to the seek it was fetched for; one of an older seek or assignment is
  * dropped, which is what keeps records of an older assignment from following a newer one.
  */
-import { UnavailableError, errorMessage, isRetryable } from '../../../common/index.ts'
+import { CorruptDataError, UnavailableError, errorMessage, isRetryable } from '../../../common/index.ts'
 import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
 import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
@@ -14,7 +14,8 @@ import { kafkaErrorCodes, protocolCodeError } from './kafka-errors.ts'
 import type { KafkaNode } from './kafka-node.ts'
 import { fetchRequest, type FetchLimits, type FetchedPartition } from './kafka-requests.ts'
 import type { KafkaTools } from './kafka-tools.ts'
-import { recordSetEnd } from '../../record-batch/record-batch-header.ts'
+import { batchBehindDamage } from '../../record-batch/batch-behind-damage.ts'
+import { recordSetEnd, type RecordSetOrigin } from '../../record-batch/record-batch-header.ts'
 import { ByteArena } from '../../record-batch/byte-arena.ts'
 import { ColumnsPool } from '../../record-batch/record-columns.ts'
 import { RecordSetSlicer } from '../../record-batch/record-batch-slicer.ts'
@@ -167,7 +168,11 @@ export class KafkaFetcher {
     if (feed.paused || feed.position === undefined) return undefined
     for (;;) {
       feed.slicer ??= this.#openNext(feed, feed.position)
-      if (feed.slicer === undefined) return undefined
+      if (feed.slicer === undefined) {
+        // What was fetched before is given first.
+        if (feed.stopped !== undefined) throw feed.stopped
+        return undefined
+      }
       try {
         const batch = feed.slicer.next(bytesMax)
         feed.position = feed.slicer.position
@@ -191,6 +196,7 @@ export class KafkaFetcher {
     const origin = { ...feed.partition, compression, position, verifyChecksums }
     return new RecordSetSlicer(recordSet, {
       ...origin,
+      remedy: (next) => damageRemedy(feed.partition, next),
       abortedTransactions,
       arena: this.#arena,
       columns: this.#columns,
@@ -215,7 +221,6 @@ export class KafkaFetcher {
     this.#failure = undefined
     this.#deferred = undefined
     if (failure !== undefined) throw failure
-    for (const { stopped } of this.#feeds.values()) if (stopped !== undefined) throw stopped
   }
 
   /** Sends a Fetch to every broker that has feeds to fetch and no request in flight. */
@@ -282,7 +287,7 @@ export class KafkaFetcher {
       feed.failingSinceMs = undefined
       if (recordSet.length === 0) return
       try {
-        feed.fetchOffset = recordSetEnd(recordSet, feed.partition, feed.fetchOffset)
+        feed.fetchOffset = recordSetEnd(recordSet, originOf(feed, recordSet), feed.fetchOffset)
         feed.ready.push(set)
         this.#readyBytes += recordSet.length
       } catch (error) {
@@ -316,6 +321,7 @@ export class KafkaFetcher {
     if (this.#closed) return
     const { clock, logger, unavailableMs } = this.#options
     const now = clock.monotonic()
+    if (error instanceof CorruptDataError) return this.#stop(feed, error)
     const passing = isRetryable(error) || error instanceof OffsetOutOfRangeError
     // Metadata may be old: a topic counts as deleted only when new metadata says so.
     const mayPass = passing || protocolCodeOf(error) === kafkaErrorCodes.unknownTopicOrPartition
@@ -370,6 +376,22 @@ function recycler(node: KafkaNode, partitions: readonly FetchedPartition[]): () 
   return () => {
     if (--left === 0 && memory instanceof ArrayBuffer) node.recycle(memory)
   }
+}
+
+/** For the head of a fetched record set that turns out to be damaged. */
+function originOf({ partition, fetchOffset }: Feed, recordSet: Buffer): RecordSetOrigin {
+  return {
+    ...partition,
+    noteDamage: () => {
+      const next = batchBehindDamage(recordSet, 0, fetchOffset, partition)?.baseOffset
+      return { remedy: damageRemedy(partition, next), facts: { soundFrom: next } }
+    },
+  }
+}
+
+function damageRemedy({ topic, partition }: TopicPartition, next: bigint | undefined): string {
+  const to = next === undefined ? 'N, the first offset behind the damage' : String(next)
+  return `what precedes it was read; to go on behind it: tide stream offsets NAME set ${topic}:${partition}=${to}`
 }
 
 function leaderlessError(partition: TopicPartition): UnavailableError {

@@ -4,14 +4,17 @@
  *
  * Any number of processes read; one at a time appends to a partition. All on one host.
  */
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import {
   type Clock,
   AlreadyExistsError,
+  LakeError,
   NotFoundError,
+  UnavailableError,
   ValidationError,
+  errorMessage,
   systemClock,
   hasCode,
   syncDirectory,
@@ -27,16 +30,25 @@ import { type TopicPartition, partitionKey } from '../../offsets/topic-partition
 import type { OffsetBounds, TopicDescription } from '../record-source.ts'
 import {
   checkTopicName,
-  createFile,
   partitionDirectory,
-  readJsonFile,
   replaceFile,
   topicDirectory,
   topicsDirectory,
 } from './log-layout.ts'
+import {
+  createHead,
+  listTopicNames,
+  readClusterId,
+  readTopic,
+  topicFile,
+  topicJson,
+} from './log-head.ts'
+import { inspectPartition, type PartitionInspection } from './partition-inspection.ts'
 import { PartitionReader } from './partition-reader.ts'
 import { createPartition } from './partition-files.ts'
+import { repairPartition } from './partition-repair.ts'
 import { PartitionWriter } from './partition-writer.ts'
+import type { WriterLockOptions } from './writer-lock.ts'
 
 export interface EmbeddedLogOptions {
   readonly clock?: Clock
@@ -45,6 +57,8 @@ export interface EmbeddedLogOptions {
   readonly segmentBytesMax?: number
   readonly retentionBytes?: number
   readonly retentionMs?: number
+  /** Who appends and how it shows that it lives; other than the default in tests. */
+  readonly lock?: WriterLockOptions
 }
 
 export interface EmbeddedRecord {
@@ -90,16 +104,22 @@ export class EmbeddedLog {
 
   /** Opens the log in `directory`, which is created when it does not exist. */
   static async open(directory: string, options: EmbeddedLogOptions = {}): Promise<EmbeddedLog> {
-    const file = join(directory, 'log.json')
-    await mkdir(topicsDirectory(directory), { recursive: true })
-    await createFile(file, JSON.stringify({ format: 1, clusterId: `embedded-${randomUUID()}` }))
-    const head = (await readJsonFile(file)) as { format?: unknown; clusterId?: unknown }
-    if (head.format !== 1 || typeof head.clusterId !== 'string') {
-      throw new ValidationError('the directory holds an embedded log of another format', {
-        facts: { file, format: String(head.format) },
-      })
+    try {
+      return await EmbeddedLog.openExisting(directory, options)
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error
     }
-    return new EmbeddedLog(directory, head.clusterId, await loadRecordCompression(), options)
+    await createHead(directory)
+    return EmbeddedLog.openExisting(directory, options)
+  }
+
+  /** Opens a log that is there, without writing anything. Throws NotFoundError when the directory is none. */
+  static async openExisting(
+    directory: string,
+    options: EmbeddedLogOptions = {},
+  ): Promise<EmbeddedLog> {
+    const clusterId = await readClusterId(directory)
+    return new EmbeddedLog(directory, clusterId, await loadRecordCompression(), options)
   }
 
   async createTopic(topic: string, partitionCount: number): Promise<TopicDescription> {
@@ -153,29 +173,19 @@ export class EmbeddedLog {
       await rm(directory, { recursive: true, force: true })
       await createPartition(directory)
     }
-    const file = join(topicDirectory(this.directory, topic), 'topic.json')
+    const file = topicFile(this.directory, topic)
     await replaceFile(file, topicJson(described.topicId, partitionCount))
     return { ...described, partitionCount }
   }
 
-  async listTopics(): Promise<readonly string[]> {
-    return (await readdir(topicsDirectory(this.directory))).sort()
+  listTopics(): Promise<readonly string[]> {
+    return listTopicNames(this.directory)
   }
 
   /** Throws NotFoundError. */
   async describeTopic(topic: string): Promise<TopicDescription> {
     checkTopicName(topic)
-    const file = join(topicDirectory(this.directory, topic), 'topic.json')
-    try {
-      const stored = (await readJsonFile(file)) as { topicId: string; partitions: number }
-      return { topic, topicId: stored.topicId, partitionCount: stored.partitions }
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error
-      throw new NotFoundError(
-        'the embedded log has no such topic; create it, or check the name and the directory',
-        { facts: { topic, directory: this.directory }, cause: error },
-      )
-    }
+    return readTopic(this.directory, topic)
   }
 
   /** Resolves when the records are durable, in order, as one range of offsets. */
@@ -222,6 +232,27 @@ export class EmbeddedLog {
     return new PartitionReader({ topic, partition, directory, clock, compression })
   }
 
+  /** Makes sure that this process may append to all of them, or throws before anything is written to any. */
+  async claim(partitions: readonly TopicPartition[]): Promise<void> {
+    for (const outcome of await Promise.allSettled(partitions.map((one) => this.#writer(one)))) {
+      if (outcome.status === 'rejected') throw outcome.reason
+    }
+  }
+
+  /** What a scan of all checksums finds damaged or missing; nothing is written. */
+  async inspect(partition: TopicPartition): Promise<PartitionInspection> {
+    const directory = partitionDirectory(this.directory, partition.topic, partition.partition)
+    return inspectPartition(directory, partition, this.clock)
+  }
+
+  /** Puts a hole of the same offsets in place of what `inspect` finds; the damaged segments are kept beside. */
+  async repair(partition: TopicPartition): Promise<PartitionInspection> {
+    await this.#closeWriter(partition)
+    const directory = partitionDirectory(this.directory, partition.topic, partition.partition)
+    const { clock, compression } = this
+    return repairPartition(directory, partition, { clock, compression, lock: this.#options.lock })
+  }
+
   /** Waits for the writes in progress and lets other processes append. */
   async close(): Promise<void> {
     const writers = [...this.#writers.values()]
@@ -263,11 +294,19 @@ export class EmbeddedLog {
     return batches
   }
 
-  #writer(partition: TopicPartition): Promise<PartitionWriter> {
+  async #writer(partition: TopicPartition): Promise<PartitionWriter> {
     const key = partitionKey(partition)
     const open = this.#writers.get(key)
-    if (open !== undefined) return open
-    const opening = this.#openWriter(partition)
+    if (open !== undefined) {
+      const writer = await open
+      if (writer.isUsable) return writer
+      // Another caller may have opened it again meanwhile.
+      if (this.#writers.get(key) !== open) return this.#writer(partition)
+    }
+    const opening = (async () => {
+      await (await open)?.close()
+      return this.#openWriter(partition)
+    })()
     this.#writers.set(key, opening)
     // After a failure (another process appends) the next call must try again.
     opening.catch(() => this.#writers.delete(key))
@@ -285,9 +324,18 @@ export class EmbeddedLog {
       segmentBytesMax: this.#options.segmentBytesMax ?? segmentBytesMaxDefault,
       retentionBytes: this.#options.retentionBytes,
       retentionMs: this.#options.retentionMs,
+      ...(this.#options.lock === undefined ? {} : { lock: this.#options.lock }),
     }
     const directory = partitionDirectory(this.directory, topic, partition)
-    return PartitionWriter.open(directory, { topic, partition }, settings, this.clock)
+    try {
+      return await PartitionWriter.open(directory, { topic, partition }, settings, this.clock)
+    } catch (error) {
+      if (error instanceof LakeError) throw error
+      throw new UnavailableError(`cannot append to the embedded log: ${errorMessage(error)}`, {
+        facts: { topic, partition, directory },
+        cause: error,
+      })
+    }
   }
 
   async #closeWriter(partition: TopicPartition): Promise<void> {
@@ -296,10 +344,6 @@ export class EmbeddedLog {
     this.#writers.delete(key)
     await (await writer)?.close()
   }
-}
-
-function topicJson(topicId: string, partitions: number): string {
-  return JSON.stringify({ topicId, partitions })
 }
 
 function checkPartitionCount(topic: string, partitionCount: number): void {

@@ -59,7 +59,7 @@ export async function scanSegment(handle: FileHandle, options: ScanOptions): Pro
     const found =
       options.endsAtDamage === true
         ? undefined
-        : batchBehindDamage(held, 0, nextOffset + 1n, options)
+        : batchBehindDamage(held, 0, nextOffset, options)
     // A batch may be larger than the window, and damage too.
     if (found === undefined && !isWhole) {
       windowBytes *= 2

@@ -14,6 +14,7 @@ export { type LogTools, openProducer, openTopicAdmin } from './open-log.ts'
 export { type LakeQueryEngine, openQueryEngine } from './open-query-engine.ts'
 export { openServer } from './open-server.ts'
 export { type SourceTools, openSource } from './open-source.ts'
+export { type RepairOptions, repairTopic } from './repair-topic.ts'
 export { diffReplay, executeReplay, previewReplay, publishBranch } from './replay-stream.ts'
 export type {
   ExecuteOptions,

@@ -3,6 +3,7 @@ import { type Snapshot, snapshotById } from '../catalog/format/index.ts'
 import { loadTableIfExists } from '../catalog/index.ts'
 import { errorMessage } from '../common/index.ts'
 import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
+import type { RecordSource } from '../ingest/index.ts'
 import type { Lake } from './lake.ts'
 import { type TopicBounds, logBounds } from './log-bounds.ts'
 import { openSource } from './open-source.ts'
@@ -63,13 +64,14 @@ async function askLog(
   readonly logFault: string | undefined
 }> {
   const { clock, logger, random } = lake
-  const source = await openSource(withoutGroup(settings.input), { clock, logger, random })
+  let source: RecordSource | undefined
   try {
+    source = await openSource(withoutGroup(settings.input), { clock, logger, random })
     await source.start()
     return { topics: await logBounds(source), logFault: undefined }
   } catch (error) {
     return { topics: undefined, logFault: errorMessage(error) }
   } finally {
-    await source.stop().catch(() => undefined)
+    await source?.stop().catch(() => undefined)
   }
 }

@@ -9,6 +9,7 @@ export {
   nextOffsetOf,
 } from './offsets/offset-map.ts'
 export { type RecordCodec, recordCodecs } from './record-batch/record-compression.ts'
+export type { RecordHeader } from './record-batch/record-header.ts'
 export { decodeRecordHeaders } from './record-batch/record-headers.ts'
 export { type FieldRemark, type RecordSample, sampleBytesMax } from './decode/row-decoder.ts'
 export { isMetadataColumn } from './schema/metadata-columns.ts'
@@ -24,8 +25,10 @@ export type { KafkaConnectionSettings } from './source/kafka/kafka-connection.ts
 export { createKafkaAdmin } from './source/kafka/admin.ts'
 export { createKafkaProducer } from './source/kafka/producer.ts'
 export { createKafkaSource } from './source/kafka/source.ts'
+export type { PartitionInspection } from './source/embedded-log/partition-inspection.ts'
+export { checkTopicName } from './source/topic-name.ts'
 export { OffsetOutOfRangeError } from './source/offset-out-of-range-error.ts'
-export type { RecordProducer, RecordToProduce, TopicAdmin } from './source/produce.ts'
+export type { RecordProducer, RecordToProduce, TopicAdmin, TopicDetails } from './source/produce.ts'
 export { type TopicPartition, partitionKey } from './offsets/topic-partition.ts'
 export type { RecordBatch } from './record-batch/record-batch.ts'
 export type {

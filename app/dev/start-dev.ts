@@ -80,9 +80,11 @@ export async function startDev(lake: Lake, options: DevOptions): Promise<Dev> {
 /** An embedded log is the project's own, so its topics need no administrator. */
 async function createEmbeddedTopics({ input }: StreamSettings): Promise<void> {
   if (input.kind !== 'embedded') return
-  const admin = await openTopicAdmin(input)
+  const admin = await openTopicAdmin(input, { createsLog: true })
   try {
-    for (const topic of input.topics) {
+    // A log that cannot be written, but has the topics, can be read.
+    const existing = new Set(await admin.listTopics())
+    for (const topic of input.topics.filter((each) => !existing.has(each))) {
       await admin.createTopic(topic, 1).catch((error: unknown) => {
         if (!(error instanceof AlreadyExistsError)) throw error
       })

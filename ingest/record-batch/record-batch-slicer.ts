@@ -44,6 +44,8 @@ export interface SlicerOptions {
   readonly verifyChecksums?: boolean
   /** Where the batches of the log follow each other without gaps: the offset of the first one here. */
   readonly contiguousFrom?: bigint
+  /** The offset that follows these bytes in the log, where that is known. */
+  readonly nextOffset?: bigint | undefined
   /** The file that the record set was read from, and where in it the record set begins. */
   readonly place?: { readonly file: string; readonly position: number }
   /** What a person can do about damage, given the offset at which sound batches go on where that is known. */
@@ -152,10 +154,15 @@ export class RecordSetSlicer {
     const { place, remedy, topic, partition } = this.#options
     const start = this.#filling?.header.start ?? this.#at
     const position = this.#filling?.position ?? this.#position
-    const next = batchBehindDamage(this.#bytes, start, position, { topic, partition })?.baseOffset
+    const found = batchBehindDamage(this.#bytes, start, position, { topic, partition })
+    const next = found?.baseOffset ?? this.#options.nextOffset
     return {
       remedy: remedy?.(next),
       facts: {
+        // What a damaged head says of its offset means nothing where the one before tells it.
+        ...(this.#options.contiguousFrom === undefined || this.#filling !== undefined
+          ? {}
+          : { offset: this.#logOffset }),
         soundFrom: next,
         file: place?.file,
         position: place === undefined ? undefined : place.position + start,

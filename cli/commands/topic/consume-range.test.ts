@@ -3,6 +3,8 @@ import { parseConsumeRange, resolveMark } from './consume-range.ts'
 
 const january = Date.UTC(2026, 0, 1)
 const february = Date.UTC(2026, 1, 1, 12, 30)
+const now = Date.UTC(2026, 2, 1)
+const hour = 3_600_000
 
 describe('parseConsumeRange()', () => {
   it.each([
@@ -30,6 +32,29 @@ describe('parseConsumeRange()', () => {
       ['@2026-01-01:end'],
       { start: { kind: 'time', timestampMs: january }, end: { kind: 'latest' } },
     ],
+    [[':200'], { start: { kind: 'earliest' }, end: { kind: 'absolute', offset: 200n } }],
+    [[':end'], { start: { kind: 'earliest' }, end: { kind: 'latest' } }],
+    [['100:'], { start: { kind: 'absolute', offset: 100n } }],
+    [['@2026-01-01:'], { start: { kind: 'time', timestampMs: january } }],
+    [
+      ['@:2026-01-01'],
+      { start: { kind: 'earliest' }, end: { kind: 'time', timestampMs: january } },
+    ],
+    [['@-1h'], { start: { kind: 'time', timestampMs: now - hour } }],
+    [
+      ['@-2h:-1h'],
+      {
+        start: { kind: 'time', timestampMs: now - 2 * hour },
+        end: { kind: 'time', timestampMs: now - hour },
+      },
+    ],
+    [
+      ['@2026-01-01:1h'],
+      {
+        start: { kind: 'time', timestampMs: january },
+        end: { kind: 'time', timestampMs: january + hour },
+      },
+    ],
     [
       ['s@2026-01-01', 'e@1769949000000'],
       {
@@ -38,11 +63,11 @@ describe('parseConsumeRange()', () => {
       },
     ],
   ])('reads %j', (words, range) => {
-    expect(parseConsumeRange(words)).toEqual(range)
+    expect(parseConsumeRange(words, now)).toEqual(range)
   })
 
-  it.each([['begining'], ['@yesterday'], ['1:x'], ['s@'], ['jsn']])('refuses %s', (word) => {
-    expect(() => parseConsumeRange([word])).toThrow(/not (an offset|a time): /)
+  it.each([['begining'], ['@yesterday'], ['1:x'], ['s@'], ['jsn'], ['stored'], [':'], ['@:'], ['@-1']])('refuses %s', (word) => {
+    expect(() => parseConsumeRange([word], now)).toThrow(/not (an offset|a time): /)
   })
 })
 

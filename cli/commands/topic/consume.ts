@@ -25,6 +25,7 @@ import {
   jsonRecord,
 } from './record-format.ts'
 import { type LogFlags, topicInput } from './input.ts'
+import { partitionList } from './partition-list.ts'
 import { topicVerb } from './topic-verb.ts'
 
 interface ConsumeFlags extends LogFlags {
@@ -34,6 +35,7 @@ interface ConsumeFlags extends LogFlags {
   readonly exit?: boolean
   readonly format?: string
   readonly json?: boolean
+  readonly null?: boolean
 }
 
 /** One partition on its way from `next` to `end`. */
@@ -55,6 +57,7 @@ export function addConsume(topic: Command, context: CliContext): void {
     .option('-e, --exit', 'stop at the end of the log')
     .option('-f, --format <format>', "for example '%p %o %k %s\\n'; default '%s\\n'")
     .option('-J, --json', 'one JSON object per record (also -o json)')
+    .option('-Z, --null', 'print NULL for null keys and values')
     .action((name: string, flags: ConsumeFlags) => consumeTopic(context, name, flags))
 }
 
@@ -87,8 +90,13 @@ function readFlags(
   }
   const json = flags.json === true || format !== undefined
   return {
-    range: parseConsumeRange(words.filter((word) => !isFormat(word))),
-    formatter: json ? jsonRecord : compileRecordFormat(flags.format ?? '%s\\n'),
+    range: parseConsumeRange(
+      words.filter((word) => !isFormat(word)),
+      context.clock.now(),
+    ),
+    formatter: json
+      ? jsonRecord
+      : compileRecordFormat(flags.format ?? '%s\\n', flags.null === true ? { nullText: 'NULL' } : {}),
   }
 }
 
@@ -203,14 +211,6 @@ async function print(context: CliContext, bytes: Uint8Array): Promise<void> {
   const { stdout } = context.streams
   if (stdout.write(bytes)) return
   await new Promise<void>((resolve) => stdout.once('drain', resolve))
-}
-
-function partitionList(text: string | undefined): readonly number[] | undefined {
-  if (text === undefined) return undefined
-  return text.split(',').map((part) => {
-    if (!/^\s*\d+\s*$/.test(part)) throw new UsageError(`not a list of partitions: "${text}"`)
-    return Number(part)
-  })
 }
 
 function countOf(text: string | undefined): number {

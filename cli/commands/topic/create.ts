@@ -12,14 +12,14 @@ interface CreateFlags extends LogFlags {
 
 export function addCreate(topic: Command, context: CliContext): void {
   topicVerb(topic, 'create')
-    .description('create a topic')
+    .description('create a topic, and an embedded log where the directory is none yet')
     .option('-p, --partitions <count>', 'number of partitions', '1')
     .action((name: string, flags: CreateFlags) => createTopic(context, name, flags))
 }
 
 async function createTopic(context: CliContext, name: string, flags: CreateFlags): Promise<void> {
   const { partitions } = flags
-  const admin = await openAdmin(context, flags, [])
+  const admin = await openAdmin(context, flags, [], { createsLog: true })
   await admin.createTopic(name, partitionCount(partitions))
   context.note(`created topic ${name} with ${partitions} partitions`)
 }

@@ -1,6 +1,9 @@
 /** `tide topic ls`. */
 import type { Command } from 'commander'
+import { CorruptDataError, NotFoundError } from '../../../common/index.ts'
+import type { TopicDetails } from '../../../ingest/index.ts'
 import type { CliContext } from '../../frame/context.ts'
+import { SilentFailure } from '../../frame/failure.ts'
 import type { LogFlags } from './input.ts'
 import { openAdmin } from './open-admin.ts'
 
@@ -15,8 +18,17 @@ export function addTopicLs(topic: Command, context: CliContext): void {
 async function listTopics(context: CliContext, flags: LogFlags): Promise<void> {
   const admin = await openAdmin(context, flags, [])
   const names = await admin.listTopics()
-  const topics = []
-  for (const name of names) topics.push(await admin.describeTopic(name))
+  const topics: TopicDetails[] = []
+  const faults: string[] = []
+  for (const name of names) {
+    try {
+      topics.push(await admin.describeTopic(name))
+    } catch (error) {
+      // One damaged topic must not hide the others.
+      if (!(error instanceof CorruptDataError || error instanceof NotFoundError)) throw error
+      faults.push(`${name}: ${error.message}`)
+    }
+  }
   await context.print({
     columns: ['topic', 'partitions', 'offsets', 'topic_id'],
     wide: ['topic_id'],
@@ -28,4 +40,6 @@ async function listTopics(context: CliContext, flags: LogFlags): Promise<void> {
     })),
     empty: 'no topics',
   })
+  for (const fault of faults) context.note(fault)
+  if (faults.length > 0) throw new SilentFailure()
 }

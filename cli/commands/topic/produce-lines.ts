@@ -44,6 +44,9 @@ export async function produceLines(
       if (isFull || stdin.isTTY === true) await flush()
     }
     await flush()
+  } catch (error) {
+    if (count > 0) context.note(`produced ${count} records to ${topic} before it failed`)
+    throw error
   } finally {
     ended.abort()
     await flushing

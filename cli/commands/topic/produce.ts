@@ -3,9 +3,10 @@ import { collect } from '../../frame/collect.ts'
 import type { Command } from 'commander'
 import { openProducer, openTopicAdmin } from '../../../app/index.ts'
 import { AlreadyExistsError } from '../../../common/index.ts'
-import type { RecordToProduce } from '../../../ingest/index.ts'
+import type { RecordHeader, RecordToProduce } from '../../../ingest/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
+import { unescapeBytes } from './escapes.ts'
 import { partitionCount } from './partition-count.ts'
 import { type LogFlags, topicInput } from './input.ts'
 import { produceLines } from './produce-lines.ts'
@@ -25,11 +26,11 @@ export function addProduce(topic: Command, context: CliContext): void {
   topicVerb(topic, 'produce')
     .description('a record per line of stdin')
     .option('-k, --key <key>', 'key of every record')
-    .option('-K, --key-delimiter <text>', 'key and value of a line are separated by this')
+    .option('-K, --key-delimiter <text>', "key and value of a line are separated by this ('\\t', '\\x1f')")
     .option('-p, --partition <number>', 'partition of every record')
-    .option('-H, --header <name=value>', 'header of every record; repeatable', collect, [])
-    .option('-Z, --tombstone', 'an empty value is null')
-    .option('--create', 'create the topic when it is missing')
+    .option('-H, --header <name=value>', 'header of every record; repeatable; a name alone: null', collect, [])
+    .option('-Z, --tombstone', 'an empty value is null, and so is an empty key before -K')
+    .option('--create', 'create the topic when it is missing, and an embedded log, too')
     .option('--partitions <count>', 'of a topic that is created', '1')
     .action((name: string, flags: ProduceFlags) => produceTopic(context, name, flags))
 }
@@ -39,11 +40,11 @@ async function produceTopic(
   topic: string,
   flags: ProduceFlags,
 ): Promise<void> {
-  const toRecord = recordMaker(flags)
+  const maker = recordMaker(flags)
   const input = await topicInput(context, flags, [topic])
   const logger = await context.logger()
   if (flags.create === true) {
-    const admin = await openTopicAdmin(input, { logger })
+    const admin = await openTopicAdmin(input, { logger, createsLog: true })
     try {
       await admin.createTopic(topic, partitionCount(flags.partitions))
     } catch (error) {
@@ -54,32 +55,54 @@ async function produceTopic(
   }
   const producer = await openProducer(input, { logger })
   context.onClose(() => producer.close())
-  const count = await produceLines(context, producer, topic, toRecord)
+  const count = await produceLines(context, producer, topic, maker.toRecord)
   context.note(`produced ${count} records to ${topic}`)
+  if (maker.withoutDelimiter > 0) {
+    context.note(
+      `${maker.withoutDelimiter} of them had no "${flags.keyDelimiter ?? ''}" (-K): the whole line is the value`,
+    )
+  }
 }
 
-function recordMaker(flags: ProduceFlags): (line: Uint8Array) => RecordToProduce {
+interface RecordMaker {
+  toRecord(this: void, line: Uint8Array): RecordToProduce
+  /** Lines in which the key delimiter was not found. */
+  withoutDelimiter: number
+}
+
+function recordMaker(flags: ProduceFlags): RecordMaker {
   const { key, keyDelimiter, partition, tombstone } = flags
   if (partition !== undefined && !/^\d+$/.test(partition)) {
     throw new UsageError(`not a partition: "${partition}"`)
   }
-  const delimiter = Buffer.from(keyDelimiter ?? '')
+  if (keyDelimiter === '') throw new UsageError('-K needs a delimiter')
+  const delimiter = keyDelimiter === undefined ? undefined : unescapeBytes(keyDelimiter, '-K')
   const headers = flags.header.map(parseHeader)
-  return (line) => {
-    const at = delimiter.length === 0 ? -1 : Buffer.from(line).indexOf(delimiter)
-    const value = at === -1 ? line : line.subarray(at + delimiter.length)
-    const ownKey = at === -1 ? (key ?? null) : line.subarray(0, at)
-    return {
-      key: ownKey,
-      value: tombstone === true && value.length === 0 ? null : value,
-      ...(headers.length === 0 ? {} : { headers }),
-      ...(partition === undefined ? {} : { partition: Number(partition) }),
-    }
+  const orNull = (bytes: Uint8Array): Uint8Array | null =>
+    tombstone === true && bytes.length === 0 ? null : bytes
+  const maker: RecordMaker = {
+    withoutDelimiter: 0,
+    toRecord: (line) => {
+      const at = delimiter === undefined ? -1 : Buffer.from(line).indexOf(delimiter)
+      if (delimiter !== undefined && at === -1) maker.withoutDelimiter++
+      const isSplit = delimiter !== undefined && at !== -1
+      return {
+        key: isSplit ? orNull(line.subarray(0, at)) : (key ?? null),
+        value: orNull(isSplit ? line.subarray(at + delimiter.length) : line),
+        ...(headers.length === 0 ? {} : { headers }),
+        ...(partition === undefined ? {} : { partition: Number(partition) }),
+      }
+    },
   }
+  return maker
 }
 
-function parseHeader(text: string): { readonly name: string; readonly value: Uint8Array } {
+/** A name without `=` has a null value, as in kcat. */
+function parseHeader(text: string): RecordHeader {
   const split = text.indexOf('=')
-  if (split < 1) throw new UsageError(`--header takes name=value, found "${text}"`)
+  if (split === 0 || text === '') {
+    throw new UsageError(`--header takes name=value, or a name, found "${text}"`)
+  }
+  if (split === -1) return { name: text, value: null }
   return { name: text.slice(0, split), value: Buffer.from(text.slice(split + 1)) }
 }

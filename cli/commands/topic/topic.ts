@@ -6,11 +6,12 @@ import { addCreate } from './create.ts'
 import { addDescribe } from './describe.ts'
 import { addTopicLs } from './ls.ts'
 import { addProduce } from './produce.ts'
+import { addRepair } from './repair.ts'
 
-const verbs = [addTopicLs, addDescribe, addCreate, addConsume, addProduce]
+const verbs = [addTopicLs, addDescribe, addCreate, addConsume, addProduce, addRepair]
 
 export function defineTopic(topic: Command, context: CliContext): void {
-  topic.description('topics: ls, describe, create, consume, produce')
+  topic.description('topics: ls, describe, create, consume, produce, repair')
   for (const add of verbs) add(topic, context)
   for (const verb of topic.commands) {
     verb

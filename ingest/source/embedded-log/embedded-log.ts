@@ -28,8 +28,8 @@ import {
 } from '../../record-batch/record-compression.ts'
 import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
 import type { OffsetBounds, TopicDescription } from '../record-source.ts'
+import { checkTopicName } from '../topic-name.ts'
 import {
-  checkTopicName,
   partitionDirectory,
   replaceFile,
   topicDirectory,
@@ -75,8 +75,16 @@ export interface AppendResult {
   readonly nextOffset: bigint
 }
 
+interface WriterSlot {
+  readonly opening: Promise<PartitionWriter>
+  /** Once it is open. */
+  writer?: PartitionWriter
+}
+
 const partitionCountMax = 10_000
 const batchBytesTarget = 1 << 20
+/** 128 MiB; Kafka's default is 1 MiB. */
+const recordBytesMax = 128 << 20
 const segmentBytesMaxDefault = 256 << 20
 
 export class EmbeddedLog {
@@ -85,7 +93,7 @@ export class EmbeddedLog {
   readonly clock: Clock
   readonly compression: RecordCompression
   readonly #options: EmbeddedLogOptions
-  readonly #writers = new Map<string, Promise<PartitionWriter>>()
+  readonly #writers = new Map<string, WriterSlot>()
   readonly #encoder: RecordBatchEncoder
 
   private constructor(
@@ -194,6 +202,7 @@ export class EmbeddedLog {
     records: readonly EmbeddedRecord[],
   ): Promise<AppendResult> {
     const now = this.clock.now()
+    for (const record of records) checkRecordSize(partition, record)
     return this.#append(partition, records.length, (encoder, index) => {
       const record = records[index] as EmbeddedRecord
       const { key = null, value, headers, timestampMs = now } = record
@@ -257,7 +266,7 @@ export class EmbeddedLog {
   async close(): Promise<void> {
     const writers = [...this.#writers.values()]
     this.#writers.clear()
-    for (const writer of await Promise.allSettled(writers)) {
+    for (const writer of await Promise.allSettled(writers.map(({ opening }) => opening))) {
       if (writer.status === 'fulfilled') await writer.value.close()
     }
   }
@@ -294,23 +303,22 @@ export class EmbeddedLog {
     return batches
   }
 
-  async #writer(partition: TopicPartition): Promise<PartitionWriter> {
+  /** Not async: appends that are called one after the other must get to the writer in that order. */
+  #writer(partition: TopicPartition): Promise<PartitionWriter> {
     const key = partitionKey(partition)
-    const open = this.#writers.get(key)
-    if (open !== undefined) {
-      const writer = await open
-      if (writer.isUsable) return writer
-      // Another caller may have opened it again meanwhile.
-      if (this.#writers.get(key) !== open) return this.#writer(partition)
-    }
-    const opening = (async () => {
-      await (await open)?.close()
-      return this.#openWriter(partition)
-    })()
-    this.#writers.set(key, opening)
-    // After a failure (another process appends) the next call must try again.
-    opening.catch(() => this.#writers.delete(key))
-    return opening
+    const before = this.#writers.get(key)
+    if (before !== undefined && before.writer?.isUsable !== false) return before.opening
+    const closed = before?.writer?.close() ?? Promise.resolve()
+    const slot: WriterSlot = { opening: closed.then(() => this.#openWriter(partition)) }
+    this.#writers.set(key, slot)
+    slot.opening.then(
+      (writer) => (slot.writer = writer),
+      // After a failure (another process appends) the next call must try again.
+      () => {
+        if (this.#writers.get(key) === slot) this.#writers.delete(key)
+      },
+    )
+    return slot.opening
   }
 
   async #openWriter({ topic, partition }: TopicPartition): Promise<PartitionWriter> {
@@ -340,10 +348,25 @@ export class EmbeddedLog {
 
   async #closeWriter(partition: TopicPartition): Promise<void> {
     const key = partitionKey(partition)
-    const writer = this.#writers.get(key)
+    const slot = this.#writers.get(key)
     this.#writers.delete(key)
-    await (await writer)?.close()
+    await (await slot?.opening)?.close()
   }
+}
+
+/** A reader holds a record whole, in the memory of one batch. */
+function checkRecordSize({ topic, partition }: TopicPartition, record: EmbeddedRecord): void {
+  const bytes = byteLength(record.key ?? null) + byteLength(record.value)
+  if (bytes <= recordBytesMax) return
+  throw new ValidationError(
+    'a record is larger than the embedded log takes; nothing of this append was written',
+    { facts: { topic, partition, bytes, limit: recordBytesMax } },
+  )
+}
+
+function byteLength(value: Uint8Array | string | null): number {
+  if (value === null) return 0
+  return typeof value === 'string' ? Buffer.byteLength(value) : value.length
 }
 
 function checkPartitionCount(topic: string, partitionCount: number): void {

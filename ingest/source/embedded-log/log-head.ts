@@ -4,9 +4,9 @@ import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CorruptDataError, NotFoundError, ValidationError, hasCode } from '../../../common/index.ts'
 import type { TopicDescription } from '../record-source.ts'
+import { isTopicName } from '../topic-name.ts'
 import {
   createFile,
-  isTopicName,
   readJsonFile,
   topicDirectory,
   topicsDirectory,

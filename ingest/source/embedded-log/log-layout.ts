@@ -13,7 +13,7 @@
 import { randomUUID } from 'node:crypto'
 import { link, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ValidationError, hasCode, parseJson, syncDirectory } from '../../../common/index.ts'
+import { hasCode, parseJson, syncDirectory } from '../../../common/index.ts'
 
 export function topicsDirectory(root: string): string {
   return join(root, 'topics')
@@ -44,19 +44,6 @@ export async function listSegments(directory: string): Promise<bigint[]> {
     .filter((name) => /^\d{20}\.log$/.test(name))
     .sort()
     .map((name) => BigInt(name.slice(0, 20)))
-}
-
-/** Kafka's rule for topic names, which also keeps them from leaving the directory. */
-export function checkTopicName(topic: string): void {
-  if (isTopicName(topic)) return
-  throw new ValidationError(
-    'topic names are 1 to 249 of the characters a-z A-Z 0-9 . _ - and not . or ..',
-    { facts: { topic } },
-  )
-}
-
-export function isTopicName(name: string): boolean {
-  return /^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== '.' && name !== '..'
 }
 
 export async function readJsonFile(file: string): Promise<unknown> {

@@ -40,6 +40,8 @@ export class PartitionReader {
   readonly #options: PartitionReaderOptions
   readonly #end: PartitionEnd
   #segment: OpenSegment | undefined
+  /** Of the segments, when one was last looked for. */
+  #bases: readonly bigint[] = []
   /** Where the next chunk begins, when reading on from the last one. */
   #sequential: BatchPlace | undefined
 
@@ -78,7 +80,7 @@ export class PartitionReader {
     }
   }
 
-  /** The first offset whose timestamp is at or after the time; where damage may hide it, that of the damage. */
+  /** The first offset whose timestamp is at or after the time; that of the damage where it is right behind one. */
   async offsetForTime(timestampMs: bigint): Promise<bigint | undefined> {
     const end = await this.#end.read()
     for (const base of await listSegments(this.#options.directory)) {
@@ -89,10 +91,40 @@ export class PartitionReader {
       if (range === undefined) continue
       const bytes = await readUpTo(segment, range.start, range.end)
       const place = { baseOffset: range.baseOffset, position: range.start }
-      const offset = firstAtOrAfter(this.#slicer(bytes, range.baseOffset, segment, place), timestampMs)
-      if (offset !== undefined) return offset < end.startOffset ? end.startOffset : offset
+      const found = this.#firstAtOrAfter(bytes, place, segment, timestampMs)
+      if (found === undefined) continue
+      const offset = found === range.baseOffset ? (range.damagedFrom ?? found) : found
+      return offset < end.startOffset ? end.startOffset : offset
     }
     return undefined
+  }
+
+  #firstAtOrAfter(
+    bytes: Uint8Array,
+    place: BatchPlace,
+    segment: OpenSegment,
+    timestampMs: bigint,
+  ): bigint | undefined {
+    const slicer = this.#slicer(bytes, place.baseOffset, segment, place)
+    try {
+      for (;;) {
+        const batch = slicer.next(chunkBytes)
+        if (batch === undefined) return undefined
+        const row = batch.timestamps.findIndex((timestamp) => timestamp >= timestampMs)
+        if (row >= 0) return batch.offsets[row]
+      }
+    } catch (error) {
+      if (!(error instanceof CorruptDataError)) throw error
+      const damagedFrom = slicer.position
+      const damagedAt = slicer.consumedBytes
+      const sound = batchBehindDamage(bytes, damagedAt, damagedFrom, this.#options)
+      if (sound === undefined) return undefined
+      const { baseOffset, start } = sound
+      const behind = { baseOffset, position: place.position + start }
+      const rest = bytes.subarray(start)
+      const found = this.#firstAtOrAfter(rest, behind, segment, timestampMs)
+      return found === baseOffset ? damagedFrom : found
+    }
   }
 
   async close(): Promise<void> {
@@ -107,7 +139,15 @@ export class PartitionReader {
     if (place.position >= readable) throw await this.#missing(nextOffset, end, segment)
     const bytes = await this.#readBatches(segment, place, readable, end)
     this.#sequential = this.#following(bytes, place)
-    return this.#slicer(bytes, nextOffset, segment, place)
+    const isToEnd = place.position + bytes.length >= readable
+    const next = isToEnd ? this.#behind(segment, end) : undefined
+    return this.#slicer(bytes, nextOffset, segment, place, next)
+  }
+
+  /** The offset that follows a segment. */
+  #behind({ base }: OpenSegment, end: DurableEnd): bigint | undefined {
+    if (base === end.segmentBase) return end.nextOffset
+    return this.#bases.find((candidate) => candidate > base)
   }
 
   async #isSegmentReplaced(): Promise<boolean> {
@@ -126,6 +166,7 @@ export class PartitionReader {
     position: bigint,
     { file }: OpenSegment,
     place: BatchPlace,
+    next?: bigint,
   ): RecordSetSlicer {
     const { topic, partition, compression } = this.#options
     return new RecordSetSlicer(bytes, {
@@ -134,6 +175,7 @@ export class PartitionReader {
       compression,
       position,
       contiguousFrom: place.baseOffset,
+      nextOffset: next,
       place: { file, position: place.position },
       remedy: (next) => this.#remedy(next),
     })
@@ -146,8 +188,8 @@ export class PartitionReader {
       const readable = (await this.#segment.handle.stat()).size
       if (this.#sequential.position < readable) return this.#segment
     }
-    const bases = await listSegments(directory)
-    const base = bases.findLast((candidate) => candidate <= offset)
+    this.#bases = await listSegments(directory)
+    const base = this.#bases.findLast((candidate) => candidate <= offset)
     if (base === undefined) throw await this.#missing(offset, end, undefined)
     return this.#openSegment(base)
   }
@@ -271,19 +313,5 @@ function endOfFirst(bytes: Buffer, partition: TopicPartition): number | undefine
     return peekBatchHeader(view, 0, partition)?.end
   } catch {
     return undefined
-  }
-}
-
-function firstAtOrAfter(slicer: RecordSetSlicer, timestampMs: bigint): bigint | undefined {
-  try {
-    for (;;) {
-      const batch = slicer.next(chunkBytes)
-      if (batch === undefined) return undefined
-      const row = batch.timestamps.findIndex((timestamp) => timestamp >= timestampMs)
-      if (row >= 0) return batch.offsets[row]
-    }
-  } catch (error) {
-    if (error instanceof CorruptDataError) return slicer.position
-    throw error
   }
 }

@@ -1,7 +1,7 @@
 /** `RecordProducer` over an embedded log, which stays open when it is closed. */
-import { NotFoundError } from '../../../common/index.ts'
+import { NotFoundError, UnavailableError, errorMessage } from '../../../common/index.ts'
 import type { RecordProducer, RecordToProduce } from '../produce.ts'
-import type { EmbeddedLog, EmbeddedRecord } from './embedded-log.ts'
+import type { AppendResult, EmbeddedLog, EmbeddedRecord } from './embedded-log.ts'
 import { partitionOfKey } from './key-partition.ts'
 
 export function createEmbeddedProducer(log: EmbeddedLog): RecordProducer {
@@ -26,10 +26,37 @@ export function createEmbeddedProducer(log: EmbeddedLog): RecordProducer {
         if (group === undefined) groups.set(partition, [record])
         else group.push(record)
       }
-      await Promise.all(
+      const partitions = [...groups.keys()].map((partition) => ({ topic, partition }))
+      // Where another process appends to one of them, none is written.
+      await log.claim(partitions)
+      const outcomes = await Promise.allSettled(
         [...groups].map(([partition, group]) => log.append({ topic, partition }, group)),
       )
+      throwIncomplete(topic, [...groups.keys()], outcomes, records.length)
     },
     close: () => Promise.resolve(),
   }
+}
+
+/** Says which records are in the log when some are not. */
+function throwIncomplete(
+  topic: string,
+  partitions: readonly number[],
+  outcomes: readonly PromiseSettledResult<AppendResult>[],
+  total: number,
+): void {
+  const failure = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failure === undefined) return
+  let written = 0n
+  const ranges = outcomes.flatMap((outcome, index) => {
+    if (outcome.status === 'rejected') return []
+    const { baseOffset, nextOffset } = outcome.value
+    written += nextOffset - baseOffset
+    return [`${partitions[index] ?? 0}:${baseOffset} to ${nextOffset - 1n}`]
+  })
+  if (ranges.length === 0) throw failure.reason
+  throw new UnavailableError(
+    `only ${written} of ${total} records were written (partition:offsets ${ranges.join(', ')}); ${errorMessage(failure.reason)}`,
+    { facts: { topic }, cause: failure.reason },
+  )
 }

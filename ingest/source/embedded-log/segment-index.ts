@@ -25,6 +25,8 @@ export interface IndexRange {
   readonly baseOffset: bigint
   readonly start: number
   readonly end: number
+  /** Of the damage right before these bytes. */
+  readonly damagedFrom: bigint | undefined
 }
 
 /** Where a batch begins, and the offset that it must begin with. */
@@ -91,11 +93,15 @@ export class SegmentIndex {
 
   /** The bytes that hold the first record at or after `timestamp`, if there are any. */
   rangeOfTime(timestamp: bigint): IndexRange | undefined {
-    const index = this.#entries.findIndex(({ maxTimestamp }) => maxTimestamp >= timestamp)
+    const index = this.#entries.findIndex(
+      ({ isDamage, maxTimestamp }) => !isDamage && maxTimestamp >= timestamp,
+    )
     const entry = this.#entries[index]
     if (entry === undefined) return undefined
     const end = this.#entries[index + 1]?.position ?? this.#scanned
-    return { baseOffset: entry.baseOffset, start: entry.position, end }
+    const before = this.#entries[index - 1]
+    const damagedFrom = before?.isDamage === true ? before.baseOffset : undefined
+    return { baseOffset: entry.baseOffset, start: entry.position, end, damagedFrom }
   }
 
   #walk(view: DataView, from: number, bytes: number): void {

@@ -11,6 +11,8 @@ export interface TideOptions {
   readonly input?: string
   readonly environment?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
+  /** For output that is no text. */
+  readonly onStdout?: (chunk: Buffer) => void
 }
 
 export interface TideOutcome {
@@ -24,7 +26,7 @@ export async function tide(
   args: string | readonly string[],
   options: TideOptions,
 ): Promise<TideOutcome> {
-  const [stdout, stderr] = [new TextSink(), new TextSink()]
+  const [stdout, stderr] = [new TextSink(options.onStdout), new TextSink()]
   const code = await runCli({
     args: typeof args === 'string' ? args.split(' ') : args,
     streams: {
@@ -83,7 +85,13 @@ export function lineOf(child: ChildProcess, matches: RegExp): Promise<string> {
 
 class TextSink extends Writable {
   text = ''
+  readonly #onChunk: ((chunk: Buffer) => void) | undefined
+  constructor(onChunk?: (chunk: Buffer) => void) {
+    super()
+    this.#onChunk = onChunk
+  }
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.#onChunk?.(chunk)
     this.text += chunk.toString()
     done()
   }

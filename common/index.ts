@@ -8,6 +8,7 @@ export {
   CommitStateUnknownError,
   CorruptDataError,
   type ErrorFacts,
+  type LakeErrorOptions,
   LakeError,
   NotFoundError,
   SettingsError,

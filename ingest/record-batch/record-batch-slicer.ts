@@ -340,11 +340,7 @@ export class RecordSetSlicer {
   }
 
   #miscounted(header: RecordBatchHeader): Error {
-    return corruptBatch(
-      'record batch contradicts its own lengths',
-      this.#origin,
-      header.baseOffset,
-    )
+    return corruptBatch('record batch contradicts its own lengths', this.#origin, header.baseOffset)
   }
 }
 

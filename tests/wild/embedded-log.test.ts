@@ -2,7 +2,17 @@
  * The embedded log in every state that a disk leaves it in (K8, K9), and shared by two containers (K7). Reading never
  * writes, damage costs only itself and has a way past it, and one process at a time appends.
  */
-import { appendFile, mkdir, mkdtemp, open, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -25,14 +35,11 @@ const logFolder = (): string => join(directory, 'log')
 const partitionFolder = (): string => join(logFolder(), 'topics/events/0')
 const segment = (base = 0): string =>
   join(partitionFolder(), `${String(base).padStart(20, '0')}.log`)
-const tide = (line: string, input = ''): Promise<TideOutcome> =>
-  runTide(line, { directory, input })
+const tide = (line: string, input = ''): Promise<TideOutcome> => runTide(line, { directory, input })
 const rows = (line: string): Promise<readonly Record<string, unknown>[]> =>
   tideRows(line, { directory })
 
-async function openLog(
-  options: Parameters<typeof EmbeddedLog.open>[1] = {},
-): Promise<EmbeddedLog> {
+async function openLog(options: Parameters<typeof EmbeddedLog.open>[1] = {}): Promise<EmbeddedLog> {
   const log = await EmbeddedLog.open(logFolder(), options)
   logs.push(log)
   return log
@@ -80,7 +87,9 @@ async function flip(file: string, at: number, bit = 1): Promise<void> {
   }
 }
 
-async function consumed(range = ''): Promise<{ readonly ids: number[]; readonly outcome: TideOutcome }> {
+async function consumed(
+  range = '',
+): Promise<{ readonly ids: number[]; readonly outcome: TideOutcome }> {
   const outcome = await tide(`topic consume events --log log -e ${range}`.trim())
   const lines = outcome.stdout.split('\n').filter((line) => line !== '')
   return { ids: lines.map((line) => (JSON.parse(line) as { id: number }).id), outcome }
@@ -160,7 +169,9 @@ describe('K8 one bit flipped in batch 3 of 5', () => {
     expect([mended.ids, mended.outcome.code]).toEqual([[...ids(0, 20), ...ids(30, 50)], 0])
     expect(await rows('topic repair events --log log')).toEqual([])
     // The damaged bytes are kept, and the log goes on in its offsets.
-    expect((await readdir(partitionFolder())).filter((name) => name.endsWith('.damaged'))).toHaveLength(1)
+    expect(
+      (await readdir(partitionFolder())).filter((name) => name.endsWith('.damaged')),
+    ).toHaveLength(1)
     await (await openLog()).appendValues(partition, [record(50)])
     expect((await consumed('-o -1')).ids).toEqual([50])
   })
@@ -231,16 +242,19 @@ describe('K9 the log is read whatever the state of its disk', () => {
     ['is missing', async (file: string) => rm(file)],
     ['is torn', async (file: string) => writeFile(file, Buffer.alloc(20, 7))],
     ['is empty', async (file: string) => writeFile(file, '')],
-  ])('K9 the durable file %s: all is read, nothing is written, appending makes it again', async (_, harm) => {
-    await batches(5, 1)
-    await harm(join(partitionFolder(), 'durable'))
-    const state = await stateOf(logFolder())
-    expect((await consumed()).ids).toEqual(ids(0, 50))
-    expect(await rows('topic ls --log log')).toMatchObject([{ topic: 'events', offsets: 50 }])
-    expect(await stateOf(logFolder())).toEqual(state)
-    await (await openLog()).appendValues(partition, [record(50)])
-    expect((await consumed()).ids).toEqual(ids(0, 51))
-  })
+  ])(
+    'K9 the durable file %s: all is read, nothing is written, appending makes it again',
+    async (_, harm) => {
+      await batches(5, 1)
+      await harm(join(partitionFolder(), 'durable'))
+      const state = await stateOf(logFolder())
+      expect((await consumed()).ids).toEqual(ids(0, 50))
+      expect(await rows('topic ls --log log')).toMatchObject([{ topic: 'events', offsets: 50 }])
+      expect(await stateOf(logFolder())).toEqual(state)
+      await (await openLog()).appendValues(partition, [record(50)])
+      expect((await consumed()).ids).toEqual(ids(0, 51))
+    },
+  )
 
   it('K9 without its durable file a damaged last batch is kept aside, not cut away', async () => {
     await batches(3)
@@ -268,7 +282,9 @@ describe('K9 the log is read whatever the state of its disk', () => {
     expect(await reader.bounds()).toEqual({ earliest: 0n, latest: 10n })
     await rm(join(partitionFolder(), 'durable'))
     await (await openLog()).appendValues(partition, [record(10)])
-    await expect.poll(() => reader.bounds(), { timeout: 60_000 }).toEqual({ earliest: 0n, latest: 11n })
+    await expect
+      .poll(() => reader.bounds(), { timeout: 60_000 })
+      .toEqual({ earliest: 0n, latest: 11n })
     await reader.close()
   })
 
@@ -293,10 +309,20 @@ describe('K9 the log is read whatever the state of its disk', () => {
   it('K9 what does not belong to the log is passed over', async () => {
     await batches(2)
     await project()
-    for (const name of ['.DS_Store', 'topics/.DS_Store', 'topics/events/.DS_Store', 'topics/notes.txt']) {
+    for (const name of [
+      '.DS_Store',
+      'topics/.DS_Store',
+      'topics/events/.DS_Store',
+      'topics/notes.txt',
+    ]) {
       await writeFile(join(logFolder(), name), 'x')
     }
-    for (const name of ['lost+found', 'topics/lost+found', 'topics/.Trash-0/files', 'topics/empty']) {
+    for (const name of [
+      'lost+found',
+      'topics/lost+found',
+      'topics/.Trash-0/files',
+      'topics/empty',
+    ]) {
       await mkdir(join(logFolder(), name), { recursive: true })
     }
     await writeFile(join(partitionFolder(), '.DS_Store'), 'x')
@@ -394,7 +420,9 @@ describe('K7 two containers share a log folder', () => {
     await living.appendValues(partition, [record(0)])
     const lock = join(partitionFolder(), 'writer-1.lock')
     const { mtimeMs } = await stat(lock)
-    await expect.poll(async () => (await stat(lock)).mtimeMs, { timeout: 60_000 }).toBeGreaterThan(mtimeMs)
+    await expect
+      .poll(async () => (await stat(lock)).mtimeMs, { timeout: 60_000 })
+      .toBeGreaterThan(mtimeMs)
     const other = await openLog({ lock: { place: container('b'), staleMs: 60_000 } })
     await expect(other.appendValues(partition, [record(1)])).rejects.toThrow(/another process/)
   })

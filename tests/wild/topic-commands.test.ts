@@ -158,7 +158,10 @@ describe('K16 what cannot be written is told', () => {
     const records = ['a', 'b', 'c', 'd'].map((value, index) => ({ value, partition: index % 2 }))
     const failing: EmbeddedLog = Object.create(log, {
       append: {
-        value: (partition: { partition: number; topic: string }, group: readonly { value: string }[]) =>
+        value: (
+          partition: { partition: number; topic: string },
+          group: readonly { value: string }[],
+        ) =>
           partition.partition === 1
             ? Promise.reject(new Error('ENOSPC: no space left on device'))
             : log.append(partition, group),
@@ -179,7 +182,10 @@ describe('K16 what cannot be written is told', () => {
     await expect(log.append({ topic: 't', partition: 0 }, records)).rejects.toThrow(
       /larger than the embedded log takes.*bytes=134217729 limit=134217728/,
     )
-    expect(await log.offsetBounds({ topic: 't', partition: 0 })).toEqual({ earliest: 0n, latest: 0n })
+    expect(await log.offsetBounds({ topic: 't', partition: 0 })).toEqual({
+      earliest: 0n,
+      latest: 0n,
+    })
     await log.close()
   })
 

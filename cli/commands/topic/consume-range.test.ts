@@ -66,7 +66,17 @@ describe('parseConsumeRange()', () => {
     expect(parseConsumeRange(words, now)).toEqual(range)
   })
 
-  it.each([['begining'], ['@yesterday'], ['1:x'], ['s@'], ['jsn'], ['stored'], [':'], ['@:'], ['@-1']])('refuses %s', (word) => {
+  it.each([
+    ['begining'],
+    ['@yesterday'],
+    ['1:x'],
+    ['s@'],
+    ['jsn'],
+    ['stored'],
+    [':'],
+    ['@:'],
+    ['@-1'],
+  ])('refuses %s', (word) => {
     expect(() => parseConsumeRange([word], now)).toThrow(/not (an offset|a time): /)
   })
 })

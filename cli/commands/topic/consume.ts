@@ -96,7 +96,10 @@ function readFlags(
     ),
     formatter: json
       ? jsonRecord
-      : compileRecordFormat(flags.format ?? '%s\\n', flags.null === true ? { nullText: 'NULL' } : {}),
+      : compileRecordFormat(
+          flags.format ?? '%s\\n',
+          flags.null === true ? { nullText: 'NULL' } : {},
+        ),
   }
 }
 

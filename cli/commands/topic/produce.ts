@@ -26,9 +26,17 @@ export function addProduce(topic: Command, context: CliContext): void {
   topicVerb(topic, 'produce')
     .description('a record per line of stdin')
     .option('-k, --key <key>', 'key of every record')
-    .option('-K, --key-delimiter <text>', "key and value of a line are separated by this ('\\t', '\\x1f')")
+    .option(
+      '-K, --key-delimiter <text>',
+      "key and value of a line are separated by this ('\\t', '\\x1f')",
+    )
     .option('-p, --partition <number>', 'partition of every record')
-    .option('-H, --header <name=value>', 'header of every record; repeatable; a name alone: null', collect, [])
+    .option(
+      '-H, --header <name=value>',
+      'header of every record; repeatable; a name alone: null',
+      collect,
+      [],
+    )
     .option('-Z, --tombstone', 'an empty value is null, and so is an empty key before -K')
     .option('--create', 'create the topic when it is missing, and an embedded log, too')
     .option('--partitions <count>', 'of a topic that is created', '1')

@@ -126,7 +126,9 @@ function compile<T>(
       if (text === '%') throw unknownLetter(text)
       parts.push(constant(unescapeBytes(text, '-f')))
     } else if (modifier !== undefined && '%{}'.includes(letter)) {
-      parts.push(constant(Buffer.concat([Buffer.from(letter), unescapeBytes(`{${modifier}}`, '-f')])))
+      parts.push(
+        constant(Buffer.concat([Buffer.from(letter), unescapeBytes(`{${modifier}}`, '-f')])),
+      )
     } else if (letter === 'h' && modifier !== undefined) {
       parts.push(eachHeader(modifier, options) as Part<T>)
     } else {

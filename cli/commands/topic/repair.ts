@@ -18,7 +18,10 @@ export function addRepair(topic: Command, context: CliContext): void {
     .description('find damaged records of an embedded topic; exit 1 when there are any')
     .option('-p, --partitions <list>', 'only these partitions: 0,2')
     .option('--dry-run', 'only show them (the default)')
-    .option('--execute', 'put holes in their place, so that readers go on; the damaged files are kept')
+    .option(
+      '--execute',
+      'put holes in their place, so that readers go on; the damaged files are kept',
+    )
     .action((name: string, flags: RepairFlags) => repair(context, name, flags))
 }
 

@@ -29,12 +29,7 @@ import {
 import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
 import type { OffsetBounds, TopicDescription } from '../record-source.ts'
 import { checkTopicName } from '../topic-name.ts'
-import {
-  partitionDirectory,
-  replaceFile,
-  topicDirectory,
-  topicsDirectory,
-} from './log-layout.ts'
+import { partitionDirectory, replaceFile, topicDirectory, topicsDirectory } from './log-layout.ts'
 import {
   createHead,
   listTopicNames,

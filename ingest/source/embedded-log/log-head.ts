@@ -5,12 +5,7 @@ import { join } from 'node:path'
 import { CorruptDataError, NotFoundError, ValidationError, hasCode } from '../../../common/index.ts'
 import type { TopicDescription } from '../record-source.ts'
 import { isTopicName } from '../topic-name.ts'
-import {
-  createFile,
-  readJsonFile,
-  topicDirectory,
-  topicsDirectory,
-} from './log-layout.ts'
+import { createFile, readJsonFile, topicDirectory, topicsDirectory } from './log-layout.ts'
 
 /** Makes the directory a log; one that another process has made meanwhile stays. */
 export async function createHead(directory: string): Promise<void> {
@@ -103,4 +98,3 @@ function unlessNoFolder(error: unknown): readonly string[] {
   if (hasCode(error, 'ENOENT', 'ENOTDIR')) return []
   throw error
 }
-

@@ -78,7 +78,13 @@ async function rewriteSegment(
   const target = await open(temporary, 'wx')
   let bytes: number
   try {
-    bytes = await writeSound(target, file, damages, isLast ? end.segmentBytes : undefined, compression)
+    bytes = await writeSound(
+      target,
+      file,
+      damages,
+      isLast ? end.segmentBytes : undefined,
+      compression,
+    )
     await target.sync()
   } finally {
     await target.close()

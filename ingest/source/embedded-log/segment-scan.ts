@@ -3,10 +3,7 @@
  * damaged costs only itself, and a torn tail is told apart from damage, because nothing sound follows it.
  */
 import type { FileHandle } from 'node:fs/promises'
-import {
-  batchBehindDamage,
-  soundBatchAt,
-} from '../../record-batch/batch-behind-damage.ts'
+import { batchBehindDamage, soundBatchAt } from '../../record-batch/batch-behind-damage.ts'
 import { offsetAfter, type RecordBatchHeader } from '../../record-batch/record-batch-header.ts'
 import type { TopicPartition } from '../../offsets/topic-partition.ts'
 
@@ -57,9 +54,7 @@ export async function scanSegment(handle: FileHandle, options: ScanOptions): Pro
       continue
     }
     const found =
-      options.endsAtDamage === true
-        ? undefined
-        : batchBehindDamage(held, 0, nextOffset, options)
+      options.endsAtDamage === true ? undefined : batchBehindDamage(held, 0, nextOffset, options)
     // A batch may be larger than the window, and damage too.
     if (found === undefined && !isWhole) {
       windowBytes *= 2

@@ -9,6 +9,7 @@ import {
 } from '../../../common/index.ts'
 import type { TopicAdmin, TopicDetails } from '../produce.ts'
 import { partitionKey } from '../../offsets/topic-partition.ts'
+import { checkTopicName } from '../topic-name.ts'
 import { KafkaCluster } from './kafka-cluster.ts'
 import {
   createKafkajsClient,
@@ -22,26 +23,26 @@ export async function createKafkaAdmin(
   connection: KafkaConnectionSettings,
   logger: Logger = silentLogger,
 ): Promise<TopicAdmin> {
-  const address = connection.seedBrokers.join(',')
   const kafka: Kafka = createKafkajsClient(connection, logger, promptRetry)
   const admin: Admin = kafka.admin()
-  await withKafkajsErrors(address, admin.connect())
+  await withKafkajsErrors({ connection }, admin.connect())
   return {
     listTopics: async () => {
-      const topics = await withKafkajsErrors(address, admin.listTopics())
+      const topics = await withKafkajsErrors({ connection }, admin.listTopics())
       return topics.filter((topic) => !topic.startsWith('__')).sort()
     },
     describeTopic: (topic) => describeTopic(connection, logger, topic),
     createTopic: async (topic, partitionCount) => {
+      checkTopicName(topic)
       const topics = [{ topic, numPartitions: partitionCount }]
       const created = await withKafkajsErrors(
-        address,
+        { connection, topic, right: 'CREATE' },
         admin.createTopics({ topics, waitForLeaders: false }),
       )
       if (!created) throw new AlreadyExistsError('the topic exists already', { facts: { topic } })
       const read = async (): Promise<TopicMetadata | undefined> => {
         const request = admin.fetchTopicMetadata({ topics: [topic] })
-        return (await withKafkajsErrors(address, request)).topics[0]
+        return (await withKafkajsErrors({ connection, topic }, request)).topics[0]
       }
       await waitForLeaders(topic, read, systemClock)
     },
@@ -54,6 +55,7 @@ async function describeTopic(
   logger: Logger,
   topic: string,
 ): Promise<TopicDetails> {
+  checkTopicName(topic)
   const tools = { clock: systemClock, random: systemRandom, logger }
   const cluster = new KafkaCluster({ connection, topics: [topic], ...tools })
   try {

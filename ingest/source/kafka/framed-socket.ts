@@ -7,6 +7,7 @@
  * fill it. Listeners get whole answers.
  */
 import { connect, type Socket } from 'node:net'
+import { answeredInTls, notKafka } from './connection-faults.ts'
 import type { FramePool } from './frame-pool.ts'
 
 export interface FramedTarget {
@@ -22,7 +23,11 @@ const frameBytesMax = 128 << 20
 const keepAliveMs = 60_000
 
 export function connectFramed({ host, port, onConnect }: FramedTarget, pool: FramePool): Socket {
-  const frames = new FrameReader(pool, (bytes) => socket.emit('data', bytes))
+  const frames = new FrameReader(
+    pool,
+    (bytes) => socket.emit('data', bytes),
+    (error) => socket.destroy(error),
+  )
   const onread = {
     buffer: () => frames.space(),
     callback: (byteCount: number) => {
@@ -37,6 +42,7 @@ export function connectFramed({ host, port, onConnect }: FramedTarget, pool: Fra
 export class FrameReader {
   readonly #pool: FramePool
   readonly #emit: (bytes: Buffer) => void
+  readonly #fail: (error: Error) => void
   /** The start of a frame whose length has not been read, and small frames. */
   readonly #scratch = Buffer.allocUnsafeSlow(scratchBytes)
   /** The frame that is being read, and how many bytes of it, or of the scratch, have been read. */
@@ -44,9 +50,10 @@ export class FrameReader {
   #held = 0
   #isFramed = true
 
-  constructor(pool: FramePool, emit: (bytes: Buffer) => void) {
+  constructor(pool: FramePool, emit: (bytes: Buffer) => void, fail: (error: Error) => void) {
     this.#pool = pool
     this.#emit = emit
+    this.#fail = fail
   }
 
   /** Where the next bytes go. */
@@ -83,7 +90,16 @@ export class FrameReader {
       }
     }
     if (this.#isFramed) this.#held = held.copy(this.#scratch, 0, at)
-    // Not Kafka's protocol: passed on, so that kafkajs reports it as it would with its own sockets.
-    else this.#emit(Buffer.from(held.subarray(at)))
+    else this.#fail(foreignAnswer(held.subarray(at)))
   }
+}
+
+/** The alert of TLS 1.0 to 1.3 begins with these bytes (RFC 8446, section 5.1). */
+const tlsAlert = [0x15, 0x03]
+
+function foreignAnswer(bytes: Buffer): Error {
+  const isTls = bytes[0] === tlsAlert[0] && bytes[1] === tlsAlert[1]
+  const shown = JSON.stringify(bytes.subarray(0, 40).toString('latin1'))
+  const message = isTls ? 'the answer is a TLS alert' : `the answer begins with ${shown}`
+  return Object.assign(new Error(message), { code: isTls ? answeredInTls : notKafka })
 }

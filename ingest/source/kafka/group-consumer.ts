@@ -12,6 +12,7 @@ import {
 } from '../../../common/index.ts'
 import type { TopicPartition } from '../../offsets/topic-partition.ts'
 import { createKafkajsClient, type KafkaConnectionSettings } from './kafka-connection.ts'
+import type { KafkaCall } from './kafka-call.ts'
 import { isCoordinatorStarting, kafkajsError } from './kafka-errors.ts'
 import { KafkaSockets } from './kafka-sockets.ts'
 
@@ -72,6 +73,12 @@ export class GroupConsumer {
     this.#consumer = this.#create()
   }
 
+  get #call(): KafkaCall {
+    const { connection, group, topics } = this.#settings
+    const [topic] = topics
+    return { connection, group, ...(topic === undefined ? {} : { topic }), right: 'READ' }
+  }
+
   /** For `seek`, `pause` and `resume`; another one after a crash. */
   get consumer(): Consumer {
     return this.#consumer
@@ -104,7 +111,7 @@ export class GroupConsumer {
     try {
       await this.#consumer.commitOffsets(offsets)
     } catch (error) {
-      const wrapped = kafkajsError(error, this.#settings.address)
+      const wrapped = kafkajsError(error, this.#call)
       if (!isRetryable(wrapped)) throw wrapped
       this.#settings.logger.debug('kafka.offsets-not-reported', { error: errorMessage(error) })
     }
@@ -148,7 +155,7 @@ export class GroupConsumer {
   }
 
   async #run(consumer: Consumer): Promise<void> {
-    const { address, topics } = this.#settings
+    const { topics } = this.#settings
     const eachBatch = this.#handlers.eachBatch ?? (() => Promise.resolve())
     this.#failure = undefined
     try {
@@ -157,7 +164,7 @@ export class GroupConsumer {
       // kafkajs reports a failed join by its CRASH event, not by a rejection.
       await consumer.run({ autoCommit: false, eachBatch })
     } catch (error) {
-      throw kafkajsError(error, address)
+      throw kafkajsError(error, this.#call)
     }
   }
 
@@ -183,7 +190,7 @@ export class GroupConsumer {
 
   #crashed(consumer: Consumer, cause: Error): void {
     if (consumer !== this.#consumer) return
-    const error = kafkajsError(cause, this.#settings.address)
+    const error = kafkajsError(cause, this.#call)
     this.#failure = error
     const wasJoined = this.#joined
     this.#joined = false

@@ -11,15 +11,20 @@ import {
   UnavailableError,
   UnsupportedError,
   errorMessage,
+  isRetryable,
   withRetry,
 } from '../../../common/index.ts'
 import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
 import type { OffsetBounds, TopicDescription } from '../record-source.ts'
 import { parseBrokerAddress, type KafkaConnectionSettings } from './kafka-connection.ts'
-import { kafkaErrorCodes, missingTopicError, protocolCodeError } from './kafka-errors.ts'
+import { isUnknownHost } from './connection-faults.ts'
+import type { KafkaCall } from './kafka-call.ts'
+import { kafkaErrorCodes } from './kafka-errors.ts'
 import { KafkaNode } from './kafka-node.ts'
+import { missingTopicError, protocolCodeError } from './protocol-faults.ts'
 import {
   earliestTime,
+  findCoordinatorRequest,
   latestTime,
   listOffsetsRequest,
   metadataRequest,
@@ -83,6 +88,37 @@ export class KafkaCluster {
     }, signal)
   }
 
+  /** For errors: what was asked, and with which settings. */
+  call(asked: Omit<KafkaCall, 'connection'>): KafkaCall {
+    return { connection: this.#options.connection, ...asked }
+  }
+
+  /**
+   * Throws when a broker names itself by a host that this machine does not know: a source that has just been
+   * started would wait for it in vain.
+   */
+  async requireKnownHosts(metadata: ClusterMetadata): Promise<void> {
+    const partitions = this.topics.flatMap((topic) =>
+      this.requireTopic(metadata, topic).partitions.map(({ partition }) => ({ topic, partition })),
+    )
+    const leaders = new Set(partitions.flatMap((one) => this.leaderOf(metadata, one) ?? []))
+    for (const node of leaders) {
+      await node.connect().catch((error: unknown) => {
+        if (error instanceof Error && isUnknownHost(error)) throw error
+      })
+    }
+  }
+
+  /** The error code with which the brokers answer who coordinates the group; 0 when one does. */
+  async coordinatorCode(group: string): Promise<number> {
+    const request = findCoordinatorRequest(group)
+    for (const node of this.#candidates()) {
+      const code = await node.send(request).catch(() => undefined)
+      if (code !== undefined) return code
+    }
+    return kafkaErrorCodes.none
+  }
+
   describe(metadata: ClusterMetadata): readonly TopicDescription[] {
     return this.topics.map((topic) => {
       const { topicId, partitions } = this.requireTopic(metadata, topic)
@@ -101,7 +137,7 @@ export class KafkaCluster {
       throw missingTopicError(topic, seedBrokers)
     }
     if (description.errorCode !== kafkaErrorCodes.none) {
-      throw protocolCodeError(description.errorCode, `to describe topic ${topic}`, { topic })
+      throw protocolCodeError(description.errorCode, this.call({ topic, right: 'DESCRIBE' }))
     }
     return description
   }
@@ -155,7 +191,7 @@ export class KafkaCluster {
           const { topic, partition, errorCode, offset } = listed
           if (errorCode !== kafkaErrorCodes.none) {
             throw retryable(
-              protocolCodeError(errorCode, 'to list offsets', { topic, partition }),
+              protocolCodeError(errorCode, this.call({ topic, right: 'DESCRIBE' }), { partition }),
               this.requireTopic(metadata, topic).partitions.length > partition,
             )
           }
@@ -205,10 +241,13 @@ export class KafkaCluster {
         failures.push(error as Error)
       }
     }
+    const [first] = failures
+    const isHopeless = failures.every((failure) => !isRetryable(failure))
+    if (first !== undefined && (failures.length === 1 || isHopeless)) throw first
     const brokers = this.#options.connection.seedBrokers.join(',')
     throw new UnavailableError(
       `no kafka broker answers (${failures.map(errorMessage).join('; ')})`,
-      { facts: { brokers }, cause: failures[0] },
+      { facts: { brokers }, cause: first },
     )
   }
 

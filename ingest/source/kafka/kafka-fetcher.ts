@@ -5,12 +5,18 @@
  * by bytes. A record set belongs to the seek it was fetched for; one of an older seek or assignment is
  * dropped, which is what keeps records of an older assignment from following a newer one.
  */
-import { CorruptDataError, UnavailableError, errorMessage, isRetryable } from '../../../common/index.ts'
+import {
+  CorruptDataError,
+  UnavailableError,
+  errorMessage,
+  isRetryable,
+} from '../../../common/index.ts'
 import { OffsetOutOfRangeError } from '../offset-out-of-range-error.ts'
 import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import { batchBytes, notAssignedError } from '../source-support.ts'
-import { kafkaErrorCodes, protocolCodeError } from './kafka-errors.ts'
+import { kafkaErrorCodes } from './kafka-errors.ts'
+import { protocolCodeError } from './protocol-faults.ts'
 import type { KafkaNode } from './kafka-node.ts'
 import { fetchRequest, type FetchLimits, type FetchedPartition } from './kafka-requests.ts'
 import type { KafkaTools } from './kafka-tools.ts'
@@ -258,7 +264,10 @@ export class KafkaFetcher {
       const requested = ordered.map(({ partition, fetchOffset }) => ({ ...partition, fetchOffset }))
       const response = await node.send(fetchRequest(requested, limits))
       if (response.errorCode !== kafkaErrorCodes.none) {
-        throw protocolCodeError(response.errorCode, 'to fetch', { broker: node.address })
+        throw protocolCodeError(
+          response.errorCode,
+          this.#options.cluster.call({ broker: node.address }),
+        )
       }
       const current = ordered.filter((feed, index) => feed.seekCount === seekCounts[index])
       const release = recycler(node, response.partitions)
@@ -282,7 +291,9 @@ export class KafkaFetcher {
     if (errorCode === kafkaErrorCodes.offsetOutOfRange) {
       void this.#outOfRange(feed)
     } else if (errorCode !== kafkaErrorCodes.none) {
-      this.#fail(feed, protocolCodeError(errorCode, 'to fetch records', { ...feed.partition }))
+      const { topic, partition } = feed.partition
+      const call = this.#options.cluster.call({ topic, right: 'READ' })
+      this.#fail(feed, protocolCodeError(errorCode, call, { topic, partition }))
     } else {
       feed.failingSinceMs = undefined
       if (recordSet.length === 0) return

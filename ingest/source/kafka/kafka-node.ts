@@ -34,13 +34,9 @@ export class KafkaNode {
 
   /** Throws UnavailableError, AccessDeniedError, UnsupportedError; the next call connects again. */
   async send<T>(request: KafkaRequest<T>): Promise<T> {
-    if (this.#closed) throw closedError(this.address)
-    // Concurrent calls share one attempt: kafkajs would open a socket for each of them.
-    const connecting = (this.#broker ??= this.#connect())
-    try {
-      const broker = await connecting
+    return this.#using(async (broker) => {
       requireVersion(broker, request, this.address)
-      return await broker.connectionPool.send({
+      return broker.connectionPool.send({
         request: {
           apiKey: request.apiKey,
           apiVersion: request.apiVersion,
@@ -53,12 +49,26 @@ export class KafkaNode {
         },
         logResponseError: false,
       })
+    })
+  }
+
+  async #using<T>(work: (broker: KafkajsBroker) => Promise<T>): Promise<T> {
+    if (this.#closed) throw closedError(this.address)
+    // Concurrent calls share one attempt: kafkajs would open a socket for each of them.
+    const connecting = (this.#broker ??= this.#connect())
+    try {
+      return await work(await connecting)
     } catch (error) {
-      const wrapped = kafkajsError(error, this.address)
+      const wrapped = kafkajsError(error, { connection: this.#settings, broker: this.address })
       // A connection that failed once is not trusted again: kafkajs does not repair it.
-      if (wrapped.retryable) await this.#drop(connecting)
+      if (wrapped.retryable || !(await isOpen(connecting))) await this.#drop(connecting)
       throw wrapped
     }
+  }
+
+  /** Throws as `send` does. */
+  async connect(): Promise<void> {
+    await this.#using(() => Promise.resolve())
   }
 
   /** Takes back the memory of an answer that is no longer read. */
@@ -105,6 +115,13 @@ export class KafkaNode {
       // It never connected, so there is nothing to close.
     }
   }
+}
+
+async function isOpen(connecting: Promise<KafkajsBroker>): Promise<boolean> {
+  return connecting.then(
+    () => true,
+    () => false,
+  )
 }
 
 /** kafkajs waits for answers to requests in flight before it closes, so they are ended first. */

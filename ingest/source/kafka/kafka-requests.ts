@@ -1,5 +1,5 @@
 /**
- * The three requests that we speak ourselves: Fetch, because its answer must not become an object per
+ * The requests that we speak ourselves: Fetch, because its answer must not become an object per
  * record; Metadata, because kafkajs stops below the version that has topic ids; ListOffsets, because
  * kafkajs's admin cannot be asked for partitions at their leader with an isolation level.
  *
@@ -25,6 +25,8 @@ const fetchApi: KafkaApi = { apiKey: 1, apiVersion: 11, apiName: 'Fetch' }
 const listOffsetsApi: KafkaApi = { apiKey: 2, apiVersion: 2, apiName: 'ListOffsets' }
 /** Version 10 is the first with topic ids (Kafka 2.8) and of the flexible kind. */
 const metadataApi: KafkaApi = { apiKey: 3, apiVersion: 10, apiName: 'Metadata' }
+
+const findCoordinatorApi: KafkaApi = { apiKey: 10, apiVersion: 0, apiName: 'FindCoordinator' }
 
 const readCommitted = 1
 
@@ -99,6 +101,17 @@ function decodePartitionMetadata(reader: ProtocolReader): PartitionMetadata {
   reader.compactArray(() => reader.int32())
   reader.skipTags()
   return metadata
+}
+
+/** kafkajs forgets why there is no coordinator: its error code. */
+export function findCoordinatorRequest(group: string): KafkaRequest<number> {
+  const body = new ProtocolWriter()
+  body.string(group)
+  return {
+    ...findCoordinatorApi,
+    body: body.finish(),
+    decode: (payload) => new ProtocolReader(payload).int16(),
+  }
 }
 
 export interface ListOffsetsTopic {

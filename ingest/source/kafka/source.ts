@@ -17,6 +17,7 @@ import { type TopicPartition, partitionKey } from '../../offsets/topic-partition
 import type { OffsetBounds, PollResult, RecordSource, TopicDescription } from '../record-source.ts'
 import { Wakeup } from '../wakeup.ts'
 import { GroupConsumer } from './group-consumer.ts'
+import { explainGroupError } from './group-errors.ts'
 import { KafkaCluster } from './kafka-cluster.ts'
 import type { KafkaConnectionSettings } from './kafka-connection.ts'
 import { KafkaFetcher } from './kafka-fetcher.ts'
@@ -103,6 +104,7 @@ class KafkaSource implements RecordSource {
     const compression = loadRecordCompression()
     const metadata = await this.#tools.cluster.loadTopics()
     this.#watch.note(this.#tools.cluster.describe(metadata))
+    await this.#tools.cluster.requireKnownHosts(metadata)
     this.#fetcher = new KafkaFetcher({
       ...this.#tools,
       compression: await compression,
@@ -225,11 +227,15 @@ class KafkaSource implements RecordSource {
         this.#assignment = undefined
       },
       onFailure: (error) => {
-        this.#watch.fail(error)
-        this.#tools.wakeup.wake()
+        void explainGroupError(error, group, this.#tools).then((explained) => {
+          this.#watch.fail(explained)
+          this.#tools.wakeup.wake()
+        })
       },
     })
-    await this.#group.join()
+    await this.#group.join().catch(async (error: unknown) => {
+      throw await explainGroupError(error as Error, group, this.#tools)
+    })
   }
 
   #takeAssignment(): readonly TopicPartition[] | undefined {

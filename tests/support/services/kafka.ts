@@ -19,8 +19,17 @@ import { runFolder } from './paths.ts'
 const kafkaVersion = '3.9.1'
 const readyWithinMs = 120_000
 
+/** Beside the plain one, which tools and tests use as a super user. */
+export interface KafkaListener {
+  readonly port: number
+  readonly protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
+  /** The address that the broker names to clients; default: the true one. */
+  readonly advertised?: string
+}
+
 export interface KafkaOptions {
   readonly port?: number
+  readonly listeners?: Readonly<Record<string, KafkaListener>>
   /** Broker properties on top of the defaults here. */
   readonly config?: Readonly<Record<string, string | number | boolean>>
   readonly heap?: string
@@ -53,7 +62,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServi
   const clusterId = newClusterId()
   const propertiesFile = join(dataFolder, 'server.properties')
   await mkdir(dataFolder, { recursive: true })
-  const properties = brokerProperties(port, await freePort(), dataFolder, options.config)
+  const properties = brokerProperties(port, await freePort(), dataFolder, options)
   await writeFile(propertiesFile, properties)
   await runCommand('java', [
     '-Xmx256m',
@@ -134,16 +143,27 @@ function brokerProperties(
   port: number,
   controllerPort: number,
   dataFolder: string,
-  config: KafkaOptions['config'] = {},
+  { config = {}, listeners = {} }: KafkaOptions,
 ): string {
+  const more = Object.entries(listeners)
+  const plain = `PLAINTEXT://127.0.0.1:${port}`
+  const opened = more.map(([name, each]) => `${name}://127.0.0.1:${each.port}`)
+  const named = more.map(
+    ([name, each]) => `${name}://${each.advertised ?? `127.0.0.1:${each.port}`}`,
+  )
+  const protocols = more.map(([name, { protocol }]) => `${name}:${protocol}`)
   const properties: Record<string, string | number | boolean> = {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: [plain, `CONTROLLER://127.0.0.1:${controllerPort}`, ...opened].join(','),
+    'advertised.listeners': [plain, ...named].join(','),
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': [
+      'PLAINTEXT:PLAINTEXT',
+      'CONTROLLER:PLAINTEXT',
+      ...protocols,
+    ].join(','),
     'log.dirs': join(dataFolder, 'log'),
     'offsets.topic.replication.factor': 1,
     'offsets.topic.num.partitions': 4,

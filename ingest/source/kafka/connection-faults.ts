@@ -43,7 +43,7 @@ const certificateFaults: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: "the broker's certificate is not valid yet: set this machine's clock",
   CERT_REVOKED: "the broker's certificate was revoked",
   ERR_TLS_CERT_ALTNAME_INVALID:
-    "the broker's certificate is for another host name: use a name that it holds in seed_brokers and in the broker's advertised.listeners, or have the certificate made for this one",
+    "the broker's certificate is for another host name: connect by a name that it holds, or have one made for this name",
 }
 
 /** Undefined when the cause is none of the network. `cause` is what kafkajs threw, without its wrappers. */

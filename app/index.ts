@@ -27,6 +27,7 @@ export type {
 } from '../replay/index.ts'
 export { type MaintenanceOptions, runMaintenance, tablesOf } from './run-maintenance.ts'
 export { type LakeStreamOptions, runLakeStream } from './run-stream.ts'
+export { type LakeStreamsOptions, type StreamOutcome, runLakeStreams } from './run-streams.ts'
 export type { StreamProgress, StreamRunResult } from '../ingest/index.ts'
 export { requireSafeStore } from './safe-store.ts'
 export { type StreamSample, sampleStream } from './sample-stream.ts'

@@ -14,7 +14,7 @@ import { openServer } from '../open-server.ts'
 import { runMaintenance } from '../run-maintenance.ts'
 import { runLakeStream } from '../run-stream.ts'
 import { requireSafeStore } from '../safe-store.ts'
-import { keepRunning } from './keep-running.ts'
+import { keepRunning } from '../keep-running.ts'
 
 export interface DevOptions {
   /** Of the project: where `models/` and `snapshots/` lie. */

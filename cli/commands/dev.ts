@@ -10,7 +10,7 @@ import { findLakeFile } from '../../app/settings/index.ts'
 import { type AddressFlags, addressFlags, addressOverrides } from '../frame/address-flags.ts'
 import type { CliContext, LoadedStream } from '../frame/context.ts'
 import { UsageError } from '../frame/failure.ts'
-import { refuseTwins } from '../frame/refuse-twins.ts'
+import { type GoodStreams, loadGoodStreams } from '../frame/stream-files.ts'
 import { packageVersion } from '../frame/version.ts'
 
 interface DevFlags extends AddressFlags {
@@ -30,7 +30,7 @@ export function defineDev(dev: Command, context: CliContext): void {
 async function runDev(context: CliContext, flags: DevFlags): Promise<void> {
   context.addOverrides(addressOverrides(flags))
   const { directory, lakeFile } = findProject(context, flags)
-  const streams = await loadStreams(context, directory)
+  const { streams, faults } = await loadStreams(context, directory)
   const { settings } = await context.loadLake([], lakeFile)
   const lake = await openLake(settings, { clock: context.clock, logger: await context.logger() })
   context.onClose(() => lake.close())
@@ -41,6 +41,9 @@ async function runDev(context: CliContext, flags: DevFlags): Promise<void> {
     version: packageVersion(),
   })
   context.onClose(() => dev.stop())
+  for (const { file, error } of faults) {
+    lake.logger.error('stream.not-started', { file, error: error.message })
+  }
   lake.logger.info('dev.started', { address: dev.address, streams: streams.length })
   // The first line of stdout, for scripts that wait for it; the rest is for people.
   context.write(`${dev.address}\n`)
@@ -48,6 +51,7 @@ async function runDev(context: CliContext, flags: DevFlags): Promise<void> {
     ['project', relative(context.directory, directory) || '.'],
     ['warehouse', lake.warehouse ?? settings.catalog.uri ?? ''],
     ...streams.map(streamLine),
+    ...faults.map(({ file }) => ['faulty', `${file} (tide stream lint says why)`] as const),
     ['models', dev.scheduledModels.join(', ') || 'none with a cron'],
     ['upkeep', upkeepText(settings.maintenance)],
     ['sql', `tide sql --server ${dev.address}, or POST ${dev.address}/query`],
@@ -81,19 +85,14 @@ function findProject(
 }
 
 /** A project may have no streams: models and queries may read tables that other processes fill. */
-async function loadStreams(
-  context: CliContext,
-  directory: string,
-): Promise<readonly LoadedStream[]> {
+async function loadStreams(context: CliContext, directory: string): Promise<GoodStreams> {
   const folder = join(directory, 'streams')
-  if (!existsSync(folder)) return []
+  if (!existsSync(folder)) return { streams: [], faults: [] }
   const files = await context.streamFiles([folder]).catch((error: unknown) => {
     if (error instanceof UsageError) return []
     throw error
   })
-  const streams = await context.loadStreams(files, 'fill')
-  refuseTwins(streams)
-  return streams
+  return loadGoodStreams(context, files, 'fill')
 }
 
 function streamLine({ settings }: LoadedStream): readonly [string, string] {

@@ -266,6 +266,9 @@ export class CliContext {
     if (stats === undefined) return []
     if (!stats.isDirectory()) return [name]
     const entries = await readdir(path)
+    if (!optional && !entries.some((entry) => /\.ya?ml$/.test(entry))) {
+      throw new UsageError(`${name} is a directory without stream files`)
+    }
     return entries
       .filter((entry) => /\.ya?ml$/.test(entry))
       .sort()

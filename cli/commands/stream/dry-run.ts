@@ -2,8 +2,11 @@
 import type { Command } from 'commander'
 import { sampleStream } from '../../../app/index.ts'
 import { formatIdentifier } from '../../../catalog/format/index.ts'
+import { LakeError } from '../../../common/index.ts'
 import type { CliContext } from '../../frame/context.ts'
+import { SilentFailure } from '../../frame/failure.ts'
 import type { Row } from '../../frame/output.ts'
+import { failForFaults, loadGoodStreams } from '../../frame/stream-files.ts'
 import { streamVerb } from './stream-verb.ts'
 
 export function addDryRun(stream: Command, context: CliContext): void {
@@ -13,10 +16,18 @@ export function addDryRun(stream: Command, context: CliContext): void {
 }
 
 async function dryRunStreams(context: CliContext, named: readonly string[]): Promise<void> {
-  const streams = await context.loadStreams(await context.streamFiles(named), 'fill')
+  const files = await context.streamFiles(named)
+  const { streams, faults } = await loadGoodStreams(context, files, 'fill')
   const lake = await context.openLake(named)
-  for (const { settings } of streams) {
-    const sample = await sampleStream(lake, settings)
+  const failures: string[] = []
+  for (const { file, settings } of streams) {
+    const sample = await sampleStream(lake, settings).catch((error: unknown) => {
+      // What one stream lacks, a topic or a broker, says nothing of the others.
+      if (files.length === 1 || !(error instanceof LakeError)) throw error
+      failures.push(`${file}: ${error.message}`)
+      return undefined
+    })
+    if (sample === undefined) continue
     const bounds = sample.topics.flatMap(({ partitions }) => partitions)
     const record: Row = {
       stream: settings.name,
@@ -34,4 +45,7 @@ async function dryRunStreams(context: CliContext, named: readonly string[]): Pro
     await context.printRecord(record)
   }
   context.note('dry run: nothing was written')
+  for (const failure of failures) context.note(failure)
+  failForFaults(context, faults)
+  if (failures.length > 0) throw new SilentFailure()
 }

@@ -8,6 +8,7 @@ import {
   formatPath,
 } from '../../../settings/index.ts'
 import type { CliContext } from '../../frame/context.ts'
+import { type StreamFault, failForFaults, loadGoodStreams } from '../../frame/stream-files.ts'
 import { streamVerb } from './stream-verb.ts'
 
 /** The settings of one file, with where each comes from. */
@@ -21,21 +22,26 @@ export function addEcho(stream: Command, context: CliContext): void {
     .description('print the effective settings after files, environment and flags, secrets masked')
     .option('--origin', 'show for each value where it comes from')
     .action(async (files: readonly string[], { origin }: { readonly origin?: boolean }) => {
-      const documents = await effectiveSettings(context, files)
+      const { documents, faults } = await effectiveSettings(context, files)
       if (context.globals.output.length > 0) await printEntries(context, documents)
       else context.write(yamlText(documents, origin === true))
+      failForFaults(context, faults)
     })
 }
 
 async function effectiveSettings(
   context: CliContext,
   named: readonly string[],
-): Promise<readonly EffectiveSettings[]> {
-  const streams = await context.loadStreams(await context.streamFiles(named))
-  if (named.length > 0) return streams
+): Promise<{
+  readonly documents: readonly EffectiveSettings[]
+  readonly faults: readonly StreamFault[]
+}> {
+  const files = await context.streamFiles(named)
+  const { streams, faults } = await loadGoodStreams(context, files)
+  if (named.length > 0) return { documents: streams, faults }
   const file = findLakeFile(context.directory, context.configFile) ?? 'tidewater.yaml'
   const { entries } = await context.loadLake()
-  return [{ file, entries }, ...streams]
+  return { documents: [{ file, entries }, ...streams], faults }
 }
 
 function yamlText(documents: readonly EffectiveSettings[], withOrigin: boolean): string {

@@ -1,6 +1,7 @@
 /** `tide stream lint`: the loader of `run` itself, over every file, plus what only several files show. */
 import type { Command } from 'commander'
 import { basename } from 'node:path'
+import { LakeError } from '../../../common/index.ts'
 import { formatIdentifier } from '../../../catalog/format/index.ts'
 import { propertyNotes } from '../../../catalog/table/index.ts'
 import { findLakeFile } from '../../../app/settings/index.ts'
@@ -70,8 +71,11 @@ async function gather<T>(
   try {
     return await load()
   } catch (error) {
-    if (!(error instanceof SettingsProblemsError)) throw error
-    problems.push(...error.problems)
+    if (error instanceof SettingsProblemsError) problems.push(...error.problems)
+    // A file that cannot be read is a fault of that file, and the others are checked all the same.
+    else if (error instanceof LakeError) {
+      problems.push({ path: [], origin: { kind: 'default' }, message: error.message })
+    } else throw error
     return undefined
   }
 }

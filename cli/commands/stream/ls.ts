@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { formatIdentifier } from '../../../catalog/format/index.ts'
 import type { CliContext } from '../../frame/context.ts'
+import { failForFaults, loadGoodStreams } from '../../frame/stream-files.ts'
 import { streamVerb } from './stream-verb.ts'
 
 export function addStreamLs(stream: Command, context: CliContext): void {
@@ -12,7 +13,8 @@ export function addStreamLs(stream: Command, context: CliContext): void {
 }
 
 async function listStreams(context: CliContext, named: readonly string[]): Promise<void> {
-  const streams = await context.loadStreams(await context.streamFiles(named))
+  const files = await context.streamFiles(named)
+  const { streams, faults } = await loadGoodStreams(context, files)
   await context.print({
     columns: ['name', 'input', 'topics', 'table', 'schema', 'partition_by', 'file'],
     wide: ['schema', 'partition_by'],
@@ -26,4 +28,5 @@ async function listStreams(context: CliContext, named: readonly string[]): Promi
       file,
     })),
   })
+  failForFaults(context, faults)
 }

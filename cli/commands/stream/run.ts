@@ -1,13 +1,27 @@
 /** `tide stream run`: streams side by side in one process, with progress and one summary. */
 import type { Command } from 'commander'
 import { resolve } from 'node:path'
-import { type Lake, runLakeStream, runMaintenance, tablesOf } from '../../../app/index.ts'
+import {
+  type Lake,
+  type StreamOutcome,
+  runLakeStreams,
+  runMaintenance,
+  tablesOf,
+} from '../../../app/index.ts'
+import { errorMessage } from '../../../common/index.ts'
 import type { StreamProgress, StreamRunResult } from '../../../ingest/index.ts'
+import type { StreamSettings } from '../../../ingest/settings/index.ts'
 import { formatIdentifier } from '../../../catalog/format/index.ts'
-import type { CliContext, LoadedStream } from '../../frame/context.ts'
-import { UsageError } from '../../frame/failure.ts'
+import type { CliContext } from '../../frame/context.ts'
+import { SilentFailure, UsageError } from '../../frame/failure.ts'
 import type { Row } from '../../frame/output.ts'
 import { refuseTwins } from '../../frame/refuse-twins.ts'
+import {
+  type GoodStreams,
+  type StreamFault,
+  failForFaults,
+  loadGoodStreams,
+} from '../../frame/stream-files.ts'
 import { streamVerb } from './stream-verb.ts'
 
 interface StreamRunFlags {
@@ -34,43 +48,63 @@ async function runStreams(
   if (flags.until !== undefined && flags.until !== 'latest') {
     throw new UsageError(`--until takes latest, found "${flags.until}"`)
   }
-  const streams = await context.loadStreams(await context.streamFiles(named), 'fill')
-  refuseTwins(streams)
+  const { streams, faults } = await chooseStreams(context, named)
   const lake = await context.openLake(named)
-  // One failing stream ends the others in order: a half-running process hides its fault.
+  for (const { file, error } of faults) {
+    lake.logger.error('stream.not-started', { file, error: error.message })
+  }
   const ended = new AbortController()
   const signal = AbortSignal.any([context.signal, ended.signal])
   const monitor = new Monitor(context, lake, streams.length)
   const workDirectory =
     flags.workDir === undefined ? {} : { workDirectory: resolve(context.directory, flags.workDir) }
   const drains = flags.until === 'latest'
-  const runs = streams.map(async (stream) => {
-    try {
-      const result = await runLakeStream(lake, stream.settings, {
-        until: drains ? 'latest' : 'stopped',
-        signal,
-        onProgress: (progress) => monitor.update(stream.settings.name, progress),
-        ...workDirectory,
-      })
-      return summaryRow(stream, result)
-    } catch (error) {
-      ended.abort()
-      throw error
-    }
-  })
   // A drain is over soon; a run without an end also keeps its tables in order.
-  const tables = tablesOf(streams.map(({ settings }) => settings))
+  const settings = streams.map((stream) => stream.settings)
+  const tables = tablesOf(settings)
   const upkeep = drains ? undefined : runMaintenance(lake, { tables, signal, ...workDirectory })
-  const outcomes = await Promise.allSettled(runs)
+  const outcomes = await runLakeStreams(lake, settings, {
+    until: drains ? 'latest' : 'stopped',
+    signal,
+    onProgress: ({ name }, progress) => monitor.update(name, progress),
+    ...workDirectory,
+  })
   ended.abort()
   await upkeep
   context.progress.done()
   await printSummary(
     context,
-    outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : [])),
+    outcomes.flatMap((outcome) => ('result' in outcome ? [summaryRow(outcome)] : [])),
   )
-  const failure = outcomes.find((outcome) => outcome.status === 'rejected')
-  if (failure !== undefined) throw failure.reason
+  throwFailures(context, outcomes, faults)
+}
+
+/**
+ * Files that are named are wanted, so a faulty one stops the command before anything is read. Of a whole folder the
+ * good ones run: after a deployment of one faulty file the others must not fall behind the retention of their topics.
+ */
+async function chooseStreams(context: CliContext, named: readonly string[]): Promise<GoodStreams> {
+  const files = await context.streamFiles(named)
+  const areNamed = files.every((file) => named.includes(file))
+  if (!areNamed) return loadGoodStreams(context, files, 'fill')
+  const streams = await context.loadStreams(files, 'fill')
+  refuseTwins(streams)
+  return { streams, faults: [] }
+}
+
+function throwFailures(
+  context: CliContext,
+  outcomes: readonly StreamOutcome[],
+  faults: readonly StreamFault[],
+): void {
+  const failures = outcomes.flatMap((outcome) => ('error' in outcome ? [outcome] : []))
+  const [first] = failures
+  if (first !== undefined && outcomes.length === 1 && faults.length === 0) throw first.error
+  for (const { settings, error } of failures) {
+    context.note(`error: stream ${settings.name}: ${errorMessage(error)}`)
+  }
+  failForFaults(context, faults)
+  if (failures.length > 0) throw new SilentFailure()
 }
 
 /** Sums the figures of all streams into one progress line. */
@@ -124,7 +158,13 @@ class Monitor {
   }
 }
 
-function summaryRow({ settings }: LoadedStream, result: StreamRunResult): Row {
+function summaryRow({
+  settings,
+  result,
+}: {
+  readonly settings: StreamSettings
+  readonly result: StreamRunResult
+}): Row {
   const seconds = result.elapsedMs / 1_000
   return {
     stream: settings.name,

@@ -6,6 +6,7 @@ import { formatDuration } from '../../../common/index.ts'
 import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { SilentFailure } from '../../frame/failure.ts'
 import type { Report, Row } from '../../frame/output.ts'
+import { failForFaults, loadGoodStreams } from '../../frame/stream-files.ts'
 import { streamVerb } from './stream-verb.ts'
 
 interface Shown {
@@ -27,7 +28,10 @@ async function showStatus(
   named: readonly string[],
   byPartition: boolean,
 ): Promise<void> {
-  const streams = await context.loadStreams(await context.streamFiles(named))
+  const { streams, faults: files } = await loadGoodStreams(
+    context,
+    await context.streamFiles(named),
+  )
   const lake = await context.openLake(named)
   const shown: Shown[] = []
   for (const stream of streams) {
@@ -39,6 +43,7 @@ async function showStatus(
   for (const { stream, status } of faults) {
     context.note(`${stream.settings.name}: the log does not answer: ${status.logFault ?? ''}`)
   }
+  failForFaults(context, files)
   if (faults.length > 0) throw new SilentFailure()
 }
 

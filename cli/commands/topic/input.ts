@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { InputSettings } from '../../../ingest/settings/index.ts'
 import type { CliContext } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
+import { loadGoodStreams } from '../../frame/stream-files.ts'
 
 export interface LogFlags {
   readonly brokers?: string
@@ -45,7 +46,8 @@ async function streamInput(
       'no log to talk to: give --brokers host:port, --log directory or --stream file (env TIDEWATER_BROKERS)',
     )
   }
-  const inputs = (await context.loadStreams(files)).map(({ settings }) => settings.input)
+  const { streams } = await loadGoodStreams(context, files)
+  const inputs = streams.map(({ settings }) => settings.input)
   const reads = inputs.find((input) => topics.every((topic) => input.topics.includes(topic)))
   const [first] = inputs
   if (reads !== undefined) return withoutGroup(reads)

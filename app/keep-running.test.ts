@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type LogFields, type Logger, seededRandom, silentLogger } from '../../common/index.ts'
-import { InstantClock } from '../../tests/support/instant-clock.ts'
+import { type LogFields, type Logger, seededRandom, silentLogger } from '../common/index.ts'
+import { InstantClock } from '../tests/support/instant-clock.ts'
 import { keepRunning } from './keep-running.ts'
 
 function recording(): {

@@ -2,13 +2,7 @@
  * Restarts a worker whenever it fails, after a longer wait each time, until the signal comes: in a process
  * of many workers, one that fails must neither end the others nor restart in a tight loop.
  */
-import {
-  backoffMs,
-  type Clock,
-  errorMessage,
-  type Logger,
-  type Random,
-} from '../../common/index.ts'
+import { backoffMs, type Clock, errorMessage, type Logger, type Random } from '../common/index.ts'
 
 export interface KeepRunningTools {
   readonly clock: Clock

@@ -15,7 +15,7 @@ export function expireSnapshotsProcedure(lake: Lake): Procedure {
       max_concurrent_deletes: refused('int', 'files are deleted in requests of up to 500'),
       stream_results: refused('boolean', 'there is no driver whose memory it would spare'),
       snapshot_ids: optional('longs'),
-      clean_expired_metadata: refused('boolean', 'schemas and partition specs are kept'),
+      clean_expired_metadata: optional('boolean'),
     },
     columns: {
       deleted_data_files_count: 'BIGINT',
@@ -35,6 +35,9 @@ export function expireSnapshotsProcedure(lake: Lake): Procedure {
         {
           ...(olderThan === undefined ? {} : { olderThanMs: olderThan / 1000n }),
           ...(retainLast === undefined ? {} : { retainLast }),
+          ...(values.clean_expired_metadata === undefined
+            ? {}
+            : { cleansMetadata: values.clean_expired_metadata }),
           ...(values.snapshot_ids === undefined ? {} : { snapshotIds: values.snapshot_ids }),
         },
       )

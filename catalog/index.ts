@@ -20,6 +20,7 @@ export type {
 } from './data-files/data-file-writer.ts'
 export { fetchInputs } from './data-files/fetch-inputs.ts'
 export { deleteFiles, describeLeft, type FileLeft } from './data-files/delete-files.ts'
+export { RefusedColumnsError } from './data-files/refused-columns-error.ts'
 export { newDataFileLocation } from './data-files/locations.ts'
 export {
   lowerBoundFor,
@@ -69,7 +70,11 @@ export type { TransactionAction } from './transaction/action.ts'
 export { isPublished } from './transaction/branch-change.ts'
 export { isBelow, plainLocation } from './stores/location-rules.ts'
 export { ConflictError } from './transaction/conflict-error.ts'
-export type { SchemaChange } from './transaction/apply-schema-changes.ts'
+export {
+  applySchemaChanges,
+  type SchemaChange,
+  widensTo,
+} from './transaction/apply-schema-changes.ts'
 export { expireSnapshots } from './transaction/expire-snapshots.ts'
 export { FastAppend } from './transaction/fast-append.ts'
 export {
@@ -93,6 +98,11 @@ export { RewriteFiles } from './transaction/rewrite-files.ts'
 export { RowDelta } from './transaction/row-delta.ts'
 export type { SnapshotOptions, SnapshotTools } from './transaction/snapshot-producer.ts'
 export { type CommitTools, commitAction, Transaction } from './transaction/transaction.ts'
+export {
+  partitionedBy,
+  partitionTerms,
+  UpdatePartitionSpec,
+} from './transaction/update-partition-spec.ts'
 export { type PropertyChanges, UpdateProperties } from './transaction/update-properties.ts'
 export {
   requireWrittenSchema,

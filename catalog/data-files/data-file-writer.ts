@@ -26,7 +26,7 @@ export interface RowSpool {
  */
 export type SideSource =
   | { readonly kind: 'key'; readonly key: string; readonly type: 'int' | 'long' | 'string' }
-  /** Milliseconds since the epoch, for a timestamptz column. */
+  /** Milliseconds since the epoch, for a timestamptz column; NULL outside of years 1 to 9999 (`instantMillis`). */
   | { readonly kind: 'millis'; readonly key: string }
   | { readonly kind: 'constant'; readonly value: string }
 

@@ -8,6 +8,9 @@
 export const microsPerDay = 86_400_000_000n
 const microsPerSecond = 1_000_000n
 
+/** The milliseconds of years 1 to 9999 in UTC, which every engine reads as a timestamp. */
+export const instantMillis = { min: -62_135_596_800_000n, max: 253_402_300_799_999n } as const
+
 export interface CivilDate {
   readonly year: number
   /** 1 to 12. */

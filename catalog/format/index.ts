@@ -1,12 +1,17 @@
 /** catalog/format: the data structures of the Iceberg table spec: types, schemas, partition specs, transforms, values, table metadata. */
-export { formatTimestamp, parseDate, parseTimestamp } from './calendar.ts'
+export { formatTimestamp, instantMillis, parseDate, parseTimestamp } from './calendar.ts'
 export {
   type Namespace,
   type TableIdentifier,
   formatIdentifier,
   formatNamespace,
 } from './identifiers.ts'
-export { parsePartitionBy } from './partition-by.ts'
+export {
+  type PartitionByOptions,
+  parsePartitionBy,
+  partitionFieldName,
+  partitionTermOf,
+} from './partition-by.ts'
 export { partitionTupleKey } from './partition-tuple-key.ts'
 export { formatPartitionValue, formatValue } from './partition-path.ts'
 export {

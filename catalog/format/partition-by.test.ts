@@ -33,6 +33,14 @@ const schema: Schema = {
 }
 
 describe('parsePartitionBy()', () => {
+  it('avoids the names of columns where it is asked to, but keeps a name that is given', () => {
+    const avoid = (text: string): unknown =>
+      parsePartitionBy([text], schema, { avoidsColumns: true }).fields[0]?.name
+    expect(avoid('bucket(4, id)')).toBe('id_bucket_2')
+    expect(avoid('day(ts)')).toBe('ts_day')
+    expect(() => avoid('day(ts) as id')).toThrow(/name of a column/)
+  })
+
   it.each([
     ['day(ts)', 'ts_day', 1, 'day'],
     ['days(ts)', 'ts_day', 1, 'day'],
@@ -48,6 +56,9 @@ describe('parsePartitionBy()', () => {
     ['`a,b`', 'a,b', 4, 'identity'],
     ['x.y', 'x.y', 5, 'identity'],
     ['day(event.at)', 'event.at_day', 7, 'day'],
+    ['day(ts) as d', 'd', 1, 'day'],
+    ['bucket(4, id) as shard', 'shard', 2, 'bucket[4]'],
+    ['name as "the name"', 'the name', 3, 'identity'],
   ])('reads %s', (text, name, sourceId, transform) => {
     const { fields } = parsePartitionBy([text], schema)
     expect(
@@ -76,7 +87,12 @@ describe('parsePartitionBy()', () => {
     [['list.element'], /list or map/],
     [['day(ts)', 'days(ts)'], /given twice/],
     [['bucket(4, name)', 'bucket(8, name)'], /same name/],
-    [['bucket(4, id)'], /name of a column/],
+    [['bucket(4, id)'], /name of a column.*name the field: bucket\(4, id\) as …/],
+    [['bucket(4, id) as score'], /name of a column.*name the field: bucket\(4, id\) as …/],
+    [['day(ts) as ts'], /name of a column/],
+    [['name as id'], /name of a column/],
+    [['day(ts) as "event.at"'], /name of a column/],
+    [['day(ts) as d', 'bucket(4, name) as d'], /same name/],
   ])('refuses %s', (texts, message) => {
     expect(() => parsePartitionBy(texts, schema)).toThrow(message)
   })

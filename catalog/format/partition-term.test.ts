@@ -33,6 +33,22 @@ describe('parsePartitionTerm()', () => {
   })
 
   it.each([
+    ['day(ts) as d', 'ts', 'd'],
+    ['bucket(16, id) AS shard', 'id', 'shard'],
+    ['region as "of the day"', 'region', 'of the day'],
+    ['"as" as `a``s`', 'as', 'a`s'],
+    ['odd name as x', 'odd name', 'x'],
+    ['as', 'as', undefined],
+    ['as as as', 'as', 'as'],
+    ['has', 'has', undefined],
+    ['a as b c', 'a as b c', undefined],
+    ['"a as b"', 'a as b', undefined],
+  ])('reads the name of the field in %s', (text, column, name) => {
+    expect(parsePartitionTerm(text)).toMatchObject({ column, ...(name && { name }) })
+    expect(parsePartitionTerm(text).name).toBe(name)
+  })
+
+  it.each([
     ['dya(ts)', 'unknown partition transform "dya", did you mean day (character 4)'],
     ['identitys(id)', 'unknown partition transform "identitys", did you mean identity'],
     ['voids(id)', 'unknown partition transform "voids", did you mean void'],
@@ -46,6 +62,9 @@ describe('parsePartitionTerm()', () => {
     ['day()', 'a column name is missing (character 5)'],
     ['day(a,b)', '")" is missing before ",b)"'],
     ['day(ts) x', '"x" is left over (character 9)'],
+    ['day(ts) as', '"as" is left over (character 9)'],
+    ['day(ts) as 5', 'the name behind "as" is missing (character 12)'],
+    ['day(ts) as d e', '"e" is left over (character 14)'],
     ['day("ts)', 'a quoted name does not end (character 5)'],
     ['""', 'a quoted name is empty'],
     ['', 'a column name is missing'],
@@ -69,9 +88,10 @@ describe('parsePartitionTerm()', () => {
       }),
     )
     fc.assert(
-      fc.property(column, transform, (name, kind) => {
-        const text = formatPartitionTerm({ column: name, transform: kind })
-        expect(parsePartitionTerm(text)).toEqual({ text, column: name, transform: kind })
+      fc.property(column, transform, fc.option(column), (of, kind, as) => {
+        const term = { column: of, transform: kind, ...(as === null ? {} : { name: as }) }
+        const text = formatPartitionTerm(term)
+        expect(parsePartitionTerm(text)).toEqual({ text, ...term })
         expect(partitionTermList.split(`${text}, ${text}`)).toEqual([text, text])
       }),
     )

@@ -3,7 +3,8 @@
  * `truncate(10, "a,b")`, or a column for its own value.
  *
  * The spellings of Spark (`days(ts)`) and Trino (`bucket(id, 16)`) are read too. A name may stand in
- * double quotes or backticks, and must where it holds a comma or parentheses.
+ * double quotes or backticks, and must where it holds a comma or parentheses. `day(ts) as d` names the
+ * partition field, as Spark's `ADD PARTITION FIELD` does.
  */
 import { didYouMean } from '../../common/index.ts'
 import { formatName, isBareName, TextScanner } from './text-scanner.ts'
@@ -16,6 +17,8 @@ export interface PartitionTerm {
   /** Column of the table; dots lead into structs. */
   readonly column: string
   readonly transform: Transform
+  /** Of the partition field; without it the field has the name that every engine gives it. */
+  readonly name?: string
 }
 
 const otherNames: ReadonlyMap<string, (typeof plainTransformKinds)[number]> = new Map([
@@ -28,9 +31,13 @@ const otherNames: ReadonlyMap<string, (typeof plainTransformKinds)[number]> = ne
 
 const widthMax = 2 ** 31 - 1
 const callStart = /[\p{L}_][\p{L}\p{N}_]*(?=\s*\()/uy
-const bareColumn = /[^\s"`()][^()]*/y
+/** Ends before `as name` at the end of the term. */
+const bareColumn =
+  /[^\s"`()](?:(?!\s+as\s+(?:"(?:[^"]|"")*"|`(?:[^`]|``)*`|[\p{L}_][\p{L}\p{N}_]*)\s*$)[^()])*/iuy
+const asWord = /as(?=[\s"`])/iy
 const bareArgument = /[^\s"`(),][^(),]*/y
-const hint = 'write day(ts), bucket(16, id), truncate(10, name) or a column'
+const hint =
+  'write day(ts), bucket(16, id), truncate(10, name) or a column, with the name of its field behind it if need be: day(ts) as d'
 
 /** Throws ValidationError with the place and the way out. */
 export function parsePartitionTerm(text: string): PartitionTerm {
@@ -40,12 +47,23 @@ export function parsePartitionTerm(text: string): PartitionTerm {
     call === undefined
       ? { column: readName(scanner, bareColumn), transform: { kind: 'identity' } as const }
       : readCall(scanner, call[0])
+  const name = scanner.match(asWord) === undefined ? undefined : readFieldName(scanner)
   scanner.expectEnd()
-  return { text, column, transform }
+  return { text, column, transform, ...(name === undefined ? {} : { name }) }
 }
 
 /** The term as `parsePartitionTerm` reads it; an unknown transform is put in brackets. */
-export function formatPartitionTerm({ column, transform }: Omit<PartitionTerm, 'text'>): string {
+export function formatPartitionTerm({
+  column,
+  transform,
+  name,
+}: Omit<PartitionTerm, 'text'>): string {
+  return (
+    formatTransformed(column, transform) + (name === undefined ? '' : ` as ${formatName(name)}`)
+  )
+}
+
+function formatTransformed(column: string, transform: Transform): string {
   const name = formatColumn(column)
   switch (transform.kind) {
     case 'identity':
@@ -65,7 +83,11 @@ function formatColumn(column: string): string {
   return column.split('.').every(isBareName) ? column : formatName(column)
 }
 
-type Read = Omit<PartitionTerm, 'text'>
+type Read = Pick<PartitionTerm, 'column' | 'transform'>
+
+function readFieldName(scanner: TextScanner): string {
+  return scanner.quotedName() ?? scanner.word() ?? scanner.fail('the name behind "as" is missing')
+}
 
 function readCall(scanner: TextScanner, word: string): Read {
   const lower = word.toLowerCase()

@@ -10,6 +10,7 @@ import { CommitFailedError, ValidationError, assert } from '../../common/index.t
 import type { MetadataLogEntry, SnapshotLogEntry, TableMetadata } from '../format/types.ts'
 import { applyUpdate } from './apply-update.ts'
 import { mergeUpdates } from './merge-updates.ts'
+import { checkNewPartitionNames } from './check-partition-names.ts'
 import { findSpec } from './partition-spec-updates.ts'
 import { propertyOf, tableProperties } from './properties.ts'
 import { findSchema } from './schema-updates.ts'
@@ -49,6 +50,7 @@ export function applyUpdates(
   }
   if (metadata === base) return base
   checkRefs(metadata)
+  checkNewPartitionNames(base, metadata)
   const snapshotLog = nextSnapshotLog(base, metadata, mainMoves)
   return {
     ...metadata,

@@ -15,6 +15,7 @@ import type {
   TableMetadata,
 } from '../format/types.ts'
 import { withoutSlash } from './apply-update.ts'
+import { checkPartitionNames } from './check-partition-names.ts'
 import { tableProperties } from './properties.ts'
 
 export interface NewTable {
@@ -47,6 +48,7 @@ export function newTableMetadata(table: NewTable): TableMetadata {
   validateSchema(schema)
   const newId = (id: number): number => translated(fresh.newIds, id)
   const partitionSpec = freshSpec(table.partitionSpec, newId)
+  checkPartitionNames(schema, [partitionSpec])
   const sortOrder = freshSortOrder(table.sortOrder, newId)
   return {
     ...blankMetadata,

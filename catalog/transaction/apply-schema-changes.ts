@@ -122,10 +122,9 @@ function moved(
   return others.toSpliced(position.kind === 'before' ? index : index + 1, 0, field)
 }
 
-/** int to long, float to double, decimal to more digits (spec, "Schema Evolution", type promotion). */
-function widened(field: NestedField, type: Type, path: readonly string[]): Type {
-  const from = field.type
-  const allowed =
+/** int to long, float to double, decimal to more digits, or the same (spec, "Schema Evolution", type promotion). */
+export function widensTo(from: Type, type: Type): boolean {
+  return (
     formatType(from) === formatType(type) ||
     (from.type === 'int' && type.type === 'long') ||
     (from.type === 'float' && type.type === 'double') ||
@@ -133,7 +132,12 @@ function widened(field: NestedField, type: Type, path: readonly string[]): Type 
       type.type === 'decimal' &&
       from.scale === type.scale &&
       from.precision <= type.precision)
-  if (allowed) return formatType(from) === formatType(type) ? from : type
+  )
+}
+
+function widened(field: NestedField, type: Type, path: readonly string[]): Type {
+  const from = field.type
+  if (widensTo(from, type)) return formatType(from) === formatType(type) ? from : type
   throw refused(`${formatType(from)} does not widen to ${formatType(type)}`, 'widen-column', path)
 }
 

@@ -1,17 +1,18 @@
 /**
- * Expiry: removes snapshots from the metadata, then deletes the files that only they reached.
+ * Expiry: removes snapshots, and schemas that only they needed, from the metadata, then deletes the files that only they reached.
  *
  * The commit comes first and is planned again on every base; files are deleted only once it is certain, by
  * comparison with the table as the commit left it (C24). Offsets of streams stay in the table's properties.
  */
 import { formatIdentifier, type TableIdentifier } from '../format/identifiers.ts'
-import { silentLogger } from '../../common/index.ts'
+import { errorMessage, silentLogger, ValidationError } from '../../common/index.ts'
 import type { Catalog, Table } from '../catalog.ts'
 import { deleteFiles, type FileLeft } from '../data-files/delete-files.ts'
 import { listUnreachableFiles, type UnreachableFiles } from '../manifest/reachable-files.ts'
 import type { Snapshot, TableMetadata } from '../format/types.ts'
 import { isBelow } from '../stores/location-rules.ts'
 import { applyUpdates } from '../table/apply-updates.ts'
+import { removedSchemas } from '../table/column-history.ts'
 import type { TableUpdate } from '../table/update.ts'
 import type { ActionCommit, MetadataAction } from './action.ts'
 import { commitAction, type CommitTools } from './transaction.ts'
@@ -48,7 +49,18 @@ export async function expireSnapshots(
     const result = await resultOf(tools, action, { ...table, metadata: after })
     return { ...result, table }
   }
-  const table = await commitAction(catalog, identifier, action, tools)
+  let table: Table
+  try {
+    table = await commitAction(catalog, identifier, action, tools)
+  } catch (error) {
+    const isAsked = options.cleansMetadata === true
+    if (!(error instanceof ValidationError) || !action.removesSchemas || isAsked) throw error
+    // A catalog of other software may not know the update yet; snapshots expire nevertheless.
+    const { logger = silentLogger } = tools
+    const fields = { table: formatIdentifier(identifier), error: errorMessage(error) }
+    logger.warn('expiry.schemas-kept', fields)
+    return expireSnapshots(catalog, identifier, tools, { ...options, cleansMetadata: false })
+  }
   return deleteUnreachable(tools, await resultOf(tools, action, table))
 }
 
@@ -58,6 +70,7 @@ class ExpireSnapshots implements MetadataAction {
   /** Of all attempts, because one that seemed lost may have been applied. */
   readonly #planned = new Map<bigint, Snapshot>()
   readonly #refs = new Set<string>()
+  readonly #schemas = new Set<number>()
   #first: Table | undefined
 
   constructor(tools: SnapshotTools, options: ExpiryOptions) {
@@ -81,26 +94,51 @@ class ExpireSnapshots implements MetadataAction {
     if (plan.snapshotIds.length > 0) {
       updates.push({ action: 'remove-snapshots', snapshotIds: plan.snapshotIds })
     }
+    if (plan.schemaIds.length > 0) {
+      const properties = removedSchemas(metadata, plan.schemaIds)
+      updates.push(
+        { action: 'remove-schemas', schemaIds: plan.schemaIds },
+        { action: 'set-properties', updates: properties },
+      )
+      for (const id of plan.schemaIds) this.#schemas.add(id)
+    }
     return Promise.resolve({
       requirements: [
         { type: 'assert-table-uuid', uuid: metadata.tableUuid },
+        // Another client may go back to a schema that is removed here.
+        ...(plan.schemaIds.length > 0
+          ? [
+              {
+                type: 'assert-current-schema-id' as const,
+                currentSchemaId: metadata.currentSchemaId,
+              },
+            ]
+          : []),
         ...Object.keys(metadata.refs).map((ref) => refRequirement(metadata, ref)),
       ],
       updates,
     })
   }
 
-  /** The planned snapshots and refs that `after` no longer has. */
+  get removesSchemas(): boolean {
+    return this.#schemas.size > 0
+  }
+
+  /** The planned snapshots, refs and schemas that `after` no longer has. */
   outcome(after: Table): {
     readonly before: Table
     readonly snapshots: readonly Snapshot[]
     readonly refs: readonly string[]
+    readonly schemaIds: readonly number[]
   } {
     const left = new Set(after.metadata.snapshots.map((snapshot) => snapshot.snapshotId))
     return {
       before: this.#first ?? after,
       snapshots: [...this.#planned.values()].filter(({ snapshotId }) => !left.has(snapshotId)),
       refs: [...this.#refs].filter((ref) => !Object.hasOwn(after.metadata.refs, ref)),
+      schemaIds: [...this.#schemas].filter(
+        (id) => !after.metadata.schemas.some(({ schemaId }) => schemaId === id),
+      ),
     }
   }
 }
@@ -110,7 +148,7 @@ async function resultOf(
   action: ExpireSnapshots,
   table: Table,
 ): Promise<ExpiryResult> {
-  const { before, snapshots, refs } = action.outcome(table)
+  const { before, snapshots, refs, schemaIds } = action.outcome(table)
   const unreachable = await listUnreachableFiles(
     tools,
     { metadata: withSpecsOf(before.metadata, table.metadata), snapshots },
@@ -121,6 +159,7 @@ async function resultOf(
     table,
     snapshotIds: snapshots.map(({ snapshotId }) => snapshotId),
     refs,
+    schemaIds,
     unreachable: filtered(unreachable, isOwn),
     left: inOrder(unreachable)
       .filter((path) => !isOwn(path))

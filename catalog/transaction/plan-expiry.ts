@@ -5,7 +5,8 @@
  * snapshot; refs other than main end by age. Snapshots that no ref reaches expire by age.
  */
 import { ValidationError } from '../../common/index.ts'
-import { mainBranch, snapshotById } from '../format/table-metadata.ts'
+import { fieldById } from '../format/schema.ts'
+import { currentSchema, mainBranch, snapshotById } from '../format/table-metadata.ts'
 import type { SnapshotRef, TableMetadata } from '../format/types.ts'
 import {
   type Properties,
@@ -24,6 +25,11 @@ export interface ExpiryOptions {
   readonly snapshotIds?: readonly bigint[]
   /** At most this many, the oldest first, so that one run stays bounded. */
   readonly snapshotsMax?: number
+  /**
+   * Whether schemas go that only expired snapshots were written with. Default true, but without an error where the
+   * catalog refuses it.
+   */
+  readonly cleansMetadata?: boolean
 }
 
 export interface ExpiryPlan {
@@ -31,6 +37,8 @@ export interface ExpiryPlan {
   readonly snapshotIds: readonly bigint[]
   /** Branches and tags that ended by their own age. */
   readonly refs: readonly string[]
+  /** Schemas that nothing of the table needs any more. */
+  readonly schemaIds: readonly number[]
 }
 
 /** What a table states of expiry, all of it read at once. Throws TablePropertyError. */
@@ -73,10 +81,25 @@ export function planExpiry(
     .filter(({ snapshotId }) => named.has(snapshotId) || kept?.has(snapshotId) === false)
     .sort((left, right) => Number(left.sequenceNumber - right.sequenceNumber))
     .map(({ snapshotId }) => snapshotId)
-  if (snapshotsMax === undefined || expired.length <= snapshotsMax) {
-    return { snapshotIds: expired, refs }
+  const now = expired.slice(0, snapshotsMax)
+  const schemaIds = options.cleansMetadata === false ? [] : unusedSchemas(metadata, new Set(now))
+  return { snapshotIds: now, refs, schemaIds }
+}
+
+/**
+ * As Java's `cleanExpiredMetadata`: schemas of snapshots that stay are kept. So is the newest schema with the
+ * column of a partition field that was dropped since, which says of what type its values are.
+ */
+function unusedSchemas(metadata: TableMetadata, expired: ReadonlySet<bigint>): readonly number[] {
+  const used = new Set<number | undefined>([metadata.currentSchemaId])
+  for (const { snapshotId, schemaId } of metadata.snapshots) {
+    if (!expired.has(snapshotId)) used.add(schemaId)
   }
-  return { snapshotIds: expired.slice(0, snapshotsMax), refs }
+  for (const { sourceId } of metadata.partitionSpecs.flatMap(({ fields }) => fields)) {
+    if (fieldById(currentSchema(metadata), sourceId) !== undefined) continue
+    used.add(metadata.schemas.findLast((schema) => fieldById(schema, sourceId))?.schemaId)
+  }
+  return metadata.schemas.map(({ schemaId }) => schemaId).filter((id) => !used.has(id))
 }
 
 /** Throws for a snapshot that a ref names; one that does not exist any more is no error. */

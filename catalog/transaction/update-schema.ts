@@ -6,15 +6,18 @@ import { findField } from '../format/schema.ts'
 import { currentSchema, defaultPartitionSpec, sortOrderById } from '../format/table-metadata.ts'
 import type { Schema, TableMetadata } from '../format/types.ts'
 import { applyUpdates } from '../table/apply-updates.ts'
+import { checkNewPartitionNames } from '../table/check-partition-names.ts'
 import type { ActionCommit, MetadataAction } from './action.ts'
 import { applySchemaChanges, idsWithin, type SchemaChange } from './apply-schema-changes.ts'
 import { ConflictError } from './conflict-error.ts'
 
 /**
  * The changes, or what to change given the schema at hand: a function sees what other writers have
- * added since, and may find that nothing is left to do.
+ * changed since, and may find that nothing is left to do.
  */
-export type SchemaChanges = readonly SchemaChange[] | ((schema: Schema) => readonly SchemaChange[])
+export type SchemaChanges =
+  | readonly SchemaChange[]
+  | ((schema: Schema, metadata: TableMetadata) => readonly SchemaChange[])
 
 export class UpdateSchema implements MetadataAction {
   readonly #changes: SchemaChanges
@@ -56,10 +59,12 @@ export function requireWrittenSchema(metadata: TableMetadata, written: Schema): 
 
 function changeSchema(metadata: TableMetadata, given: SchemaChanges): ActionCommit {
   const before = currentSchema(metadata)
-  const changes = typeof given === 'function' ? given(before) : given
+  const changes = typeof given === 'function' ? given(before, metadata) : given
   if (changes.length === 0) return { requirements: [], updates: [] }
   for (const change of changes) refuseUsedColumn(metadata, before, change)
   const { schema, lastColumnId } = applySchemaChanges(before, metadata.lastColumnId, changes)
+  // A catalog of others may not look.
+  checkNewPartitionNames(metadata, withCurrentSchema(metadata, schema))
   return {
     requirements: [
       { type: 'assert-table-uuid', uuid: metadata.tableUuid },
@@ -73,6 +78,11 @@ function changeSchema(metadata: TableMetadata, given: SchemaChanges): ActionComm
       { action: 'set-current-schema', schemaId: -1 },
     ],
   }
+}
+
+function withCurrentSchema(metadata: TableMetadata, schema: Schema): TableMetadata {
+  const schemaId = -1
+  return { ...metadata, schemas: [{ ...schema, schemaId }], currentSchemaId: schemaId }
 }
 
 /** Throws when the change drops a column that partitions or sorts new files. */

@@ -6,7 +6,13 @@
  * that they may differ, the footers are read.
  */
 import type { NestedField, Schema, TableMetadata, Type } from '../../catalog/format/index.ts'
-import { statedProperty, tableProperties } from '../../catalog/table/index.ts'
+import {
+  type ColumnNames,
+  columnNames,
+  removedSchemaIds,
+  statedProperty,
+  tableProperties,
+} from '../../catalog/table/index.ts'
 import { UnsupportedError } from '../../common/index.ts'
 import type { FooterRow, QuerySession } from '../session/query-session.ts'
 import { escapeGlob, type FileGroup, type ScanFile } from './scan-sql.ts'
@@ -30,9 +36,26 @@ export function namesAreCertain(metadata: TableMetadata, schema: Schema): boolea
   const names = [...expected.values()].flatMap((struct) => [...struct.values()])
   if (!names.every((name) => plainName.test(name))) return false
   // A schema that was removed may still be the one that an active file was written with.
-  const ids = metadata.schemas.map(({ schemaId }) => schemaId)
-  if (Math.max(...ids) + 1 !== ids.length) return false
+  const ids = new Set(metadata.schemas.map(({ schemaId }) => schemaId))
+  const removed = removedSchemaIds(metadata)
+  for (let id = Math.max(...ids); id >= 0; id--) {
+    if (!ids.has(id) && !removed.has(id)) return false
+  }
+  if (removed.size > 0 && !hasOnlyGrown(expected, columnNames(metadata))) return false
   return metadata.schemas.every((past) => agrees(expected, structsOf(past)))
+}
+
+/** True when members of structs were added and never renamed or dropped, in whichever schema. */
+function hasOnlyGrown(
+  expected: ReadonlyMap<number, ReadonlyMap<number, string>>,
+  names: ColumnNames,
+): boolean {
+  for (const [structId, members] of expected) {
+    for (const [name, ids] of names.get(structId) ?? []) {
+      if ([...ids].some((id) => members.get(id) !== name)) return false
+    }
+  }
+  return true
 }
 
 /** Groups files by layout; members are read from the footers. */

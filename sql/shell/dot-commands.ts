@@ -5,7 +5,7 @@ import { finished } from 'node:stream/promises'
 import {
   currentSchema,
   defaultPartitionSpec,
-  formatPartitionTerm,
+  partitionTermOf,
   formatType,
   formatIdentifier,
   formatNamespace,
@@ -119,9 +119,9 @@ async function showSchema(session: Session, args: readonly string[]): Promise<vo
       const comment = doc === undefined ? '' : ` COMMENT ${quoteLiteral(visibleText(doc))}`
       return `  ${quoteIdentifier(visibleText(name))} ${formatType(type)}${required ? ' NOT NULL' : ''}${comment}`
     })
-    const fields = defaultPartitionSpec(metadata).fields.map(({ transform, sourceId }) => {
-      const source = schema.fields.find(({ id }) => id === sourceId)?.name ?? `#${sourceId}`
-      return formatPartitionTerm({ column: source, transform })
+    const fields = defaultPartitionSpec(metadata).fields.map((field) => {
+      const source = schema.fields.find(({ id }) => id === field.sourceId)?.name
+      return partitionTermOf(source ?? `#${field.sourceId}`, field)
     })
     const partitioned =
       fields.length === 0 ? '' : `\nPARTITIONED BY (${visibleText(fields.join(', '))})`

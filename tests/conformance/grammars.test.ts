@@ -9,6 +9,7 @@ import {
   formatType,
   type NestedField,
   parsePartitionBy,
+  partitionTermOf,
   parseType,
   type Schema,
   schemaFromJson,
@@ -77,10 +78,7 @@ const partitionEntrances: Readonly<Record<string, Entrance>> = {
   'a model, as one text': (text) => modelTerm(text),
   'a table': (text) =>
     parsePartitionBy([text], schema)
-      .fields.map(({ sourceId, transform }) => {
-        const column = columns[sourceId - 1] ?? ''
-        return formatPartitionTerm({ column, transform })
-      })
+      .fields.map((field) => partitionTermOf(columns[field.sourceId - 1] ?? '', field))
       .join('; '),
 }
 
@@ -114,6 +112,8 @@ describe('a partition term', () => {
     ['bucket(2, "q""q")', 'bucket(2, "q""q")'],
     ['x.y', 'x.y'],
     ['wörter', 'wörter'],
+    ['days(ts) as d', 'day(ts) as d'],
+    ['bucket(16, "a,b") AS "the shard"', 'bucket(16, "a,b") as "the shard"'],
   ])('%s is read as %s everywhere', (text, expected) => {
     for (const [name, entrance] of Object.entries(partitionEntrances)) {
       expect(`${name}: ${answer(entrance, text)}`).toBe(`${name}: ${expected}`)
@@ -132,6 +132,8 @@ describe('a partition term', () => {
     'day(ts',
     'day("ts)',
     'day(ts) desc',
+    'day(ts) as',
+    'day(ts) as a b',
   ])('%s is refused for the same reason everywhere', (text) => {
     const reasons = Object.values(partitionEntrances).map((entrance) => answer(entrance, text))
     expect(reasons[0]).toContain(`not a partition term: "${text}"`)

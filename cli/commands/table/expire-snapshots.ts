@@ -42,7 +42,7 @@ async function expireTableSnapshots(
   const lake = await context.openLake()
   await requireSafeStore(lake)
   const tools = { ...lake, signal: context.signal }
-  const { left, refs, snapshotIds, unreachable } = await expireSnapshots(
+  const { left, refs, schemaIds, snapshotIds, unreachable } = await expireSnapshots(
     lake.catalog,
     parseTableName(name),
     tools,
@@ -52,6 +52,7 @@ async function expireTableSnapshots(
     dry_run: request.dryRun,
     expired_snapshots: snapshotIds.length,
     expired_refs: refs.length,
+    removed_schemas: schemaIds.length,
     deleted_data_and_delete_files: unreachable.files.length,
     deleted_manifest_files: unreachable.manifests.length,
     deleted_manifest_lists: unreachable.manifestLists.length,

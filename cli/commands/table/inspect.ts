@@ -7,7 +7,7 @@ import {
   currentSnapshot,
   defaultPartitionSpec,
   fieldName,
-  formatPartitionTerm,
+  partitionTermOf,
   formatTransform,
   formatType,
   formatIdentifier,
@@ -179,7 +179,7 @@ function partitionTexts(metadata: TableMetadata): readonly string[] {
   const schema = currentSchema(metadata)
   return defaultPartitionSpec(metadata).fields.map((field) => {
     const source = fieldName(schema, field.sourceId) ?? `id ${field.sourceId}`
-    return formatPartitionTerm({ column: source, transform: field.transform })
+    return partitionTermOf(source, field)
   })
 }
 

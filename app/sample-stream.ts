@@ -5,7 +5,7 @@ import {
   formatType,
   type NestedField,
 } from '../catalog/format/index.ts'
-import { type Catalog, loadTableIfExists } from '../catalog/index.ts'
+import { type Table, loadTableIfExists } from '../catalog/index.ts'
 import { NotFoundError } from '../common/index.ts'
 import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
 import type { RecordSample, RecordSource } from '../ingest/index.ts'
@@ -29,11 +29,14 @@ const pollBytesMax = 4_000_000
 const waitMs = 500
 
 export async function sampleStream(lake: Lake, settings: StreamSettings): Promise<StreamSample> {
-  const { openRecordFormat } = await import('../ingest/index.ts')
+  const { declaredDifferences, openRecordFormat } = await import('../ingest/index.ts')
+  const table = await loadTableIfExists(lake.catalog, settings.output.table)
+  // Throws where the file says what cannot be, before anything is read.
+  const changes = table === undefined ? [] : declaredDifferences(settings, table, lake.clock)
   const { sample, topics } = await readSample(lake, settings)
   const sampled = sample.columns()
   const { columns } = openRecordFormat(settings.schema)
-  const stated = await statedColumns(lake.catalog, settings, columns)
+  const stated = statedColumns(table, settings, columns)
   const unreadable = sampled.unreadable === undefined ? [] : [`not readable: ${sampled.unreadable}`]
   return {
     topics,
@@ -41,7 +44,11 @@ export async function sampleStream(lake: Lake, settings: StreamSettings): Promis
     recordsReadable: sampled.readableCount,
     columns: stated?.columns ?? namesAndTypes(sampled.fields),
     columnsFrom: stated?.from ?? 'sample',
-    notes: [...(stated === undefined ? sampled.notes : []), ...unreadable],
+    notes: [
+      ...changes.map((change) => `the run changes the table: ${change}`),
+      ...(stated === undefined ? sampled.notes : []),
+      ...unreadable,
+    ],
   }
 }
 
@@ -50,14 +57,17 @@ export async function readSample(
   lake: Lake,
   settings: StreamSettings,
 ): Promise<{ readonly sample: RecordSample; readonly topics: readonly TopicBounds[] }> {
-  const { openRecordFormat } = await import('../ingest/index.ts')
+  const { keyRulesOf, openRecordFormat } = await import('../ingest/index.ts')
   const { clock, logger, random } = lake
   const source = await openSource(withoutGroup(settings.input), { clock, logger, random })
   try {
     await source.start()
     const topics = await logBounds(source)
     const { sampleRecordsMax } = settings.schema
-    const sample = openRecordFormat(settings.schema).openSample(sampleRecordsMax)
+    const sample = openRecordFormat(settings.schema).openSample(
+      sampleRecordsMax,
+      keyRulesOf(settings),
+    )
     await readSome(source, topics, sampleRecordsMax, sample)
     return { sample, topics }
   } finally {
@@ -93,14 +103,11 @@ async function readSome(
   }
 }
 
-async function statedColumns(
-  catalog: Catalog,
+function statedColumns(
+  table: Table | undefined,
   settings: StreamSettings,
   declared: readonly NestedField[] | undefined,
-): Promise<
-  { readonly columns: StreamSample['columns']; readonly from: 'table' | 'settings' } | undefined
-> {
-  const table = await loadTableIfExists(catalog, settings.output.table)
+): { readonly columns: StreamSample['columns']; readonly from: 'table' | 'settings' } | undefined {
   if (table !== undefined) {
     return { columns: namesAndTypes(currentSchema(table.metadata).fields), from: 'table' }
   }

@@ -12,6 +12,7 @@ import type { NestedField } from '../catalog/format/index.ts'
 import { JsonTextDecoder, openJsonDecoder } from '../ingest/decode/json/json-decoder.ts'
 import { keyValueFormat, type RawType } from '../ingest/decode/key-value/key-value-format.ts'
 import { RowScanner } from '../ingest/decode/json/row-scanner.ts'
+import { plainKeyRules } from '../ingest/decode/key-rules.ts'
 import { compileScanPlan } from '../ingest/decode/json/scan-plan.ts'
 import { DecodeResult, type RowDecoder } from '../ingest/decode/row-decoder.ts'
 import { openRowBuffer } from '../ingest/spool/open-row-buffer.ts'
@@ -83,7 +84,7 @@ const batch: RecordBatch = {
 const place = { offset: '$o', timestamp: '$t', partition: '$p', record: '$r' }
 const decoders: Readonly<Record<string, () => RowDecoder>> = {
   json: () => new JsonTextDecoder(new RowScanner(compileScanPlan(fields, 'strict')), place),
-  columns: () => openJsonDecoder(fields, 'strict', place),
+  columns: () => openJsonDecoder(fields, place, { coercion: 'strict' }),
   bytes: () => openKeyValue('binary'),
   text: () => openKeyValue('string'),
 }
@@ -116,5 +117,8 @@ for (const [name, runs] of times) {
 
 function openKeyValue(type: RawType): RowDecoder {
   const format = keyValueFormat({ key: type, value: type })
-  return format.openDecoder({ fields: format.columns ?? [], isOpen: () => false }, place)
+  return format.openDecoder(
+    { fields: format.columns ?? [], isOpen: () => false, rules: plainKeyRules },
+    place,
+  )
 }

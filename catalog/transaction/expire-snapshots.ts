@@ -53,8 +53,8 @@ export async function expireSnapshots(
   try {
     table = await commitAction(catalog, identifier, action, tools)
   } catch (error) {
-    const isAsked = options.cleansMetadata === true
-    if (!(error instanceof ValidationError) || !action.removesSchemas || isAsked) throw error
+    const isRequired = options.cleansMetadata === true
+    if (!(error instanceof ValidationError) || !action.removesSchemas || isRequired) throw error
     // A catalog of other software may not know the update yet; snapshots expire nevertheless.
     const { logger = silentLogger } = tools
     const fields = { table: formatIdentifier(identifier), error: errorMessage(error) }

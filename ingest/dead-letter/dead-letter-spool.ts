@@ -17,6 +17,7 @@ import {
   parseJson,
 } from '../../common/index.ts'
 import type { OffsetRange } from '../offsets/offset-range.ts'
+import { isInstant } from '../record-batch/instants.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { nextOffsetOf, type StreamOffsets } from '../offsets/offset-map.ts'
 import { partitionKey, type TopicPartition } from '../offsets/topic-partition.ts'
@@ -159,13 +160,22 @@ class RowFile {
 function deadLetterRow(letter: DeadLetter, stream: string, failedAtMs: number): string {
   const { timestampMs, topic, partition, offset, key, value, reason } = letter
   const headers = letter.headers.map(
-    (header) => `{"key":${JSON.stringify(header.name)},"value":${base64(header.value)}}`,
+    (header) => `{"key":${text(header.name)},"value":${base64(header.value)}}`,
   )
-  return `{"$timestamp":${timestampMs},"$failed_at":${failedAtMs},"stream":${JSON.stringify(
+  // The column of the timestamp is NULL where it cannot hold it.
+  const error = isInstant(timestampMs)
+    ? reason
+    : `${reason}; its kafka timestamp ${timestampMs} lies outside of years 1 to 9999`
+  return `{"$timestamp":${timestampMs},"$failed_at":${failedAtMs},"stream":${text(
     stream,
-  )},"topic":${JSON.stringify(topic)},"partition":${partition},"offset":${offset},"key":${base64(
+  )},"topic":${text(topic)},"partition":${partition},"offset":${offset},"key":${base64(
     key,
-  )},"value":${base64(value)},"headers":[${headers.join(',')}],"error":${JSON.stringify(reason)}}`
+  )},"value":${base64(value)},"headers":[${headers.join(',')}],"error":${text(error)}}`
+}
+
+/** A JSON string that the engine takes whatever it holds: half a surrogate pair is no text to it. */
+function text(value: string): string {
+  return JSON.stringify(Buffer.from(value, 'utf8').toString('utf8'))
 }
 
 /** A JSON string, or null. */

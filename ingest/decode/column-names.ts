@@ -16,8 +16,15 @@ export function columnNameFault(name: string): string | undefined {
   return undefined
 }
 
-/** No more columns than this are added: thousands of different keys are data, and each column makes every query slower. */
-const columnsMax = 2_000
+/** What forbids the names of new columns; `KeyRules` says more of each. */
+export interface NameRules {
+  readonly columnsMax: number
+  readonly ignoredPaths: ReadonlySet<string>
+  readonly ownNames: ReadonlySet<string>
+  readonly partitionNames: ReadonlySet<string>
+}
+
+type LeftOut = (path: string, why: string) => void
 
 /**
  * Names of columns at any depth, as readers see them: joined by dots and in lower case, as most engines
@@ -26,6 +33,11 @@ const columnsMax = 2_000
  */
 export class DottedNames {
   readonly #taken = new Set<string>()
+  readonly #rules: NameRules
+
+  constructor(rules: NameRules) {
+    this.#rules = rules
+  }
 
   add(fields: readonly NestedField[], path = ''): void {
     for (const { name, type } of fields) this.#addPart(type, joinPath(path, name))
@@ -33,12 +45,12 @@ export class DottedNames {
 
   /**
    * Takes the names of a new column and its parts. Returns its type without the members that cannot be
-   * columns, undefined when none is left. `onLeftOut` gets the reason for each of them as a line of text.
+   * columns, undefined when none is left. `onLeftOut` gets the path of each of them with the reason.
    */
-  claim(type: Type, path: string, onLeftOut: (note: string) => void): Type | undefined {
+  claim(type: Type, path: string, onLeftOut: LeftOut): Type | undefined {
     const why = this.#refusal(path)
     if (why !== undefined) {
-      onLeftOut(`${path}: left out, because ${why}`)
+      onLeftOut(path, why)
       return undefined
     }
     const claimed = this.#claimParts(type, path, onLeftOut)
@@ -50,10 +62,18 @@ export class DottedNames {
     if (this.#taken.has(path.toLowerCase())) {
       return 'another column has the same name when names are joined by dots'
     }
-    return this.#taken.size < columnsMax ? undefined : `the table has ${columnsMax} columns`
+    const { columnsMax, ignoredPaths, ownNames, partitionNames } = this.#rules
+    if (ignoredPaths.has(path)) return 'schema.ignore_fields names it'
+    if (ownNames.has(path.toLowerCase())) return 'the stream fills a column of this name itself'
+    if (partitionNames.has(path)) return 'a partition field of the table has this name'
+    if (this.#taken.size < columnsMax) return undefined
+    return (
+      `the table has ${columnsMax} columns, members of structs included, the limit that schema.max_columns sets; ` +
+      'where keys are data, declare the field around them in schema.fields as map<string, …>'
+    )
   }
 
-  #claimParts(type: Type, path: string, onLeftOut: (note: string) => void): Type | undefined {
+  #claimParts(type: Type, path: string, onLeftOut: LeftOut): Type | undefined {
     const part = (of: Type, name: string): Type | undefined =>
       this.claim(of, joinPath(path, name), onLeftOut)
     switch (type.type) {

@@ -9,6 +9,7 @@ import type { NestedField, Schema, Type } from '../../catalog/format/index.ts'
 import type { SchemaChange } from '../../catalog/index.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 import type { CoordinateKeys } from '../spool/coordinate-keys.ts'
+import type { KeyRules } from './key-rules.ts'
 import type { RowBuffer, RowFormat } from '../spool/row-buffer.ts'
 
 /** The result for one record. Numbers, because there is one for each record. */
@@ -21,12 +22,16 @@ export const DecodeResult = {
   unknownField: 2,
   /** It could be a row if the column that `fault` names were of another type. */
   misfit: 3,
+  /** The settings leave such records out; it is neither a row nor a dead letter. */
+  skipped: 4,
 } as const
 
 /** Converts records to rows of one table's columns. Between records it keeps no state except `fault`. */
 export interface RowDecoder {
   /** The format of the buffers that it appends to: all of them are opened by `openRowBuffer(format)`. */
   readonly format: RowFormat
+  /** The dotted path of the field, where the last result was `unknownField`. */
+  readonly unknownField: string | undefined
   /** Why the last record that was not `good` was refused. A plain clause, without the record's coordinates. */
   readonly fault: string
   /**
@@ -93,21 +98,32 @@ export interface SchemaAdditions {
   readonly widened: readonly WidenedColumn[]
   readonly replaced: readonly ReplacedColumn[]
   readonly notes: readonly string[]
+  /** Dotted paths of fields that get no column, with the reason. */
+  readonly refused: ReadonlyMap<string, string>
 }
 
 /** The changes of a schema. Called again for the schema that another writer has changed. */
-export type SchemaEvolution = (schema: Schema) => SchemaAdditions
+export type SchemaEvolution = (schema: Schema, rules: KeyRules) => SchemaAdditions
 
-/** The columns that records fill, and which of them are open: few values chose their type. */
+/** The columns that records fill, what else keys of records mean, and which of them are open: few values chose their type. */
 export interface FilledColumns {
   readonly fields: readonly NestedField[]
   readonly isOpen: (fieldId: number) => boolean
+  readonly rules: KeyRules
 }
 
 /** A record that waits for its unknown field to become a column. */
 export interface RecordInBatch {
   readonly batch: RecordBatch
   readonly index: number
+}
+
+export interface DecoderOptions {
+  /**
+   * Rows keep their records, so that one which the engine refuses becomes a dead letter. Slower; a format
+   * whose rows the engine cannot refuse does not do it.
+   */
+  readonly keepsRecords?: boolean
 }
 
 /** How one stream's records are encoded, according to its settings and independent of any table. */
@@ -120,7 +136,7 @@ export interface RecordFormat {
   /** Throws UnsupportedError for a column whose type no record of this format can fill. */
   requireFillable(field: NestedField): void
   /** A sample of at most `recordsMax` records, to choose columns or to show them to a user. */
-  openSample(recordsMax: number): RecordSample
+  openSample(recordsMax: number, rules: KeyRules): RecordSample
   /**
    * What a schema needs so that `records`, whose result was `unknownField` or `misfit`, become rows: columns
    * that may be null, and other types for columns that stand in `filled`. A record for which nothing can be
@@ -131,7 +147,11 @@ export interface RecordFormat {
    * The decoder of a table with these columns (metadata columns left out). Throws UnsupportedError or
    * SettingsError where the columns cannot be filled. `coordinateKeys` name the members that hold a record's coordinates.
    */
-  openDecoder(filled: FilledColumns, coordinateKeys: CoordinateKeys): RowDecoder
+  openDecoder(
+    filled: FilledColumns,
+    coordinateKeys: CoordinateKeys,
+    options?: DecoderOptions,
+  ): RowDecoder
 }
 
 /** A sample ends at this size, because it is held in memory. */

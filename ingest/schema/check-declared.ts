@@ -1,15 +1,14 @@
 import {
   currentSchema,
-  formatIdentifier,
   formatType,
   type NestedField,
+  type TableMetadata,
 } from '../../catalog/format/index.ts'
-import type { Table } from '../../catalog/index.ts'
 import { SettingsError } from '../../common/index.ts'
 
-/** Every declared column must stand in the table with the declared type. */
-export function checkDeclared(table: Table, fields: readonly NestedField[]): void {
-  const columns = new Map(currentSchema(table.metadata).fields.map((field) => [field.name, field]))
+/** Every column that the format itself declares must stand in the table with the declared type. */
+export function checkDeclared(metadata: TableMetadata, fields: readonly NestedField[]): void {
+  const columns = new Map(currentSchema(metadata).fields.map((field) => [field.name, field]))
   for (const field of fields) {
     const declared = formatType(field.type)
     const column = columns.get(field.name)
@@ -19,7 +18,7 @@ export function checkDeclared(table: Table, fields: readonly NestedField[]): voi
       'the columns that schema declares and the table disagree; change the declaration or the table, or write to a new table',
       {
         facts: {
-          table: formatIdentifier(table.identifier),
+          table: metadata.location,
           field: field.name,
           declared,
           actual,

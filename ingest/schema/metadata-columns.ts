@@ -3,8 +3,14 @@
  * or plain `_kafka_*` columns, or none. They are what lets anyone check exactly-once from outside.
  */
 import type { CoordinateKeys } from '../spool/coordinate-keys.ts'
-import type { NestedField, Schema } from '../../catalog/format/index.ts'
-import type { SideField, SideSource } from '../../catalog/index.ts'
+import {
+  currentSchema,
+  type NestedField,
+  type Schema,
+  type TableMetadata,
+} from '../../catalog/format/index.ts'
+import type { SchemaChange, SideField, SideSource } from '../../catalog/index.ts'
+import { columnNames, topLevel } from '../../catalog/table/index.ts'
 import { ValidationError } from '../../common/index.ts'
 
 export type MetadataMode = 'struct' | 'columns' | 'none'
@@ -56,6 +62,48 @@ export function metadataFields(mode: MetadataMode, severalTopics: boolean): read
     case 'columns':
       return used.map((member) => field(`_kafka_${member.name}`, member.type))
   }
+}
+
+/** The metadata columns, or members of `_kafka`, that a table lacks and never had. */
+export function missingMetadata(
+  metadata: TableMetadata,
+  mode: MetadataMode,
+  severalTopics: boolean,
+): readonly SchemaChange[] {
+  const { fields } = currentSchema(metadata)
+  const names = columnNames(metadata)
+  return metadataFields(mode, severalTopics).flatMap(({ name, type }): SchemaChange[] => {
+    const column = fields.find((candidate) => candidate.name === name)
+    if (column === undefined) {
+      if (names.get(topLevel)?.has(name) === true) return []
+      return [{ kind: 'add-column', parent: [], name, type }]
+    }
+    if (type.type !== 'struct' || column.type.type !== 'struct') return []
+    const members = column.type.fields
+    return type.fields
+      .filter((member) => !members.some((existing) => existing.name === member.name))
+      .filter((member) => names.get(column.id)?.has(member.name) !== true)
+      .map((member) => ({
+        kind: 'add-column',
+        parent: [name],
+        name: member.name,
+        type: member.type,
+      }))
+  })
+}
+
+/** Metadata columns of the other settings that the table has: they are NULL under this one. */
+export function unfilledMetadata({ fields }: Schema, mode: MetadataMode): readonly string[] {
+  const own = new Set(metadataFields(mode, true).map(({ name }) => name))
+  const all = (['struct', 'columns'] as const).flatMap((other) => metadataFields(other, true))
+  return all
+    .filter(({ name }) => !own.has(name) && fields.some((field) => field.name === name))
+    .map(({ name }) => name)
+}
+
+/** The names of top-level columns, in lower case, that records can never fill under this setting. */
+export function metadataNames(mode: MetadataMode): readonly string[] {
+  return metadataFields(mode, true).map(({ name }) => name.toLowerCase())
 }
 
 /**

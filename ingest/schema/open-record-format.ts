@@ -5,8 +5,8 @@ import type { RecordFormat } from '../decode/row-decoder.ts'
 import type { SchemaSettings } from '../settings/stream-settings.ts'
 
 export function openRecordFormat(schema: SchemaSettings): RecordFormat {
-  const { mode, coercion, epochColumns, unknownFields } = schema
-  const json = { coercion, epochColumns, addsColumns: unknownFields === 'add' }
+  const { mode, coercion, epochColumns, tombstones, unknownFields } = schema
+  const json = { coercion, epochColumns, tombstones, addsColumns: unknownFields === 'add' }
   switch (mode) {
     case 'json_infer':
       return jsonFormat({ columns: undefined, ...json })

@@ -2,17 +2,25 @@
  * Columns that records have brought or widened and no commit has made yet (docs/spec/exactly-once.md, E9). Rows are
  * decoded and written by the schema that has them; the commit of these rows makes them.
  */
-import { currentSchema, formatType, type Type } from '../../catalog/format/index.ts'
 import {
+  currentSchema,
+  formatType,
+  type TableMetadata,
+  type Type,
+} from '../../catalog/format/index.ts'
+import {
+  applySchemaChanges,
+  type SchemaChange,
   type PropertyChanges,
   type SchemaChanges,
   stageSchema,
   type Table,
 } from '../../catalog/index.ts'
 import type { Clock } from '../../common/index.ts'
+import type { KeyRules } from '../decode/key-rules.ts'
 import type {
   AddedColumn,
-  ReplacedColumn,
+  SchemaAdditions,
   SchemaEvolution,
   WidenedColumn,
 } from '../decode/row-decoder.ts'
@@ -33,22 +41,35 @@ export function stagePending(
   pending: readonly PendingColumns[],
   clock: Clock,
 ): Table {
-  return pending.reduce((table, { changes }) => stageSchema(table, changes, clock), committed)
+  return stageSchema(committed, allChanges(pending), clock)
+}
+
+/** All of them as one change, so that a table keeps one schema for a commit. */
+export function allChanges(pending: readonly PendingColumns[]): SchemaChanges {
+  return (schema, metadata) => {
+    const all: SchemaChange[] = []
+    let [now, lastColumnId] = [schema, metadata.lastColumnId]
+    for (const { changes } of pending) {
+      const next = typeof changes === 'function' ? changes(now, metadata) : changes
+      ;({ schema: now, lastColumnId } = applySchemaChanges(now, lastColumnId, next))
+      all.push(...next)
+    }
+    return all
+  }
 }
 
 /** What records need beyond the columns of `staged`; `columns` is undefined when that is nothing. */
 export function evolvePending(
   staged: Table,
   evolution: SchemaEvolution,
+  rulesOf: (metadata: TableMetadata) => KeyRules,
   isInferring: boolean,
-): {
-  readonly columns: PendingColumns | undefined
-  readonly replaced: readonly ReplacedColumn[]
-  readonly notes: readonly string[]
-} {
-  const { added, widened, replaced, notes } = evolution(currentSchema(staged.metadata))
-  const changes: SchemaChanges = (schema) => {
-    const now = evolution(schema)
+): EvolvedColumns {
+  const { metadata } = staged
+  const needed = evolution(currentSchema(metadata), rulesOf(metadata))
+  const { added, widened, replaced, notes, refused } = needed
+  const changes: SchemaChanges = (schema, table) => {
+    const now = evolution(schema, rulesOf(table))
     return [...now.added, ...now.widened]
   }
   const inferred = ({ metadata }: Table): PropertyChanges => ({
@@ -72,7 +93,12 @@ export function evolvePending(
         },
     replaced,
     notes,
+    refused,
   }
+}
+
+export interface EvolvedColumns extends Pick<SchemaAdditions, 'notes' | 'refused' | 'replaced'> {
+  readonly columns: PendingColumns | undefined
 }
 
 /** For people: the dotted path and the type. */

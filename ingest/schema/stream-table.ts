@@ -6,6 +6,7 @@ import {
   assignFreshIds,
   currentSchema,
   type NestedField,
+  type PartitionByOptions,
   parsePartitionBy,
   formatIdentifier,
   type TableIdentifier,
@@ -16,6 +17,11 @@ import type { StreamSettings } from '../settings/stream-settings.ts'
 import { deadLetterFields } from '../dead-letter/dead-letter.ts'
 import { withInferred } from './inferred-columns.ts'
 import { metadataFields } from './metadata-columns.ts'
+
+/** Columns that a person declares leave the names of partition fields to that person. */
+export function partitionOptions({ schema }: StreamSettings): PartitionByOptions {
+  return { avoidsColumns: schema.mode === 'json_infer' }
+}
 
 /** Creates the stream's table with `fields` and its metadata columns; a racing creator is welcome. */
 export async function createStreamTable(
@@ -35,7 +41,7 @@ export async function createStreamTable(
     identifierFieldIds: [],
     fields: [...fields, ...side],
   })
-  const partitionSpec = parsePartitionBy(partitionBy, schema)
+  const partitionSpec = parsePartitionBy(partitionBy, schema, partitionOptions(settings))
   const isInferred = settings.schema.mode === 'json_infer'
   return createTable(catalog, identifier, {
     schema,

@@ -15,6 +15,7 @@ import { errorMessage, LakeError, SettingsError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import { columnNameFault } from '../decode/column-names.ts'
 import { metadataFields } from './metadata-columns.ts'
+import { partitionOptions } from './stream-table.ts'
 import { openRecordFormat } from './open-record-format.ts'
 
 export interface TableFault {
@@ -34,9 +35,19 @@ export function tableFaults(settings: StreamSettings): readonly TableFault[] {
   const unfillable = fields.flatMap((field, index) =>
     refused(['schema', 'fields', index, 'type'], () => format.requireFillable(field)),
   )
+  const ignored = settings.schema.ignoredFields.flatMap((name, index) =>
+    fields.some((field) => field.name === name)
+      ? [
+          {
+            path: ['schema', 'ignore_fields', index],
+            message: `"${name}" is declared in schema.fields; take it out of one of them`,
+          },
+        ]
+      : [],
+  )
   // Terms are looked up by name, so they wait until every name stands for one column.
   const terms = misnamed.length > 0 ? [] : partitionFaults(settings, fields)
-  return [...misnamed, ...unfillable, ...terms]
+  return [...misnamed, ...unfillable, ...ignored, ...terms]
 }
 
 /** Throws SettingsError before a table of `fields` is made that no row could be written to. */
@@ -117,7 +128,12 @@ function partitionFaults(
   return settings.output.partitionBy.flatMap((term, index) => {
     const path = [...partitionPath, index]
     return refused(path, () => {
-      const source = parsePartitionBy([...sound, term], schema).fields.at(-1)?.sourceId
+      const { fields: made } = parsePartitionBy(
+        [...sound, term],
+        schema,
+        partitionOptions(settings),
+      )
+      const source = made.at(-1)?.sourceId
       if (!schema.fields.some(({ id }) => id === source)) throw notTopLevel(term.column)
       sound.push(term)
     })

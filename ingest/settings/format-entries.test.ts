@@ -25,7 +25,9 @@ describe('formatEntries()', () => {
     const again = load(formatEntries(loaded.entries, true)).settings
     const input = again.input.kind === 'kafka' ? again.input : undefined
     expect(input?.sasl?.password).toBe('***')
-    expect({ ...again, input: undefined }).toEqual({ ...loaded.settings, input: undefined })
+    // What was a default before is stated now.
+    const stated = { ...loaded.settings, statesMetadata: true }
+    expect({ ...again, input: undefined }).toEqual({ ...stated, input: undefined })
   })
 
   it('writes fields in the short form as such', () => {

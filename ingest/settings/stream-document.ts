@@ -38,7 +38,18 @@ const laterSchemaModes = [
 ]
 
 /** Keys of `schema` that only some modes read; with another mode they have no effect. */
-const jsonKeys = ['fields', 'sample_records', 'sample_wait', 'coercion', 'unknown_fields']
+const jsonKeys = [
+  'fields',
+  'sample_records',
+  'sample_wait',
+  'coercion',
+  'unknown_fields',
+  'ignore_fields',
+  'field_case',
+  'tombstones',
+  'max_columns',
+  'max_struct_fields',
+]
 const keyValueKeys = ['key', 'value']
 
 const tableName = () => field.parsed('namespace.table', parseTableName)
@@ -46,7 +57,7 @@ const tableName = () => field.parsed('namespace.table', parseTableName)
 const declaredField = field.section({
   name: field.text(),
   type: field.structured((value) => parseDeclaredType(value)),
-  required: field.flag().prefault('false'),
+  required: field.flag().optional(),
   doc: field.text().optional(),
   unit: field.text().optional(),
 })
@@ -61,7 +72,12 @@ export const streamSchema = field.section({
       sample_records: field.integer(1, 1_000_000).prefault('1000'),
       sample_wait: field.duration().prefault('2s'),
       coercion: field.choice(['strict', 'lenient']).prefault('strict'),
-      unknown_fields: field.choice(['add', 'dead_letter']).optional(),
+      unknown_fields: field.choice(['add', 'dead_letter', 'ignore', 'fail']).optional(),
+      ignore_fields: field.textList().optional(),
+      field_case: field.choice(['exact', 'insensitive']).prefault('exact'),
+      tombstones: field.choice(['dead_letter', 'skip']).prefault('dead_letter'),
+      max_columns: field.integer(1, 10_000).prefault('2000'),
+      max_struct_fields: field.integer(1, 10_000).prefault('200'),
       key: field.choice(['binary', 'string']).prefault('binary'),
       value: field.choice(['binary', 'string']).prefault('binary'),
     })
@@ -175,10 +191,12 @@ class StreamBuilder {
       input: this.#input(),
       schema: this.#schema(),
       metadata: value.metadata,
+      statesMetadata: this.#isGiven(['metadata']),
       errors: { tolerance: value.errors.tolerance, deadLetterTable: this.#deadLetterTable(table) },
       output: {
         table,
         partitionBy: iceberg.partition_by ?? [],
+        statesPartitioning: iceberg.partition_by !== undefined,
         properties: iceberg.properties,
         branch: iceberg.branch,
         autoCreate: iceberg.auto_create,
@@ -280,10 +298,18 @@ class StreamBuilder {
     return {
       mode,
       ...this.#declared(),
+      optionalFields: (schema.fields ?? [])
+        .filter(({ required }) => required === false)
+        .map(({ name }) => name),
       sampleRecordsMax: schema.sample_records,
       sampleWaitMs: schema.sample_wait,
       coercion: schema.coercion,
       unknownFields: schema.unknown_fields ?? (mode === 'json_infer' ? 'add' : 'dead_letter'),
+      ignoredFields: schema.ignore_fields ?? [],
+      fieldCase: schema.field_case,
+      tombstones: schema.tombstones,
+      columnsMax: schema.max_columns,
+      structFieldsMax: schema.max_struct_fields,
       keyType: schema.key,
       valueType: schema.value,
     }
@@ -303,7 +329,7 @@ class StreamBuilder {
     const epochColumns: EpochColumn[] = []
     const fields = (this.#resolved.value.schema.fields ?? []).map((entry, index): NestedField => {
       const path = this.#writtenPath(['schema', 'fields', index])
-      const { name, type: declared, required, doc, unit } = entry
+      const { name, type: declared, required = false, doc, unit } = entry
       const twin = seen.get(name.toLowerCase())
       if (twin !== undefined) {
         this.#report([...path, 'name'], `"${name}" is declared twice (as "${twin}")`)

@@ -47,6 +47,8 @@ export interface SchemaSettings {
   readonly mode: 'json_infer' | 'declared' | 'key_value'
   /** Columns in order, with ids 0 until the table is created; empty when inferred. */
   readonly fields: readonly NestedField[]
+  /** Names of those whose `required: false` is written out. */
+  readonly optionalFields: readonly string[]
   /** Declared timestamps that records write as numbers. */
   readonly epochColumns: readonly EpochColumn[]
   /** How many records inference reads. */
@@ -55,8 +57,18 @@ export interface SchemaSettings {
   readonly sampleWaitMs: number
   /** `strict`: a record whose value a conversion would change is a dead letter. */
   readonly coercion: 'strict' | 'lenient'
-  /** For a key without a column: add it to the schema, or make its record a dead letter. */
-  readonly unknownFields: 'add' | 'dead_letter'
+  /** For a key without a column: add it to the schema, make its record a dead letter, leave its value out, or stop. */
+  readonly unknownFields: 'add' | 'dead_letter' | 'ignore' | 'fail'
+  /** Dotted paths of fields whose values are left out. */
+  readonly ignoredFields: readonly string[]
+  /** Whether a key that differs from a column only in case fills it. */
+  readonly fieldCase: 'exact' | 'insensitive'
+  /** For records without a value. */
+  readonly tombstones: 'dead_letter' | 'skip'
+  /** Columns, members of structs included, beyond which records add none. */
+  readonly columnsMax: number
+  /** Members of one struct beyond which records add none to it. */
+  readonly structFieldsMax: number
   /** Types of the columns `key` and `value`, for mode `key_value` only. */
   readonly keyType: 'binary' | 'string'
   readonly valueType: 'binary' | 'string'
@@ -71,6 +83,8 @@ export interface ErrorSettings {
 export interface OutputSettings {
   readonly table: TableIdentifier
   readonly partitionBy: readonly PartitionTerm[]
+  /** False where the file says nothing, so that a table keeps the partitions that it has. */
+  readonly statesPartitioning: boolean
   /** Table properties under Iceberg's names, verbatim. */
   readonly properties: Readonly<Record<string, string>>
   readonly branch: string
@@ -86,6 +100,8 @@ export interface StreamSettings {
   readonly schema: SchemaSettings
   /** How a record's coordinates, timestamp, key and headers appear in the table. */
   readonly metadata: 'struct' | 'columns' | 'none'
+  /** False where the file says nothing, so that a table without such columns gets none. */
+  readonly statesMetadata: boolean
   readonly errors: ErrorSettings
   readonly output: OutputSettings
   /** Budget for records in flight, in bytes. */

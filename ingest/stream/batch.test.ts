@@ -7,6 +7,7 @@ import { ObjectStoreCatalog, type RefusedRow, type Table } from '../../catalog/i
 import { systemClock, ValidationError } from '../../common/index.ts'
 import { MemoryFileIO } from '../../io/index.ts'
 import { recordBatch, type TestRecord } from '../../tests/support/scripted-source.ts'
+import { plainKeyRules } from '../decode/key-rules.ts'
 import { openJsonDecoder } from '../decode/json/json-decoder.ts'
 import type { RecordInBatch } from '../decode/row-decoder.ts'
 import { SpoolWriter } from '../spool/spool-writer.ts'
@@ -44,8 +45,8 @@ function readerOf(coercion: Coercion, of = table, ...added: readonly string[]): 
     required: false,
     type: { type: 'long' },
   }))
-  const decoder = openJsonDecoder(fields, coercion, coordinateKeys)
-  const filled = { fields, isOpen: () => false }
+  const decoder = openJsonDecoder(fields, coordinateKeys, { coercion })
+  const filled = { fields, isOpen: () => false, rules: plainKeyRules }
   return { table: of, pending: [], filled, sideFields: [], decoder, format: decoder.format }
 }
 
@@ -62,6 +63,7 @@ function openBatch(options: Partial<BatchOptions> = {}): Batch {
     directory: join(directory, `batch-${number}`),
     stream: 's',
     tolerance: 'data',
+    unknownFields: 'add',
     clock: systemClock,
     spoolWriter: new SpoolWriter(),
     reader: readerOf('lenient'),

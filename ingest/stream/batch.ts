@@ -3,7 +3,7 @@
  * offset range of each partition, and the data files that hold the rows once it is staged.
  *
  * E4 (docs/spec/exactly-once.md): every record between a range's `from` and `to` is exactly one of: a row of
- * a spool, a dead letter, waiting for a column, or a hole of the log.
+ * a spool, a dead letter, waiting for a column, or a hole of the log. `requireWhole` counts them.
  *
  * Dead letters are made here and nowhere else, so this is where `errors.tolerance` decides.
  */
@@ -12,14 +12,15 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { currentSchema, type DataFile } from '../../catalog/format/index.ts'
 import type { RefusedRow } from '../../catalog/index.ts'
-import { assert, type Clock, ValidationError } from '../../common/index.ts'
+import { assert, type Clock, CorruptDataError, ValidationError } from '../../common/index.ts'
 import { type DeadLetter, deadLetterOf } from '../dead-letter/dead-letter.ts'
 import { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import { DecodeResult, type RecordInBatch, type RowDecoder } from '../decode/row-decoder.ts'
 import { type OffsetRange, PartitionRanges } from '../offsets/offset-range.ts'
+import { recordsWithoutInstant } from '../record-batch/instants.ts'
 import { retainRecords } from '../record-batch/retained-records.ts'
 import { keepsColumns } from '../schema/keeps-columns.ts'
-import type { ErrorSettings } from '../settings/stream-settings.ts'
+import type { ErrorSettings, SchemaSettings } from '../settings/stream-settings.ts'
 import type { TopicPartition } from '../offsets/topic-partition.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 import { parseRowCoordinates } from '../spool/coordinate-prefix.ts'
@@ -41,12 +42,19 @@ export interface BatchOptions {
   /** The stream that the dead letters name. */
   readonly stream: string
   readonly tolerance: ErrorSettings['tolerance']
+  readonly unknownFields: SchemaSettings['unknownFields']
   readonly clock: Clock
   readonly spoolWriter: SpoolWriter
   /** How the first records are read. */
   readonly reader: TableReader
   /** The next offset that the table holds, for partitions that join this batch. */
   readonly committedOffset: (partition: TopicPartition) => bigint | undefined
+}
+
+/** Records whose timestamp no column can hold. */
+export interface OddTimestamps {
+  count: number
+  readonly first: TopicPartition & { readonly offset: bigint; readonly timestampMs: bigint }
 }
 
 /** Records are added while it is open, files and their letters while it is sealed. */
@@ -57,6 +65,8 @@ export class Batch implements SpooledRows {
   readonly directory: string
   readonly sinceMs: number
   recordCount = 0
+  /** Records that the settings leave out. */
+  skippedCount = 0
   /** Bytes of rows, dead letters and waiting records. */
   sizeBytes = 0
   readonly spools: PendingSpool[] = []
@@ -67,6 +77,7 @@ export class Batch implements SpooledRows {
   #waitingBytes = 0
   #reader: TableReader
   #newestTimestampMs = 0
+  #oddTimestamps: OddTimestamps | undefined
   #state: BatchState = 'open'
   #idle: readonly OffsetRange[] = []
   #files: readonly DataFile[] | undefined
@@ -102,6 +113,10 @@ export class Batch implements SpooledRows {
 
   get newestTimestampMs(): number {
     return this.#newestTimestampMs
+  }
+
+  get oddTimestamps(): OddTimestamps | undefined {
+    return this.#oddTimestamps
   }
 
   /** The records that could be rows of a changed schema, kept until it has evolved. */
@@ -151,23 +166,29 @@ export class Batch implements SpooledRows {
       this.#addRecord(records, index, decoder, rows)
     }
     this.recordCount += records.count
-    const last = records.count - 1
-    if (last >= 0) {
-      const newestMs = Number(records.timestamps[last])
-      this.#newestTimestampMs = Math.max(this.#newestTimestampMs, newestMs)
-    }
+    this.#noteTimestamps(records)
     await this.spill()
   }
 
-  /** Tries the waiting records again by an evolved `reader`; what fails now is a dead letter. */
-  async retryWaiting(reader: TableReader): Promise<void> {
+  /**
+   * Tries the waiting records again by an evolved `reader`; what fails now is a dead letter. `refused` says why
+   * a field got no column.
+   */
+  async retryWaiting(
+    reader: TableReader,
+    refused: ReadonlyMap<string, string> = new Map(),
+  ): Promise<void> {
     this.#require('open')
     const { decoder, format } = this.#use(reader)
     const rows = await this.#rows(format)
     this.#waitingBytes = 0
     for (const { batch, index } of this.#waiting.splice(0)) {
       const result = decoder.decode(batch, index, rows)
-      if (result !== DecodeResult.good) this.#refuse(deadLetterOf(batch, index, decoder.fault))
+      if (result === DecodeResult.good) continue
+      const { fault, unknownField } = decoder
+      const isUnknown = result === DecodeResult.unknownField && unknownField !== undefined
+      const why = isUnknown ? refused.get(unknownField) : undefined
+      this.#refuse(deadLetterOf(batch, index, why === undefined ? fault : `${fault}: ${why}`))
     }
   }
 
@@ -203,10 +224,35 @@ export class Batch implements SpooledRows {
     this.#files = files
   }
 
+  /** Throws, before anything is committed, unless every record that was added is a row of `files` or a letter. */
+  requireWhole(): void {
+    const rows = this.files.reduce((sum, file) => sum + Number(file.recordCount), 0)
+    const letters = this.letters.count
+    const skipped = this.skippedCount
+    if (rows + letters + skipped === this.recordCount) return
+    throw new CorruptDataError('records of a batch are neither rows nor dead letters', {
+      facts: { records: this.recordCount, rows, letters, skipped },
+    })
+  }
+
   /** A snapshot holds the rows and the offsets. */
   committed(): void {
     this.#require('sealed')
     this.#state = 'committed'
+  }
+
+  #noteTimestamps(records: RecordBatch): void {
+    const odd = recordsWithoutInstant(records)
+    const [first] = odd
+    if (first !== undefined) {
+      const { topic, partition, offsets, timestamps } = records
+      const at = { topic, partition, offset: offsets[first] ?? 0n }
+      this.#oddTimestamps ??= { count: 0, first: { ...at, timestampMs: timestamps[first] ?? 0n } }
+      this.#oddTimestamps.count += odd.length
+    }
+    const last = records.count - 1
+    if (last < 0 || odd.includes(last)) return
+    this.#newestTimestampMs = Math.max(this.#newestTimestampMs, Number(records.timestamps[last]))
   }
 
   #require(state: BatchState): void {
@@ -229,11 +275,25 @@ export class Batch implements SpooledRows {
     this.sizeBytes += decoder.bytesOf(records, index)
     const result = decoder.decode(records, index, rows)
     if (result === DecodeResult.bad) this.#refuse(deadLetterOf(records, index, decoder.fault))
+    else if (result === DecodeResult.skipped) this.skippedCount++
     else if (result !== DecodeResult.good) {
+      if (this.#options.unknownFields === 'fail') this.#stop(records, index, decoder)
       const kept = retainRecords(records, [index])
       this.#waiting.push({ batch: kept, index: 0 })
       this.#waitingBytes += kept.data.length
     }
+  }
+
+  #stop(
+    { topic, partition, offsets }: RecordBatch,
+    index: number,
+    { fault, unknownField }: RowDecoder,
+  ): never {
+    throw new ValidationError(
+      `a record has a field without a column, and schema.unknown_fields is fail: ${fault}; add the column to the ` +
+        `table, name ${unknownField ?? 'the field'} in schema.ignore_fields, or set schema.unknown_fields otherwise`,
+      { facts: { topic, partition, offset: offsets[index] } },
+    )
   }
 
   #refuse(letter: DeadLetter): void {

@@ -12,6 +12,7 @@ import {
   type DataFile,
   defaultPartitionSpec,
   mainBranch,
+  type TableMetadata,
 } from '../../catalog/format/index.ts'
 import {
   FastAppend,
@@ -29,14 +30,21 @@ import {
   UpdateSchema,
   uploadDataFiles,
 } from '../../catalog/index.ts'
-import { failpoint, randomUuid, type RetryPolicy, stringifyJson } from '../../common/index.ts'
+import { columnNamesProperty, newColumnNames } from '../../catalog/table/index.ts'
+import {
+  CorruptDataError,
+  failpoint,
+  randomUuid,
+  type RetryPolicy,
+  stringifyJson,
+} from '../../common/index.ts'
 import { checkRanges } from '../offsets/checkpoint.ts'
 import type { OffsetRange } from '../offsets/offset-range.ts'
 import { deadLetterSideFields } from '../dead-letter/dead-letter.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import { advanceOffsets, formatOffsetMap, type StreamOffsets } from '../offsets/offset-map.ts'
 import { requireNotReplaced } from '../schema/inferred-columns.ts'
-import type { PendingColumns } from '../schema/pending-columns.ts'
+import { allChanges, type PendingColumns } from '../schema/pending-columns.ts'
 import type { StreamParts } from './stream-parts.ts'
 
 /** Who commits: named in the summary, and in the error of a sink that loses against this one. */
@@ -124,7 +132,10 @@ export class Committer {
    * when the outcome is not known.
    */
   commitRows(table: Table, rows: RowsToCommit): Promise<Table> {
-    return this.#append(table, rows)
+    return this.#append(table, rows, (metadata) => {
+      const names = newColumnNames(metadata)
+      return names === undefined ? {} : { [columnNamesProperty]: names }
+    })
   }
 
   /** Commits the letters that `table` does not hold yet; returns the table as it is then. */
@@ -137,6 +148,7 @@ export class Committer {
     const rest = await letters.uncommitted(committed)
     if (rest === undefined) return table
     const staged = await this.stage(table, [rest.spool], deadLetterSideFields, directory)
+    requireEvery(rest.spool.rowCount, staged)
     const branch = this.#parts.deadLetterBranch ?? mainBranch
     const after = await this.#append(table, { branch, files: staged.files, ranges: rest.ranges })
     await failpoint('ingest.dead-letters-committed')
@@ -146,6 +158,7 @@ export class Committer {
   async #append(
     table: Table,
     { branch, files, ranges, idle = [], pending = [] }: RowsToCommit,
+    properties: (metadata: TableMetadata) => Readonly<Record<string, string>> = () => ({}),
   ): Promise<Table> {
     const { io, clock, random } = this.#parts
     const { stream } = this.#identity
@@ -175,7 +188,10 @@ export class Committer {
     )
     // The property says what the snapshot says, which the action before has added.
     const offsets = new UpdateProperties(({ metadata }) => ({
-      updates: { [offsetsPropertyKey(branch)]: newestOffsets(metadata, branch)?.text ?? '' },
+      updates: {
+        [offsetsPropertyKey(branch)]: newestOffsets(metadata, branch)?.text ?? '',
+        ...properties(metadata),
+      },
     }))
     return this.#transaction(table, pending).add(append).add(offsets).commit()
   }
@@ -188,8 +204,8 @@ export class Committer {
       logger,
       retry: ingestRetry,
     })
-    for (const { changes, inferred } of pending) {
-      transaction.add(new UpdateSchema(changes))
+    if (pending.length > 0) transaction.add(new UpdateSchema(allChanges(pending)))
+    for (const { inferred } of pending) {
       if (inferred !== undefined) transaction.add(new UpdateProperties(inferred))
     }
     return transaction
@@ -218,4 +234,13 @@ export class Committer {
       [offsetsSummaryKey]: offsets,
     }
   }
+}
+
+/** A dead letter has no other place to go to. */
+function requireEvery(letters: number, { files, refused }: StagedFiles): void {
+  const written = files.reduce((sum, file) => sum + Number(file.recordCount), 0)
+  if (written === letters) return
+  throw new CorruptDataError('dead letters could not be written, so nothing is committed', {
+    facts: { letters, written, reason: refused[0]?.reason },
+  })
 }

@@ -1,5 +1,5 @@
 /** Which kind of failure an error is to a running stream. */
-import { ConflictError } from '../../catalog/index.ts'
+import { ConflictError, RefusedColumnsError } from '../../catalog/index.ts'
 import {
   CommitFailedError,
   CommitStateUnknownError,
@@ -18,6 +18,8 @@ export function faultOf(error: unknown, during: StreamAction['kind'], signal?: A
   if (error instanceof CommitStateUnknownError) return { kind: 'unknown', error }
   // Files whose new columns got other ids: the records are read again by the table's columns.
   if (error instanceof ConflictError) return { kind: 'lost', error }
+  // The records are read again as text, of which the engine can refuse single rows.
+  if (error instanceof RefusedColumnsError) return { kind: 'lost', error }
   if (error instanceof CommitFailedError) return { kind: 'lost', error }
   if (error instanceof UnavailableError) return { kind: 'unavailable', error }
   if (error instanceof Error && error.name === 'AbortError') return { kind: 'aborted', error }

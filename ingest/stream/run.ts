@@ -59,6 +59,7 @@ const nothingYet: StreamProgress = {
   recordsCommitted: 0,
   rowsCommitted: 0,
   deadLetters: 0,
+  recordsSkipped: 0,
   commits: 0,
   snapshotId: undefined,
   readLag: 0n,

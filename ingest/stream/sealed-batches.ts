@@ -7,6 +7,7 @@
  * E7: the log learns how far the table has come after the table has it.
  */
 import { join } from 'node:path'
+import { RefusedColumnsError } from '../../catalog/index.ts'
 import { errorMessage, failpoint } from '../../common/index.ts'
 import { partitionKey } from '../offsets/topic-partition.ts'
 import type { Batch } from './batch.ts'
@@ -16,7 +17,7 @@ import type { TableReader, Tables } from './tables.ts'
 
 export type Committed = Pick<
   StreamProgress,
-  'commits' | 'deadLetters' | 'recordsCommitted' | 'rowsCommitted' | 'snapshotId'
+  'commits' | 'deadLetters' | 'recordsCommitted' | 'recordsSkipped' | 'rowsCommitted' | 'snapshotId'
 >
 
 export class SealedBatches {
@@ -28,6 +29,7 @@ export class SealedBatches {
     recordsCommitted: 0,
     rowsCommitted: 0,
     deadLetters: 0,
+    recordsSkipped: 0,
     commits: 0,
     snapshotId: undefined,
   }
@@ -50,8 +52,21 @@ export class SealedBatches {
     await batch.spooled()
     const { table, sideFields } = batch.reader
     const directory = join(batch.directory, 'out')
-    const staged = await this.#committer.stage(table, batch.spools, sideFields, directory)
+    const staged = await this.#committer
+      .stage(table, batch.spools, sideFields, directory)
+      .catch((error: unknown) => {
+        if (error instanceof RefusedColumnsError) this.#tables.keepRecords()
+        throw error
+      })
     await batch.staged(staged.files, staged.refused)
+    batch.requireWhole()
+    if (batch.oddTimestamps === undefined) return
+    const { count, first } = batch.oddTimestamps
+    this.#parts.logger.warn('stream.timestamps-out-of-range', {
+      count,
+      ...first,
+      note: 'these records have no timestamp in the table: theirs lies outside of years 1 to 9999; does a producer send nanoseconds?',
+    })
   }
 
   /** Makes the pending columns ahead of the rows. */
@@ -86,7 +101,8 @@ export class SealedBatches {
       commits: before.commits + 1,
       rowsCommitted: before.rowsCommitted + rows,
       deadLetters: before.deadLetters + letters.count,
-      recordsCommitted: before.recordsCommitted + rows + letters.count,
+      recordsSkipped: before.recordsSkipped + batch.skippedCount,
+      recordsCommitted: before.recordsCommitted + rows + letters.count + batch.skippedCount,
       snapshotId: table.metadata.refs[this.#branch]?.snapshotId,
     }
   }

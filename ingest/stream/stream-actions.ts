@@ -197,6 +197,7 @@ export class StreamActions {
       directory: join(this.#options.directory, `batch-${number}`),
       stream: this.#options.identity.stream,
       tolerance: this.#settings.errors.tolerance,
+      unknownFields: this.#settings.schema.unknownFields,
       clock: this.#parts.clock,
       spoolWriter: this.#spoolWriter,
       reader,
@@ -209,7 +210,7 @@ export class StreamActions {
 
   async #evolve(): Promise<StreamEvent> {
     const batch = this.#openBatch
-    const replaced = await this.#tables.evolve(batch.waiting)
+    const { refused, replaced } = await this.#tables.evolve(batch.waiting)
     if (replaced.length > 0) {
       await this.#sealed.commitColumns(this.#reader)
       await this.#tables.replace(replaced, join(this.#options.directory, 'replaced'))
@@ -224,7 +225,7 @@ export class StreamActions {
         'the columns of the table changed under an open batch, which is read again',
       )
     }
-    await batch.retryWaiting(reader)
+    await batch.retryWaiting(reader, refused)
     return { kind: 'evolved', open: this.#figuresOf(batch) }
   }
 

@@ -35,10 +35,12 @@ export interface StreamProgress {
   readonly state: 'starting' | 'sampling' | 'running' | 'stopping'
   /** Records taken from the log in this run. */
   readonly recordsRead: number
-  /** Records whose fate is in a snapshot: rows and dead letters. */
+  /** Records whose fate is in a snapshot: rows, dead letters and those that the settings leave out. */
   readonly recordsCommitted: number
   readonly rowsCommitted: number
   readonly deadLetters: number
+  /** Tombstones that `schema.tombstones: skip` leaves out. */
+  readonly recordsSkipped: number
   readonly commits: number
   readonly snapshotId: bigint | undefined
   /** Records between the positions read and the log's end as last seen. */

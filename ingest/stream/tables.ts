@@ -7,11 +7,14 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import {
   currentSchema,
+  defaultPartitionSpec,
   formatType,
   mainBranch,
   type NestedField,
+  partitionFieldName,
+  type TableMetadata,
 } from '../../catalog/format/index.ts'
-import { loadTableIfExists, type SideField, type Table } from '../../catalog/index.ts'
+import { loadTableIfExists, type SideField, type Table, Transaction } from '../../catalog/index.ts'
 import { propertyNotes } from '../../catalog/table/index.ts'
 import { assert, ValidationError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
@@ -20,7 +23,6 @@ import { OffsetConflictError, restoreOffsets } from '../offsets/checkpoint.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import type { RowFormat } from '../spool/row-buffer.ts'
 import type {
-  AddedColumn,
   FilledColumns,
   RecordFormat,
   RecordInBatch,
@@ -29,9 +31,12 @@ import type {
   RowDecoder,
   SampledColumns,
 } from '../decode/row-decoder.ts'
-import { checkDeclared } from '../schema/check-declared.ts'
+import { withDeclaredRequired } from '../schema/declared-columns.ts'
+import { applyDeclared, declaredDifferences } from '../schema/declared-table.ts'
+import type { KeyRules } from '../decode/key-rules.ts'
+import { keyRulesOf } from '../schema/key-rules-of.ts'
 import { openRecordFormat } from '../schema/open-record-format.ts'
-import { metadataSideFields, placeKeysFor } from '../schema/metadata-columns.ts'
+import { metadataSideFields, placeKeysFor, unfilledMetadata } from '../schema/metadata-columns.ts'
 import type { StreamOffsets } from '../offsets/offset-map.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 import type { StreamParts } from './stream-parts.ts'
@@ -71,6 +76,14 @@ export interface TableReader {
   readonly format: RowFormat
 }
 
+/** What a change of the schema left to do. */
+export interface Evolved {
+  /** Dotted paths of fields that get no column, with the reason. */
+  readonly refused: ReadonlyMap<string, string>
+  /** Columns that could hold the records only if others took their place. */
+  readonly replaced: readonly ReplacedColumn[]
+}
+
 export class Tables {
   readonly #settings: StreamSettings
   readonly #parts: StreamParts
@@ -85,6 +98,7 @@ export class Tables {
   #sample: RecordSample | undefined
   /** What the sample shows, until it grows. */
   #sampled: SampledColumns | undefined
+  #keepsRecords = false
 
   constructor(settings: StreamSettings, parts: StreamParts) {
     this.#settings = settings
@@ -111,6 +125,11 @@ export class Tables {
     return restoreOffsets(this.#deadLetterTable, branch).get(this.#settings.name)
   }
 
+  /** From the next load on rows are text, which a row that the engine refuses can be taken out of. */
+  keepRecords(): void {
+    this.#keepsRecords = true
+  }
+
   async load(): Promise<void> {
     const { catalog } = this.#parts
     const { output, errors } = this.#settings
@@ -121,10 +140,26 @@ export class Tables {
       this.#committed = undefined
       this.#reader = undefined
     } else {
-      if (columns !== undefined) checkDeclared(table, columns)
-      this.#use(table, [])
+      this.#use(await this.#withDeclared(table), [])
     }
     this.#deadLetterTable = await loadTableIfExists(catalog, errors.deadLetterTable)
+  }
+
+  /** The table with what the stream's file says of it. Throws SettingsError for what cannot be. */
+  async #withDeclared(table: Table): Promise<Table> {
+    const { catalog, clock, logger, random } = this.#parts
+    const { metadata: mode } = this.#settings
+    const unfilled = unfilledMetadata(currentSchema(table.metadata), mode)
+    this.#logOnce(
+      unfilled.map((name) => `the table has ${name}, which metadata: ${mode} does not fill`),
+      (note) => logger.warn('metadata.unfilled', { note }),
+    )
+    const differences = declaredDifferences(this.#settings, table, clock)
+    if (differences.length === 0) return table
+    const transaction = new Transaction(catalog, table.identifier, { clock, random, logger })
+    const changed = await applyDeclared(this.#settings, transaction).commit()
+    logger.warn('table.changed', { changes: differences.slice(0, columnsLogged).join('; ') })
+    return changed
   }
 
   async requireDeadLetterTable(): Promise<Table> {
@@ -165,7 +200,10 @@ export class Tables {
 
   /** Records that were read before the table exists, and decide its columns. */
   addSample(records: RecordBatch): void {
-    this.#sample ??= this.#recordFormat.openSample(this.#settings.schema.sampleRecordsMax)
+    this.#sample ??= this.#recordFormat.openSample(
+      this.#settings.schema.sampleRecordsMax,
+      keyRulesOf(this.#settings),
+    )
     this.#sample.add(records)
     this.#sampled = undefined
   }
@@ -224,24 +262,30 @@ export class Tables {
 
   /**
    * Stages the columns that `records` bring or widen, unless the policy for unknown fields forbids it: rows are
-   * read and written by them from now on, and the commit of these rows makes them. Returns the columns that could
-   * hold the records only if others took their place.
+   * read and written by them from now on, and the commit of these rows makes them.
    */
-  async evolve(records: readonly RecordInBatch[]): Promise<readonly ReplacedColumn[]> {
+  async evolve(records: readonly RecordInBatch[]): Promise<Evolved> {
     const { schema, output } = this.#settings
     const { catalog, clock } = this.#parts
     const filled = this.#reader?.filled
-    if (schema.unknownFields !== 'add' || filled === undefined) return []
+    if (schema.unknownFields !== 'add' || filled === undefined) {
+      return { refused: new Map(), replaced: [] }
+    }
     const evolution = this.#recordFormat.evolve(records, filled)
     // The newest state, so that columns of other writers are used and not added again.
     const committed = this.#newest(await catalog.loadTable(output.table))
     const pending = this.#reader?.pending ?? []
     const staged = stagePending(committed, pending, clock)
+    const rulesOf = (metadata: TableMetadata): KeyRules => keyRulesOf(this.#settings, metadata)
     const isInferring = schema.mode === 'json_infer'
-    const { columns, replaced, notes } = evolvePending(staged, evolution, isInferring)
-    this.#logNotes(notes)
+    const evolved = evolvePending(staged, evolution, rulesOf, isInferring)
+    const { columns, refused, replaced } = evolved
+    this.#logNotes([
+      ...evolved.notes,
+      ...[...refused].map(([path, why]) => `${path}: left out, because ${why}`),
+    ])
     this.#use(committed, columns === undefined ? pending : [...pending, columns])
-    return replaced
+    return { refused, replaced }
   }
 
   /** Gives the columns their other type in a commit of its own, where few values chose the one they have; no column is pending. */
@@ -314,12 +358,29 @@ export class Tables {
     this.#parts.logger.info(event, { count: columns.length, columns: named })
   }
 
-  #create(fields: readonly NestedField[]): Promise<Table> {
+  async #create(fields: readonly NestedField[]): Promise<Table> {
     requireFillable(this.#settings, fields)
     for (const note of propertyNotes(this.#settings.output.properties)) {
       this.#parts.logger.warn('table.property-without-effect', { note })
     }
-    return createStreamTable(this.#parts.catalog, this.#settings, fields)
+    const table = await createStreamTable(this.#parts.catalog, this.#settings, fields)
+    this.#logPartitionNames(table)
+    return table
+  }
+
+  /** A field may have another name than its term says, because a column has that one. */
+  #logPartitionNames({ metadata }: Table): void {
+    const { fields } = defaultPartitionSpec(metadata)
+    for (const [
+      index,
+      { column, name, text, transform },
+    ] of this.#settings.output.partitionBy.entries()) {
+      const field = fields[index]
+      const usual = partitionFieldName(column, transform)
+      if (name !== undefined || field === undefined || field.name === usual) continue
+      const note = `the field of ${text} is called ${field.name}, because a column is called ${usual}`
+      this.#parts.logger.warn('table.partition-renamed', { note })
+    }
   }
 
   #use(committed: Table, pending: readonly PendingColumns[]): void {
@@ -329,11 +390,18 @@ export class Tables {
     const coordinateKeys = placeKeysFor(current, input.topics.length > 1)
     const sideFields = metadataSideFields(current, metadata, coordinateKeys)
     const side = new Set(sideFields.map((field) => field.field))
-    const fields = current.fields.filter((field) => !side.has(field.name))
+    const rules = keyRulesOf(this.#settings, table.metadata)
+    const fields = withDeclaredRequired(
+      current.fields.filter((field) => !side.has(field.name)),
+      this.#settings.schema.fields,
+      rules,
+    )
     const open = openColumnIds(table.metadata)
     const isOpen = (id: number): boolean => open.has(id) && !this.#settled.has(id)
-    const filled = { fields, isOpen }
-    const decoder = this.#recordFormat.openDecoder(filled, coordinateKeys)
+    const filled = { fields, isOpen, rules }
+    const keepsRecords = this.#keepsRecords
+    const options = keepsRecords ? { keepsRecords } : {}
+    const decoder = this.#recordFormat.openDecoder(filled, coordinateKeys, options)
     this.#committed = committed
     this.#reader = { table, pending, filled, decoder, sideFields, format: decoder.format }
   }

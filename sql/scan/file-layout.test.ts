@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { currentSchema, type NestedField } from '../../catalog/format/index.ts'
-import { removedSchemas } from '../../catalog/table/column-history.ts'
-import { blankMetadata } from '../../catalog/table/new-table-metadata.ts'
+import { currentSchema, type NestedField, type TableMetadata } from '../../catalog/format/index.ts'
+import { columnNamesProperty, newColumnNames } from '../../catalog/table/index.ts'
 import { namesAreCertain } from './file-layout.ts'
 
 type Members = Readonly<Record<string, number>>
@@ -20,12 +19,15 @@ function after(...history: readonly Members[]) {
     identifierFieldIds: [],
     fields: [struct(members)],
   }))
-  const before = { ...blankMetadata, schemas, currentSchemaId: schemas.length - 1 }
-  const removed = schemas.slice(0, -1).map(({ schemaId }) => schemaId)
+  // Of a table only what the question looks at.
+  const before = { schemas, currentSchemaId: schemas.length - 1, properties: {} } as unknown
   const metadata = {
-    ...before,
+    ...(before as TableMetadata),
     schemas: schemas.slice(-1),
-    properties: removedSchemas(before, removed),
+    properties: {
+      [columnNamesProperty]: newColumnNames(before as TableMetadata) ?? '',
+      'tidewater.removed-schemas': `[[0,${schemas.length - 2}]]`,
+    },
   }
   return { metadata, schema: currentSchema(metadata) }
 }

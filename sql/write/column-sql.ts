@@ -2,7 +2,12 @@
  * How a column of an Iceberg schema is read from JSON, named in DuckDB's types, and given its field
  * id in Parquet (spec, "Parquet" data type mappings; iceberg-facts 22-24).
  */
-import type { NestedField, PrimitiveType, Type } from '../../catalog/format/index.ts'
+import {
+  instantMillis,
+  type NestedField,
+  type PrimitiveType,
+  type Type,
+} from '../../catalog/format/index.ts'
 import type { SideField, SideSource } from '../../catalog/index.ts'
 import { UnsupportedError, unreachable } from '../../common/index.ts'
 import { duckdbTypeName } from '../text/type-name.ts'
@@ -124,8 +129,11 @@ function sourceExpression(source: SideSource): string {
   switch (source.kind) {
     case 'key':
       return quoteIdentifier(source.key)
-    case 'millis':
-      return `make_timestamptz(${quoteIdentifier(source.key)} * 1000)`
+    case 'millis': {
+      const key = quoteIdentifier(source.key)
+      const { min, max } = instantMillis
+      return `CASE WHEN ${key} BETWEEN ${min} AND ${max} THEN make_timestamptz(${key} * 1000) END`
+    }
     case 'constant':
       return `CAST(${quoteLiteral(source.value)} AS VARCHAR)`
     default:

@@ -137,6 +137,33 @@ describe('data file writer over duckdb', () => {
     expect(files.reduce((sum, file) => sum + file.recordCount, 0n)).toBe(998n)
   })
 
+  it('[W1] write() makes no file where the engine takes no row', async () => {
+    const { files, refused } = await write(schemaOf({ id: { type: 'long' } }), ['{"id":"x"}'])
+    expect(files).toEqual([])
+    expect(refused.map(({ row }) => row)).toEqual([0])
+  })
+
+  it('[W1] write() refuses no row because the engine has no memory', async () => {
+    const small = await openDatabase({ threads: 1, memoryLimitBytes: 16e6 })
+    try {
+      const path = join(directory, 'large.ndjson')
+      const row = `{"text":"${'x'.repeat(100_000)}"}\n`
+      await writeFile(path, row.repeat(400))
+      const spool = { path, rowCount: 400, sizeBytes: 400 * row.length, rowBytesMax: row.length }
+      const written = createDataFileWriter(small).write({
+        schema: schemaOf({ text: { type: 'string' } }),
+        spec: { specId: 0, fields: [] },
+        spools: [spool],
+        directory,
+        sideFields: [],
+        properties: {},
+      })
+      await expect(written).rejects.toThrow(/^Out of Memory Error/)
+    } finally {
+      small.close()
+    }
+  })
+
   it('[W3] write() makes one file per partition tuple, nulls apart', async () => {
     const schema = schemaOf({ ts: { type: 'timestamptz' }, region: { type: 'string' } })
     const spec = parsePartitionBy(['day(ts)', 'region'], schema)

@@ -6,20 +6,22 @@
  * bounds contain every value (W4). `ignore_errors` is never used: it turns a bad value into NULL.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type {
-  DataFileWriter,
-  RefusedRow,
-  RowSpool,
-  WriteDataFilesRequest,
-  WriteDataFilesResult,
+import {
+  type DataFileWriter,
+  RefusedColumnsError,
+  type RefusedRow,
+  type RowSpool,
+  type WriteDataFilesRequest,
+  type WriteDataFilesResult,
 } from '../../catalog/index.ts'
-import { CorruptDataError, ValidationError } from '../../common/index.ts'
+import { CorruptDataError, errorMessage, ValidationError } from '../../common/index.ts'
 import type { Database } from '../session/database.ts'
 import { copyPartitions } from './copy-partitions.ts'
 import { type PartitionPlan, partitionRows, planPartitions } from './partition-rows.ts'
 import { bucketMacros } from './partition-sql.ts'
-import { splitRefused } from './refused-rows.ts'
+import { isRowFault, splitRefused } from './refused-rows.ts'
 import { typedRows } from './typed-rows.ts'
+import { writableSchema } from './writable-schema.ts'
 
 export function createDataFileWriter(database: Database): DataFileWriter {
   return {
@@ -30,7 +32,15 @@ export function createDataFileWriter(database: Database): DataFileWriter {
         // Spools and footers are read once; the cache would keep them until memory runs out.
         await connection.run('SET GLOBAL enable_external_file_cache = false')
         for (const macro of bucketMacros) await connection.run(macro)
-        return writeDataFiles(connection, request)
+        try {
+          return await writeDataFiles(connection, {
+            ...request,
+            schema: writableSchema(request.schema),
+          })
+        } catch (error) {
+          const hasColumns = request.spools.some((spool) => spool.columns !== undefined)
+          throw hasColumns && isRowFault(error) ? new RefusedColumnsError(error) : error
+        }
       }),
   }
 }
@@ -42,8 +52,8 @@ async function writeDataFiles(
   const plan = planPartitions(request.schema, request.spec)
   const { spools, refused } = await loadRows(connection, request, plan)
   const rowCount = spools.reduce((sum, spool) => sum + spool.rowCount, 0)
-  await assertRowCount(connection, rowCount)
   if (rowCount === 0) return { files: [], refused }
+  await assertRowCount(connection, rowCount)
   const { directory, properties, schema } = request
   const rowBytes = spools.reduce((sum, spool) => sum + spool.sizeBytes, 0) / rowCount
   const copy = { schema, properties, directory, rowBytes }
@@ -79,19 +89,21 @@ async function loadRows(
     await connection.run(create(request.spools))
     return { spools: request.spools, refused: [] }
   } catch (cause) {
+    if (!isRowFault(cause)) throw cause
     const accepts = async (spool: RowSpool): Promise<string | undefined> => {
       try {
         await connection.run(create([spool]))
         return undefined
       } catch (error) {
-        return error instanceof Error ? error.message : String(error)
+        if (!isRowFault(error)) throw error
+        return errorMessage(error)
       }
     }
     const split = await splitRefused(request.spools, request.directory, accepts)
     if (split.refused.length === 0) {
       throw new ValidationError('the engine refused the batch but none of its rows', { cause })
     }
-    await connection.run(create(split.spools))
+    if (split.spools.length > 0) await connection.run(create(split.spools))
     return split
   }
 }

@@ -5,12 +5,18 @@
 import { randomUUID } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { RefusedRow, RowSpool } from '../../catalog/index.ts'
+import { RefusedColumnsError, type RefusedRow, type RowSpool } from '../../catalog/index.ts'
+import { errorMessage } from '../../common/index.ts'
 
 export interface SplitRows {
   /** The accepted rows, in new files. */
   readonly spools: readonly RowSpool[]
   readonly refused: readonly RefusedRow[]
+}
+
+/** True for an error about a value. A full disk or memory, or a stop, says nothing about any row. */
+export function isRowFault(error: unknown): boolean {
+  return /^(Invalid Input|Conversion|Out of Range) Error: /.test(errorMessage(error))
 }
 
 /** `accepts` returns the engine's error for a spool, or undefined when it takes all rows. */
@@ -27,6 +33,7 @@ export async function splitRefused(
       good.push(spool)
       continue
     }
+    if (spool.columns !== undefined) throw new RefusedColumnsError(new Error(complaint))
     const bytes = await readFile(spool.path)
     const ends = rowEnds(bytes)
     const bad = await badRows(bytes, ends, 0, ends.length, complaint, directory, accepts)

@@ -14,6 +14,7 @@ import {
   type RecordFormat,
   type RowDecoder,
 } from '../../ingest/decode/row-decoder.ts'
+import { plainKeyRules } from '../../ingest/decode/key-rules.ts'
 import { openRowBuffer } from '../../ingest/spool/open-row-buffer.ts'
 import type { RowBuffer } from '../../ingest/spool/row-buffer.ts'
 import { SpoolWriter } from '../../ingest/spool/spool-writer.ts'
@@ -67,7 +68,7 @@ const anything: fc.Arbitrary<RawRecord> = fc.record({
 const long = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
 
 function openDecoder({ fields, format }: DecoderUnderTest): RowDecoder {
-  return format.openDecoder({ fields, isOpen: () => false }, coordinateKeys)
+  return format.openDecoder({ fields, isOpen: () => false, rules: plainKeyRules }, coordinateKeys)
 }
 
 export function describeRowDecoder(name: string, subject: DecoderUnderTest): void {

@@ -73,6 +73,7 @@ const json = {
     coercion: 'strict',
     addsColumns: false,
     epochColumns: [],
+    tombstones: 'dead_letter',
   }),
   fields: jsonFields,
   rowText: `concat_ws('|', ${nullable('hex(encode(s))')}, ${nullable('n::VARCHAR')}, ${nullable('hex(b)')}, ${nullable('f::VARCHAR')})`,

@@ -255,7 +255,7 @@ describe('spool formats', () => {
   it('is columnar only where every column is flat and the coercion strict', () => {
     const nested: NestedField[] = [field(1, 'a', { type: 'struct', fields: [] })]
     const layoutOf = (fields: readonly NestedField[], coercion: 'strict' | 'lenient') =>
-      openJsonDecoder(fields, coercion, place).format.layout
+      openJsonDecoder(fields, place, { coercion }).format.layout
     expect(layoutOf(nested, 'strict')).toBeUndefined()
     expect(layoutOf(jsonFields, 'lenient')).toBeUndefined()
     expect(layoutOf(jsonFields, 'strict')?.fields).toHaveLength(names.length)

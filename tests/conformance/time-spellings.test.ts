@@ -91,7 +91,7 @@ async function through(
   const fields = [field('n', { type: 'long' }), field('v', way.type({ type } as Type))]
   const { schema } = assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields })
   const epochColumns: readonly EpochColumn[] = unit === undefined ? [] : [{ path: way.path, unit }]
-  const decoder = openJsonDecoder(fields, way.coercion, place, undefined, epochColumns)
+  const decoder = openJsonDecoder(fields, place, { coercion: way.coercion, epochColumns })
   const writer = new SpoolWriter()
   const rows = writer.rows(decoder.format)
   const records = values.map((value, index) => `{"n":${index},"v":${way.json(value)}}`)

@@ -220,8 +220,8 @@ describe('main between a replay and its publishing', () => {
     await commitAction(on.fixture.catalog, events, rename, lake)
     await executeReplay(lake, inferred(), request(25, 75))
     await publishBranch(lake, events, 'fix')
-    // Old files have the old name, and the stream has made a new column of it.
-    const columns = '_kafka.partition AS p, _kafka.offset AS o, coalesce(key, id) AS id'
+    // The stream's key still has the old name; its values follow the column.
+    const columns = '_kafka.partition AS p, _kafka.offset AS o, key AS id'
     const found = await on.fixture.rows('web.events', columns)
     expect(found.map(({ p, o, id }) => [Number(p), Number(o), Number(id)])).toEqual(
       [0, 1].flatMap((p) => Array.from({ length: 100 }, (_, id) => [p, id, id])),

@@ -41,7 +41,7 @@ const growth = { changesTypes: false, isOpen: () => false }
 /** Whether the columns inferred from `sample` take the record. */
 function takes(sample: readonly string[], record: string): boolean {
   const { fields } = inferFields(shapeOf(sample))
-  const scanner = new RowScanner(compileScanPlan(fields, 'strict', growth))
+  const scanner = new RowScanner(compileScanPlan(fields, 'strict', { growth }))
   const bytes = Buffer.from(record)
   return scanner.scan(bytes, 0, bytes.length) === DecodeResult.good
 }

@@ -6,7 +6,8 @@
  * bad record in a sample must not make every good one a dead letter. `notes` report it.
  */
 import type { NestedField, Type } from '../../../catalog/format/index.ts'
-import { columnNameFault, DottedNames, joinPath } from '../column-names.ts'
+import { columnNameFault, DottedNames, joinPath, type NameRules } from '../column-names.ts'
+import { plainKeyRules } from '../key-rules.ts'
 import { mergedMembers, type Shape, structMembersMax, type ValueKind } from './shape.ts'
 import { inferredDepthMax } from './shape-cursor.ts'
 
@@ -27,11 +28,13 @@ const families: readonly (readonly ValueKind[])[] = [
 ]
 
 /** The columns for records of this shape. */
-export function inferFields(shape: Shape): InferredSchema {
+export function inferFields(shape: Shape, rules: NameRules = plainKeyRules): InferredSchema {
   const notes: string[] = []
-  const taken = new DottedNames()
+  const taken = new DottedNames(rules)
   const fields = structFields(shape, '', notes, 0).flatMap((field) => {
-    const type = taken.claim(field.type, field.name, (note) => notes.push(note))
+    const type = taken.claim(field.type, field.name, (path, why) => {
+      notes.push(`${path}: left out, because ${why}`)
+    })
     return type === undefined ? [] : [{ ...field, type }]
   })
   return { fields, notes }

@@ -7,38 +7,50 @@ import type { CoordinateKeys } from '../../spool/coordinate-keys.ts'
 import { recordMember } from '../../spool/record-member.ts'
 import type { RowFormat } from '../../spool/row-buffer.ts'
 import type { TextRows } from '../../spool/text-rows.ts'
-import { DecodeResult, type RowDecoder } from '../row-decoder.ts'
+import { DecodeResult, type DecoderOptions, type RowDecoder } from '../row-decoder.ts'
 import type { Coercion } from './coercion.ts'
-import type { EpochColumn } from './epoch-unit.ts'
 import { RowScanner } from './row-scanner.ts'
-import { compileScanPlan, type SchemaGrowth } from './scan-plan.ts'
+import { compileScanPlan, type ScanPlanOptions } from './scan-plan.ts'
+
+export interface JsonDecoderOptions extends DecoderOptions, ScanPlanOptions {
+  readonly coercion: Coercion
+  /** What becomes of a record without a value. */
+  readonly tombstones?: Tombstones
+}
+
+type Tombstones = 'dead_letter' | 'skip'
 
 /** With lenient coercion the engine converts the values, so it gets text. */
 export function openJsonDecoder(
   fields: readonly NestedField[],
-  coercion: Coercion,
   coordinateKeys: CoordinateKeys,
-  growth?: SchemaGrowth,
-  epochColumns?: readonly EpochColumn[],
+  options: JsonDecoderOptions,
 ): RowDecoder {
-  const scanner = new RowScanner(compileScanPlan(fields, coercion, growth, epochColumns))
-  const layout = coercion === 'strict' ? columnLayout(fields, coordinateKeys) : undefined
+  const { coercion, keepsRecords = coercion === 'lenient', tombstones = 'dead_letter' } = options
+  const scanner = new RowScanner(compileScanPlan(fields, coercion, options))
+  const layout = keepsRecords ? undefined : columnLayout(fields, coordinateKeys)
   return layout === undefined
-    ? new JsonTextDecoder(scanner, coordinateKeys)
-    : new JsonColumnsDecoder(scanner, { coordinateKeys, layout })
+    ? new JsonTextDecoder(scanner, coordinateKeys, tombstones)
+    : new JsonColumnsDecoder(scanner, { coordinateKeys, layout }, tombstones)
 }
 
 abstract class JsonDecoder {
   readonly format: RowFormat
   protected readonly scanner: RowScanner
+  readonly #tombstones: Tombstones
 
-  constructor(scanner: RowScanner, format: RowFormat) {
+  constructor(scanner: RowScanner, format: RowFormat, tombstones: Tombstones = 'dead_letter') {
     this.scanner = scanner
     this.format = format
+    this.#tombstones = tombstones
   }
 
   get fault(): string {
     return this.scanner.fault
+  }
+
+  get unknownField(): string | undefined {
+    return this.scanner.unknownField
   }
 
   bytesOf({ valueStarts, valueEnds }: RecordBatch, index: number): number {
@@ -48,7 +60,7 @@ abstract class JsonDecoder {
 
   protected refuseNull(): number {
     this.scanner.fault = 'null value'
-    return DecodeResult.bad
+    return this.#tombstones === 'skip' ? DecodeResult.skipped : DecodeResult.bad
   }
 }
 
@@ -65,8 +77,9 @@ export class JsonColumnsDecoder extends JsonDecoder implements RowDecoder {
 }
 
 export class JsonTextDecoder extends JsonDecoder implements RowDecoder {
-  constructor(scanner: RowScanner, coordinateKeys: CoordinateKeys) {
-    super(scanner, { coordinateKeys, layout: undefined })
+  constructor(scanner: RowScanner, coordinateKeys: CoordinateKeys, tombstones?: Tombstones) {
+    super(scanner, { coordinateKeys, layout: undefined }, tombstones)
+    scanner.keepClear(new Set(Object.values(coordinateKeys)))
   }
 
   decode(batch: RecordBatch, index: number, rows: TextRows): number {

@@ -2,8 +2,9 @@
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import type { FieldRemark, RecordSample, SampledColumns } from '../row-decoder.ts'
 import { inferFields } from './infer-schema.ts'
+import type { KeyRules } from '../key-rules.ts'
 import { sampleRemarks } from './sample-remarks.ts'
-import { newShape, structMembersMax } from './shape.ts'
+import { absorb, newShape, type Shape, structMembersMax } from './shape.ts'
 import { ShapeCursor } from './shape-cursor.ts'
 
 /** Serializers of a schema registry write this byte and the four of a schema's id before each value. */
@@ -13,6 +14,7 @@ const registryPrefixBytes = 5
 /** Records that are not objects become dead letters, so they do not influence the columns. */
 export class JsonSample implements RecordSample {
   readonly #recordsMax: number
+  readonly #rules: KeyRules
   readonly #shape = newShape()
   readonly #cursor = new ShapeCursor(structMembersMax)
   #readable = 0
@@ -20,8 +22,9 @@ export class JsonSample implements RecordSample {
   #framed = 0
   #others = 0
 
-  constructor(recordsMax: number) {
+  constructor(recordsMax: number, rules: KeyRules) {
     this.#recordsMax = recordsMax
+    this.#rules = rules
   }
 
   add({ count, data, valueStarts, valueEnds }: RecordBatch): void {
@@ -41,7 +44,7 @@ export class JsonSample implements RecordSample {
       sampledCount: this.#sampled,
       readableCount: this.#readable,
       unreadable: this.#unreadable,
-      ...inferFields(this.#shape),
+      ...inferFields(withFoldedKeys(this.#shape, this.#rules), this.#rules),
     }
   }
 
@@ -65,5 +68,27 @@ export class JsonSample implements RecordSample {
       ...(this.#others === 0 ? [] : [`${this.#others} that are no json object`]),
     ]
     return parts.length === 0 ? undefined : parts.join('; ')
+  }
+}
+
+/** With `field_case: insensitive` keys that differ only in case are one, in the spelling that came first. */
+function withFoldedKeys(shape: Shape, rules: KeyRules): Shape {
+  if (rules.fieldCase === 'exact') return shape
+  const members = new Map<string, Shape>()
+  const spellings = new Map<string, string>()
+  for (const [name, member] of shape.members) {
+    const lower = name.toLowerCase()
+    const spelling = spellings.get(lower) ?? name
+    spellings.set(lower, spelling)
+    const into = members.get(spelling) ?? newShape()
+    absorb(into, withFoldedKeys(member, rules))
+    members.set(spelling, into)
+  }
+  const { element, values } = shape
+  return {
+    ...shape,
+    members,
+    values: values && withFoldedKeys(values, rules),
+    element: element && withFoldedKeys(element, rules),
   }
 }

@@ -12,7 +12,7 @@ import { joinPath } from '../column-names.ts'
 import { DecodeResult } from '../row-decoder.ts'
 import { appendMicros, appendNumber, appendToken } from './append-value.ts'
 import { faultSignal, jsonBytes, nestingDepthMax as depthMax } from './json-cursor.ts'
-import { ScalarCursor } from './scalar-cursor.ts'
+import { RowTextCursor } from './row-text-cursor.ts'
 import {
   type FieldTable,
   type KeyPattern,
@@ -22,30 +22,39 @@ import {
 } from './scan-plan.ts'
 import { appendText, type ColumnBuffer } from '../../spool/column-buffer.ts'
 import type { ColumnarRows } from '../../spool/columnar-rows.ts'
-import type { SpoolBuffer } from '../../spool/spool-buffer.ts'
-import { holdsNothing, unknownFieldFault } from './unknown-field.ts'
+import { holdsNothing, repeatedKeyFault } from './unknown-field.ts'
+import type { UnknownFields } from '../key-rules.ts'
 
 const { QUOTE, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET, MINUS } = jsonBytes
 const { stringStop } = jsonBytes
 const kinds = NodeKind
-const nullText = Buffer.from('null')
 
-export class RowScanner extends ScalarCursor {
-  /** Whether `copyTo` changes anything in the text of the last record. */
-  isTextChanged = false
+export class RowScanner extends RowTextCursor {
   readonly #root: ScanNode
+  readonly #unknownFields: UnknownFields
+  /** Whether a key of the record filled a column of another name. */
+  #isRenamed = false
   /** The columns that take the values of the record during the scan; undefined for none. */
   #columns: readonly ColumnBuffer[] | undefined
   #row = 0
-  #open = 0
-  #isEmpty = false
   #instance = 0
   #view: DataView = new DataView(new ArrayBuffer(0))
   #unknown: string | undefined
 
-  constructor({ root }: ScanPlan) {
+  constructor({ root, unknownFields }: ScanPlan) {
     super()
     this.#root = root
+    this.#unknownFields = unknownFields
+  }
+
+  /** The dotted path of the field for which the last record has no column, where that was its only fault. */
+  get unknownField(): string | undefined {
+    return this.#unknown
+  }
+
+  /** `copyTo` gives records no key of these, which stand in front of them. */
+  keepClear(keys: ReadonlySet<string>): void {
+    this.avoidKeys(keys, this.#root.fields?.names ?? [])
   }
 
   /**
@@ -65,75 +74,31 @@ export class RowScanner extends ScalarCursor {
     this.end = end
     this.sawNonAscii = false
     this.#unknown = undefined
+    this.#isRenamed = false
     if (this.edits.length > 0) this.edits = []
     if (this.misfits.length > 0) this.misfits = []
     if (this.newlines.length > 0) this.newlines = []
     try {
       this.skipSpace()
-      this.#open = this.pos
+      this.open = this.pos
       if (this.byte() !== OPEN_BRACE) this.failKind('a json object', '')
-      this.#isEmpty = this.#object(this.#root, 1)
+      this.isEmpty = this.#object(this.#root, 1)
       const close = this.pos
       this.skipSpace()
       if (this.pos !== this.end) this.fail('bytes after the end of the json value')
       if (this.sawNonAscii && !isUtf8(data.subarray(start, end))) this.fail('invalid utf-8')
       this.end = close
       this.isTextChanged =
-        this.#open !== start || close !== end || this.newlines.length + this.edits.length > 0
+        this.open !== start || close !== end || this.newlines.length + this.edits.length > 0
     } catch (error) {
       if (error !== faultSignal) throw error
       return DecodeResult.bad
     }
-    if (this.#unknown !== undefined) {
-      this.fault = `field ${this.#unknown} is not in the schema`
-      return DecodeResult.unknownField
-    }
+    if (this.#unknown !== undefined) return DecodeResult.unknownField
     const [misfit] = this.misfits
     if (misfit === undefined) return DecodeResult.good
     this.fault = misfit.reason
     return DecodeResult.misfit
-  }
-
-  /**
-   * Appends the record that was good just now as one line of JSON. `prefix` comes right after the
-   * opening brace (the record's coordinates), without a comma, and `member` after it. Raw line
-   * ends, which only stand between tokens, become spaces, long decimals are quoted, and what holds nothing
-   * and has no column is null.
-   */
-  copyTo(out: SpoolBuffer, prefix: Uint8Array, prefixLength: number, member?: Uint8Array): void {
-    const open = this.#open
-    const length = this.end - open
-    out.reserve(length + prefixLength + 4 + (member?.length ?? 0) + 4 * this.edits.length)
-    out.byte(OPEN_BRACE)
-    out.head(prefix, prefixLength)
-    if (member !== undefined) {
-      out.byte(COMMA)
-      out.text(member, 0, member.length)
-    }
-    if (!this.#isEmpty && prefixLength > 0) out.byte(COMMA)
-    const base = out.length - (open + 1)
-    let from = open + 1
-    for (const { at, until, bytes } of this.edits) {
-      out.text(this.data, from, at)
-      for (const byte of bytes) out.byte(byte)
-      from = until
-    }
-    out.text(this.data, from, this.end)
-    for (const at of this.newlines) {
-      if (at < open || at >= this.end) continue
-      out.overwrite(base + at + this.#shiftAt(at), 0x20)
-    }
-    out.byte(0x0a)
-    out.endRow()
-  }
-
-  /** How far the edits move the byte at this position of the record. */
-  #shiftAt(position: number): number {
-    let shift = 0
-    for (const { at, until, bytes } of this.edits) {
-      if (at <= position) shift += bytes.length - (until - at)
-    }
-    return shift
   }
 
   #value(node: ScanNode, depth: number): void {
@@ -181,6 +146,14 @@ export class RowScanner extends ScalarCursor {
       case kinds.epoch:
         this.epoch(node, byte, depth)
         return
+      case kinds.ignored: {
+        const start = this.pos
+        this.anything(depth)
+        if (this.#columns === undefined) this.setNull(start)
+        return
+      }
+      case kinds.unfillable:
+        this.fail(`${node.unfillable}: field ${node.path}`)
       default:
         this.textOf(node, byte)
     }
@@ -201,6 +174,7 @@ export class RowScanner extends ScalarCursor {
       isEmpty = false
       for (;;) {
         let index = expected
+        let keyEnd = 0
         // Records of one producer keep their key order, so the next field almost always matches.
         if (
           expected < table.patterns.length &&
@@ -210,12 +184,13 @@ export class RowScanner extends ScalarCursor {
           if ((this.data[this.pos] as number) <= 0x20) this.skipSpace()
         } else {
           index = this.#key(table)
+          keyEnd = this.pos
           this.colon()
         }
-        if (index < 0) this.#unknownField(node, depth)
+        if (index < 0) this.#unknownField(node, depth, keyEnd)
         else {
           const child = table.nodes[index] as ScanNode
-          if (table.seenIn[index] === instance) this.fail(`duplicate key ${child.path}`)
+          if (table.seenIn[index] === instance) this.#failTwice(child.path)
           table.seenIn[index] = instance
           if (child.required) requiredSeen++
           if (depth === 1 && this.#columns !== undefined) this.#columnValue(child, index)
@@ -245,7 +220,7 @@ export class RowScanner extends ScalarCursor {
     this.#value(node, 1)
     // The row will be dropped.
     if (this.misfits.length > 0) return
-    if (this.data[start] === 0x6e) return
+    if (this.data[start] === 0x6e || kind === kinds.ignored) return
     if (kind === kinds.epoch) appendMicros(column, this.micros)
     else appendToken(column, this.data, start, this.pos)
     column.lastRow = this.#row
@@ -387,36 +362,53 @@ export class RowScanner extends ScalarCursor {
     return true
   }
 
-  /** Index of the field that the key names, or -1; `#lastKey` holds its text. */
+  /** Index of the field that the key fills, or -1; `#lastKey` holds its text. */
   #key(table: FieldTable): number {
-    this.#lastKey = this.keyText()
-    return table.indexByName.get(this.#lastKey) ?? -1
+    this.#keyStart = this.pos
+    const key = this.keyText()
+    this.#lastKey = key
+    const index = table.keys.indexOf(key)
+    if (index >= 0 && table.names[index] !== key) {
+      this.#isRenamed = true
+      if (this.#columns === undefined) {
+        this.replaceText(this.#keyStart, this.pos, JSON.stringify(table.names[index]))
+      }
+    }
+    return index
   }
   #lastKey = ''
+  #keyStart = 0
 
-  #unknownField(node: ScanNode, depth: number): void {
+  #unknownField(node: ScanNode, depth: number, keyEnd: number): void {
     const name = this.#lastKey
     const path = joinPath(node.path, name)
-    const table = node.fields as FieldTable
+    const { keys } = node.fields as FieldTable
     const isNull = this.byte() === 0x6e
     const start = this.pos
+    if (depth === 1) this.avoidKey(name, this.#keyStart, keyEnd)
     this.anything(depth)
     // A null is the same as a missing key.
     if (isNull) return
     const value = this.data.subarray(start, this.pos)
-    if (holdsNothing(value)) {
-      this.#setNull(start)
+    const isLeftOut = keys.isIgnored(name) || this.#unknownFields === 'ignore'
+    if (isLeftOut || holdsNothing(value)) {
+      this.setNull(start)
       return
     }
-    const fault = unknownFieldFault(path, name, table.lowerCaseNames, value)
-    if (fault !== undefined) this.fail(fault)
-    this.#unknown ??= path
+    const refusal = keys.refusal(name) ?? repeatedKeyFault(path, value)
+    const fault = refusal ?? `field ${path} is not in the schema`
+    if (this.#unknownFields === 'dead_letter') this.fail(fault)
+    if (this.#unknownFields === 'add' && refusal !== undefined) this.fail(fault)
+    if (this.#unknown !== undefined) return
+    this.#unknown = path
+    this.fault = fault
   }
 
-  /** The record's text is spooled as if its value from `start` on were null: a column may come before it is parsed. */
-  #setNull(start: number): void {
-    while ((this.newlines.at(-1) ?? -1) >= start) this.newlines.pop()
-    this.edits.push({ at: start, until: this.pos, bytes: nullText })
+  #failTwice(path: string): never {
+    const why = this.#isRenamed
+      ? ' (keys in another case, or of before a rename, are this column)'
+      : ''
+    return this.fail(`duplicate key ${path}${why}`)
   }
 
   #failMissing(table: FieldTable, instance: number): never {

@@ -65,16 +65,17 @@ export function mergeMembers(shape: Shape): Shape {
   return shape.values
 }
 
-function absorb(into: Shape, from: Shape): void {
+/** Adds what `from` held. Members beyond `membersMax` are merged. */
+export function absorb(into: Shape, from: Shape, membersMax = structMembersMax): void {
   if (from.epochDigits !== undefined) {
     into.epochDigits =
       (into.epochDigits ?? from.epochDigits) === from.epochDigits ? from.epochDigits : 0
   }
   for (const [kind, count] of from.kinds) into.kinds.set(kind, (into.kinds.get(kind) ?? 0) + count)
-  if (from.values !== undefined) absorb(mergeMembers(into), from.values)
+  if (from.values !== undefined) absorb(mergeMembers(into), from.values, membersMax)
   for (const [name, member] of from.members) {
     if (into.values !== undefined) {
-      absorb(into.values, member)
+      absorb(into.values, member, membersMax)
       continue
     }
     let child = into.members.get(name)
@@ -82,11 +83,11 @@ function absorb(into: Shape, from: Shape): void {
       child = newShape()
       into.members.set(name, child)
     }
-    absorb(child, member)
-    if (into.members.size > structMembersMax) mergeMembers(into)
+    absorb(child, member, membersMax)
+    if (into.members.size > membersMax) mergeMembers(into)
   }
   if (from.element !== undefined) {
     into.element ??= newShape()
-    absorb(into.element, from.element)
+    absorb(into.element, from.element, membersMax)
   }
 }

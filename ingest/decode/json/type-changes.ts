@@ -3,7 +3,7 @@
  * J13 and J14): widened where Iceberg does that in place, else replaced by a new column.
  */
 import type { NestedField, Schema, Type } from '../../../catalog/format/index.ts'
-import type { RecordInBatch, ReplacedColumn, WidenedColumn } from '../row-decoder.ts'
+import type { FilledColumns, RecordInBatch, ReplacedColumn, WidenedColumn } from '../row-decoder.ts'
 import { RowScanner } from './row-scanner.ts'
 import { compileScanPlan, type SchemaGrowth } from './scan-plan.ts'
 import { commonType } from './type-for-value.ts'
@@ -19,13 +19,13 @@ interface NeededType {
   readonly type: Type
 }
 
-/** What records need of the types of `fields`, the columns that they fill. */
+/** What records need of the types of the columns that they fill. */
 export function neededTypes(
-  fields: readonly NestedField[],
+  { fields, rules }: FilledColumns,
   growth: SchemaGrowth,
   records: readonly RecordInBatch[],
 ): readonly NeededType[] {
-  const scanner = new RowScanner(compileScanPlan(fields, 'strict', growth))
+  const scanner = new RowScanner(compileScanPlan(fields, 'strict', { growth, rules }))
   const needed = new Map<string, NeededType>()
   for (const { batch, index } of records) {
     const start = batch.valueStarts[index] ?? -1

@@ -1,5 +1,4 @@
-/** Why a field that the schema lacks can never be a column that keeps its value. */
-import { columnNameFault } from '../column-names.ts'
+/** What the value of a field that the schema lacks says of a column for it. */
 import { jsonBytes } from './json-cursor.ts'
 import { ShapeCursor } from './shape-cursor.ts'
 
@@ -9,23 +8,8 @@ const LETTER_N = 0x6e
 const neutral: readonly number[] = [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET, COMMA]
 const cursor = new ShapeCursor()
 
-/**
- * `value` is the field's JSON, well-formed; `siblings` the lower-case names of the columns beside it.
- * Undefined when a column could keep it.
- */
-export function unknownFieldFault(
-  path: string,
-  name: string,
-  siblings: ReadonlySet<string>,
-  value: Uint8Array,
-): string | undefined {
-  if (siblings.has(name.toLowerCase())) {
-    return `field ${path} differs from a column of the table only in upper and lower case`
-  }
-  const fault = columnNameFault(name)
-  if (fault !== undefined) {
-    return `no column can have the name of field ${JSON.stringify(path)}: ${fault}`
-  }
+/** `value` is the JSON of the field at `path`, well-formed. Undefined when a column could keep it. */
+export function repeatedKeyFault(path: string, value: Uint8Array): string | undefined {
   const first = value[0]
   if (first !== OPEN_BRACE && first !== OPEN_BRACKET) return undefined
   // Of two members of one name no column could keep both.

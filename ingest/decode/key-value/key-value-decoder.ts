@@ -15,6 +15,7 @@ const VALUE = 1
 export class KeyValueDecoder implements RowDecoder {
   readonly format: RowFormat
   fault = ''
+  readonly unknownField = undefined
   readonly #isKeyRequired: boolean
   readonly #isValueRequired: boolean
 

@@ -26,7 +26,13 @@ export function keyValueFormat(types: KeyValueTypes): RecordFormat {
     },
     openSample: (recordsMax) => new RawSample(types, recordsMax),
     // All columns are declared, so no record has an unknown field.
-    evolve: () => () => ({ added: [], widened: [], replaced: [], notes: [] }),
+    evolve: () => () => ({
+      added: [],
+      widened: [],
+      replaced: [],
+      notes: [],
+      refused: new Map(),
+    }),
     openDecoder: ({ fields }, coordinateKeys) => openKeyValueDecoder(types, fields, coordinateKeys),
   }
 }

@@ -19,7 +19,6 @@ export async function readLogFacts(
       stream: settings.name,
       clusterId: await source.clusterId(),
       topicIds: new Map(topics.map(({ topic, topicId }) => [topic, topicId])),
-      writerId: '',
     })
     const counts = new Map(topics.map(({ topic, partitionCount }) => [topic, partitionCount]))
     const partitions = partitionsOf(committed).filter(

@@ -6,76 +6,175 @@
  *     property; when they disagree, that is an error.
  * E3: a commit of [from, to) checks for every partition that the base's next offset is `from`.
  */
-import { type Snapshot, type TableMetadata, formatIdentifier } from '../../catalog/format/index.ts'
+import {
+  type Snapshot,
+  type TableMetadata,
+  formatIdentifier,
+  mainBranch,
+} from '../../catalog/format/index.ts'
 import {
   ancestorsOf,
   headOf,
   newestOffsets,
   offsetsProperty,
   offsetsPropertyKey,
+  offsetsSummaryKey,
   type Table,
 } from '../../catalog/index.ts'
 import { CorruptDataError, LakeError } from '../../common/index.ts'
+import { offsetsCommand } from './log-faults.ts'
 import { formatOffsetMap, nextOffsetOf, type OffsetMap, parseOffsetMap } from './offset-map.ts'
 import type { OffsetRange } from './offset-range.ts'
+import { partitionKey, type PartitionPosition } from './topic-partition.ts'
 
 /**
  * Another writer's commit covers offsets that this one meant to commit. A member of a
  * consumer group rewinds to the table; a sink without a group must stop.
  */
 export class OffsetConflictError extends LakeError {
-  readonly code = 'offset-conflict'
+  readonly code: string = 'offset-conflict'
 }
 
-/** The offsets that the branch holds, for every stream; empty for a table that was never streamed to. */
+/** A person has set the stream's offsets (`tide stream offsets`): a running sink goes on from there (E13). */
+export class OffsetsSetError extends OffsetConflictError {
+  override readonly code = 'offsets-set'
+}
+
+/** Summary key of a snapshot that moves offsets without rows, and its values. */
+export const operationSummaryKey = 'tidewater.operation'
+export const offsetOperations = { start: 'start-offsets', set: 'set-offsets' } as const
+
+/**
+ * The offsets that the branch holds, for every stream; empty for a table that was never streamed to. Throws
+ * CorruptDataError where its snapshots and its property disagree.
+ */
 export function restoreOffsets(table: Table, branch: string): OffsetMap {
-  const name = formatIdentifier(table.identifier)
-  const newest = newestOffsets(table.metadata, branch)
+  const { reached, recorded, snapshot } = offsetsAt(table, branch)
+  if (recorded === undefined || isSameMap(recorded, reached)) return reached
+  const [stream = ''] = differing(reached, recorded)
+  const target =
+    snapshot === undefined
+      ? [...(recorded.get(stream)?.topics.keys() ?? [])].map((topic) => `${topic}=earliest`)
+      : [`--from-snapshot ${snapshot.snapshotId}`]
   const key = offsetsPropertyKey(branch)
-  const text = offsetsProperty(table.metadata, branch)
-  const property = text === undefined ? undefined : parseOffsetMap(text, `${name} property ${key}`)
-  if (newest === undefined) return property ?? new Map()
-  const summary = parseOffsetMap(newest.text, `${name} snapshot ${newest.snapshot.snapshotId}`)
-  if (property !== undefined && formatOffsetMap(property) !== formatOffsetMap(summary)) {
-    throw new CorruptDataError(
-      `the table's snapshots and its property ${key} disagree about the offsets of the streams; ` +
-        'was the branch rolled back by another engine? set the property to the offsets that the rows ' +
-        'on the branch reach (tide table properties set), then start again',
-      { facts: { table: name, snapshot: newest.text, property: text } },
-    )
-  }
-  return summary
+  throw new CorruptDataError(
+    `the table's snapshots and its property ${key} disagree about the offsets of the streams; ` +
+      'was the branch rolled back by another engine? To read the records of the lost rows again: ' +
+      offsetsCommand(stream, target),
+    {
+      facts: {
+        table: formatIdentifier(table.identifier),
+        stream,
+        snapshot: formatOffsetMap(reached),
+        property: formatOffsetMap(recorded),
+      },
+    },
+  )
 }
 
-/** Throws OffsetConflictError, naming the commit that won, unless every range begins where `base` ends. */
+/** Both records of a branch's offsets, which agree unless the branch was rolled back or tampered with. */
+export interface BranchOffsets {
+  /** What the rows on the branch reach. */
+  readonly reached: OffsetMap
+  /** What the branch's property says; undefined where there is none. */
+  readonly recorded: OffsetMap | undefined
+  /** The snapshot that says `reached`; undefined when none of the branch does. */
+  readonly snapshot: Snapshot | undefined
+}
+
+export function offsetsAt(table: Table, branch: string): BranchOffsets {
+  const { metadata } = table
+  const name = formatIdentifier(table.identifier)
+  const newest = newestOffsets(metadata, branch)
+  const text = offsetsProperty(metadata, branch)
+  const where = `${name} property ${offsetsPropertyKey(branch)}`
+  const recorded = text === undefined ? undefined : parseOffsetMap(text, where)
+  if (newest !== undefined) {
+    const { snapshot } = newest
+    const reached = parseOffsetMap(newest.text, `${name} snapshot ${snapshot.snapshotId}`)
+    return { reached, recorded, snapshot }
+  }
+  // Either expiry has removed the snapshots that had offsets, or the branch was rolled back behind them.
+  const isBehind = text !== undefined && isRolledBack(metadata, branch, text)
+  return { reached: isBehind ? new Map() : (recorded ?? new Map()), recorded, snapshot: undefined }
+}
+
+/** True when main was once at the snapshot that recorded `text`, which is newer than main is now. */
+function isRolledBack(metadata: TableMetadata, branch: string, text: string): boolean {
+  // Only main has a log of what it was at.
+  if (branch !== mainBranch) return false
+  const head = headOf(metadata, branch)?.sequenceNumber ?? 0n
+  const logged = new Set(metadata.snapshotLog.map(({ snapshotId }) => snapshotId))
+  return metadata.snapshots.some(
+    ({ snapshotId, sequenceNumber, summary }) =>
+      summary?.[offsetsSummaryKey] === text && sequenceNumber > head && logged.has(snapshotId),
+  )
+}
+
+function isSameMap(a: OffsetMap, b: OffsetMap): boolean {
+  return formatOffsetMap(a) === formatOffsetMap(b)
+}
+
+/** The streams about which the maps disagree. */
+export function differing(a: OffsetMap, b: OffsetMap): readonly string[] {
+  const alone = (map: OffsetMap, stream: string): OffsetMap => {
+    const offsets = map.get(stream)
+    return new Map(offsets === undefined ? [] : [[stream, offsets]])
+  }
+  return [...new Set([...a.keys(), ...b.keys()])].filter(
+    (stream) => !isSameMap(alone(a, stream), alone(b, stream)),
+  )
+}
+
+/**
+ * Throws OffsetConflictError, naming the commit that won, unless every range begins where `base` ends. A range
+ * of a partition that had no offset may find the position in `starts`, which another member has recorded.
+ */
 export function checkRanges(
   base: Table,
   branch: string,
   stream: string,
   ranges: readonly OffsetRange[],
+  starts: readonly PartitionPosition[] = [],
 ): OffsetMap {
   const offsets = restoreOffsets(base, branch)
+  const started = new Map(starts.map((start) => [partitionKey(start), start.position]))
   for (const range of ranges) {
     const next = nextOffsetOf(offsets.get(stream), range)
     if (next === range.from) continue
-    const winner = newestCommitOf(base.metadata, branch, stream)
-    throw new OffsetConflictError(
-      `another sink committed these offsets of stream ${stream} first`,
-      {
-        facts: {
-          table: formatIdentifier(base.identifier),
-          topic: range.topic,
-          partition: range.partition,
-          expected: range.from ?? 'none',
-          actual: next ?? 'none',
-          snapshot: winner?.snapshotId,
-          commit: winner?.summary?.['tidewater.commit-id'],
-          writer: winner?.summary?.['tidewater.writer'],
-        },
-      },
-    )
+    if (range.from === undefined && next === started.get(partitionKey(range))) continue
+    throw conflictAt(base, branch, stream, range, next)
   }
   return offsets
+}
+
+function conflictAt(
+  base: Table,
+  branch: string,
+  stream: string,
+  range: OffsetRange,
+  next: bigint | undefined,
+): OffsetConflictError {
+  const winner = newestCommitOf(base.metadata, branch, stream)
+  const facts = {
+    table: formatIdentifier(base.identifier),
+    topic: range.topic,
+    partition: range.partition,
+    expected: range.from ?? 'none',
+    actual: next ?? 'none',
+    snapshot: winner?.snapshotId,
+    commit: winner?.summary?.['tidewater.commit-id'],
+    writer: winner?.summary?.['tidewater.writer'],
+  }
+  if (winner?.summary?.[operationSummaryKey] === offsetOperations.set) {
+    return new OffsetsSetError(
+      `the offsets of stream ${stream} were set (tide stream offsets), and it goes on from them`,
+      { facts },
+    )
+  }
+  return new OffsetConflictError(`another sink committed these offsets of stream ${stream} first`, {
+    facts,
+  })
 }
 
 /** The newest commit of the stream on the branch. */

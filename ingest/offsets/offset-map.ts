@@ -15,7 +15,7 @@ import {
   parseJson,
   stringifyJson,
 } from '../../common/index.ts'
-import type { TopicPartition } from './topic-partition.ts'
+import type { PartitionPosition, TopicPartition } from './topic-partition.ts'
 
 export interface TopicOffsets {
   readonly topicId: string
@@ -51,6 +51,17 @@ export function advanceOffsets(
     topics.set(topic, { topicId, nextOffsets })
   }
   return { clusterId: identity.clusterId, topics }
+}
+
+/** `offsets` with the positions of the partitions that it lacks. */
+export function startOffsets(
+  offsets: StreamOffsets | undefined,
+  identity: { readonly clusterId: string; readonly topicIds: ReadonlyMap<string, string> },
+  starts: readonly PartitionPosition[],
+): StreamOffsets {
+  const missing = starts.filter((start) => nextOffsetOf(offsets, start) === undefined)
+  const advanced = missing.map((start) => ({ ...start, nextOffset: start.position }))
+  return advanceOffsets(offsets, identity, advanced)
 }
 
 export function formatOffsetMap(offsets: OffsetMap): string {

@@ -4,6 +4,11 @@ export interface TopicPartition {
   readonly partition: number
 }
 
+/** Where a partition is read from. */
+export interface PartitionPosition extends TopicPartition {
+  readonly position: bigint
+}
+
 /** Unique, because topic names cannot hold a colon. */
 export function partitionKey(partition: TopicPartition): string {
   return `${partition.topic}:${partition.partition}`

@@ -21,7 +21,7 @@ import { recordsWithoutInstant } from '../record-batch/instants.ts'
 import { retainRecords } from '../record-batch/retained-records.ts'
 import { keepsColumns } from '../schema/keeps-columns.ts'
 import type { ErrorSettings, SchemaSettings } from '../settings/stream-settings.ts'
-import type { TopicPartition } from '../offsets/topic-partition.ts'
+import type { PartitionPosition, TopicPartition } from '../offsets/topic-partition.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 import { parseRowCoordinates } from '../spool/coordinate-prefix.ts'
 import { parseRecordMember } from '../spool/record-member.ts'
@@ -80,6 +80,7 @@ export class Batch implements SpooledRows {
   #oddTimestamps: OddTimestamps | undefined
   #state: BatchState = 'open'
   #idle: readonly OffsetRange[] = []
+  #starts: readonly PartitionPosition[] = []
   #files: readonly DataFile[] | undefined
 
   constructor(options: BatchOptions) {
@@ -136,6 +137,11 @@ export class Batch implements SpooledRows {
   /** Partitions that must stand where they stood although the batch has nothing of them. */
   get idle(): readonly OffsetRange[] {
     return this.#idle
+  }
+
+  /** Where the stream reads partitions that the table may have no offset of. */
+  get starts(): readonly PartitionPosition[] {
+    return this.#starts
   }
 
   /** The uploaded data files. */
@@ -202,11 +208,12 @@ export class Batch implements SpooledRows {
   }
 
   /** Closes the batch; all rows are in spools and no record waits. */
-  seal(idle: readonly OffsetRange[]): void {
+  seal(idle: readonly OffsetRange[], starts: readonly PartitionPosition[] = []): void {
     this.#require('open')
     assert(this.#waiting.length === 0, 'records of a sealed batch wait for a column')
     this.#state = 'sealed'
     this.#idle = idle
+    this.#starts = starts
   }
 
   /** Resolves when its spool files are whole; rejects when one could not be written. */

@@ -12,9 +12,11 @@ import {
   type DataFile,
   defaultPartitionSpec,
   mainBranch,
+  type TableIdentifier,
   type TableMetadata,
 } from '../../catalog/format/index.ts'
 import {
+  commitAction,
   FastAppend,
   ManifestCache,
   newestOffsets,
@@ -32,17 +34,31 @@ import {
 } from '../../catalog/index.ts'
 import { columnNamesProperty, newColumnNames } from '../../catalog/table/index.ts'
 import {
+  AlreadyExistsError,
   CorruptDataError,
   failpoint,
   randomUuid,
   type RetryPolicy,
   stringifyJson,
 } from '../../common/index.ts'
-import { checkRanges } from '../offsets/checkpoint.ts'
+import {
+  checkRanges,
+  offsetOperations,
+  operationSummaryKey,
+  restoreOffsets,
+} from '../offsets/checkpoint.ts'
 import type { OffsetRange } from '../offsets/offset-range.ts'
 import { deadLetterSideFields } from '../dead-letter/dead-letter.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
-import { advanceOffsets, formatOffsetMap, type StreamOffsets } from '../offsets/offset-map.ts'
+import {
+  advanceOffsets,
+  formatOffsetMap,
+  nextOffsetOf,
+  startOffsets,
+  type StreamOffsets,
+} from '../offsets/offset-map.ts'
+import { readStartRecord, startRecordChange, type StartRecordKey } from '../offsets/start-record.ts'
+import type { PartitionPosition } from '../offsets/topic-partition.ts'
 import { requireNotReplaced } from '../schema/inferred-columns.ts'
 import { allChanges, type PendingColumns } from '../schema/pending-columns.ts'
 import type { StreamParts } from './stream-parts.ts'
@@ -75,8 +91,18 @@ export interface RowsToCommit {
   readonly ranges: readonly OffsetRange[]
   /** Partitions that must stand where they stood although the batch has nothing of them. */
   readonly idle?: readonly OffsetRange[]
+  /** Positions of partitions that the table may have no offset of. */
+  readonly starts?: readonly PartitionPosition[]
   /** Columns that the files were written with and that the commit makes. */
   readonly pending?: readonly PendingColumns[]
+}
+
+/** What an append does beside files and offsets. */
+interface AppendChanges {
+  /** Throws where the append must not be based on this state of the table. */
+  readonly check?: (base: Table) => void
+  /** Table properties to set, given the table with the new snapshot. */
+  readonly properties?: (metadata: TableMetadata) => Readonly<Record<string, string>>
 }
 
 export class Committer {
@@ -132,10 +158,64 @@ export class Committer {
    * when the outcome is not known.
    */
   commitRows(table: Table, rows: RowsToCommit): Promise<Table> {
-    return this.#append(table, rows, (metadata) => {
-      const names = newColumnNames(metadata)
-      return names === undefined ? {} : { [columnNamesProperty]: names }
+    return this.#append(table, rows, {
+      properties: (metadata) => {
+        const names = newColumnNames(metadata)
+        return names === undefined ? {} : { [columnNamesProperty]: names }
+      },
     })
+  }
+
+  /**
+   * Records where the stream begins to read, in a snapshot without rows (E11). Partitions that have an offset
+   * keep it: whoever was first has decided. Returns the table as it is then.
+   */
+  async commitStarts(
+    table: Table,
+    branch: string,
+    starts: readonly PartitionPosition[],
+  ): Promise<Table> {
+    const { stream } = this.#identity
+    const check = (base: Table): void => {
+      const offsets = restoreOffsets(base, branch).get(stream)
+      if (starts.some((start) => nextOffsetOf(offsets, start) === undefined)) return
+      throw new AlreadyExistsError('the table has an offset of each partition')
+    }
+    try {
+      return await this.#append(table, { branch, files: [], ranges: [], starts }, { check })
+    } catch (error) {
+      if (!(error instanceof AlreadyExistsError)) throw error
+      return this.#parts.catalog.loadTable(table.identifier)
+    }
+  }
+
+  /** Records the same beside the dead letters, while there is no table. */
+  recordStarts(
+    { identifier }: Table,
+    of: StartRecordKey,
+    starts: readonly PartitionPosition[],
+  ): Promise<Table> {
+    const { stream } = this.#identity
+    const record = new UpdateProperties((base) => {
+      const before = readStartRecord(base, of)
+      const started = startOffsets(before.get(stream), this.#identity, starts)
+      return startRecordChange(of, new Map(before).set(stream, started))
+    })
+    return this.#commitAction(identifier, record)
+  }
+
+  forgetStarts({ identifier }: Table, of: StartRecordKey): Promise<Table> {
+    const { stream } = this.#identity
+    const record = new UpdateProperties((base) => {
+      const others = [...readStartRecord(base, of)].filter(([name]) => name !== stream)
+      return startRecordChange(of, new Map(others))
+    })
+    return this.#commitAction(identifier, record)
+  }
+
+  #commitAction(identifier: TableIdentifier, action: UpdateProperties): Promise<Table> {
+    const { catalog, clock, random, logger } = this.#parts
+    return commitAction(catalog, identifier, action, { clock, random, logger })
   }
 
   /** Commits the letters that `table` does not hold yet; returns the table as it is then. */
@@ -157,8 +237,8 @@ export class Committer {
 
   async #append(
     table: Table,
-    { branch, files, ranges, idle = [], pending = [] }: RowsToCommit,
-    properties: (metadata: TableMetadata) => Readonly<Record<string, string>> = () => ({}),
+    { branch, files, ranges, idle = [], starts = [], pending = [] }: RowsToCommit,
+    changes: AppendChanges = {},
   ): Promise<Table> {
     const { io, clock, random } = this.#parts
     const { stream } = this.#identity
@@ -166,9 +246,10 @@ export class Committer {
     // Each attempt has a base of its own; its ranges are checked once.
     const offsetsOver = (base: Table): string => {
       if (checked?.base === base) return checked.offsets
-      const offsets = new Map(checkRanges(base, branch, stream, [...ranges, ...idle]))
+      const offsets = new Map(checkRanges(base, branch, stream, [...ranges, ...idle], starts))
+      const begun = startOffsets(offsets.get(stream), this.#identity, starts)
       const advanced = ranges.map((range) => ({ ...range, nextOffset: range.to }))
-      offsets.set(stream, advanceOffsets(offsets.get(stream), this.#identity, advanced))
+      offsets.set(stream, advanceOffsets(begun, this.#identity, advanced))
       checked = { base, offsets: formatOffsetMap(offsets) }
       return checked.offsets
     }
@@ -179,10 +260,14 @@ export class Committer {
         files,
         branch,
         check: (base) => {
+          changes.check?.(base)
           requireNotReplaced(base.metadata, currentSchema(table.metadata))
           offsetsOver(base)
         },
-        summary: (base) => this.#summary(commitId, offsetsOver(base), ranges),
+        summary: (base) => ({
+          ...this.#summary(commitId, offsetsOver(base), ranges),
+          ...(ranges.length > 0 ? {} : { [operationSummaryKey]: offsetOperations.start }),
+        }),
         ...(pending.length === 0 ? {} : { writtenSchema: currentSchema(table.metadata) }),
       },
     )
@@ -190,7 +275,7 @@ export class Committer {
     const offsets = new UpdateProperties(({ metadata }) => ({
       updates: {
         [offsetsPropertyKey(branch)]: newestOffsets(metadata, branch)?.text ?? '',
-        ...properties(metadata),
+        ...changes.properties?.(metadata),
       },
     }))
     return this.#transaction(table, pending).add(append).add(offsets).commit()

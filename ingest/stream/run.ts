@@ -41,8 +41,16 @@ export async function runStream(
     const identity = await identify(settings, parts)
     const rules = { ...rulesOf(settings), until: options.until }
     const { isShared } = rules
-    const { signal } = options
-    const actions = new StreamActions({ settings, parts, identity, directory, isShared, signal })
+    const { signal, until } = options
+    const actions = new StreamActions({
+      settings,
+      parts,
+      identity,
+      directory,
+      isShared,
+      until,
+      signal,
+    })
     return await new StreamRun(actions, rules, parts.clock, options).run()
   } finally {
     try {

@@ -77,7 +77,7 @@ export class SealedBatches {
   }
 
   async commit(batch: Batch): Promise<void> {
-    const { letters, files, ranges, idle, reader, directory } = batch
+    const { letters, files, ranges, idle, starts, reader, directory } = batch
     let { pending } = reader
     if (letters.count > 0) {
       // Columns decide what is a letter: after a crash the records must be read by the same ones again.
@@ -90,10 +90,12 @@ export class SealedBatches {
       files,
       ranges,
       idle,
+      starts,
       pending,
     })
     batch.committed()
     this.#tables.noteCommitted(table, pending)
+    await this.#tables.forgetStarts(this.#committer)
     this.#parts.streaming?.committed(batch)
     const rows = files.reduce((sum, file) => sum + Number(file.recordCount), 0)
     const before = this.#committed

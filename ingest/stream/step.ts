@@ -246,12 +246,15 @@ function onBatchFault(state: StreamState, fault: Fault): Step {
 
 function afterStop({ rules }: StreamState, fault: Fault): 'stopped' | 'failed' {
   // The member that was first has taken these partitions over, and commits what is left of them.
-  return fault.kind === 'conflict' && rules.isShared ? 'stopped' : 'failed'
+  if (fault.kind === 'conflict' && rules.isShared) return 'stopped'
+  // The next start begins where the offsets were set.
+  return fault.kind === 'moved' ? 'stopped' : 'failed'
 }
 
 function mayRewind(state: StreamState, fault: Fault | undefined): boolean {
   if (fault === undefined) return true
   switch (fault.kind) {
+    case 'moved':
     case 'unknown':
     case 'lost':
       return true

@@ -13,18 +13,22 @@ import {
   nextTurn,
   type RetryPolicy,
 } from '../../common/index.ts'
+import { outOfRange, topicChanged } from '../offsets/log-faults.ts'
 import type { TopicPartition } from '../offsets/topic-partition.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 import { retainRecords } from '../record-batch/retained-records.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
+import { OffsetOutOfRangeError } from '../source/offset-out-of-range-error.ts'
+import { TopicChangedError, whileReading } from '../source/source-support.ts'
 import { SpoolWriter } from '../spool/spool-writer.ts'
 import { Batch } from './batch.ts'
 import { Committer, type StreamIdentity } from './committer.ts'
 import { checkIdentity, Positions } from './positions.ts'
 import { SealedBatches } from './sealed-batches.ts'
 import { rewindsMax } from './step.ts'
-import type { StreamParts, StreamProgress } from './stream-parts.ts'
+import type { StreamParts, StreamProgress, StreamRunOptions } from './stream-parts.ts'
 import type { OpenFigures, StreamAction, StreamEvent } from './stream-state.ts'
+import { TableWatch } from './table-watch.ts'
 import { type TableReader, Tables } from './tables.ts'
 
 /** One poll takes about this much: what a socket yields in one turn of the event loop. */
@@ -45,6 +49,7 @@ export interface StreamActionsOptions {
   readonly directory: string
   /** True when other members of a consumer group commit partitions of the same topics. */
   readonly isShared: boolean
+  readonly until: StreamRunOptions['until']
   /** Ends a wait. */
   readonly signal: AbortSignal | undefined
 }
@@ -53,9 +58,11 @@ export class StreamActions {
   readonly #settings: StreamSettings
   readonly #parts: StreamParts
   readonly #options: StreamActionsOptions
+  readonly #committer: Committer
   readonly #sealed: SealedBatches
   readonly #tables: Tables
   readonly #positions = new Positions()
+  readonly #watch: TableWatch
   readonly #spoolWriter = new SpoolWriter()
   #assigned: readonly TopicPartition[] = []
   /** Records read before the table existed. */
@@ -74,8 +81,9 @@ export class StreamActions {
     this.#settings = settings
     this.#parts = parts
     this.#tables = new Tables(settings, parts)
-    const committer = new Committer(parts, identity)
-    this.#sealed = new SealedBatches(parts, committer, this.#tables, settings.output.branch)
+    this.#watch = new TableWatch(settings, parts)
+    this.#committer = new Committer(parts, identity)
+    this.#sealed = new SealedBatches(parts, this.#committer, this.#tables, settings.output.branch)
   }
 
   /** What this run has read and committed so far. */
@@ -121,28 +129,43 @@ export class StreamActions {
   async #load(): Promise<StreamEvent> {
     await this.discard()
     await this.#tables.load()
-    checkIdentity(this.#tables.offsets, this.#options.identity)
+    const { offsets, started } = this.#tables
+    checkIdentity(offsets ?? started, this.#options.identity)
     return { kind: 'loaded', hasTable: this.#tables.reader !== undefined }
   }
 
   async #seek(): Promise<StreamEvent> {
-    const { input, name } = this.#settings
+    const { name } = this.#settings
     const { source, logger } = this.#parts
-    const { offsets } = this.#tables
-    await this.#positions.assign(source, this.#assigned, offsets, input.startOffset)
+    await this.#takePositions()
+    if (this.#positions.hasMovingStarts) {
+      await this.#tables.recordStarts(this.#committer, this.#positions.starts)
+      // Another member may have been first: its positions count.
+      await this.#takePositions()
+    }
+    this.#positions.assign(source, this.#assigned, this.#tables, name)
     logger.info('stream.assigned', { stream: name, partitions: this.#assigned.length })
-    return { kind: 'sought', isAtEnd: this.#isAtEnd }
+    return { kind: 'sought', isAtEnd: await this.#isAtEnd() }
+  }
+
+  async #takePositions(): Promise<void> {
+    const { source, logger } = this.#parts
+    const { startOffset } = this.#settings.input
+    const notes = await this.#ask(this.#positions.take(source, this.#tables, startOffset))
+    for (const { kind, ...facts } of notes) logger.warn(`stream.partition-${kind}`, { ...facts })
   }
 
   async #poll(measuresLag: boolean): Promise<StreamEvent> {
     const { source, streaming } = this.#parts
     if (measuresLag) {
       this.#positions.noteEnds(await source.offsetBounds(this.#positions.assigned))
+      const isCommitting = [...this.#batches.values()].some((batch) => batch !== this.#open)
+      if (!isCommitting) await this.#watch.look(this.#positions)
     }
     // Records may be at hand for many polls; sockets, files and the engine need their turn as well.
     await nextTurn()
     const waitMs = Math.min(pollWaitMs, streaming?.dueInMs(this.#open) ?? pollWaitMs)
-    const result = await source.poll(pollBytesMax, waitMs, this.#options.signal)
+    const result = await this.#ask(source.poll(pollBytesMax, waitMs, this.#options.signal))
     if (result.kind === 'assigned') {
       this.#assigned = result.partitions
       return { kind: 'assigned' }
@@ -158,7 +181,7 @@ export class StreamActions {
     return {
       kind: 'polled',
       batches: batches.length,
-      isAtEnd: this.#isAtEnd,
+      isAtEnd: await this.#isAtEnd(),
       sample: {
         records: this.#sample.reduce((sum, { count }) => sum + count, 0),
         bytes: this.#sample.reduce((sum, { data }) => sum + data.length, 0),
@@ -171,6 +194,19 @@ export class StreamActions {
   #addSample(records: RecordBatch): void {
     this.#tables.addSample(records)
     this.#sample.push(retainRecords(records))
+  }
+
+  /** Asks the log; that its topic or its offsets are not those of the table any more is reported with the way out. */
+  async #ask<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      const cause = whileReading(error)
+      const { stream } = this.#options.identity
+      if (cause instanceof TopicChangedError) throw topicChanged(stream, cause)
+      if (cause instanceof OffsetOutOfRangeError) throw outOfRange(stream, cause) ?? error
+      throw error
+    }
   }
 
   async #create(): Promise<StreamEvent> {
@@ -241,7 +277,8 @@ export class StreamActions {
     const batch = this.#openBatch
     await this.#publish()
     // Members of a group commit partitions of their own; without a group no other sink may commit any.
-    batch.seal(this.#options.isShared ? [] : this.#positions.idle(batch.ranges))
+    const { isShared } = this.#options
+    batch.seal(isShared ? [] : this.#positions.idle(batch.ranges), this.#positions.starts)
     for (const range of batch.ranges) this.#positions.assume(range, range.to)
     this.#open = undefined
     return { kind: 'sealed', batch: batch.number, bytes: batch.sizeBytes }
@@ -278,8 +315,11 @@ export class StreamActions {
       rm(directory, { recursive: true, force: true }))
   }
 
-  get #isAtEnd(): boolean {
-    return this.#positions.assigned.length > 0 && this.#positions.reachedEnds
+  /** Everything that stood in the log at the start was read: by this member, or by those that have its share. */
+  async #isAtEnd(): Promise<boolean> {
+    if (this.#positions.assigned.length > 0) return this.#positions.reachedEnds
+    if (this.#options.until !== 'latest') return false
+    return this.#watch.isHeld(this.#positions)
   }
 
   get #reader(): TableReader {

@@ -39,6 +39,8 @@ export type Phase =
 export type FaultKind =
   /** Another sink committed these offsets first. */
   | 'conflict'
+  /** A person has set the stream's offsets: it goes on from them. */
+  | 'moved'
   /** The outcome of a commit is not known. */
   | 'unknown'
   /** A commit lost against a change of the table. */

@@ -16,10 +16,12 @@ import {
 } from '../../catalog/format/index.ts'
 import { loadTableIfExists, type SideField, type Table, Transaction } from '../../catalog/index.ts'
 import { propertyNotes } from '../../catalog/table/index.ts'
-import { assert, ValidationError } from '../../common/index.ts'
+import { assert, errorMessage, ValidationError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import type { Committer } from './committer.ts'
 import { OffsetConflictError, restoreOffsets } from '../offsets/checkpoint.ts'
+import { readStartRecord, type StartRecordKey } from '../offsets/start-record.ts'
+import type { PartitionPosition } from '../offsets/topic-partition.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import type { RowFormat } from '../spool/row-buffer.ts'
 import type {
@@ -128,6 +130,41 @@ export class Tables {
   /** From the next load on rows are text, which a row that the engine refuses can be taken out of. */
   keepRecords(): void {
     this.#keepsRecords = true
+  }
+
+  /** Where the stream began before its table existed. */
+  get started(): StreamOffsets | undefined {
+    if (this.#deadLetterTable === undefined) return undefined
+    return readStartRecord(this.#deadLetterTable, this.#startKey).get(this.#settings.name)
+  }
+
+  /** Records where the stream begins to read, in the table or, while there is none, beside its dead letters. */
+  async recordStarts(committer: Committer, starts: readonly PartitionPosition[]): Promise<void> {
+    const { output } = this.#settings
+    if (this.#committed === undefined) {
+      const table = await this.requireDeadLetterTable()
+      this.#deadLetterTable = await committer.recordStarts(table, this.#startKey, starts)
+      return
+    }
+    const table = await committer.commitStarts(this.#committed, output.branch, starts)
+    this.noteCommitted(table, [])
+  }
+
+  /** Once the table has the offsets; what fails is tried again with the next commit. */
+  async forgetStarts(committer: Committer): Promise<void> {
+    const { logger } = this.#parts
+    if (this.started === undefined || this.offsets === undefined) return
+    try {
+      const table = await this.requireDeadLetterTable()
+      this.#deadLetterTable = await committer.forgetStarts(table, this.#startKey)
+    } catch (error) {
+      logger.debug('stream.start-not-forgotten', { error: errorMessage(error) })
+    }
+  }
+
+  get #startKey(): StartRecordKey {
+    const { table, branch } = this.#settings.output
+    return { table, branch }
   }
 
   async load(): Promise<void> {

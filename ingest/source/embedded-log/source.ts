@@ -9,7 +9,12 @@ import type { RecordSetSlicer } from '../../record-batch/record-batch-slicer.ts'
 import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
 import type { RecordBatch } from '../../record-batch/record-batch.ts'
 import type { OffsetBounds, PollResult, RecordSource, TopicDescription } from '../record-source.ts'
-import { batchBytes, notAssignedError, recreatedTopicError } from '../source-support.ts'
+import {
+  batchBytes,
+  notAssignedError,
+  recreatedTopicError,
+  whileReading,
+} from '../source-support.ts'
 import type { EmbeddedLog } from './embedded-log.ts'
 import type { PartitionReader } from './partition-reader.ts'
 
@@ -204,7 +209,9 @@ class EmbeddedSource implements RecordSource {
     if (now - this.#describedAtMs < this.#topicsIntervalMs) return
     this.#describedAtMs = now
     const before = this.#described
-    this.#described = await this.describeTopics()
+    this.#described = await this.describeTopics().catch((error: unknown) => {
+      throw whileReading(error)
+    })
     let grown = false
     for (const [index, topic] of this.#described.entries()) {
       const old = before[index]

@@ -15,6 +15,7 @@ import {
 } from '../../../common/index.ts'
 import { type TopicPartition, partitionKey } from '../../offsets/topic-partition.ts'
 import type { OffsetBounds, PollResult, RecordSource, TopicDescription } from '../record-source.ts'
+import { allPartitions, whileReading } from '../source-support.ts'
 import { Wakeup } from '../wakeup.ts'
 import { GroupConsumer } from './group-consumer.ts'
 import { explainGroupError } from './group-errors.ts'
@@ -138,6 +139,14 @@ class KafkaSource implements RecordSource {
   }
 
   async poll(bytesMax: number, waitMs: number, signal?: AbortSignal): Promise<PollResult> {
+    try {
+      return await this.#poll(bytesMax, waitMs, signal)
+    } catch (error) {
+      throw whileReading(error)
+    }
+  }
+
+  async #poll(bytesMax: number, waitMs: number, signal?: AbortSignal): Promise<PollResult> {
     const deadlineMs = this.#tools.clock.monotonic() + waitMs
     for (;;) {
       signal?.throwIfAborted()
@@ -245,10 +254,4 @@ class KafkaSource implements RecordSource {
     this.#started().assign(assignment)
     return assignment
   }
-}
-
-function allPartitions(topics: readonly TopicDescription[]): TopicPartition[] {
-  return topics.flatMap(({ topic, partitionCount }) =>
-    Array.from({ length: partitionCount }, (_, partition) => ({ topic, partition })),
-  )
 }

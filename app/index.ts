@@ -32,4 +32,14 @@ export type { StreamProgress, StreamRunResult } from '../ingest/index.ts'
 export { requireSafeStore } from './safe-store.ts'
 export { type StreamSample, sampleStream } from './sample-stream.ts'
 export { type StreamSchema, type StreamSchemaOptions, streamSchema } from './stream-schema.ts'
-export { type PartitionStatus, type StreamStatus, streamStatus } from './stream-status.ts'
+export {
+  type SetOffsetsReport,
+  type SetOffsetsRequest,
+  setStreamOffsets,
+} from './stream-offsets.ts'
+export {
+  type PartitionStatus,
+  type StreamPositions,
+  readStreamPositions,
+} from './stream-positions.ts'
+export { type StreamStatus, streamStatus } from './stream-status.ts'

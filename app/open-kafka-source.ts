@@ -11,6 +11,7 @@ import {
 import type { KafkaInputSettings, KafkaTlsSettings } from '../ingest/settings/index.ts'
 import {
   type KafkaConnectionSettings,
+  type MemberStream,
   type RecordSource,
   createKafkaSource,
 } from '../ingest/index.ts'
@@ -19,6 +20,8 @@ export interface KafkaTools {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** Told to the other members of its consumer group. */
+  readonly stream?: MemberStream
 }
 
 export async function openKafkaSource(

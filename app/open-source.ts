@@ -8,12 +8,14 @@ import {
   systemRandom,
 } from '../common/index.ts'
 import type { InputSettings } from '../ingest/settings/index.ts'
-import type { RecordSource } from '../ingest/index.ts'
+import type { MemberStream, RecordSource } from '../ingest/index.ts'
 
 export interface SourceTools {
   readonly clock?: Clock
   readonly random?: Random
   readonly logger?: Logger
+  /** Told to the other members of its consumer group. */
+  readonly stream?: MemberStream
 }
 
 /** Close with `stop`. To look without taking part in a group, leave `consumerGroup` out. */
@@ -33,5 +35,6 @@ export async function openSource(
     clock,
     random: tools.random ?? systemRandom,
     logger: tools.logger ?? silentLogger,
+    ...(tools.stream === undefined ? {} : { stream: tools.stream }),
   })
 }

@@ -1,6 +1,7 @@
 /** Runs a stream of settings on a lake: source, engine and ingest put together. */
+import { formatIdentifier, mainBranch } from '../catalog/format/index.ts'
 import type { StreamSettings } from '../ingest/settings/index.ts'
-import type { StreamRunOptions, StreamRunResult } from '../ingest/index.ts'
+import type { MemberStream, StreamRunOptions, StreamRunResult } from '../ingest/index.ts'
 import type { Lake } from './lake.ts'
 import type { LakeLive } from './open-live.ts'
 import { openSource } from './open-source.ts'
@@ -29,7 +30,8 @@ export async function runLakeStream(
   const { catalog, io, clock, random } = lake
   const { live, threads, workDirectory, ...rest } = options
   const logger = lake.logger.with({ stream: settings.name })
-  const source = await openSource(settings.input, { clock, random, logger })
+  const stream = memberStream(lake, settings)
+  const source = await openSource(settings.input, { clock, random, logger, stream })
   const database = await openDatabase(threads === undefined ? {} : { threads })
   try {
     const writer = createDataFileWriter(database)
@@ -42,5 +44,17 @@ export async function runLakeStream(
   } finally {
     await source.stop()
     database.close()
+  }
+}
+
+/** A local warehouse has another path on each host that shares it, so only a bucket says which one it is. */
+function memberStream({ warehouse }: Lake, { name, output }: StreamSettings): MemberStream {
+  const { table, branch } = output
+  const at = branch === mainBranch ? '' : `@${branch}`
+  const isBucket = warehouse?.startsWith('s3://') === true
+  return {
+    name,
+    table: `${formatIdentifier(table)}${at}`,
+    warehouse: isBucket ? (warehouse ?? '') : '',
   }
 }

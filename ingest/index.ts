@@ -1,12 +1,41 @@
 /** ingest: records from a log to rows of a table, exactly once. */
 export { type LiveLayer, createLiveLayer } from './live/live-layer.ts'
-export { OffsetConflictError, restoreOffsets } from './offsets/checkpoint.ts'
+export {
+  type BranchOffsets,
+  OffsetConflictError,
+  offsetsAt,
+  restoreOffsets,
+} from './offsets/checkpoint.ts'
+export {
+  boundsFaults,
+  faultName,
+  identityFaults,
+  isFaultOf,
+  type LogFault,
+  logMismatch,
+  offsetsCommand,
+} from './offsets/log-faults.ts'
+export {
+  formatOffsetTarget,
+  type LogState,
+  type OffsetChange,
+  type OffsetsPlan,
+  type OffsetsRequest,
+  OffsetsRefusedError,
+  type OffsetTarget,
+  parseOffsetTarget,
+  planOffsets,
+  refuseRepeats,
+} from './offsets/plan-offsets.ts'
+export { commitOffsets, commitStartRecord, letterOffsetsAfter } from './offsets/set-offsets.ts'
+export { readStartRecord } from './offsets/start-record.ts'
 export {
   type OffsetMap,
   type StreamOffsets,
   advanceOffsets,
   formatOffsetMap,
   nextOffsetOf,
+  parseOffsetMap,
 } from './offsets/offset-map.ts'
 export { type RecordCodec, recordCodecs } from './record-batch/record-compression.ts'
 export type { RecordHeader } from './record-batch/record-header.ts'
@@ -24,6 +53,7 @@ export { createEmbeddedAdmin } from './source/embedded-log/admin.ts'
 export { createEmbeddedProducer } from './source/embedded-log/producer.ts'
 export { createEmbeddedSource } from './source/embedded-log/source.ts'
 export type { KafkaConnectionSettings } from './source/kafka/kafka-connection.ts'
+export type { MemberStream } from './source/kafka/group-member.ts'
 export { createKafkaAdmin } from './source/kafka/admin.ts'
 export { createKafkaProducer } from './source/kafka/producer.ts'
 export { createKafkaSource } from './source/kafka/source.ts'
@@ -38,6 +68,7 @@ export type {
   PollResult,
   RecordSource,
 } from './source/record-source.ts'
+export { allPartitions } from './source/source-support.ts'
 export { checkIdentity } from './stream/positions.ts'
 export type {
   StreamParts,

@@ -5,7 +5,7 @@
  */
 import { formatIdentifier } from '../../catalog/format/index.ts'
 import { AlreadyExistsError, errorMessage, NotFoundError } from '../../common/index.ts'
-import type { StreamSettings } from '../../ingest/settings/index.ts'
+import { refuseSharedGroups, type StreamSettings } from '../../ingest/settings/index.ts'
 import type { Lake } from '../lake.ts'
 import { openBatchJobs, type LakeBatchJobs } from '../open-batch-jobs.ts'
 import { openLive, type LakeLive } from '../open-live.ts'
@@ -52,6 +52,7 @@ export async function startDev(lake: Lake, options: DevOptions): Promise<Dev> {
       })
     }
   }
+  refuseSharedGroups(options.streams)
   try {
     await requireSafeStore(lake)
     const { directory, environment } = options

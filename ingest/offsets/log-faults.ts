@@ -120,6 +120,11 @@ export function faultName({ kind }: LogFault): string {
   return faultNames[kind]
 }
 
+export function isFaultOf(fault: LogFault, { topic, partition }: TopicPartition): boolean {
+  if (fault.kind === 'other-cluster') return true
+  return fault.topic === topic && (fault.kind === 'other-topic' || fault.partition === partition)
+}
+
 const faultNames: Readonly<Record<LogFault['kind'], string>> = {
   'other-cluster': 'another cluster',
   'other-topic': 'the topic was made again',

@@ -4,10 +4,13 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Snapshot } from '../../catalog/format/index.ts'
+import { type Clock, CorruptDataError, systemClock, systemRandom } from '../../common/index.ts'
 import {
+  commitOffsets,
   createEmbeddedSource,
   type PollResult,
   type RecordSource,
+  restoreOffsets,
   type StreamRunResult,
 } from '../../ingest/index.ts'
 import { eventually } from '../support/eventually.ts'
@@ -101,7 +104,11 @@ interface Sink {
 
 const all = Array.from({ length: 9 }, (_, partition) => partition)
 
-function start(changes: StreamChanges = {}, assigned: () => readonly number[] = () => all): Sink {
+function start(
+  changes: StreamChanges = {},
+  assigned: () => readonly number[] = () => all,
+  clock: Clock = systemClock,
+): Sink {
   const of = settings(changes)
   const stopping = new AbortController()
   let begin = (): void => undefined
@@ -115,7 +122,7 @@ function start(changes: StreamChanges = {}, assigned: () => readonly number[] = 
       signal: stopping.signal,
       onProgress: ({ state }) => state === 'starting' || begin(),
     },
-    { source: memberSource(of.input.topics, assigned) },
+    { source: memberSource(of.input.topics, assigned), clock },
   )
   ended.catch(() => undefined)
   const sink = {
@@ -150,6 +157,9 @@ async function snapshots(): Promise<readonly Snapshot[]> {
   const { metadata } = await lake.catalog.loadTable({ namespace: ['web'], name: 't' })
   return metadata.snapshots
 }
+
+/** The sink's clock runs fast, so that it looks at its table often. */
+const hasty = { ...systemClock, monotonic: () => systemClock.monotonic() * 100 }
 
 interface Situation {
   readonly line: string
@@ -374,5 +384,45 @@ describe('the position of a partition', () => {
     await drain(inferred)
     expect(await ids()).toEqual(later)
     expect(await letters()).toEqual([])
+  })
+})
+
+describe('a sink without a record to commit', () => {
+  const identifier = { namespace: ['web'], name: 't' }
+
+  beforeEach(async () => {
+    await lake.log.createTopic('t', 2)
+  })
+
+  it('B8 [E13] finds out that its offsets were set', async () => {
+    const first = await produce('t', 0, 3)
+    const sink = start({ start: 'earliest', isShared: false }, () => all, hasty)
+    await holds(first)
+    const table = await lake.catalog.loadTable(identifier)
+    const offsets = restoreOffsets(table, 'main').get('s')
+    const topics = new Map(offsets?.topics)
+    const { topicId = '' } = topics.get('t') ?? {}
+    topics.set('t', { topicId, nextOffsets: new Map([[0, 1n]]) })
+    const after = new Map([['s', { clusterId: offsets?.clusterId ?? '', topics }]])
+    const plan = { stream: 's', changes: [], identity: [], others: [], isChange: true, after }
+    const tools = { catalog: lake.catalog, io: lake.io, clock: systemClock, random: systemRandom }
+    await commitOffsets(tools, table, 'main', plan, { writer: 'me', request: 't:0=1' })
+    await eventually(async () => (await ids()).length === 5 || undefined)
+    await sink.stop()
+    expect(await ids()).toEqual([0, 1, 1, 2, 2])
+  })
+
+  it('B8 [E2] stops when another engine has rolled its table back', async () => {
+    const first = await produce('t', 0, 3)
+    await drain({ start: 'earliest' })
+    const before = (await snapshots()).at(-1)?.snapshotId ?? 0n
+    const sink = start({ start: 'earliest' }, () => all, hasty)
+    await holds([...first, ...(await produce('t', 0, 1))])
+    const ref = { snapshotId: before, type: 'branch' } as const
+    const updates = [{ action: 'set-snapshot-ref', refName: 'main', ref } as const]
+    await lake.catalog.commitTable({ identifier, requirements: [], updates })
+    const error = await sink.ended.catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(CorruptDataError)
+    expect(String(error)).toContain(`tide stream offsets s set --from-snapshot ${before} --execute`)
   })
 })

@@ -12,6 +12,7 @@ import {
   formatPath,
   formatProblem,
 } from '../../../settings/index.ts'
+import { sharedGroups, sharedGroupText } from '../../../ingest/settings/index.ts'
 import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { SilentFailure } from '../../frame/failure.ts'
 import { streamVerb } from './stream-verb.ts'
@@ -43,7 +44,7 @@ async function lintFiles(context: CliContext, named: readonly string[]): Promise
     const loaded = await gather(problems, () => context.loadStream(file, 'fill'))
     if (loaded !== undefined) streams.push(loaded)
   }
-  problems.push(...sameNames(streams))
+  problems.push(...sameNames(streams), ...sameGroups(streams))
   for (const problem of problems) context.write(`${formatProblem(problem)}\n`)
   for (const line of streams.flatMap(storedOnly)) context.write(`${line}\n`)
   if (problems.length > 0) throw new SilentFailure()
@@ -100,6 +101,17 @@ function sameNames(streams: readonly LoadedStream[]): readonly SettingProblem[] 
         message: `"${name}" with the same table is also in ${twin.file}`,
       },
     ]
+  })
+}
+
+/** Members of a group share the partitions of a topic. */
+function sameGroups(streams: readonly LoadedStream[]): readonly SettingProblem[] {
+  return sharedGroups(streams.map(({ settings }) => settings)).flatMap((shared) => {
+    const loaded = streams.find(({ settings }) => settings === shared.stream)
+    const path = ['input', 'kafka', 'consumer_group']
+    const entry = loaded?.entries.find((each) => formatPath(each.path) === formatPath(path))
+    const origin = entry?.origin ?? { kind: 'default' as const }
+    return [{ path, origin, message: sharedGroupText(shared) }]
   })
 }
 

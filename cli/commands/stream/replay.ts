@@ -12,9 +12,9 @@ import {
 import { parseTime } from '../../../settings/index.ts'
 import { parseRecordCoordinates } from '../../../replay/index.ts'
 import type { CliContext } from '../../frame/context.ts'
-import { findStream } from './find-stream.ts'
 import { UsageError, fromFlags } from '../../frame/failure.ts'
 import { printDiff } from '../table/diff.ts'
+import { findStream } from './find-stream.ts'
 
 interface ReplayFlags {
   readonly toEarliest?: boolean
@@ -96,7 +96,6 @@ function noteReport(context: CliContext, { table, branch, isChanged }: ReplayRep
   )
 }
 
-/** By the stream's name, or by its file. */
 function requestOf(flags: ReplayFlags): ReplayRequest {
   const { toEarliest, toOffset = [], toDatetime, until = [], into } = flags
   const given = [toEarliest === true, toOffset.length > 0, toDatetime !== undefined]

@@ -43,8 +43,12 @@ async function showStatus(
   for (const { stream, status } of faults) {
     context.note(`${stream.settings.name}: the log does not answer: ${status.logFault ?? ''}`)
   }
+  const stopped = shown.filter(({ status }) => status.fault !== undefined)
+  for (const { stream, status } of stopped) {
+    context.note(`${stream.settings.name} cannot go on: ${status.fault ?? ''}`)
+  }
   failForFaults(context, files)
-  if (faults.length > 0) throw new SilentFailure()
+  if (faults.length > 0 || stopped.length > 0) throw new SilentFailure()
 }
 
 function streamReport(shown: readonly Shown[], nowMs: number): Report {
@@ -63,7 +67,11 @@ function streamReport(shown: readonly Shown[], nowMs: number): Report {
     wide: ['snapshot_id', 'file'],
     rows: shown.map(({ stream, status }): Row => {
       const { lastSnapshot, partitions } = status
-      const lag = partitions?.reduce((sum, { commitLag }) => sum + commitLag, 0n)
+      // A lag says nothing of a stream that cannot go on.
+      const lag =
+        status.fault === undefined
+          ? partitions?.reduce((sum, { commitLag }) => sum + commitLag, 0n)
+          : undefined
       const committedMs = lastSnapshot === undefined ? undefined : Number(lastSnapshot.timestampMs)
       return {
         stream: stream.settings.name,
@@ -82,7 +90,16 @@ function streamReport(shown: readonly Shown[], nowMs: number): Report {
 
 function partitionReport(shown: readonly Shown[]): Report {
   return {
-    columns: ['stream', 'topic', 'partition', 'next_offset', 'earliest', 'latest', 'commit_lag'],
+    columns: [
+      'stream',
+      'topic',
+      'partition',
+      'next_offset',
+      'earliest',
+      'latest',
+      'commit_lag',
+      'fault',
+    ],
     rows: shown.flatMap(({ stream, status }) =>
       (status.partitions ?? []).map((one): Row => {
         return {
@@ -92,7 +109,8 @@ function partitionReport(shown: readonly Shown[]): Report {
           next_offset: one.nextOffset ?? null,
           earliest: one.earliest,
           latest: one.latest,
-          commit_lag: one.commitLag,
+          commit_lag: one.fault === undefined ? one.commitLag : null,
+          fault: one.fault ?? null,
         }
       }),
     ),

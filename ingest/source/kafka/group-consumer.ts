@@ -7,6 +7,7 @@ import {
   type Clock,
   type Logger,
   UnavailableError,
+  ValidationError,
   errorMessage,
   isRetryable,
 } from '../../../common/index.ts'
@@ -14,12 +15,16 @@ import type { TopicPartition } from '../../offsets/topic-partition.ts'
 import { createKafkajsClient, type KafkaConnectionSettings } from './kafka-connection.ts'
 import type { KafkaCall } from './kafka-call.ts'
 import { isCoordinatorStarting, kafkajsError } from './kafka-errors.ts'
+import { byAge, type GroupMember, type MemberStream, rivalOf } from './group-member.ts'
 import { KafkaSockets } from './kafka-sockets.ts'
+import { decodeMember, topicAssigner } from './topic-assigner.ts'
 
 export interface GroupSettings {
   readonly connection: KafkaConnectionSettings
   readonly group: string
   readonly topics: readonly string[]
+  /** Which stream this member runs. */
+  readonly stream: MemberStream
   /** The brokers, for messages. */
   readonly address: string
   readonly clock: Clock
@@ -51,6 +56,9 @@ export interface GroupFetchLimits {
 /** One round of a consumer that has nothing to fetch; stopping takes at most this long. */
 const roundMs = 200
 const rejoinWaitMs = 500
+/** Members are told by the group only while it is not being shared out anew. */
+const describesMax = 25
+const describeWaitMs = 200
 
 export class GroupConsumer {
   readonly #settings: GroupSettings
@@ -59,8 +67,10 @@ export class GroupConsumer {
   readonly #stop = new AbortController()
   readonly #sockets = new KafkaSockets()
   readonly #kafka: Kafka
+  readonly #sinceMs: number
   #consumer: Consumer
   #joined = false
+  #joins = 0
   #failure: Error | undefined
   #rejoining: Promise<void> | undefined
 
@@ -68,7 +78,8 @@ export class GroupConsumer {
     this.#settings = settings
     this.#handlers = handlers
     this.#limits = limits
-    const { connection, logger } = settings
+    const { connection, logger, clock } = settings
+    this.#sinceMs = clock.now()
     this.#kafka = createKafkajsClient(connection, logger, {}, this.#sockets.factory)
     this.#consumer = this.#create()
   }
@@ -126,7 +137,7 @@ export class GroupConsumer {
   }
 
   #create(): Consumer {
-    const { group, metadataMs, sessionTimeoutMs } = this.#settings
+    const { group, metadataMs, sessionTimeoutMs, stream } = this.#settings
     const consumer = this.#kafka.consumer({
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
@@ -136,6 +147,7 @@ export class GroupConsumer {
       maxWaitTimeInMs: roundMs,
       metadataMaxAge: metadataMs,
       allowAutoTopicCreation: false,
+      partitionAssigners: [topicAssigner({ stream, sinceMs: this.#sinceMs })],
       readUncommitted: false,
       retry: {
         initialRetryTime: 200,
@@ -179,13 +191,68 @@ export class GroupConsumer {
         for (const partition of numbers) partitions.push({ topic, partition })
       }
       this.#joined = true
-      this.#handlers.onAssigned(partitions)
+      void this.#announce(consumer, ++this.#joins, payload.memberId, partitions)
     })
-    consumer.on(REBALANCING, () => this.#handlers.onRevoked())
+    consumer.on(REBALANCING, () => {
+      this.#joins++
+      this.#handlers.onRevoked()
+    })
     consumer.on(CRASH, ({ payload }) => this.#crashed(consumer, payload.error))
     consumer.on(START_BATCH_PROCESS, ({ payload }) => {
       if (payload.batchSize === 0) this.#handlers.onFiltered?.(payload, BigInt(payload.lastOffset))
     })
+  }
+
+  /** Two streams that read one topic would each get a part of it: the one that began later is refused (E12). */
+  async #announce(
+    consumer: Consumer,
+    join: number,
+    memberId: string,
+    partitions: readonly TopicPartition[],
+  ): Promise<void> {
+    const isNewest = (): boolean => consumer === this.#consumer && join === this.#joins
+    const members = await this.#membersOf(consumer, isNewest)
+    if (!isNewest() || !this.#joined) return
+    const own = members.find((member) => member.memberId === memberId)
+    const rival = own === undefined ? undefined : rivalOf(own, members)
+    if (own !== undefined && rival !== undefined && byAge(rival.member, own) < 0) {
+      return this.#handlers.onFailure(this.#rivalError(rival.member, rival.topic))
+    }
+    this.#handlers.onAssigned(partitions)
+  }
+
+  /** The members of the group, once all have joined; none where the group does not say it. */
+  async #membersOf(consumer: Consumer, isNewest: () => boolean): Promise<readonly GroupMember[]> {
+    const { clock, logger, group } = this.#settings
+    try {
+      for (let attempt = 0; attempt < describesMax && isNewest(); attempt++) {
+        const { members, state } = await consumer.describeGroup()
+        if (state === 'Stable') return members.map(decodeMember)
+        await clock.sleep(describeWaitMs, this.#stop.signal)
+      }
+    } catch (error) {
+      logger.debug('kafka.group-not-described', { group, error: errorMessage(error) })
+    }
+    return []
+  }
+
+  #rivalError({ data }: GroupMember, topic: string): ValidationError {
+    const { group, stream } = this.#settings
+    const other = data?.stream
+    return new ValidationError(
+      'another stream reads this topic in the same consumer group, so that each would get only a part of it; ' +
+        'give each stream a group of its own (input.kafka.consumer_group)',
+      {
+        facts: {
+          group,
+          topic,
+          stream: stream.name,
+          table: stream.table,
+          other: other?.name ?? 'another program',
+          otherTable: other?.table,
+        },
+      },
+    )
   }
 
   #crashed(consumer: Consumer, cause: Error): void {

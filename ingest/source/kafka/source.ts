@@ -19,6 +19,7 @@ import { allPartitions, whileReading } from '../source-support.ts'
 import { Wakeup } from '../wakeup.ts'
 import { GroupConsumer } from './group-consumer.ts'
 import { explainGroupError } from './group-errors.ts'
+import type { MemberStream } from './group-member.ts'
 import { KafkaCluster } from './kafka-cluster.ts'
 import type { KafkaConnectionSettings } from './kafka-connection.ts'
 import { KafkaFetcher } from './kafka-fetcher.ts'
@@ -30,6 +31,8 @@ export interface KafkaSourceOptions {
   readonly connection: KafkaConnectionSettings
   readonly topics: readonly string[]
   readonly consumerGroup?: string
+  /** Told to the other members of the group; sources without one are one stream. */
+  readonly stream?: MemberStream
   readonly clock?: Clock
   readonly random?: Random
   readonly logger?: Logger
@@ -217,6 +220,7 @@ class KafkaSource implements RecordSource {
       connection,
       group,
       topics,
+      stream: this.#options.stream ?? { name: '', table: '', warehouse: '' },
       address: connection.seedBrokers.join(','),
       clock: this.#tools.clock,
       logger: this.#tools.logger,

@@ -101,6 +101,7 @@ class KafkaJsSource implements RecordSource {
         connection,
         group: this.#options.consumerGroup,
         topics,
+        stream: { name: '', table: '', warehouse: '' },
         address: connection.seedBrokers.join(','),
         clock: this.#clock,
         logger: this.#logger,

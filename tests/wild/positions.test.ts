@@ -137,9 +137,12 @@ function start(
   return sink
 }
 
-async function drain(changes: StreamChanges = {}): Promise<StreamRunResult> {
+async function drain(
+  changes: StreamChanges = {},
+  assigned: () => readonly number[] = () => all,
+): Promise<StreamRunResult> {
   const of = settings(changes)
-  return lake.run(of, {}, { source: memberSource(of.input.topics, () => all) })
+  return lake.run(of, {}, { source: memberSource(of.input.topics, assigned) })
 }
 
 async function ids(): Promise<readonly number[]> {
@@ -424,5 +427,46 @@ describe('a sink without a record to commit', () => {
     const error = await sink.ended.catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(CorruptDataError)
     expect(String(error)).toContain(`tide stream offsets s set --from-snapshot ${before} --execute`)
+  })
+})
+
+describe('a drain by a member that has no partition', () => {
+  const earliest = { start: 'earliest' }
+
+  beforeEach(async () => {
+    await lake.log.createTopic('t', 2)
+  })
+
+  it('B11 [E12] ends once the table has what the others read', async () => {
+    const records = await produce('t', 0, 5)
+    let hasEnded = false
+    const idle = drain(earliest, () => []).finally(() => {
+      hasEnded = true
+    })
+    const other = start(earliest, () => (hasEnded ? [] : all))
+    await other.begun
+    expect(await idle).toMatchObject({ recordsRead: 0, commits: 0 })
+    expect(await ids()).toEqual(records)
+  })
+
+  it('B11 [E12] ends at once where nothing is to be read', async () => {
+    expect(await drain(earliest, () => [])).toMatchObject({ recordsRead: 0 })
+    await produce('t', 0, 5)
+    await drain(earliest)
+    expect(await drain(earliest, () => [])).toMatchObject({ recordsRead: 0 })
+  })
+
+  it('B11 [E12] reads what another leaves behind', async () => {
+    const records = await produce('t', 0, 5)
+    let assigned: readonly number[] = []
+    const waiting = drain(earliest, () => assigned)
+    const held = faulty.inject({ kind: 'fail-before', on: ['upload'], times: 1000 })
+    const other = start(earliest)
+    await eventually(() => held.struck > 0 || undefined)
+    await other.stop().catch(() => undefined)
+    held.disarm()
+    assigned = all
+    expect(await waiting).toMatchObject({ recordsCommitted: 5 })
+    expect(await ids()).toEqual(records)
   })
 })

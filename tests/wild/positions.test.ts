@@ -124,9 +124,10 @@ function start(
     },
     { source: memberSource(of.input.topics, assigned), clock },
   )
-  ended.catch(() => undefined)
+  const hasBegun = Promise.race([begun, ended.then(() => undefined)])
+  for (const each of [hasBegun, ended]) each.catch(() => undefined)
   const sink = {
-    begun: Promise.race([begun, ended.then(() => undefined)]),
+    begun: hasBegun,
     ended,
     stop: () => {
       stopping.abort()

@@ -41,7 +41,7 @@ export function rollbackToSnapshotProcedure(lake: Lake): Procedure {
 
 /**
  * A stream's offsets are in its snapshots and in a table property, and a rollback does not change the
- * property (E2). So a stream reads again what was rolled back only after a person has set the property.
+ * property (E2). So a stream reads again what was rolled back only after a person has set its offsets.
  */
 async function streamNotes(table: Table): Promise<readonly string[]> {
   const { restoreOffsets } = await import('../ingest/index.ts')
@@ -53,8 +53,7 @@ async function streamNotes(table: Table): Promise<readonly string[]> {
   } catch (error) {
     if (!(error instanceof CorruptDataError)) throw error
     return [
-      `a stream that fills this table now stops, because its offsets are ahead of the rows; with ${property} ` +
-        `set to the snapshot's offsets it reads the records of the lost rows again: ${error.message}`,
+      `a stream that fills this table now stops, because its offsets are ahead of the rows: ${error.message}`,
     ]
   }
   if (newestOffsets(metadata, mainBranch) !== undefined) return []

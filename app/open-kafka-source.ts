@@ -20,7 +20,7 @@ export interface KafkaTools {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  /** Told to the other members of its consumer group. */
+  /** Shown to the other members of its consumer group. */
   readonly stream?: MemberStream
 }
 

@@ -43,7 +43,7 @@ export interface SetOffsetsReport {
   readonly isExecuted: boolean
 }
 
-/** Sinks commit often; beyond this many races the person is told. */
+/** Sinks commit often; beyond this many lost races the call fails. */
 const attemptsMax = 5
 
 /** Throws OffsetsRefusedError; OffsetConflictError when a sink commits all the time. */
@@ -68,7 +68,9 @@ async function setOnce(
   settings: StreamSettings,
   request: SetOffsetsRequest,
 ): Promise<SetOffsetsReport> {
-  const ingest = await import('../ingest/index.ts')
+  const { formatOffsetTarget, OffsetsRefusedError, planOffsets, refuseRepeats } = await import(
+    '../ingest/index.ts'
+  )
   const { name, output } = settings
   const now = await readStreamPositions(lake, settings)
   const { log, logFault, held } = now
@@ -79,16 +81,16 @@ async function setOnce(
   }
   const ofLetters = letterSnapshot(now, request)
   if (ofLetters === undefined && now.table === undefined && held.reached.size === 0) {
-    throw new ingest.OffsetsRefusedError(
+    throw new OffsetsRefusedError(
       'the stream has no table yet, and nothing is recorded of it: input.kafka.start_offset says where it begins',
       { facts: { stream: name, table: formatIdentifier(output.table) } },
     )
   }
   const plan =
     ofLetters === undefined
-      ? ingest.planOffsets(name, held, log, await requestOf(now, settings, request))
+      ? planOffsets(name, held, log, await requestOf(now, settings, request))
       : undefined
-  if (plan !== undefined && request.allowDuplicates !== true) ingest.refuseRepeats(name, plan)
+  if (plan !== undefined && request.allowDuplicates !== true) refuseRepeats(name, plan)
   const letters = await lettersAfter(now, plan)
   const report = {
     table: formatIdentifier(output.table),
@@ -99,7 +101,7 @@ async function setOnce(
     isChange: plan?.isChange === true || letters !== undefined,
   }
   if (request.execute !== true || !report.isChange) return { ...report, isExecuted: false }
-  await commit(lake, settings, now, plan, letters, textOf(request, ingest.formatOffsetTarget))
+  await commit(lake, settings, now, plan, letters, textOf(request, formatOffsetTarget))
   return { ...report, isExecuted: true }
 }
 
@@ -112,17 +114,17 @@ async function commit(
   lettersAfter: OffsetMap | undefined,
   request: string,
 ): Promise<void> {
-  const ingest = await import('../ingest/index.ts')
+  const { commitOffsets, commitStartRecord } = await import('../ingest/index.ts')
   const { catalog, io, clock, random, logger } = lake
   const tools = { catalog, io, clock, random, logger }
   const audit = { writer: writerName(), request }
   if (letters !== undefined && lettersAfter !== undefined) {
     const none = { stream: name, changes: [], identity: [], others: [], isChange: true }
-    await ingest.commitOffsets(tools, letters, mainBranch, { ...none, after: lettersAfter }, audit)
+    await commitOffsets(tools, letters, mainBranch, { ...none, after: lettersAfter }, audit)
   }
   if (plan === undefined || !plan.isChange) return
-  if (table !== undefined) await ingest.commitOffsets(tools, table, output.branch, plan, audit)
-  else if (letters !== undefined) await ingest.commitStartRecord(tools, letters, output, plan)
+  if (table !== undefined) await commitOffsets(tools, table, output.branch, plan, audit)
+  else if (letters !== undefined) await commitStartRecord(tools, letters, output, plan)
 }
 
 /** The letters' offsets after the plan; undefined where they stay. */
@@ -135,8 +137,8 @@ async function lettersAfter(
   const { reached, recorded } = offsetsAt(letters, mainBranch)
   const after = plan === undefined ? reached : letterOffsetsAfter(reached, plan)
   const text = formatOffsetMap(after)
-  const isTold = recorded === undefined || formatOffsetMap(recorded) === text
-  return isTold && formatOffsetMap(reached) === text ? undefined : after
+  const isRecorded = recorded === undefined || formatOffsetMap(recorded) === text
+  return isRecorded && formatOffsetMap(reached) === text ? undefined : after
 }
 
 /** The snapshot that the request names, where it is one of the dead-letter table. */

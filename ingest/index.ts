@@ -13,7 +13,6 @@ export {
   isFaultOf,
   type LogFault,
   logMismatch,
-  offsetsCommand,
 } from './offsets/log-faults.ts'
 export {
   formatOffsetTarget,

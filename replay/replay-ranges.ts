@@ -67,7 +67,9 @@ export function resolveRanges(
     const begin = beginOf(from, partition, next, log)
     if (begin === undefined) continue
     const range = { ...partition, from: begin, to: endOf(until, partition, next, log) }
-    if (checkRange(range, next, log)) ranges.push(range)
+    if (!checkRange(range, next, log)) continue
+    checkReused(range, committed)
+    ranges.push(range)
   }
   if (ranges.length > 0) return ranges
   throw new ReplayRefusedError(
@@ -169,6 +171,17 @@ function checkRange(range: ReplayRange, next: bigint, { bounds }: LogFacts): boo
   throw new ReplayRefusedError(
     'the log ends before the range does; was the topic truncated or restored from a backup?',
     { facts },
+  )
+}
+
+/** Rows of a topic that was made again, or of a log that was cut, have the offsets of others. */
+function checkReused({ topic, partition, from, to }: ReplayRange, committed: StreamOffsets): void {
+  const below = committed.topics.get(topic)?.reusedBelow?.get(partition)
+  if (below === undefined || from >= below) return
+  throw new ReplayRefusedError(
+    'the table also has rows of an earlier log with these offsets (the topic was made again, or was cut), and they ' +
+      'would be taken out for good; begin where only the present log has records',
+    { facts: { topic, partition, from, to, begin: below } },
   )
 }
 

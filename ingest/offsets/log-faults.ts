@@ -2,12 +2,9 @@
  * What keeps a stream from going on where its table ends (docs/spec/exactly-once.md, E6), in a message that
  * names the command after which it goes on (E14). Pure.
  */
-import { LakeError } from '../../common/index.ts'
-import type { OffsetOutOfRangeError } from '../source/offset-out-of-range-error.ts'
-import type { OffsetBounds } from '../source/record-source.ts'
-import type { TopicChangedError } from '../source/source-support.ts'
+import { type ErrorFacts, LakeError } from '../../common/index.ts'
 import { nextOffsetOf, type StreamOffsets } from './offset-map.ts'
-import { partitionKey, type TopicPartition } from './topic-partition.ts'
+import { type OffsetBounds, partitionKey, type TopicPartition } from './topic-partition.ts'
 
 /** The log is not the one that the table was filled from, or no longer holds what comes next. */
 export class LogMismatchError extends LakeError {
@@ -85,10 +82,17 @@ export function logMismatch(
   })
 }
 
+/** A topic that was deleted while it was read; `isAgain`: another of the same name took its place. */
+export interface TopicChange {
+  readonly topic: string
+  readonly isAgain: boolean
+  readonly facts: ErrorFacts
+}
+
 /** The same for what a running stream meets. */
 export function topicChanged(
   stream: string,
-  { topic, isAgain, facts }: TopicChangedError,
+  { topic, isAgain, facts }: TopicChange,
 ): LogMismatchError {
   const what = isAgain
     ? 'the topic was deleted and made again while it was read, and its offsets mean other records'
@@ -100,10 +104,17 @@ export function topicChanged(
   )
 }
 
+/** An offset that the log does not have; without bounds where the log did not report them. */
+export interface MissingOffset {
+  readonly partition: TopicPartition
+  readonly nextOffset: bigint
+  readonly bounds: OffsetBounds | undefined
+}
+
 /** The same for an offset that the log does not have; undefined where the log did not report its ends. */
 export function outOfRange(
   stream: string,
-  { bounds, nextOffset: next, partition }: OffsetOutOfRangeError,
+  { bounds, nextOffset: next, partition }: MissingOffset,
 ): LogMismatchError | undefined {
   if (bounds === undefined) return undefined
   const kind = next < bounds.earliest ? 'retention' : 'beyond-end'

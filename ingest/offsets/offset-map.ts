@@ -20,6 +20,8 @@ import type { PartitionPosition, TopicPartition } from './topic-partition.ts'
 export interface TopicOffsets {
   readonly topicId: string
   readonly nextOffsets: ReadonlyMap<number, bigint>
+  /** Below these the table may have rows of an earlier log, too, whose records had the same offsets. */
+  readonly reusedBelow?: ReadonlyMap<number, bigint>
 }
 
 export interface StreamOffsets {
@@ -48,7 +50,7 @@ export function advanceOffsets(
     const before = topics.get(topic)
     const topicId = identity.topicIds.get(topic) ?? before?.topicId ?? ''
     const nextOffsets = new Map(before?.nextOffsets).set(partition, nextOffset)
-    topics.set(topic, { topicId, nextOffsets })
+    topics.set(topic, { ...before, topicId, nextOffsets })
   }
   return { clusterId: identity.clusterId, topics }
 }
@@ -68,12 +70,12 @@ export function formatOffsetMap(offsets: OffsetMap): string {
   const streams: Record<string, Json> = {}
   for (const [stream, { clusterId, topics }] of sorted(offsets)) {
     const byTopic: Record<string, Json> = {}
-    for (const [topic, { topicId, nextOffsets }] of sorted(topics)) {
-      const byPartition: Record<string, Json> = {}
-      for (const [partition, next] of [...nextOffsets].sort(([a], [b]) => a - b)) {
-        byPartition[String(partition)] = next
+    for (const [topic, { topicId, nextOffsets, reusedBelow }] of sorted(topics)) {
+      byTopic[topic] = {
+        'topic-id': topicId,
+        'next-offsets': byPartition(nextOffsets),
+        ...(reusedBelow === undefined ? {} : { 'reused-below': byPartition(reusedBelow) }),
       }
-      byTopic[topic] = { 'topic-id': topicId, 'next-offsets': byPartition }
     }
     streams[stream] = { 'cluster-id': clusterId, topics: byTopic }
   }
@@ -88,15 +90,27 @@ export function parseOffsetMap(text: string, where: string): OffsetMap {
     const topics = new Map<string, TopicOffsets>()
     for (const [topic, value] of members(fields.get('topics'), where)) {
       const topicFields = new Map(members(value, where))
-      const nextOffsets = new Map<number, bigint>()
-      for (const [partition, next] of members(topicFields.get('next-offsets'), where)) {
-        nextOffsets.set(Number(partition), asBigint(next, where))
-      }
-      topics.set(topic, { topicId: String(topicFields.get('topic-id') ?? ''), nextOffsets })
+      const reused = topicFields.get('reused-below')
+      topics.set(topic, {
+        topicId: String(topicFields.get('topic-id') ?? ''),
+        nextOffsets: partitionOffsets(topicFields.get('next-offsets'), where),
+        ...(reused === undefined ? {} : { reusedBelow: partitionOffsets(reused, where) }),
+      })
     }
     streams.set(stream, { clusterId: String(fields.get('cluster-id') ?? ''), topics })
   }
   return streams
+}
+
+function byPartition(offsets: ReadonlyMap<number, bigint>): Json {
+  const ordered = [...offsets].sort(([a], [b]) => a - b)
+  return Object.fromEntries(ordered.map(([partition, offset]) => [String(partition), offset]))
+}
+
+function partitionOffsets(json: Json | undefined, where: string): ReadonlyMap<number, bigint> {
+  return new Map(
+    members(json, where).map(([partition, offset]) => [Number(partition), asBigint(offset, where)]),
+  )
 }
 
 function members(value: Json | undefined, where: string): [string, Json][] {

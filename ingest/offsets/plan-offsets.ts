@@ -3,11 +3,15 @@
  * table holds, what the log has and the request, to the offsets after it. Pure.
  */
 import { LakeError, ValidationError } from '../../common/index.ts'
-import type { OffsetBounds } from '../source/record-source.ts'
 import { differing, type BranchOffsets } from './checkpoint.ts'
 import type { LogIdentity } from './log-faults.ts'
-import { nextOffsetOf, type OffsetMap, type StreamOffsets } from './offset-map.ts'
-import { partitionKey, type TopicPartition } from './topic-partition.ts'
+import {
+  nextOffsetOf,
+  type OffsetMap,
+  type StreamOffsets,
+  type TopicOffsets,
+} from './offset-map.ts'
+import { type OffsetBounds, partitionKey, type TopicPartition } from './topic-partition.ts'
 
 /** Where a partition, or each of a topic, is to be read from. */
 export interface OffsetTarget {
@@ -101,14 +105,14 @@ export function planOffsets(
   const changes = changesOf(before, next, log)
   const after = new Map(reached).set(stream, next)
   const others = differing(recorded ?? reached, reached).filter((each) => each !== stream)
-  const isTold = recorded === undefined || differing(recorded, after).length === 0
+  const isRecorded = recorded === undefined || differing(recorded, after).length === 0
   return {
     stream,
     changes,
     identity: identityChanges(before, next),
     others,
     after,
-    isChange: differing(reached, after).length > 0 || !isTold,
+    isChange: differing(reached, after).length > 0 || !isRecorded,
   }
 }
 
@@ -135,22 +139,43 @@ function withTargets(
   const placed = placesOf(stream, log, targets)
   const { clusterId, topicIds } = log.identity
   const isOtherCluster = before !== undefined && before.clusterId !== clusterId
-  const topics = new Map(isOtherCluster ? [] : before?.topics)
+  const topics = new Map(before?.topics)
   const named = new Set(targets.map(({ topic }) => topic))
   const needed = isOtherCluster ? [...topicIds.keys()] : [...named]
   for (const topic of needed) {
     const own = log.partitions.filter((each) => each.topic === topic)
     const old = topics.get(topic)
-    const isSame = old !== undefined && old.topicId === topicIds.get(topic)
-    if (!isSame) requireAll(stream, topic, own, placed, old !== undefined || isOtherCluster)
+    const isSame = old !== undefined && !isOtherCluster && old.topicId === topicIds.get(topic)
+    if (!isSame) requireAll(stream, topic, own, placed, old !== undefined)
     const nextOffsets = new Map(isSame ? old.nextOffsets : [])
     for (const partition of own) {
       const place = placed.get(partitionKey(partition))
       if (place !== undefined) nextOffsets.set(partition.partition, place)
     }
-    topics.set(topic, { topicId: topicIds.get(topic) ?? '', nextOffsets })
+    const reusedBelow = reusedBelowOf(topic, old, isSame, log)
+    topics.set(topic, {
+      topicId: topicIds.get(topic) ?? '',
+      nextOffsets,
+      ...(reusedBelow.size === 0 ? {} : { reusedBelow }),
+    })
   }
   return { ...before, clusterId, topics }
+}
+
+/** Below which offsets the log gives, or has given, other records than those of the rows in the table. */
+function reusedBelowOf(
+  topic: string,
+  old: TopicOffsets | undefined,
+  isSame: boolean,
+  { bounds }: LogState,
+): ReadonlyMap<number, bigint> {
+  const reused = new Map(old?.reusedBelow)
+  for (const [partition, next] of old?.nextOffsets ?? []) {
+    const latest = bounds.get(partitionKey({ topic, partition }))?.latest ?? next
+    if (isSame && next <= latest) continue
+    if (next > (reused.get(partition) ?? 0n)) reused.set(partition, next)
+  }
+  return reused
 }
 
 /** By partition key; what is said of one partition goes before what is said of its topic. */
@@ -202,7 +227,7 @@ function unknownTarget(
       facts: {
         stream,
         target: formatOffsetTarget(target),
-        known: (isTopic
+        existing: (isTopic
           ? partitions.filter(({ topic }) => topic === target.topic).map(partitionKey)
           : [...topicIds.keys()]
         ).join(','),
@@ -211,7 +236,7 @@ function unknownTarget(
   )
 }
 
-/** A partition that is not named would be read from its beginning, which nobody has asked for. */
+/** A partition that is not named would be read from its beginning, which the request does not say. */
 function requireAll(
   stream: string,
   topic: string,

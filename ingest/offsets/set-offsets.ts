@@ -106,9 +106,9 @@ export function letterOffsetsAfter(
   return new Map(letters).set(stream, { ...own, clusterId: next.clusterId, topics })
 }
 
-function requirePlanned({ identifier }: Table, found: string, planned: string): void {
-  if (found === planned) return
-  throw new OffsetConflictError('a sink has moved the offsets meanwhile; run it again', {
+function requirePlanned({ identifier }: Table, current: string, planned: string): void {
+  if (current === planned) return
+  throw new OffsetConflictError('a sink has moved the offsets at the same time; run it again', {
     facts: { table: formatIdentifier(identifier) },
   })
 }

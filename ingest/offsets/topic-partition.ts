@@ -4,6 +4,13 @@ export interface TopicPartition {
   readonly partition: number
 }
 
+/** Where the log of a partition begins and ends, as a `read_committed` reader sees it. */
+export interface OffsetBounds {
+  readonly earliest: bigint
+  /** The last stable offset: the first offset a reader cannot yet have. */
+  readonly latest: bigint
+}
+
 /** Where a partition is read from. */
 export interface PartitionPosition extends TopicPartition {
   readonly position: bigint

@@ -17,11 +17,11 @@ export interface SharedGroup {
 
 export function sharedGroups(streams: readonly StreamSettings[]): readonly SharedGroup[] {
   return streams.flatMap((stream, index) => {
-    const found = streams.slice(0, index).flatMap((other): SharedGroup[] => {
+    const conflicts = streams.slice(0, index).flatMap((other): SharedGroup[] => {
       const shared = sharedBy(stream, other)
       return shared === undefined ? [] : [{ stream, other, ...shared }]
     })
-    return found.slice(0, 1)
+    return conflicts.slice(0, 1)
   })
 }
 

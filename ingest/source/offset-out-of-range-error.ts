@@ -31,9 +31,8 @@ export class OffsetOutOfRangeError extends LakeError {
 }
 
 function describe(nextOffset: bigint, bounds: OffsetBounds | undefined): string {
-  const wayOut = 'restart the stream from an offset that exists to accept that'
   if (bounds !== undefined && nextOffset < bounds.earliest) {
-    return `the log no longer holds the next records, so they cannot be read; ${wayOut}`
+    return 'the log no longer holds the next records, so they cannot be read'
   }
-  return `the log ends before the offset to read next, so it was truncated or is another log; ${wayOut}`
+  return 'the log ends before the offset to read next, so it was truncated or is another log'
 }

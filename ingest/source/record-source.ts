@@ -11,7 +11,7 @@
  * - The memory of a poll's batches is valid until the next poll; records that are needed longer are copied
  *   (`retainRecords`).
  */
-import type { TopicPartition } from '../offsets/topic-partition.ts'
+import type { OffsetBounds, TopicPartition } from '../offsets/topic-partition.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 
 export type PollResult =
@@ -27,12 +27,7 @@ export interface TopicDescription {
   readonly partitionCount: number
 }
 
-/** Where the log of a partition begins and ends, as a `read_committed` reader sees it. */
-export interface OffsetBounds {
-  readonly earliest: bigint
-  /** The last stable offset: the first offset a reader cannot yet have. */
-  readonly latest: bigint
-}
+export type { OffsetBounds }
 
 export interface RecordSource {
   /** Connects and, in a group, joins it. Throws UnavailableError, AccessDeniedError, NotFoundError (topic). */

@@ -168,7 +168,7 @@ export class Committer {
 
   /**
    * Records where the stream begins to read, in a snapshot without rows (E11). Partitions that have an offset
-   * keep it: whoever was first has decided. Returns the table as it is then.
+   * keep it: the sink that was first has decided. Returns the table as it is then.
    */
   async commitStarts(
     table: Table,

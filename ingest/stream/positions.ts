@@ -22,7 +22,7 @@ import type { OffsetBounds, RecordSource, TopicDescription } from '../source/rec
 import { allPartitions, recreatedTopicError } from '../source/source-support.ts'
 
 /** What is known of a stream's positions when it begins to read. */
-export interface KnownPositions {
+export interface TablePositions {
   /** What the table holds. */
   readonly offsets: StreamOffsets | undefined
   /** What was recorded before there was a table. */
@@ -59,7 +59,7 @@ export class Positions {
     return this.#assumed.get(partitionKey(partition))
   }
 
-  /** Positions that the next commit has to record, of all partitions of the topics, whoever reads them. */
+  /** Positions that the next commit has to record, of all partitions of the topics, also of those that others read. */
   get starts(): readonly PartitionPosition[] {
     return [...this.#starts.values()]
   }
@@ -72,7 +72,7 @@ export class Positions {
   /** Takes a position for each partition of the topics that the table has no offset of and that has none yet. */
   async take(
     source: RecordSource,
-    { offsets, started }: KnownPositions,
+    { offsets, started }: TablePositions,
     start: StartOffset,
   ): Promise<readonly StartNote[]> {
     this.#noteTopics(await source.describeTopics())
@@ -145,7 +145,7 @@ export class Positions {
   assign(
     source: RecordSource,
     partitions: readonly TopicPartition[],
-    { offsets, started }: KnownPositions,
+    { offsets, started }: TablePositions,
     stream: string,
   ): void {
     this.#assigned = partitions
@@ -193,7 +193,7 @@ export class Positions {
     return this.#assigned.every((partition) => this.#lagOf(partition) === 0n)
   }
 
-  /** Everything that stood in the log at the start is in the table, whoever has read it. */
+  /** Everything that stood in the log at the start is in the table, by this member or by others. */
   isHeldBy(offsets: StreamOffsets | undefined): boolean {
     return this.#all.every((partition) => {
       const key = partitionKey(partition)

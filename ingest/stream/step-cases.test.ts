@@ -296,6 +296,12 @@ const ends: readonly Case[] = [
     expected: 'stopped:',
   },
   {
+    name: 'or a person has set the offsets, from which the next start goes on',
+    state: stateIn('finishing', { ...stopping, sealed: [batch('committing')] }),
+    event: batchFault('moved'),
+    expected: 'stopped:',
+  },
+  {
     name: 'a request to stop ends the wait after a failure',
     state: stateIn('backing-off', { ...stopping, open: undefined }),
     event: faultEvent('aborted'),
@@ -332,6 +338,18 @@ const faults: readonly Case[] = [
     name: 'a lost race in a group',
     state: stateIn('blocked', { ...withRules({ isShared: true }), sealed: [batch('committing')] }),
     event: batchFault('conflict'),
+    expected: 'backing-off: back-off',
+  },
+  {
+    name: 'offsets that a person has set, without a group too',
+    state: stateIn('blocked', { sealed: [batch('committing')] }),
+    event: batchFault('moved'),
+    expected: 'backing-off: back-off',
+  },
+  {
+    name: 'the same found by a look at the table',
+    state: stateIn('reading'),
+    event: faultEvent('moved'),
     expected: 'backing-off: back-off',
   },
   {

@@ -227,7 +227,14 @@ class World {
   }
 }
 
-const faultKinds: readonly FaultKind[] = ['conflict', 'unknown', 'lost', 'unavailable', 'fatal']
+const faultKinds: readonly FaultKind[] = [
+  'conflict',
+  'moved',
+  'unknown',
+  'lost',
+  'unavailable',
+  'fatal',
+]
 /** Far more than any run needs. */
 const eventsMax = 5_000
 

@@ -39,13 +39,13 @@ export class TableWatch {
     try {
       checkRanges(table, output.branch, name, positions.idle([]), positions.starts)
     } catch (error) {
-      // What another sink has committed is told by the next commit.
+      // What another sink has committed fails the next commit.
       const isRival = error instanceof OffsetConflictError && !(error instanceof OffsetsSetError)
       if (!isRival) throw error
     }
   }
 
-  /** True when the table has everything that stood in the log at the start, whoever has read it. */
+  /** True when the table has everything that stood in the log at the start. */
   async isHeld(positions: Positions): Promise<boolean> {
     const { clock, logger } = this.#parts
     const now = clock.monotonic()

@@ -194,7 +194,7 @@ const applied: readonly Case[] = [
   },
 ]
 
-describe('D [E12] declared for a table that exists', () => {
+describe('D [E16] declared for a table that exists', () => {
   it.each(applied)('D is applied: $situation', async (each) => {
     await feed(
       [each.first ?? { id: 1, s: { a: 1 }, n: 1 }].map((record) => pick(record, each)),

@@ -380,6 +380,12 @@ describe('tide stream offsets', () => {
     expect((await run(commandIn(end))).code).toBe(0)
     await drained()
     expect(await ids()).toEqual([0, 1, 2])
+    // Rows of both topics have the offset 0: a replay of it would take out the old one's for good.
+    const replay = await run('stream replay s --to-earliest --into fix')
+    expect([replay.code, replay.stderr]).toEqual([
+      1,
+      expect.stringContaining('rows of an earlier log'),
+    ])
   })
 
   it('B8 [E13] says how many records are skipped, and skips them', async () => {

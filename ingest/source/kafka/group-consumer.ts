@@ -56,7 +56,7 @@ export interface GroupFetchLimits {
 /** One round of a consumer that has nothing to fetch; stopping takes at most this long. */
 const roundMs = 200
 const rejoinWaitMs = 500
-/** Members are told by the group only while it is not being shared out anew. */
+/** The group names its members only while no rebalance is under way. */
 const describesMax = 25
 const describeWaitMs = 200
 

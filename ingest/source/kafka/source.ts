@@ -31,7 +31,7 @@ export interface KafkaSourceOptions {
   readonly connection: KafkaConnectionSettings
   readonly topics: readonly string[]
   readonly consumerGroup?: string
-  /** Told to the other members of the group; sources without one are one stream. */
+  /** Shown to the other members of the group; sources without one are one stream. */
   readonly stream?: MemberStream
   readonly clock?: Clock
   readonly random?: Random

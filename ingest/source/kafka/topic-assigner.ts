@@ -1,6 +1,6 @@
 /**
  * The assigner that kafkajs calls in the group's leader. Its own gives topics also to members that do not read
- * them, which ignore them, so that nobody reads those partitions.
+ * them, which ignore them, so that no member reads those partitions.
  */
 import { AssignerProtocol, type PartitionAssigner } from 'kafkajs'
 import { assignTopics } from './assign-topics.ts'

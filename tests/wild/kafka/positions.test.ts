@@ -75,7 +75,8 @@ describe.skipIf(!hasKafka)('positions on a broker', () => {
     const ids = Array.from({ length: count }, () => produced++)
     const tools = await connectKafkaTools(kafka.bootstrap)
     const records = ids.map((id) => ({ partition, value: JSON.stringify({ id }) }))
-    await tools.produce(topic, records).finally(() => tools.close())
+    await tools.produce(topic, records)
+    await tools.close()
     return ids
   }
 

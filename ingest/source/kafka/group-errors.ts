@@ -1,5 +1,5 @@
 /** Asks the cluster for what kafkajs leaves out of its errors about groups. */
-import { LakeError, ValidationError, errorMessage } from '../../../common/index.ts'
+import { type LakeError, ValidationError, errorMessage } from '../../../common/index.ts'
 import { createKafkajsClient } from './kafka-connection.ts'
 import { kafkajsCauseOf } from './kafka-errors.ts'
 import type { KafkaTools } from './kafka-tools.ts'

@@ -40,7 +40,7 @@ export async function runLakeStreams(
       return { settings, error }
     }
   }
-  // Whoever started one alone learns of its end by the end of the process.
+  // The end of a stream that runs alone is the end of its process, which a supervisor sees.
   if (until === 'latest' || streams.length === 1) return Promise.all(streams.map(runOnce))
   return Promise.all(streams.map((settings) => keep(lake, settings, signal, runOnce)))
 }

@@ -219,7 +219,9 @@ describe('tide stream lint', () => {
         /^streams\/a.yaml:8:77 output.iceberg.partition_by\[2\]: a stream's table/,
       ),
     ])
-    for (const line of ['stream run --until latest', 'stream dry-run', 'dev']) {
+    const a = 'streams/a.yaml'
+    for (const line of [`stream run ${a} --until latest`, `stream dry-run ${a}`, 'dev']) {
+      if (line === 'dev') await rm(join(directory, 'streams/b.yaml'))
       const { code, stderr } = await tide(line)
       expect(code, line).toBe(2)
       expect(stderr, line).toContain('streams/a.yaml:7:24 schema.fields[2].type: fixed columns')

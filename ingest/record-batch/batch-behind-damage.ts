@@ -39,8 +39,8 @@ export function batchBehindDamage(
   if (follower !== undefined) return follower
   for (let start = damagedAt + 1; start + batchHeaderBytes <= bytes.length; start++) {
     if (bytes[start + magicAt] !== 2) continue
-    const found = soundAt(start)
-    if (found !== undefined && isFollowed(view, found, origin)) return found
+    const batch = soundAt(start)
+    if (batch !== undefined && isFollowed(view, batch, origin)) return batch
   }
   return undefined
 }

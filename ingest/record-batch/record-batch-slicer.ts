@@ -154,8 +154,8 @@ export class RecordSetSlicer {
     const { place, remedy, topic, partition } = this.#options
     const start = this.#filling?.header.start ?? this.#at
     const position = this.#filling?.position ?? this.#position
-    const found = batchBehindDamage(this.#bytes, start, position, { topic, partition })
-    const next = found?.baseOffset ?? this.#options.nextOffset
+    const follower = batchBehindDamage(this.#bytes, start, position, { topic, partition })
+    const next = follower?.baseOffset ?? this.#options.nextOffset
     return {
       remedy: remedy?.(next),
       facts: {
@@ -202,7 +202,7 @@ export class RecordSetSlicer {
     }
     if (this.#options.contiguousFrom !== undefined && header.baseOffset !== this.#logOffset) {
       throw corruptBatch('record batches are missing', this.#origin, this.#logOffset, {
-        found: header.baseOffset,
+        actual: header.baseOffset,
       })
     }
     if (!this.#aborted.admits(header, this.#bytes)) return false

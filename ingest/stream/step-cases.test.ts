@@ -323,6 +323,33 @@ const faults: readonly Case[] = [
     expected: 'failed:',
   },
   {
+    name: 'damage in the log: what was read before is committed first',
+    state: stateIn('reading'),
+    event: faultEvent('log-unreadable'),
+    expected: 'sealing: seal',
+  },
+  {
+    name: 'and so is a sample, for which the table is made',
+    state: stateIn('sampling', { sample: { records: 10, bytes: 10, sinceMs: 900 } }),
+    event: faultEvent('log-unreadable'),
+    expected: 'creating: create',
+  },
+  {
+    name: 'damage behind which nothing was read',
+    state: stateIn('sampling'),
+    event: faultEvent('log-unreadable'),
+    expected: 'failed:',
+  },
+  {
+    name: 'the last batch before the damage is committed',
+    state: stateIn('finishing', {
+      logFault: fault('log-unreadable'),
+      sealed: [batch('reporting')],
+    }),
+    event: { kind: 'reported', batch: 1 },
+    expected: 'failed:',
+  },
+  {
     name: 'it awaits a commit under way, and gives up the batch behind it',
     state: stateIn('decoding', { sealed: full }),
     event: faultEvent('fatal'),

@@ -234,6 +234,7 @@ const faultKinds: readonly FaultKind[] = [
   'lost',
   'unavailable',
   'fatal',
+  'log-unreadable',
 ]
 /** Far more than any run needs. */
 const eventsMax = 5_000

@@ -4,7 +4,7 @@
  *
  * E7 (docs/spec/exactly-once.md): batches commit in the order they were sealed, each only after the one
  *     before it is done; the first failure stops all behind it.
- * E16: a log that cannot be read any further ends a run only when all that was read before is committed.
+ * E18: a log that cannot be read any further ends a run only when all that was read before is committed.
  * E8: after a failure nothing in memory is believed: what is under way is awaited, what is not committed is
  *     thrown away, and the table is read again.
  */
@@ -225,7 +225,9 @@ function poll(state: StreamState, nowMs: number): Step {
 /** A foreground action failed. */
 function onFault(state: StreamState, fault: Fault, nowMs: number): Step {
   // The log ends here: what was read before is whole, and is committed as before a stop.
-  if (fault.kind === 'log-unreadable') return next({ ...state, logFault: fault }, nowMs)
+  const isPolling = state.phase === 'sampling' || state.phase === 'reading'
+  if (fault.kind === 'log-unreadable' && isPolling)
+    return next({ ...state, logFault: fault }, nowMs)
   const isReading = readingPhases.includes(state.phase)
   // A batch that failed half way holds less than its range says.
   const kept = isReading ? state : { ...state, open: undefined, unread: 0, sample: undefined }

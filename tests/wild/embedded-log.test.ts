@@ -132,7 +132,7 @@ describe('K8 one bit flipped in batch 3 of 5', () => {
     ['the length, beyond the segment', inBatch(8), 20],
     ['the base offset, a little', inBatch(7), 20],
     ['the base offset, into another age', inBatch(1), 20],
-  ] as const)('K8 costs only that batch: %s', async (_, place, firstLost) => {
+  ] as const)('K8 [R12, R15] costs only that batch: %s', async (_, place, firstLost) => {
     await batches(5)
     await flip(segment(), place(await batchStarts(segment())))
     const whole = await consumed()
@@ -176,7 +176,7 @@ describe('K8 one bit flipped in batch 3 of 5', () => {
     expect((await consumed('-o -1')).ids).toEqual([50])
   })
 
-  it('K8 the sink commits what is before the damage, stops with it, and goes on behind a repair', async () => {
+  it('K8 [E18] the sink commits what is before the damage, stops with it, and goes on behind a repair', async () => {
     await batches(5)
     await project()
     await flip(segment(), ((await batchStarts(segment()))[2] ?? 0) + 90)
@@ -288,7 +288,7 @@ describe('K9 the log is read whatever the state of its disk', () => {
     await reader.close()
   })
 
-  it('K9 nothing is written by who only reads', async () => {
+  it('K9 [R13] nothing is written by who only reads', async () => {
     await batches(5)
     await project()
     const state = await stateOf(logFolder())
@@ -381,7 +381,7 @@ describe('K7 two containers share a log folder', () => {
     ['another container with the same host name', { ...container('b'), host: 'a' }],
     ['another host in its first namespace', { ...container('a'), bootId: 'other' }],
     ['a place that tells no namespace', { ...container('a'), pidNamespace: '' }],
-  ])('K7 the second writer is refused: %s', async (_, place) => {
+  ])('K7 [R14] the second writer is refused: %s', async (_, place) => {
     const first = await openLog({ lock: { place: container('a') } })
     await first.createTopic('events', 1)
     await first.appendValues(partition, [record(0)])
@@ -396,7 +396,7 @@ describe('K7 two containers share a log folder', () => {
     expect((await consumed()).ids).toEqual([0, 1, 2])
   })
 
-  it('K7 a writer that shows no life is replaced, and acknowledges nothing when it wakes up', async () => {
+  it('K7 [R14] a writer that shows no life is replaced, and acknowledges nothing when it wakes up', async () => {
     const paused = await openLog({ lock: { place: container('a'), beatMs: 1 << 30 } })
     await paused.createTopic('events', 1)
     await paused.appendValues(partition, [record(0)])

@@ -140,7 +140,7 @@ describe('K16 consume: bytes as they are', () => {
 })
 
 describe('K16 what cannot be written is told', () => {
-  it('K16 one partition locked by another producer: no record of the batch is written', async () => {
+  it('K16 [R16] one partition locked by another producer: no record of the batch is written', async () => {
     const other = await openLog()
     await other.createTopic('t', 2)
     await other.appendValues({ topic: 't', partition: 1 }, [])
@@ -152,7 +152,7 @@ describe('K16 what cannot be written is told', () => {
     expect((await produce([], '1\n2\n3\n4\n')).code).toBe(0)
   })
 
-  it('K16 a disk that fails in one of two partitions: the error names the offsets that are written', async () => {
+  it('K16 [R16] a disk that fails in one of two partitions: the error names the offsets that are written', async () => {
     const log = await openLog()
     await log.createTopic('t', 2)
     const records = ['a', 'b', 'c', 'd'].map((value, index) => ({ value, partition: index % 2 }))

@@ -7,7 +7,7 @@ import type { TopicDescription } from '../record-source.ts'
 import { isTopicName } from '../topic-name.ts'
 import { createFile, readJsonFile, topicDirectory, topicsDirectory } from './log-layout.ts'
 
-/** Makes the directory a log; one that another process has made meanwhile stays. */
+/** Makes the directory a log; one that another process has made since then stays. */
 export async function createHead(directory: string): Promise<void> {
   const head = { format: 1, clusterId: `embedded-${randomUUID()}` }
   await mkdir(topicsDirectory(directory), { recursive: true })

@@ -14,7 +14,7 @@ export interface PartitionEndOptions extends TopicPartition {
   readonly clock: Clock
 }
 
-/** The file may be made anew by a writer while we have the old one open; looked at this often. */
+/** A writer may replace the file while we have the old one open; checked this often. */
 const lookMs = 1_000
 
 export class PartitionEnd {

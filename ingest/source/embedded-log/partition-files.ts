@@ -21,7 +21,7 @@ export async function createPartition(directory: string): Promise<void> {
   await syncDirectory(directory)
 }
 
-/** Opens the file of the durable end, which is made when it is missing, or anew when others may have it open. */
+/** Opens the file of the durable end, which is made when it is missing, and replaced when others may have it open. */
 export async function openDurable(
   directory: string,
   end: DurableEnd,
@@ -39,7 +39,7 @@ export async function openDurable(
 
 /**
  * Puts copies in place of the segments that are still written to: a paused process that wakes up appends to files
- * that nobody reads any more.
+ * that no process reads any more.
  */
 export async function leaveFilesToRival(directory: string): Promise<void> {
   const segments = await listSegments(directory)

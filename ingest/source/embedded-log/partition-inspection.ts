@@ -38,9 +38,12 @@ export async function inspectPartition(
     note(end.startOffset, { start: 0, end: 0, offset: end.startOffset, nextOffset: first })
   }
   for (const [index, base] of bases.entries()) {
-    const wanted = bases[index + 1] ?? end.nextOffset
+    const endOffset = bases[index + 1] ?? end.nextOffset
     const sizeMax = base === end.segmentBase ? end.segmentBytes : Number.POSITIVE_INFINITY
-    for (const damage of await damagesOf(directory, base, wanted, sizeMax, { topic, partition })) {
+    for (const damage of await damagesOf(directory, base, endOffset, sizeMax, {
+      topic,
+      partition,
+    })) {
       note(base, damage)
     }
   }
@@ -50,7 +53,8 @@ export async function inspectPartition(
 async function damagesOf(
   directory: string,
   base: bigint,
-  wanted: bigint,
+  /** Where the segment must end. */
+  endOffset: bigint,
   sizeMax: number,
   partition: TopicPartition,
 ): Promise<readonly SegmentDamage[]> {
@@ -60,8 +64,8 @@ async function damagesOf(
       const size = Math.min((await handle.stat()).size, sizeMax)
       const from = { nextOffset: base, bytes: 0 }
       const scan = await scanSegment(handle, { ...partition, from, size })
-      if (scan.bytes === size && scan.nextOffset >= wanted) return scan.damages
-      const nextOffset = wanted > scan.nextOffset ? wanted : scan.nextOffset
+      if (scan.bytes === size && scan.nextOffset >= endOffset) return scan.damages
+      const nextOffset = endOffset > scan.nextOffset ? endOffset : scan.nextOffset
       const tail = { start: scan.bytes, end: size, offset: scan.nextOffset, nextOffset }
       return [...scan.damages, tail]
     } finally {

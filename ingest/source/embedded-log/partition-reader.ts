@@ -91,9 +91,9 @@ export class PartitionReader {
       if (range === undefined) continue
       const bytes = await readUpTo(segment, range.start, range.end)
       const place = { baseOffset: range.baseOffset, position: range.start }
-      const found = this.#firstAtOrAfter(bytes, place, segment, timestampMs)
-      if (found === undefined) continue
-      const offset = found === range.baseOffset ? (range.damagedFrom ?? found) : found
+      const first = this.#firstAtOrAfter(bytes, place, segment, timestampMs)
+      if (first === undefined) continue
+      const offset = first === range.baseOffset ? (range.damagedFrom ?? first) : first
       return offset < end.startOffset ? end.startOffset : offset
     }
     return undefined
@@ -122,8 +122,8 @@ export class PartitionReader {
       const { baseOffset, start } = sound
       const behind = { baseOffset, position: place.position + start }
       const rest = bytes.subarray(start)
-      const found = this.#firstAtOrAfter(rest, behind, segment, timestampMs)
-      return found === baseOffset ? damagedFrom : found
+      const first = this.#firstAtOrAfter(rest, behind, segment, timestampMs)
+      return first === baseOffset ? damagedFrom : first
     }
   }
 
@@ -263,11 +263,11 @@ export class PartitionReader {
     offset: bigint,
     end: DurableEnd,
     segment: OpenSegment | undefined,
-    found: { readonly position?: number; readonly next?: bigint | undefined } = {},
+    damage: { readonly position?: number; readonly next?: bigint | undefined } = {},
   ): Promise<CorruptDataError> {
     const { topic, partition, directory } = this.#options
     const later = (await listSegments(directory)).find((base) => base > offset)
-    const next = found.next ?? later ?? end.nextOffset
+    const next = damage.next ?? later ?? end.nextOffset
     return new CorruptDataError(`records of the embedded log are missing; ${this.#remedy(next)}`, {
       facts: {
         topic,
@@ -275,7 +275,7 @@ export class PartitionReader {
         offset,
         soundFrom: next,
         file: segment?.file ?? directory,
-        position: found.position ?? (await segment?.handle.stat())?.size,
+        position: damage.position ?? (await segment?.handle.stat())?.size,
       },
     })
   }

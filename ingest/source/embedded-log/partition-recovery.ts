@@ -3,7 +3,7 @@
  *
  * Acknowledged records end at the durable end. After it there may be whole batches that were
  * never acknowledged, which stay, because keeping them is as correct as dropping them, and a torn one, which
- * is cut off. Where nobody knows the durable end, the cut bytes are kept in a file of their own, because they may be
+ * is cut off. Where the durable end is lost, the cut bytes are kept in a file of their own, because they may be
  * acknowledged records that are damaged.
  */
 import { open, rm, stat, writeFile } from 'node:fs/promises'
@@ -57,14 +57,19 @@ async function cutTornTail(
   base: bigint,
   from: End,
   partition: TopicPartition,
-  isEndKnown: boolean,
+  hasDurableEnd: boolean,
 ): Promise<End> {
   const handle = await open(segmentFile(directory, base), 'r+')
   try {
     const { size } = await handle.stat()
-    const scan = await scanSegment(handle, { ...partition, from, size, endsAtDamage: isEndKnown })
+    const scan = await scanSegment(handle, {
+      ...partition,
+      from,
+      size,
+      endsAtDamage: hasDurableEnd,
+    })
     if (scan.bytes < size) {
-      if (!isEndKnown) {
+      if (!hasDurableEnd) {
         const cut = Buffer.alloc(size - scan.bytes)
         await handle.read(cut, 0, cut.length, scan.bytes)
         await writeFile(damagedFile(directory, base, scan.bytes), cut, { flush: true })

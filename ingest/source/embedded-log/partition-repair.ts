@@ -11,7 +11,7 @@ import { RecordBatchEncoder } from '../../record-batch/record-batch-encoder.ts'
 import type { RecordCompression } from '../../record-batch/record-compression.ts'
 import type { TopicPartition } from '../../offsets/topic-partition.ts'
 import { durableFile, encodeDurableEnd, type DurableEnd } from './durable-end.ts'
-import { damagedFile, replaceFile, segmentFile } from './log-layout.ts'
+import { damagedFile, replaceFile } from './log-layout.ts'
 import { leaveFilesToRival } from './partition-files.ts'
 import {
   inspectPartition,
@@ -145,7 +145,8 @@ async function copyRange(
   end: number,
 ): Promise<number> {
   let at = start
-  while (source !== undefined && at < end) {
+  if (source === undefined) return 0
+  while (at < end) {
     const chunk = Buffer.allocUnsafe(Math.min(copyBytes, end - at))
     const { bytesRead } = await source.read(chunk, 0, chunk.length, at)
     if (bytesRead === 0) break

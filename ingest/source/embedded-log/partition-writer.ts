@@ -180,7 +180,7 @@ export class PartitionWriter {
       nextOffset,
       segmentBytes: this.#end.segmentBytes + bytes,
     })
-    // Whoever took over did so before it looked at what is durable here, or finds all of this.
+    // A process that takes over later finds all of this; one that did before makes this throw.
     await this.#requireHeld()
     for (const { deleteBefore } of appends) {
       if (deleteBefore === undefined || deleteBefore <= this.#end.startOffset) continue

@@ -1,7 +1,7 @@
 /**
  * Finds offsets and times in a segment without reading its records: the heads of its batches are
  * walked once, and one entry is kept for about every 32 KiB. Where a head is not what must follow the one before, the
- * rest is walked with its checksums, so that damage keeps nobody from what lies behind it.
+ * rest is walked with its checksums, so that what lies behind damage can be reached.
  */
 import type { FileHandle } from 'node:fs/promises'
 import {

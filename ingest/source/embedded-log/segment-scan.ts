@@ -53,20 +53,20 @@ export async function scanSegment(handle: FileHandle, options: ScanOptions): Pro
       windowBytes = windowBytesDefault
       continue
     }
-    const found =
+    const follower =
       options.endsAtDamage === true ? undefined : batchBehindDamage(held, 0, nextOffset, options)
     // A batch may be larger than the window, and damage too.
-    if (found === undefined && !isWhole) {
+    if (follower === undefined && !isWhole) {
       windowBytes *= 2
       continue
     }
-    if (found === undefined) break
-    const end = bytes + found.start
-    const damage = { start: bytes, end, offset: nextOffset, nextOffset: found.baseOffset }
+    if (follower === undefined) break
+    const end = bytes + follower.start
+    const damage = { start: bytes, end, offset: nextOffset, nextOffset: follower.baseOffset }
     damages.push(damage)
     onDamage?.(damage)
     bytes = end
-    nextOffset = found.baseOffset
+    nextOffset = follower.baseOffset
   }
   return { nextOffset, bytes, damages }
 }

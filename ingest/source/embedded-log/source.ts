@@ -120,7 +120,7 @@ class EmbeddedSource implements RecordSource {
     const assigned = this.#require(partition)
     assigned.nextOffset = nextOffset
     assigned.slicer = undefined
-    // This partition is read anew; an error of another would occur again.
+    // This partition is read again; an error of another would occur again.
     this.#deferred = undefined
   }
 

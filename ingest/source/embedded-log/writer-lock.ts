@@ -44,7 +44,7 @@ export async function acquireWriterLock(
   const me = options.place ?? (await thisProcess())
   const highest = (await lockNumbers(directory)).at(-1) ?? 0
   const before =
-    highest === 0 ? 'gone' : await judgeHolder(lockFile(directory, highest), me, staleMs)
+    highest === 0 ? 'gone' : await checkHolder(lockFile(directory, highest), me, staleMs)
   const mine = highest + 1
   const file = lockFile(directory, mine)
   const text = JSON.stringify(me)
@@ -57,12 +57,12 @@ export async function acquireWriterLock(
   for (const older of numbers.filter((number) => number < mine)) {
     await rm(lockFile(directory, older), { force: true })
   }
-  // Opened anew each time, because a shared disk may show others what was written only after the file was closed.
+  // Opened again each time, because a shared disk may show others what was written only after the file was closed.
   const stopBeat = startBeat(beatMs, () => writeFile(file, text, { flag: 'r+' }))
   return {
     mayHaveRival: before === 'silent',
     requireHeld: async () => {
-      // Whoever is next creates the next number, and only then removes ours.
+      // The next holder creates the next number, and only then removes ours.
       if ((await exists(lockFile(directory, mine + 1))) || !(await exists(file))) {
         throw lost(file)
       }
@@ -81,7 +81,7 @@ export async function acquireWriterLock(
 }
 
 /** `gone`: it released the lock or is dead. `silent`: it has not shown for long that it lives. Throws while it may. */
-async function judgeHolder(
+async function checkHolder(
   file: string,
   me: ProcessPlace,
   staleMs: number,

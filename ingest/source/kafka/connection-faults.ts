@@ -1,6 +1,6 @@
 /**
- * Why no conversation with a broker came about: its address, TLS, or a port that wants something else. Told apart,
- * because each is mended elsewhere.
+ * Why no conversation with a broker came about: its address, TLS, or a port that wants something else. Each has a
+ * message of its own, because each is mended elsewhere.
  */
 import { type LakeError, UnavailableError, ValidationError } from '../../../common/index.ts'
 import type { KafkaCall } from './kafka-call.ts'
@@ -21,7 +21,7 @@ const networkFaults: Readonly<Record<string, (at: string) => string>> = {
   ENOTFOUND: (at) => `the host of ${at} is not known: check the name, and the DNS of this machine`,
   EAI_AGAIN: (at) => `the DNS of this machine does not answer for the host of ${at}`,
   ECONNREFUSED: (at) =>
-    `nobody listens at ${at} (connection refused): check the port, and that the broker runs`,
+    `no process listens at ${at} (connection refused): check the port, and that the broker runs`,
   ETIMEDOUT: (at) =>
     `no connection to ${at} came about in time: check the address, and firewalls between`,
   EHOSTUNREACH: (at) => `there is no route to ${at}: check the address and the network`,
@@ -29,7 +29,7 @@ const networkFaults: Readonly<Record<string, (at: string) => string>> = {
 }
 
 const unknownSigner =
-  "the broker's certificate is signed by nobody that this machine trusts: name the signer in tls.root_cas_file"
+  "the broker's certificate is signed by none that this machine trusts: name the signer in tls.root_cas_file"
 
 const certificateFaults: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: unknownSigner,

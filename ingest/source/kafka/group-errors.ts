@@ -32,8 +32,8 @@ interface GroupInUse {
   readonly clients: readonly string[]
 }
 
-function assignorError(error: Error, group: string, found: GroupInUse | undefined): LakeError {
-  const theirs = found?.protocol ?? ''
+function assignorError(error: Error, group: string, members: GroupInUse | undefined): LakeError {
+  const theirs = members?.protocol ?? ''
   const named = theirs === '' ? 'another partition assignor' : `the partition assignor ${theirs}`
   return new ValidationError(
     `consumer group ${group} is in use with ${named}, and ours is ${ourAssignor}: give this stream a consumer_group of its own, or end the other members`,
@@ -41,8 +41,8 @@ function assignorError(error: Error, group: string, found: GroupInUse | undefine
       facts: {
         group,
         ours: ourAssignor,
-        theirs: found?.protocol,
-        members: found?.clients.join(','),
+        theirs: members?.protocol,
+        members: members?.clients.join(','),
       },
       cause: error.cause,
     },

@@ -88,16 +88,16 @@ export class KafkaCluster {
     }, signal)
   }
 
-  /** For errors: what was asked, and with which settings. */
-  call(asked: Omit<KafkaCall, 'connection'>): KafkaCall {
-    return { connection: this.#options.connection, ...asked }
+  /** For errors: what was requested, and with which settings. */
+  call(request: Omit<KafkaCall, 'connection'>): KafkaCall {
+    return { connection: this.#options.connection, ...request }
   }
 
   /**
    * Throws when a broker names itself by a host that this machine does not know: a source that has just been
    * started would wait for it in vain.
    */
-  async requireKnownHosts(metadata: ClusterMetadata): Promise<void> {
+  async requireResolvedHosts(metadata: ClusterMetadata): Promise<void> {
     const partitions = this.topics.flatMap((topic) =>
       this.requireTopic(metadata, topic).partitions.map(({ partition }) => ({ topic, partition })),
     )

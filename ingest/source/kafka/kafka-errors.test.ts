@@ -40,7 +40,7 @@ describe('kafkajsError()', () => {
       connection('connect ECONNREFUSED', 'ECONNREFUSED'),
       plain,
       'UnavailableError',
-      'nobody listens at seed:9092',
+      'no process listens at seed:9092',
     ],
     [
       connection('connect EHOSTUNREACH', 'EHOSTUNREACH'),

@@ -30,19 +30,19 @@ export function kafkajsError(error: unknown, call: KafkaCall): LakeError {
   const ofConnection = connectionFault(cause, call)
   if (ofConnection !== undefined) return ofConnection
   const topic = call.topic ?? textField(cause, 'topic')
-  const answer = { ...call, said: message, cause: error, ...(topic === '' ? {} : { topic }) }
+  const answer = { ...call, reply: message, cause: error, ...(topic === '' ? {} : { topic }) }
   return answered(nameOf(cause), type, answer)
 }
 
 function answered(name: string, type: string, answer: Answer): LakeError {
-  const { broker, cause, connection, said } = answer
+  const { broker, cause, connection, reply } = answer
   if (name === 'KafkaJSSASLAuthenticationError') {
-    const isUnknown = /mechanism is not supported/.test(said)
+    const isUnknown = /mechanism is not supported/.test(reply)
     return isUnknown ? mechanismError(answer) : signInError(answer)
   }
   if (name === 'KafkaJSServerDoesNotSupportApiKey') return tooOld(answer)
   if (type !== '') return protocolFault(type, answer)
-  return new UnavailableError(`kafka cannot serve us now (${said})`, {
+  return new UnavailableError(`kafka cannot serve us now (${reply})`, {
     facts: { broker: broker ?? connection.seedBrokers.join(',') },
     cause,
   })

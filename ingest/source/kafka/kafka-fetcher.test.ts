@@ -19,7 +19,7 @@ interface Fake {
   deliver(response: FetchResponse): Promise<void>
 }
 
-function fakeFetcher(): Fake {
+function fakeFetcher(unavailableMs = 1_000): Fake {
   const recycled: ArrayBuffer[] = []
   let resolveInFlight: ((response: FetchResponse) => void) | undefined
   const node = {
@@ -46,13 +46,13 @@ function fakeFetcher(): Fake {
     limits: { waitMsMax: 1, bytesMin: 1, bytesMax: 1 << 20, partitionBytesMax: 1 << 20 },
     prefetchBytesMax: 1 << 20,
     verifyChecksums: true,
-    unavailableMs: 1_000,
+    unavailableMs,
   })
   return { fetcher, recycled, deliver }
 }
 
 /** One answer with a record set for each partition, all in one memory. */
-function answer(sets: readonly (Uint8Array | undefined)[]): FetchResponse {
+function answer(sets: readonly (Uint8Array | undefined)[], stableEnd = 0n): FetchResponse {
   const memory = Buffer.from(Uint8Array.from(sets.flatMap((set) => [...(set ?? [])])).buffer)
   let at = 0
   return {
@@ -61,7 +61,7 @@ function answer(sets: readonly (Uint8Array | undefined)[]): FetchResponse {
       const start = at
       at += set?.length ?? 0
       const recordSet = memory.subarray(start, at)
-      return { topic, partition, errorCode: 0, abortedTransactions: [], recordSet }
+      return { topic, partition, errorCode: 0, stableEnd, abortedTransactions: [], recordSet }
     }),
   }
 }
@@ -108,6 +108,39 @@ describe('KafkaFetcher', () => {
     await deliver(answer([undefined, second]))
     expect(texts(fetcher.take(1 << 20))).toEqual(['x', 'y'])
     fetcher.close()
+  })
+
+  it('K8 [R12] gives what precedes a damaged batch of the same answer, then the error', async () => {
+    const fake = fakeFetcher()
+    const [a, b, c] = [recordSet(0n, ['a']), recordSet(1n, ['b']), recordSet(2n, ['c'])]
+    const badHead = Uint8Array.from(b)
+    badHead[16] = 9
+    for (const bad of [damaged(b), badHead]) {
+      await begin(fake, answer([Buffer.concat([a, bad, c]), undefined]))
+      expect(texts(fake.fetcher.take(1 << 20))).toEqual(['a'])
+      // Where the head is damaged what follows is fetched again, and begins with it.
+      await fake.deliver(answer([Buffer.concat([bad, c]), undefined]))
+      expect(() => fake.fetcher.take(1 << 20)).toThrow(
+        /what precedes it was read; .* tide stream offsets NAME set t:0=2: .*offset=1 soundFrom=2/,
+      )
+    }
+    fake.fetcher.close()
+  })
+
+  it('K8 [R12] does not wait for ever where the broker has more and sends nothing', async () => {
+    const fake = fakeFetcher(20)
+    await begin(fake, answer([recordSet(0n, ['a']), undefined], 9n))
+    expect(texts(fake.fetcher.take(1 << 20))).toEqual(['a'])
+    const reading = async (): Promise<void> => {
+      for (;;) {
+        await fake.deliver(answer([undefined, undefined], 9n))
+        fake.fetcher.take(1 << 20)
+      }
+    }
+    await expect(reading()).rejects.toThrow(
+      /the broker has records from here on, but sends none.*offset=1 latest=9/,
+    )
+    fake.fetcher.close()
   })
 
   it('[R11] gives memory back when all of an answer is used up and the next poll has come', async () => {

@@ -56,6 +56,8 @@ interface Feed {
   /** Not fetched before this time. */
   retryAtMs: number
   failingSinceMs: number | undefined
+  /** Since when the broker sends nothing although it has more. */
+  starvedSinceMs: number | undefined
   /** Why it cannot be read any further; every `take` throws it until the caller seeks. */
   stopped: Error | undefined
 }
@@ -103,6 +105,7 @@ export class KafkaFetcher {
           slicer: undefined,
           retryAtMs: 0,
           failingSinceMs: undefined,
+          starvedSinceMs: undefined,
           stopped: undefined,
         },
       ]),
@@ -120,6 +123,7 @@ export class KafkaFetcher {
     feed.seekCount++
     feed.retryAtMs = 0
     feed.failingSinceMs = undefined
+    feed.starvedSinceMs = undefined
     feed.stopped = undefined
     // This feed is fetched again; an error of another feed would occur again.
     this.#deferred = undefined
@@ -296,7 +300,8 @@ export class KafkaFetcher {
       this.#fail(feed, protocolCodeError(errorCode, call, { topic, partition }))
     } else {
       feed.failingSinceMs = undefined
-      if (recordSet.length === 0) return
+      if (recordSet.length === 0) return this.#noteNothing(feed, fetched.stableEnd)
+      feed.starvedSinceMs = undefined
       try {
         feed.fetchOffset = recordSetEnd(recordSet, originOf(feed, recordSet), feed.fetchOffset)
         feed.ready.push(set)
@@ -305,6 +310,19 @@ export class KafkaFetcher {
         this.#stop(feed, error as Error)
       }
     }
+  }
+
+  /** Nothing is sent at the end of the log, and where the head of a batch is damaged so that the broker sees no batch. */
+  #noteNothing(feed: Feed, stableEnd: bigint): void {
+    const now = this.#options.clock.monotonic()
+    if (stableEnd <= feed.fetchOffset) feed.starvedSinceMs = undefined
+    else feed.starvedSinceMs ??= now
+    if (now - (feed.starvedSinceMs ?? now) < this.#options.unavailableMs) return
+    const { fetchOffset, partition } = feed
+    const facts = { ...partition, offset: fetchOffset, latest: stableEnd }
+    const message = 'the broker has records from here on, but sends none, as with a damaged batch'
+    const remedy = damageRemedy(partition, undefined)
+    this.#stop(feed, new CorruptDataError(`${message}; ${remedy}`, { facts }))
   }
 
   /** The offset is lost only when the broker's own bounds say so; a new leader may lag for a moment. */

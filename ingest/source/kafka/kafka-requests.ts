@@ -177,6 +177,8 @@ export interface FetchedPartition {
   readonly topic: string
   readonly partition: number
   readonly errorCode: number
+  /** The last stable offset: what a reader can have ends here. */
+  readonly stableEnd: bigint
   readonly abortedTransactions: readonly AbortedTransaction[]
   /** Record batches, the last possibly cut short; a view of the response. */
   readonly recordSet: Buffer
@@ -233,16 +235,17 @@ function decodeFetch(payload: Buffer): FetchResponse {
 function decodeFetchedPartition(reader: ProtocolReader, topic: string): FetchedPartition {
   const partition = reader.int32()
   const errorCode = reader.int16()
-  // High watermark, last stable offset, log start.
+  // High watermark before it, log start behind it.
   reader.int64()
-  reader.int64()
+  const stableEnd = reader.int64()
   reader.int64()
   const abortedTransactions = reader.array(() => ({
     producerId: reader.int64(),
     firstOffset: reader.int64(),
   }))
   reader.int32()
-  return { topic, partition, errorCode, abortedTransactions, recordSet: reader.bytes() }
+  const recordSet = reader.bytes()
+  return { topic, partition, errorCode, stableEnd, abortedTransactions, recordSet }
 }
 
 /** Adjoining partitions of one topic share an entry, and their order, which is the broker's, stays. */

@@ -37,7 +37,7 @@ const typeOfCode: Readonly<Record<number, string>> = {
 /** What a broker answered to a call. */
 export interface Answer extends KafkaCall {
   /** The text that came with the code. */
-  readonly said: string
+  readonly reply: string
   readonly cause?: unknown
   /** More of where it happened, such as the partition. */
   readonly facts?: ErrorFacts
@@ -135,16 +135,17 @@ export const coordinatorTypes: ReadonlySet<string> = new Set([
 export function protocolFault(type: string, answer: Answer): LakeError {
   const make = faults[type]
   if (make !== undefined) return make(answer)
-  const { group, said, topic } = answer
+  const { group, reply, topic } = answer
   const options = optionsOf(answer, { topic, group, code: type })
   if (coordinatorTypes.has(type)) {
     return new UnavailableError(
-      `the coordinator of the consumer group is not ready (${said})`,
+      `the coordinator of the consumer group is not ready (${reply})`,
       options,
     )
   }
-  if (refusals.has(type)) return new ValidationError(`kafka refuses the request (${said})`, options)
-  return new UnavailableError(`kafka cannot serve us now (${said})`, options)
+  if (refusals.has(type))
+    return new ValidationError(`kafka refuses the request (${reply})`, options)
+  return new UnavailableError(`kafka cannot serve us now (${reply})`, options)
 }
 
 /** The error for an error code of a partition, topic or group. */
@@ -154,7 +155,7 @@ export function protocolCodeError(
   facts: ErrorFacts = {},
 ): LakeError {
   const type = typeOfCode[code] ?? `error code ${code}`
-  return protocolFault(type, { ...call, said: type, facts: { ...facts, code } })
+  return protocolFault(type, { ...call, reply: type, facts: { ...facts, code } })
 }
 
 export function missingTopicError(
@@ -173,7 +174,7 @@ export function missingTopicError(
 export function signInError(call: Answer): AccessDeniedError {
   const { sasl } = call.connection
   return new AccessDeniedError(
-    `kafka refuses user ${sasl?.username ?? '?'}: the user name or the password of input.kafka.sasl is wrong, or ${sasl?.mechanism ?? 'sasl'} is not set up for that user (${call.said})`,
+    `kafka refuses user ${sasl?.username ?? '?'}: the user name or the password of input.kafka.sasl is wrong, or ${sasl?.mechanism ?? 'sasl'} is not set up for that user (${call.reply})`,
     optionsOf(call),
   )
 }
@@ -188,7 +189,7 @@ export function mechanismError(call: Answer): AccessDeniedError {
 
 export function tooOld(call: Answer): UnsupportedError {
   return new UnsupportedError(
-    `the broker is too old: ${call.said}; kafka 2.8 or newer is needed`,
+    `the broker is too old: ${call.reply}; kafka 2.8 or newer is needed`,
     optionsOf(call),
   )
 }

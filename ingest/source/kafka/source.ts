@@ -108,7 +108,7 @@ class KafkaSource implements RecordSource {
     const compression = loadRecordCompression()
     const metadata = await this.#tools.cluster.loadTopics()
     this.#watch.note(this.#tools.cluster.describe(metadata))
-    await this.#tools.cluster.requireKnownHosts(metadata)
+    await this.#tools.cluster.requireResolvedHosts(metadata)
     this.#fetcher = new KafkaFetcher({
       ...this.#tools,
       compression: await compression,

@@ -215,7 +215,7 @@ output: { iceberg: { table: web.s } }
     {
       what: 'a port where nobody listens',
       broker: () => portOf('CLOSED'),
-      said: ['nobody listens at', 'connection refused'],
+      said: ['no process listens at', 'connection refused'],
     },
     {
       what: 'a peer that never answers',

@@ -330,7 +330,9 @@ const faults: readonly Case[] = [
   },
   {
     name: 'and so is a sample, for which the table is made',
-    state: stateIn('sampling', { sample: { records: 10, bytes: 10, sinceMs: 900 } }),
+    state: stateIn('sampling', {
+      sample: { records: 10, bytes: 10, state: 'usable', usableSinceMs: 900 },
+    }),
     event: faultEvent('log-unreadable'),
     expected: 'creating: create',
   },

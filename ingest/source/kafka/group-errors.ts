@@ -4,9 +4,7 @@ import { createKafkajsClient } from './kafka-connection.ts'
 import { kafkajsCauseOf } from './kafka-errors.ts'
 import type { KafkaTools } from './kafka-tools.ts'
 import { protocolCodeError } from './protocol-faults.ts'
-
-/** What kafkajs names its way to share out the partitions, which all members of a group must have in common. */
-const ourAssignor = 'RoundRobinAssigner'
+import { assignerName } from './topic-assigner.ts'
 
 /** The error itself where nothing is to be added. */
 export async function explainGroupError(
@@ -36,11 +34,11 @@ function assignorError(error: Error, group: string, members: GroupInUse | undefi
   const theirs = members?.protocol ?? ''
   const named = theirs === '' ? 'another partition assignor' : `the partition assignor ${theirs}`
   return new ValidationError(
-    `consumer group ${group} is in use with ${named}, and ours is ${ourAssignor}: give this stream a consumer_group of its own, or end the other members`,
+    `consumer group ${group} is in use with ${named}, and ours is ${assignerName}: give this stream a consumer_group of its own, or end the other members`,
     {
       facts: {
         group,
-        ours: ourAssignor,
+        ours: assignerName,
         theirs: members?.protocol,
         members: members?.clients.join(','),
       },

@@ -81,7 +81,7 @@ const faults: Readonly<Record<string, Make>> = {
   INCONSISTENT_GROUP_PROTOCOL: (call) =>
     new ValidationError(
       `consumer group ${call.group ?? '?'} has members with another partition assignor than ours; give this stream a consumer_group of its own, or end the others`,
-      optionsOf(call, { group: call.group, ours: 'RoundRobinAssigner' }),
+      optionsOf(call, { group: call.group }),
     ),
   INVALID_GROUP_ID: (call) => badGroup(call, 'kafka refuses the name of the consumer group'),
   GROUP_MAX_SIZE_REACHED: (call) =>

@@ -12,7 +12,7 @@ import {
 } from './group-member.ts'
 
 /** Members of one group have to agree on an assigner by its name. */
-const name = 'TidewaterAssigner'
+export const assignerName = 'TidewaterAssigner'
 const version = 0
 
 export function topicAssigner(member: Omit<MemberData, 'partitions'>): PartitionAssigner {
@@ -26,13 +26,13 @@ export function topicAssigner(member: Omit<MemberData, 'partitions'>): Partition
       }
     }
     return {
-      name,
+      name: assignerName,
       version,
       protocol: ({ topics }) => {
         const partitions = new Map(topics.map((topic) => [topic, partitionsOf(topic)]))
         const userData = formatMemberData({ ...member, partitions })
         return {
-          name,
+          name: assignerName,
           metadata: AssignerProtocol.MemberMetadata.encode({ version, topics, userData }),
         }
       },

@@ -361,7 +361,7 @@ output: { iceberg: { table: web.s } }
       more: 'consumer_group: taken',
       said: [
         'consumer group taken is in use with the partition assignor sticky-like',
-        'ours is RoundRobinAssigner',
+        'ours is TidewaterAssigner',
         'consumer_group',
       ],
     },

@@ -2,8 +2,9 @@
  * The streams of a project, where one faulty file must not keep from the others: what can be loaded, and what is
  * wrong with the rest.
  */
-import { LakeError } from '../../common/index.ts'
+import { LakeError, SettingsError } from '../../common/index.ts'
 import { formatIdentifier } from '../../catalog/format/index.ts'
+import { sharedGroups, sharedGroupText } from '../../ingest/settings/index.ts'
 import type { CliContext, LoadedStream, StreamPurpose } from './context.ts'
 import { SilentFailure, UsageError } from './failure.ts'
 
@@ -35,7 +36,7 @@ export async function loadGoodStreams(
       faults.push({ file, error })
     }
   }
-  const twins = purpose === 'fill' ? twinFaults(loaded) : []
+  const twins = purpose === 'fill' ? [...twinFaults(loaded), ...groupFaults(loaded)] : []
   const streams = loaded.filter(({ file }) => !twins.some((twin) => twin.file === file))
   const all = [...faults, ...twins]
   if (streams.length > 0 || all.length === 0) return { streams, faults: all }
@@ -59,6 +60,18 @@ function twinFaults(streams: readonly LoadedStream[]): readonly StreamFault[] {
     if (twin === undefined) return []
     const error = new UsageError(`${stream.file} and ${twin.file} are the same stream: ${key}`)
     return [{ file: stream.file, error }]
+  })
+}
+
+/** Two streams that read one topic in one consumer group would each get a part of it: neither is read. */
+function groupFaults(streams: readonly LoadedStream[]): readonly StreamFault[] {
+  const fileOf = new Map(streams.map(({ file, settings }) => [settings, file]))
+  return sharedGroups(streams.map(({ settings }) => settings)).flatMap((shared) => {
+    const { stream, other } = shared
+    return [shared, { ...shared, stream: other, other: stream }].map((each) => ({
+      file: fileOf.get(each.stream) ?? '',
+      error: new SettingsError(sharedGroupText(each), { facts: { stream: each.stream.name } }),
+    }))
   })
 }
 

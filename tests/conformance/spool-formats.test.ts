@@ -45,6 +45,7 @@ const types: Readonly<Record<string, Type>> = {
   uuid: { type: 'uuid' },
   binary: { type: 'binary' },
   decimal: { type: 'decimal', precision: 18, scale: 4 },
+  fine: { type: 'decimal', precision: 38, scale: 38 },
 }
 const names = Object.keys(types)
 
@@ -195,6 +196,7 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
     fc.tuple(digits(14), digits(4)).map(([whole, part]) => quoted(`-${whole}.${part}`)),
     fc.constantFrom('0', '-1', '1.23456'),
   ),
+  fine: digits(15).map((part) => `0.${part}`),
 }
 
 const record = fc

@@ -141,6 +141,7 @@ export class RowScanner extends RowTextCursor {
         return
       case kinds.any:
         if (node.isLenientTimestamp && byte === QUOTE) this.lenientTimestamp()
+        else if (node.isLenientDecimal) this.lenientDecimal(byte, depth)
         else this.anything(depth)
         return
       case kinds.epoch:

@@ -109,11 +109,23 @@ export class ScalarCursor extends JsonCursor {
           ? `more than ${node.precision - node.scale} digits before the point`
           : undefined
     if (fault !== undefined) this.#misfit(node, fault, decimalTypeFor(node, text, isQuoted))
-    // The engine reads a number token through a double; a quoted one it reads digit by digit.
-    if (!isQuoted && text.length > 15) {
-      this.edits.push({ at: start, until: start, bytes: quote })
-      this.edits.push({ at: this.pos, until: this.pos, bytes: quote })
-    }
+    const isExactInDouble = text.length <= 15 && whole + node.scale <= 15
+    if (!isQuoted && !isExactInDouble) this.#quoteNumber(start)
+  }
+
+  /** With lenient coercion the engine converts any value; a number keeps its digits on the way to it. */
+  protected lenientDecimal(byte: number, depth: number): void {
+    const start = this.pos
+    if (byte !== MINUS && !isDigit(byte)) return this.anything(depth)
+    this.number()
+    this.#quoteNumber(start)
+  }
+
+  /** The engine reads a number token for a decimal through a double; a quoted one it reads digit by digit. */
+  #quoteNumber(start: number): void {
+    if (!this.isCopied) return
+    this.edits.push({ at: start, until: start, bytes: quote })
+    this.edits.push({ at: this.pos, until: this.pos, bytes: quote })
   }
 
   /** A timestamp as a number, or as a string of its digits. With lenient coercion the engine converts any other value. */

@@ -71,6 +71,7 @@ export interface ScanNode {
   readonly unit: EpochUnit | undefined
   /** With lenient coercion: the engine converts a text, which may be a timestamp. */
   readonly isLenientTimestamp: boolean
+  readonly isLenientDecimal: boolean
 }
 
 export interface ScanPlan {
@@ -135,6 +136,7 @@ export function compileScanPlan(
       unfillable: undefined,
       unit: undefined,
       isLenientTimestamp: false,
+      isLenientDecimal: false,
     },
     unknownFields: rules.unknownFields,
   }
@@ -258,6 +260,7 @@ class PlanCompiler {
       changeable: isLenient ? undefined : this.#changeable(type, place),
       unit,
       isLenientTimestamp: isLenient && isTimestamp,
+      isLenientDecimal: isLenient && type.type === 'decimal',
     }
   }
 
@@ -304,6 +307,7 @@ function leaf({ names }: NodePlace, required: boolean): Omit<ScanNode, 'kind'> {
     unfillable: undefined,
     unit: undefined,
     isLenientTimestamp: false,
+    isLenientDecimal: false,
   }
 }
 

@@ -60,8 +60,8 @@ export interface EmbeddedRecord {
   readonly key?: Uint8Array | string | null
   readonly value: Uint8Array | string | null
   readonly headers?: readonly RecordHeader[]
-  /** Now, when left out. */
-  readonly timestampMs?: number
+  /** Now, when left out; a bigint where it is beyond the safe integers. */
+  readonly timestampMs?: number | bigint
 }
 
 /** Offsets [baseOffset, nextOffset) are durable. */

@@ -1,5 +1,5 @@
 /** `RecordProducer` over Kafka, by kafkajs. */
-import { ConfigResourceTypes, Partitioners } from 'kafkajs'
+import { Partitioners } from 'kafkajs'
 import type { IHeaders, Kafka, Message, Producer } from 'kafkajs'
 import {
   LakeError,
@@ -33,6 +33,8 @@ const requestBytesTarget = 512 << 10
 /** Lengths, deltas and attributes of a record, or of a header, take no more. */
 const recordOverhead = 40
 const acksAll = -1
+/** Kafka's code for a topic among resources; Node does not see kafkajs's own name for it. */
+const topicResource = 2
 const batchLimitSetting = 'max.message.bytes'
 
 export async function createKafkaProducer(options: KafkaProducerOptions): Promise<RecordProducer> {
@@ -103,7 +105,7 @@ async function batchBytesMax(kafka: Kafka, topic: string): Promise<number | unde
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
       resources: [
-        { type: ConfigResourceTypes.TOPIC, name: topic, configNames: [batchLimitSetting] },
+        { type: topicResource, name: topic, configNames: [batchLimitSetting] },
       ],
     })
     const entry = resources[0]?.configEntries.find(

@@ -27,7 +27,7 @@ export async function openSource(
   // Loaded when needed: most commands read no log and should not wait for a Kafka client.
   if (input.kind === 'embedded') {
     const { EmbeddedLog, createEmbeddedSource } = await import('../ingest/index.ts')
-    const log = await EmbeddedLog.openExisting(input.directory, { clock })
+    const log = await EmbeddedLog.openExisting(input.directory, { clock }, input.topics)
     return createEmbeddedSource({ log, topics: input.topics })
   }
   const { openKafkaSource } = await import('./open-kafka-source.ts')

@@ -45,7 +45,7 @@ describe('tide topic', () => {
     ['topic consume events -o begining', 2, 'not an offset: "begining"'],
     ['topic consume events -o csv', 2, '"csv" is for tables'],
     ['topic consume events -f %q', 2, 'unknown format "%q"'],
-    ['topic produce events -H x', 2, '--header takes name=value'],
+    ['topic produce events -H =x', 2, '--header takes name=value'],
     ['topic ls --stream nope.yaml', 2, 'cannot read nope.yaml'],
   ])('refuses %s', async (line, code, message) => {
     const outcome = await tide(line)

@@ -116,12 +116,16 @@ export class EmbeddedLog {
     return EmbeddedLog.openExisting(directory, options)
   }
 
-  /** Opens a log that is there, without writing anything. Throws NotFoundError when the directory is none. */
+  /**
+   * Opens a log that is there, without writing anything. Throws NotFoundError, which names `topics`, when the
+   * directory is none.
+   */
   static async openExisting(
     directory: string,
     options: EmbeddedLogOptions = {},
+    topics: readonly string[] = [],
   ): Promise<EmbeddedLog> {
-    const clusterId = await readClusterId(directory)
+    const clusterId = await readClusterId(directory, topics)
     return new EmbeddedLog(directory, clusterId, await loadRecordCompression(), options)
   }
 

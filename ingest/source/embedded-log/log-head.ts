@@ -18,8 +18,11 @@ function headFile(directory: string): string {
   return join(directory, 'log.json')
 }
 
-/** Throws NotFoundError when the directory is no log. */
-export async function readClusterId(directory: string): Promise<string> {
+/** Throws NotFoundError, with the requested topics, when the directory is no log. */
+export async function readClusterId(
+  directory: string,
+  requested: readonly string[] = [],
+): Promise<string> {
   const file = headFile(directory)
   try {
     const head = (await readJsonFile(file)) as { format?: unknown; clusterId?: unknown }
@@ -38,7 +41,10 @@ export async function readClusterId(directory: string): Promise<string> {
     }
     throw new NotFoundError(
       'there is no embedded log in the directory; check its name, or make one: tide topic create TOPIC, or tide topic produce TOPIC --create',
-      { facts: { directory }, cause: error },
+      {
+        facts: { directory, topics: requested.length === 0 ? undefined : requested.join(',') },
+        cause: error,
+      },
     )
   }
 }

@@ -104,9 +104,7 @@ async function batchBytesMax(kafka: Kafka, topic: string): Promise<number | unde
     await admin.connect()
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
-      resources: [
-        { type: topicResource, name: topic, configNames: [batchLimitSetting] },
-      ],
+      resources: [{ type: topicResource, name: topic, configNames: [batchLimitSetting] }],
     })
     const entry = resources[0]?.configEntries.find(
       ({ configName }) => configName === batchLimitSetting,

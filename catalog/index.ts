@@ -67,7 +67,8 @@ export {
 } from './stores/object-store-catalog.ts'
 export type { TableUpdate } from './table/update.ts'
 export type { TransactionAction } from './transaction/action.ts'
-export { isPublished } from './transaction/branch-change.ts'
+export { applyUpdates } from './table/apply-updates.ts'
+export { findFork, isPublished } from './transaction/branch-change.ts'
 export { isBelow, plainLocation } from './stores/location-rules.ts'
 export { ConflictError } from './transaction/conflict-error.ts'
 export {

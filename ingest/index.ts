@@ -1,9 +1,12 @@
 /** ingest: records from a log to rows of a table, exactly once. */
 export { type LiveLayer, createLiveLayer } from './live/live-layer.ts'
+export { deadLetterTablesOf } from './dead-letter/dead-letter-tables.ts'
+export { replayPropertyKey } from './offsets/check-other-branches.ts'
 export {
   type BranchOffsets,
   OffsetConflictError,
   offsetsAt,
+  offsetsAtSnapshot,
   restoreOffsets,
 } from './offsets/checkpoint.ts'
 export {
@@ -33,9 +36,16 @@ export {
   type StreamOffsets,
   advanceOffsets,
   formatOffsetMap,
+  formatPositions,
   nextOffsetOf,
   parseOffsetMap,
 } from './offsets/offset-map.ts'
+export {
+  firstOffsetOf,
+  type PlaceColumns,
+  placedSince,
+  placesOf,
+} from './offsets/place-epochs.ts'
 export { type RecordCodec, recordCodecs } from './record-batch/record-compression.ts'
 export type { RecordHeader } from './record-batch/record-header.ts'
 export { decodeRecordHeaders } from './record-batch/record-headers.ts'
@@ -67,6 +77,7 @@ export type {
   RecordSource,
 } from './source/record-source.ts'
 export { allPartitions } from './source/source-support.ts'
+export { checkStream } from './stream/check-stream.ts'
 export { checkIdentity } from './stream/positions.ts'
 export type {
   StreamParts,

@@ -23,7 +23,13 @@ import {
 } from '../../catalog/index.ts'
 import { CorruptDataError, LakeError } from '../../common/index.ts'
 import { offsetsCommand } from './log-faults.ts'
-import { formatOffsetMap, nextOffsetOf, type OffsetMap, parseOffsetMap } from './offset-map.ts'
+import {
+  formatOffsetMap,
+  formatPositions,
+  nextOffsetOf,
+  type OffsetMap,
+  parseOffsetMap,
+} from './offset-map.ts'
 import type { OffsetRange } from './offset-range.ts'
 import { partitionKey, type PartitionPosition } from './topic-partition.ts'
 
@@ -82,8 +88,11 @@ export interface BranchOffsets {
   readonly snapshot: Snapshot | undefined
 }
 
+/** The first commit to a branch that is missing creates it at main's head, so until then its offsets are main's. */
 export function offsetsAt(table: Table, branch: string): BranchOffsets {
   const { metadata } = table
+  const isMissing = branch !== mainBranch && !Object.hasOwn(metadata.refs, branch)
+  if (isMissing) return offsetsAt(table, mainBranch)
   const name = formatIdentifier(table.identifier)
   const newest = newestOffsets(metadata, branch)
   const text = offsetsProperty(metadata, branch)
@@ -96,7 +105,57 @@ export function offsetsAt(table: Table, branch: string): BranchOffsets {
   }
   // Either expiry has removed the snapshots that had offsets, or the branch was rolled back behind them.
   const isBehind = text !== undefined && isRolledBack(metadata, branch, text)
-  return { reached: isBehind ? new Map() : (recorded ?? new Map()), recorded, snapshot: undefined }
+  const reached = isBehind ? new Map() : (recorded ?? inheritedOffsets(table, branch))
+  return { reached, recorded, snapshot: undefined }
+}
+
+/**
+ * The offsets of a branch that no stream has written to and whose history shows none. Where that history has expired,
+ * they are main's, as long as main's history shows none either; else they are not known, and beginning again would read
+ * every record twice.
+ */
+function inheritedOffsets(table: Table, branch: string): OffsetMap {
+  const { metadata } = table
+  const text = offsetsProperty(metadata, mainBranch)
+  const head = headOf(metadata, branch)
+  if (branch === mainBranch || text === undefined || head === undefined) return new Map()
+  const oldest = [...ancestorsOf(metadata, head.snapshotId)].at(-1)
+  if (oldest?.parentSnapshotId === undefined) return new Map()
+  const atHead = offsetsAtSnapshot(table, head.snapshotId, mainBranch)
+  if (atHead !== undefined) return atHead
+  throw new CorruptDataError(
+    'the history of the branch has expired, and with it the offsets that its rows reach; remove the branch, which ' +
+      'then begins again with main',
+    { facts: { table: formatIdentifier(table.identifier), branch, snapshot: head.snapshotId } },
+  )
+}
+
+/**
+ * The offsets that `branch` had when this snapshot was its head; undefined where its history does not show them. A
+ * history that has expired shows none, and then the property has those of before, as long as no later snapshot has any.
+ */
+export function offsetsAtSnapshot(
+  { identifier, metadata }: Table,
+  snapshotId: bigint,
+  branch: string,
+): OffsetMap | undefined {
+  const name = formatIdentifier(identifier)
+  let oldest: Snapshot | undefined
+  for (const snapshot of ancestorsOf(metadata, snapshotId)) {
+    const text = snapshot.summary?.[offsetsSummaryKey]
+    if (text !== undefined) return parseOffsetMap(text, `${name} snapshot ${snapshot.snapshotId}`)
+    oldest = snapshot
+  }
+  if (oldest?.parentSnapshotId === undefined) return new Map()
+  for (const snapshot of ancestorsOf(metadata, headOf(metadata, branch)?.snapshotId)) {
+    if (snapshot.snapshotId === snapshotId) {
+      const property = offsetsProperty(metadata, branch)
+      const where = `${name} property ${offsetsPropertyKey(branch)}`
+      return property === undefined ? new Map() : parseOffsetMap(property, where)
+    }
+    if (snapshot.summary?.[offsetsSummaryKey] !== undefined) return undefined
+  }
+  return undefined
 }
 
 /** True when main was once at the snapshot that recorded `text`, which is newer than main is now. */
@@ -111,8 +170,9 @@ function isRolledBack(metadata: TableMetadata, branch: string, text: string): bo
   )
 }
 
+/** A person who sets the property writes offsets only. */
 function isSameMap(a: OffsetMap, b: OffsetMap): boolean {
-  return formatOffsetMap(a) === formatOffsetMap(b)
+  return formatPositions(a) === formatPositions(b)
 }
 
 /** The streams about which the maps disagree. */

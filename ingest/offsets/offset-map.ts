@@ -4,8 +4,9 @@
  * property keyed by branch, so that neither expiry nor another writer can lose it
  * (docs/spec/exactly-once.md, E1 and E2).
  *
- * Text form: {"<stream>": {"cluster-id": "…", "topics": {"<topic>": {"topic-id": "…",
- * "next-offsets": {"0": 12, "1": 7}}}}}; numbers are 64-bit integers.
+ * Text form: {"<stream>": {"cluster-id": "…", "places": [{"columns": {"partition": 3, "offset": 4}}],
+ * "topics": {"<topic>": {"topic-id": "…", "next-offsets": {"0": 12, "1": 7}}}}}; numbers are 64-bit integers.
+ * `places` says by which columns rows are found again (`place-epochs.ts`).
  */
 import {
   asBigint,
@@ -15,6 +16,12 @@ import {
   parseJson,
   stringifyJson,
 } from '../../common/index.ts'
+import {
+  endEpoch,
+  type PartitionOffsets,
+  type PlaceColumns,
+  type PlaceEpoch,
+} from './place-epochs.ts'
 import type { PartitionPosition, TopicPartition } from './topic-partition.ts'
 
 export interface TopicOffsets {
@@ -27,6 +34,8 @@ export interface TopicOffsets {
 export interface StreamOffsets {
   readonly clusterId: string
   readonly topics: ReadonlyMap<string, TopicOffsets>
+  /** Oldest first; absent where no rows were committed with these offsets. */
+  readonly places?: readonly PlaceEpoch[]
 }
 
 /** By stream name. */
@@ -46,16 +55,19 @@ export function advanceOffsets(
   advanced: readonly (TopicPartition & { readonly nextOffset: bigint })[],
 ): StreamOffsets {
   const topics = new Map(offsets?.topics)
+  let isSetBack = false
   for (const { topic, partition, nextOffset } of advanced) {
     const before = topics.get(topic)
     const topicId = identity.topicIds.get(topic) ?? before?.topicId ?? ''
+    isSetBack ||= nextOffset < (before?.nextOffsets.get(partition) ?? nextOffset)
     const nextOffsets = new Map(before?.nextOffsets).set(partition, nextOffset)
     topics.set(topic, { ...before, topicId, nextOffsets })
   }
-  return { clusterId: identity.clusterId, topics }
+  const places = isSetBack && offsets !== undefined ? endEpoch(offsets, topics) : offsets?.places
+  return { clusterId: identity.clusterId, topics, ...(places === undefined ? {} : { places }) }
 }
 
-/** `offsets` with the positions of the partitions that it lacks. */
+/** `offsets` with the positions of the partitions that it lacks; those of a new stream have no rows yet. */
 export function startOffsets(
   offsets: StreamOffsets | undefined,
   identity: { readonly clusterId: string; readonly topicIds: ReadonlyMap<string, string> },
@@ -63,23 +75,35 @@ export function startOffsets(
 ): StreamOffsets {
   const missing = starts.filter((start) => nextOffsetOf(offsets, start) === undefined)
   const advanced = missing.map((start) => ({ ...start, nextOffset: start.position }))
-  return advanceOffsets(offsets, identity, advanced)
+  const begun = advanceOffsets(offsets, identity, advanced)
+  return offsets === undefined ? { ...begun, places: [] } : begun
 }
 
 export function formatOffsetMap(offsets: OffsetMap): string {
   const streams: Record<string, Json> = {}
-  for (const [stream, { clusterId, topics }] of sorted(offsets)) {
-    const byTopic: Record<string, Json> = {}
+  for (const [stream, { clusterId, topics, places }] of sorted(offsets)) {
+    const topicsJson: Record<string, Json> = {}
     for (const [topic, { topicId, nextOffsets, reusedBelow }] of sorted(topics)) {
-      byTopic[topic] = {
+      topicsJson[topic] = {
         'topic-id': topicId,
         'next-offsets': byPartition(nextOffsets),
         ...(reusedBelow === undefined ? {} : { 'reused-below': byPartition(reusedBelow) }),
       }
     }
-    streams[stream] = { 'cluster-id': clusterId, topics: byTopic }
+    streams[stream] = {
+      'cluster-id': clusterId,
+      ...(places === undefined ? {} : { places: places.map(placeJson) }),
+      topics: topicsJson,
+    }
   }
   return stringifyJson(streams)
+}
+
+/** Without the places: a person who sets the property writes offsets only. */
+export function formatPositions(offsets: OffsetMap): string {
+  return formatOffsetMap(
+    new Map([...offsets].map(([stream, { clusterId, topics }]) => [stream, { clusterId, topics }])),
+  )
 }
 
 /** Reads the text form; `where` is named in the error. */
@@ -97,9 +121,54 @@ export function parseOffsetMap(text: string, where: string): OffsetMap {
         ...(reused === undefined ? {} : { reusedBelow: partitionOffsets(reused, where) }),
       })
     }
-    streams.set(stream, { clusterId: String(fields.get('cluster-id') ?? ''), topics })
+    const places = fields.get('places')
+    streams.set(stream, {
+      clusterId: String(fields.get('cluster-id') ?? ''),
+      topics,
+      ...(Array.isArray(places) ? { places: places.map((each) => placeOf(each, where)) } : {}),
+    })
   }
   return streams
+}
+
+function placeJson({ columns, since, until }: PlaceEpoch): Json {
+  return {
+    columns: columns === undefined ? null : { ...columns },
+    ...(since.size === 0 ? {} : { since: byTopic(since) }),
+    ...(until === undefined ? {} : { until: byTopic(until) }),
+  }
+}
+
+function placeOf(json: Json, where: string): PlaceEpoch {
+  const fields = new Map(members(json, where))
+  const until = fields.get('until')
+  return {
+    columns: columnsOf(fields.get('columns') ?? null, where),
+    since: topicOffsets(fields.get('since') ?? {}, where),
+    ...(until === undefined ? {} : { until: topicOffsets(until, where) }),
+  }
+}
+
+function columnsOf(json: Json, where: string): PlaceColumns | undefined {
+  if (json === null) return undefined
+  const ids = new Map(members(json, where).map(([name, id]) => [name, Number(id)]))
+  const [partition, offset] = [ids.get('partition'), ids.get('offset')]
+  if (partition === undefined || offset === undefined) return undefined
+  const [topic, timestamp] = [ids.get('topic'), ids.get('timestamp')]
+  return {
+    partition,
+    offset,
+    ...(topic === undefined ? {} : { topic }),
+    ...(timestamp === undefined ? {} : { timestamp }),
+  }
+}
+
+function byTopic(offsets: PartitionOffsets): Json {
+  return Object.fromEntries(sorted(offsets).map(([topic, of]) => [topic, byPartition(of)]))
+}
+
+function topicOffsets(json: Json, where: string): PartitionOffsets {
+  return new Map(members(json, where).map(([topic, of]) => [topic, partitionOffsets(of, where)]))
 }
 
 function byPartition(offsets: ReadonlyMap<number, bigint>): Json {

@@ -159,7 +159,8 @@ function withTargets(
       ...(reusedBelow.size === 0 ? {} : { reusedBelow }),
     })
   }
-  return { ...before, clusterId, topics }
+  // A stream that is new to the table has no rows in it whose places would not be recorded.
+  return { ...(before ?? { places: [] }), clusterId, topics }
 }
 
 /** Below which offsets the log gives, or has given, other records than those of the rows in the table. */

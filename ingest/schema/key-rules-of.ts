@@ -9,15 +9,19 @@ import { metadataNames } from './metadata-columns.ts'
 /** Queries of rows that are not committed yet need these. */
 const liveNames = Object.values(streamingCoordinateColumns).map(({ name }) => name)
 
-/** Without a table: for a sample, from which it will be made. */
-export function keyRulesOf(settings: StreamSettings, table?: TableMetadata): KeyRules {
+/** Without a table: for a sample, from which it will be made. `taken` are further columns that no key fills. */
+export function keyRulesOf(
+  settings: StreamSettings,
+  table?: TableMetadata,
+  taken: readonly string[] = [],
+): KeyRules {
   const { schema, metadata } = settings
   const specs = table?.partitionSpecs ?? []
   return {
     unknownFields: schema.unknownFields,
     fieldCase: schema.fieldCase,
     ignoredPaths: new Set(schema.ignoredFields),
-    ownNames: new Set([...metadataNames(metadata), ...liveNames]),
+    ownNames: new Set([...metadataNames(metadata), ...liveNames, ...taken]),
     partitionNames: new Set(specs.flatMap(({ fields }) => fields.map(({ name }) => name))),
     formerNames: table === undefined ? plainKeyRules.formerNames : columnNames(table),
     columnsMax: schema.columnsMax,

@@ -12,6 +12,7 @@ import {
 import type { SchemaChange, SideField, SideSource } from '../../catalog/index.ts'
 import { columnNames, topLevel } from '../../catalog/table/index.ts'
 import { ValidationError } from '../../common/index.ts'
+import type { PlaceColumns } from '../offsets/place-epochs.ts'
 
 export type MetadataMode = 'struct' | 'columns' | 'none'
 
@@ -106,35 +107,98 @@ export function metadataNames(mode: MetadataMode): readonly string[] {
   return metadataFields(mode, true).map(({ name }) => name.toLowerCase())
 }
 
+/** What a stream does with the metadata columns of a table. */
+export interface StreamMetadata {
+  readonly coordinateKeys: CoordinateKeys
+  readonly sideFields: readonly SideField[]
+  /** The columns that say which record a row came from; undefined when they are not all filled. */
+  readonly place: PlaceColumns | undefined
+  /** Columns that the settings ask for and the table lacks. */
+  readonly missing: readonly string[]
+}
+
+export interface MetadataRequest {
+  readonly mode: MetadataMode
+  readonly severalTopics: boolean
+  /** The columns that the stream's last commit filled: they are the same under another name. */
+  readonly recorded: PlaceColumns | undefined
+}
+
+interface FilledColumn {
+  readonly name: string
+  readonly id: number
+  readonly member: Member
+}
+
 /**
- * How the metadata columns that the table really has are filled. A table may have been made with
- * other settings: its own columns count.
+ * How the metadata columns that the table really has are filled. A table may have been made with other
+ * settings: its own columns count, a topic's column too.
  */
-export function metadataSideFields(
-  schema: Schema,
-  mode: MetadataMode,
-  keys: CoordinateKeys,
-): readonly SideField[] {
-  if (mode === 'none') return []
-  if (mode === 'columns') {
-    return members.flatMap((member) => {
-      const name = `_kafka_${member.name}`
-      const column = schema.fields.find((candidate) => candidate.name === name)
-      if (column === undefined) return []
-      checkType(column, member)
-      return [{ field: name, from: member.from(keys) }]
-    })
+export function streamMetadata(schema: Schema, request: MetadataRequest): StreamMetadata {
+  const { mode, severalTopics, recorded } = request
+  const struct = mode === 'struct' ? structOf(schema, recorded) : undefined
+  const filled =
+    mode === 'columns' ? filledOf(schema.fields, recorded, '_kafka_') : (struct?.filled ?? [])
+  const idOf = (name: string): number | undefined =>
+    filled.find(({ member }) => member.name === name)?.id
+  const keys = placeKeysFor(schema, severalTopics || idOf('topic') !== undefined)
+  const sources = filled.map(({ name, member }) => ({ name, from: member.from(keys) }))
+  const requested = mode === 'none' ? [] : members
+  return {
+    coordinateKeys: keys,
+    sideFields:
+      struct === undefined
+        ? sources.map(({ name, from }) => ({ field: name, from }))
+        : [{ field: struct.name, from: { kind: 'struct', members: sources } }],
+    place: placeOf(idOf),
+    missing: requested
+      .filter(({ name }) => (severalTopics || name !== 'topic') && idOf(name) === undefined)
+      .map(({ name }) => (mode === 'struct' ? `_kafka.${name}` : `_kafka_${name}`)),
   }
-  const column = schema.fields.find((candidate) => candidate.name === '_kafka')
-  if (column === undefined) return []
-  if (column.type.type !== 'struct') throw notOurs('_kafka')
-  const filled = column.type.fields.map((child) => {
-    const member = members.find((candidate) => candidate.name === child.name)
-    if (member === undefined) throw notOurs(`_kafka.${child.name}`)
-    checkType(child, member)
-    return { name: child.name, from: member.from(keys) }
+}
+
+function placeOf(idOf: (name: string) => number | undefined): PlaceColumns | undefined {
+  const [partition, offset] = [idOf('partition'), idOf('offset')]
+  if (partition === undefined || offset === undefined) return undefined
+  const [topic, timestamp] = [idOf('topic'), idOf('timestamp')]
+  return {
+    partition,
+    offset,
+    ...(topic === undefined ? {} : { topic }),
+    ...(timestamp === undefined ? {} : { timestamp }),
+  }
+}
+
+function structOf(
+  { fields }: Schema,
+  recorded: PlaceColumns | undefined,
+): { readonly name: string; readonly filled: readonly FilledColumn[] } | undefined {
+  const holdsRecorded = ({ type }: NestedField): boolean =>
+    type.type === 'struct' && type.fields.some(({ id }) => id === recorded?.offset)
+  const column = fields.find(holdsRecorded) ?? fields.find(({ name }) => name === '_kafka')
+  if (column === undefined) return undefined
+  if (column.type.type !== 'struct') throw notOurs(column.name)
+  const filled = filledOf(column.type.fields, recorded, '')
+  const other = column.type.fields.find(({ id }) => !filled.some((one) => one.id === id))
+  if (other !== undefined) throw notOurs(`${column.name}.${other.name}`)
+  return { name: column.name, filled }
+}
+
+/** Columns by the ids that are recorded for them, whatever they are called by now; all others by name. */
+function filledOf(
+  fields: readonly NestedField[],
+  recorded: PlaceColumns | undefined,
+  prefix: string,
+): readonly FilledColumn[] {
+  const ids: ReadonlyMap<string, number> = new Map(Object.entries(recorded ?? {}))
+  return members.flatMap((member) => {
+    const column =
+      fields.find(({ id }) => id === ids.get(member.name)) ??
+      fields.find(({ name }) => name === `${prefix}${member.name}`)
+    if (column === undefined) return []
+    checkType(column, member)
+    return [{ name: column.name, id: column.id, member }]
   })
-  return [{ field: '_kafka', from: { kind: 'struct', members: filled } }]
 }
 
 /** Whether the column is one that `metadataFields` makes. */
@@ -143,7 +207,7 @@ export function isMetadataColumn({ name }: Pick<NestedField, 'name'>, mode: Meta
 }
 
 /** Key names that clash with no column, whatever the table's columns are called. */
-export function placeKeysFor(schema: Schema, severalTopics: boolean): CoordinateKeys {
+function placeKeysFor(schema: Schema, hasTopic: boolean): CoordinateKeys {
   const taken = new Set(schema.fields.map((candidate) => candidate.name.toLowerCase()))
   const unused = (name: string): string => {
     let key = name
@@ -156,7 +220,7 @@ export function placeKeysFor(schema: Schema, severalTopics: boolean): Coordinate
     partition: unused('$p'),
     record: unused('$r'),
   }
-  return severalTopics ? { ...keys, topic: unused('$topic') } : keys
+  return hasTopic ? { ...keys, topic: unused('$topic') } : keys
 }
 
 function checkType(column: NestedField, member: Member): void {

@@ -63,9 +63,13 @@ export async function ensureDeadLetterTable(
     })
     return createTable(catalog, identifier, { schema })
   }
-  const columns = new Map(
-    currentSchema(existing.metadata).fields.map((field) => [field.name, field]),
-  )
+  checkDeadLetterTable(existing)
+  return existing
+}
+
+/** Throws ValidationError for a table that cannot hold dead letters. */
+export function checkDeadLetterTable({ identifier, metadata }: Table): void {
+  const columns = new Map(currentSchema(metadata).fields.map((field) => [field.name, field]))
   for (const field of deadLetterFields) {
     if (columns.get(field.name)?.type.type === field.type.type) continue
     throw new ValidationError(
@@ -73,7 +77,6 @@ export async function ensureDeadLetterTable(
       { facts: { table: formatIdentifier(identifier), column: field.name } },
     )
   }
-  return existing
 }
 
 async function createTable(

@@ -47,7 +47,15 @@ function readerOf(coercion: Coercion, of = table, ...added: readonly string[]): 
   }))
   const decoder = openJsonDecoder(fields, coordinateKeys, { coercion })
   const filled = { fields, isOpen: () => false, rules: plainKeyRules }
-  return { table: of, pending: [], filled, sideFields: [], decoder, format: decoder.format }
+  return {
+    table: of,
+    pending: [],
+    filled,
+    sideFields: [],
+    place: undefined,
+    decoder,
+    format: decoder.format,
+  }
 }
 
 function valueText({ batch, index }: RecordInBatch): string {

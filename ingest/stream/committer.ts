@@ -49,6 +49,7 @@ import {
 } from '../offsets/checkpoint.ts'
 import type { OffsetRange } from '../offsets/offset-range.ts'
 import { deadLetterSideFields } from '../dead-letter/dead-letter.ts'
+import { deadLetterTablesKey, withDeadLetterTable } from '../dead-letter/dead-letter-tables.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import {
   advanceOffsets,
@@ -57,6 +58,7 @@ import {
   startOffsets,
   type StreamOffsets,
 } from '../offsets/offset-map.ts'
+import { notePlaces, type PlaceColumns } from '../offsets/place-epochs.ts'
 import { readStartRecord, startRecordChange, type StartRecordKey } from '../offsets/start-record.ts'
 import type { PartitionPosition } from '../offsets/topic-partition.ts'
 import { requireNotReplaced } from '../schema/inferred-columns.ts'
@@ -95,6 +97,8 @@ export interface RowsToCommit {
   readonly starts?: readonly PartitionPosition[]
   /** Columns that the files were written with and that the commit makes. */
   readonly pending?: readonly PendingColumns[]
+  /** By which columns the rows are found again; absent for dead letters. */
+  readonly places?: { readonly columns: PlaceColumns | undefined }
 }
 
 /** What an append does beside files and offsets. */
@@ -218,6 +222,16 @@ export class Committer {
     return commitAction(catalog, identifier, action, { clock, random, logger })
   }
 
+  /** Records in the stream's table where its letters are, before the first of them is there. */
+  noteDeadLetterTable(table: Table, letters: string): Promise<Table> {
+    const note = new UpdateProperties(({ metadata: { properties } }) => ({
+      updates: {
+        [deadLetterTablesKey]: withDeadLetterTable(properties, this.#identity.stream, letters),
+      },
+    }))
+    return this.#transaction(table, []).add(note).commit()
+  }
+
   /** Commits the letters that `table` does not hold yet; returns the table as it is then. */
   async commitDeadLetters(
     table: Table,
@@ -237,7 +251,7 @@ export class Committer {
 
   async #append(
     table: Table,
-    { branch, files, ranges, idle = [], starts = [], pending = [] }: RowsToCommit,
+    { branch, files, ranges, idle = [], starts = [], pending = [], places }: RowsToCommit,
     changes: AppendChanges = {},
   ): Promise<Table> {
     const { io, clock, random } = this.#parts
@@ -247,9 +261,17 @@ export class Committer {
     const offsetsOver = (base: Table): string => {
       if (checked?.base === base) return checked.offsets
       const offsets = new Map(checkRanges(base, branch, stream, [...ranges, ...idle], starts))
-      const begun = startOffsets(offsets.get(stream), this.#identity, starts)
+      const before = offsets.get(stream)
+      const isOfRows = places !== undefined || starts.length > 0
+      const begun = isOfRows ? startOffsets(before, this.#identity, starts) : before
       const advanced = ranges.map((range) => ({ ...range, nextOffset: range.to }))
-      offsets.set(stream, advanceOffsets(begun, this.#identity, advanced))
+      const after = advanceOffsets(begun, this.#identity, advanced)
+      offsets.set(
+        stream,
+        places === undefined || begun === undefined
+          ? after
+          : { ...after, places: notePlaces(begun, places.columns, ranges) },
+      )
       checked = { base, offsets: formatOffsetMap(offsets) }
       return checked.offsets
     }

@@ -92,6 +92,7 @@ export class SealedBatches {
       idle,
       starts,
       pending,
+      places: { columns: reader.place },
     })
     batch.committed()
     this.#tables.noteCommitted(table, pending)

@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from 'node:util'
 import {
   currentSchema,
   defaultPartitionSpec,
+  formatIdentifier,
   formatType,
   mainBranch,
   type NestedField,
@@ -19,9 +20,11 @@ import { propertyNotes } from '../../catalog/table/index.ts'
 import { assert, errorMessage, ValidationError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import type { Committer } from './committer.ts'
+import { checkOtherBranches } from '../offsets/check-other-branches.ts'
 import { OffsetConflictError, restoreOffsets } from '../offsets/checkpoint.ts'
 import { readStartRecord, type StartRecordKey } from '../offsets/start-record.ts'
 import type { PartitionPosition } from '../offsets/topic-partition.ts'
+import { deadLetterTablesOf } from '../dead-letter/dead-letter-tables.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import type { RowFormat } from '../spool/row-buffer.ts'
 import type {
@@ -38,8 +41,10 @@ import { applyDeclared, declaredDifferences } from '../schema/declared-table.ts'
 import type { KeyRules } from '../decode/key-rules.ts'
 import { keyRulesOf } from '../schema/key-rules-of.ts'
 import { openRecordFormat } from '../schema/open-record-format.ts'
-import { metadataSideFields, placeKeysFor, unfilledMetadata } from '../schema/metadata-columns.ts'
+import { columnsOfOthers } from '../schema/columns-of-others.ts'
+import { streamMetadata, unfilledMetadata } from '../schema/metadata-columns.ts'
 import type { StreamOffsets } from '../offsets/offset-map.ts'
+import { type PlaceColumns, placeColumnIds } from '../offsets/place-epochs.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 import type { StreamParts } from './stream-parts.ts'
 import {
@@ -75,6 +80,8 @@ export interface TableReader {
   readonly filled: FilledColumns
   readonly decoder: RowDecoder
   readonly sideFields: readonly SideField[]
+  /** The columns by which a row is found again; undefined where rows do not say which record they are. */
+  readonly place: PlaceColumns | undefined
   readonly format: RowFormat
 }
 
@@ -86,9 +93,14 @@ export interface Evolved {
   readonly replaced: readonly ReplacedColumn[]
 }
 
+export type TablesParts = Pick<
+  StreamParts,
+  'catalog' | 'clock' | 'deadLetterBranch' | 'io' | 'logger' | 'random' | 'rewriter'
+>
+
 export class Tables {
   readonly #settings: StreamSettings
-  readonly #parts: StreamParts
+  readonly #parts: TablesParts
   readonly #recordFormat: RecordFormat
   #reader: TableReader | undefined
   /** The newest state of the table that the catalog has shown, without the pending columns. */
@@ -101,8 +113,12 @@ export class Tables {
   /** What the sample shows, until it grows. */
   #sampled: SampledColumns | undefined
   #keepsRecords = false
+  /** Columns that hold values which no stream of ours has written. */
+  #columnsOfOthers: ReadonlySet<number> = new Set()
+  /** In lower case, the columns in which streams have written where rows came from: no key fills them. */
+  #placeNames: readonly string[] = []
 
-  constructor(settings: StreamSettings, parts: StreamParts) {
+  constructor(settings: StreamSettings, parts: TablesParts) {
     this.#settings = settings
     this.#parts = parts
     this.#recordFormat = openRecordFormat(settings.schema)
@@ -115,9 +131,12 @@ export class Tables {
 
   /** What the table says of this stream now. */
   get offsets(): StreamOffsets | undefined {
-    if (this.#committed === undefined) return undefined
+    return this.#committed === undefined ? undefined : this.#offsetsIn(this.#committed)
+  }
+
+  #offsetsIn(table: Table): StreamOffsets | undefined {
     const { name, output } = this.#settings
-    return restoreOffsets(this.#committed, output.branch).get(name)
+    return restoreOffsets(table, output.branch).get(name)
   }
 
   /** How far dead letters are committed; the dead-letter table may be ahead of the table (E5). */
@@ -169,7 +188,7 @@ export class Tables {
 
   async load(): Promise<void> {
     const { catalog } = this.#parts
-    const { output, errors } = this.#settings
+    const { output, errors, metadata } = this.#settings
     const { columns } = this.#recordFormat
     let table = await loadTableIfExists(catalog, output.table)
     if (table === undefined && columns !== undefined) table = await this.#create(columns)
@@ -177,7 +196,12 @@ export class Tables {
       this.#committed = undefined
       this.#reader = undefined
     } else {
-      this.#use(await this.#withDeclared(table), [])
+      this.#checkBranches(table)
+      const declared = await this.#withDeclared(table)
+      if (metadata !== 'none') {
+        this.#columnsOfOthers = await columnsOfOthers(this.#parts.io, declared, output.branch)
+      }
+      this.#use(declared, [])
     }
     this.#deadLetterTable = await loadTableIfExists(catalog, errors.deadLetterTable)
   }
@@ -199,6 +223,19 @@ export class Tables {
     return changed
   }
 
+  /** Throws OtherBranchError. */
+  #checkBranches(table: Table): void {
+    const { name, output } = this.#settings
+    for (const { branch } of checkOtherBranches(table, output.branch, name)) {
+      this.#parts.logger.warn('stream.branch-ahead', {
+        stream: name,
+        branch: output.branch,
+        other: branch,
+        reason: `${branch} holds records of the stream that ${output.branch} gets only now; publish or discard it`,
+      })
+    }
+  }
+
   async requireDeadLetterTable(): Promise<Table> {
     const { catalog } = this.#parts
     this.#deadLetterTable ??= await ensureDeadLetterTable(
@@ -217,6 +254,7 @@ export class Tables {
     letters: DeadLetterSpool,
     directory: string,
   ): Promise<void> {
+    await this.#noteDeadLetterTable(committer)
     for (let attempt = 0; ; attempt++) {
       const table = await this.requireDeadLetterTable()
       const outDirectory = join(directory, `dlq-${attempt}`)
@@ -233,6 +271,15 @@ export class Tables {
         this.#deadLetterTable = undefined
       }
     }
+  }
+
+  async #noteDeadLetterTable(committer: Committer): Promise<void> {
+    const { name, errors } = this.#settings
+    const table = this.#committed
+    const letters = formatIdentifier(errors.deadLetterTable)
+    if (table === undefined) return
+    if (deadLetterTablesOf(table.metadata.properties, name).includes(letters)) return
+    this.noteCommitted(await committer.noteDeadLetterTable(table, letters), [])
   }
 
   /** Records that were read before the table exists, and decide its columns. */
@@ -313,7 +360,8 @@ export class Tables {
     const committed = this.#newest(await catalog.loadTable(output.table))
     const pending = this.#reader?.pending ?? []
     const staged = stagePending(committed, pending, clock)
-    const rulesOf = (metadata: TableMetadata): KeyRules => keyRulesOf(this.#settings, metadata)
+    const rulesOf = (metadata: TableMetadata): KeyRules =>
+      keyRulesOf(this.#settings, metadata, this.#placeNames)
     const isInferring = schema.mode === 'json_infer'
     const evolved = evolvePending(staged, evolution, rulesOf, isInferring)
     const { columns, refused, replaced } = evolved
@@ -343,6 +391,19 @@ export class Tables {
 
   #logNotes(notes: readonly string[]): void {
     this.#logOnce(notes, (note) => this.#parts.logger.warn('schema.inferred', { note }))
+  }
+
+  #logMissing(columns: readonly string[]): void {
+    const { name, metadata } = this.#settings
+    this.#logOnce(columns, (note) => {
+      this.#parts.logger.warn('metadata.not-filled', {
+        stream: name,
+        columns: note,
+        reason:
+          `metadata: ${metadata} fills columns that the table lacks: rows do not say which record they came from, ` +
+          'and their range of the log cannot be replayed; a stream whose file states metadata adds them',
+      })
+    })
   }
 
   /** Once each: records with a field that can be no column come again and again. */
@@ -421,15 +482,23 @@ export class Tables {
   }
 
   #use(committed: Table, pending: readonly PendingColumns[]): void {
-    const { metadata, input } = this.#settings
+    const { metadata, input, output } = this.#settings
     const table = stagePending(committed, pending, this.#parts.clock)
     const current = currentSchema(table.metadata)
-    const coordinateKeys = placeKeysFor(current, input.topics.length > 1)
-    const sideFields = metadataSideFields(current, metadata, coordinateKeys)
+    const { coordinateKeys, sideFields, place, missing } = streamMetadata(current, {
+      mode: metadata,
+      severalTopics: input.topics.length > 1,
+      // Columns that another client has renamed since are still the stream's.
+      recorded: this.#offsetsIn(committed)?.places?.at(-1)?.columns,
+    })
+    this.#logMissing(missing)
     const side = new Set(sideFields.map((field) => field.field))
-    const rules = keyRulesOf(this.#settings, table.metadata)
+    const places = placeColumnIds(restoreOffsets(committed, output.branch))
+    const taken = current.fields.filter((field) => holds(field, places))
+    this.#placeNames = taken.map(({ name }) => name.toLowerCase())
+    const rules = keyRulesOf(this.#settings, table.metadata, this.#placeNames)
     const fields = withDeclaredRequired(
-      current.fields.filter((field) => !side.has(field.name)),
+      current.fields.filter((field) => !side.has(field.name) && !taken.includes(field)),
       this.#settings.schema.fields,
       rules,
     )
@@ -440,6 +509,20 @@ export class Tables {
     const options = keepsRecords ? { keepsRecords } : {}
     const decoder = this.#recordFormat.openDecoder(filled, coordinateKeys, options)
     this.#committed = committed
-    this.#reader = { table, pending, filled, decoder, sideFields, format: decoder.format }
+    const isOurs = place !== undefined && !this.#columnsOfOthers.has(place.offset)
+    this.#reader = {
+      table,
+      pending,
+      filled,
+      decoder,
+      sideFields,
+      place: isOurs ? place : undefined,
+      format: decoder.format,
+    }
   }
+}
+
+/** True for a column in which streams write the place of a record: no record's key fills it. */
+function holds({ id, type }: NestedField, places: ReadonlySet<number>): boolean {
+  return places.has(id) || (type.type === 'struct' && type.fields.some((one) => places.has(one.id)))
 }

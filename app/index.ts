@@ -15,8 +15,17 @@ export { type LakeQueryEngine, openQueryEngine } from './open-query-engine.ts'
 export { openServer } from './open-server.ts'
 export { type SourceTools, openSource } from './open-source.ts'
 export { type RepairOptions, repairTopic } from './repair-topic.ts'
-export { diffReplay, executeReplay, previewReplay, publishBranch } from './replay-stream.ts'
+export {
+  diffReplay,
+  discardBranch,
+  executeReplay,
+  previewReplay,
+  publishBranch,
+  waitingReplays,
+} from './replay-stream.ts'
 export type {
+  DiscardOptions,
+  DiscardReport,
   ExecuteOptions,
   PublishOptions,
   PublishReport,
@@ -24,6 +33,7 @@ export type {
   ReplayPreview,
   ReplayReport,
   ReplayRequest,
+  WaitingReplay,
 } from '../replay/index.ts'
 export { type MaintenanceOptions, runMaintenance, tablesOf } from './run-maintenance.ts'
 export { type LakeStreamOptions, runLakeStream } from './run-stream.ts'
@@ -43,3 +53,4 @@ export {
   readStreamPositions,
 } from './stream-positions.ts'
 export { type StreamStatus, streamStatus } from './stream-status.ts'
+export { type LakeHealthCheck, lakeTableHealth } from './table-health.ts'

@@ -1,7 +1,9 @@
 /** How far a stream has come: the offsets in the table against the end of the log. */
 import { type Snapshot, snapshotById } from '../catalog/format/index.ts'
 import type { StreamSettings } from '../ingest/settings/index.ts'
+import type { WaitingReplay } from '../replay/index.ts'
 import type { Lake } from './lake.ts'
+import { waitingReplays } from './replay-stream.ts'
 import { type PartitionStatus, readStreamPositions } from './stream-positions.ts'
 
 export interface StreamStatus {
@@ -13,6 +15,8 @@ export interface StreamStatus {
   readonly logFault: string | undefined
   /** Why the stream cannot go on, with the command that mends it. */
   readonly fault: string | undefined
+  /** Replays of its table whose branches wait to be published or thrown away. */
+  readonly replays: readonly WaitingReplay[]
 }
 
 export async function streamStatus(lake: Lake, settings: StreamSettings): Promise<StreamStatus> {
@@ -28,5 +32,6 @@ export async function streamStatus(lake: Lake, settings: StreamSettings): Promis
     partitions,
     logFault,
     fault,
+    replays: table === undefined ? [] : await waitingReplays(table),
   }
 }

@@ -15,6 +15,7 @@ export {
   identityFaults,
   isFaultOf,
   type LogFault,
+  LogMismatchError,
   logMismatch,
 } from './offsets/log-faults.ts'
 export {

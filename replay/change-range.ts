@@ -10,7 +10,8 @@ import {
 } from '../catalog/index.ts'
 import { findRangeFiles, requireNoNewRows, rewriteRows } from './range-files.ts'
 import type { RangeTools } from './range-tools.ts'
-import { commitTools, headSnapshot } from './replay-branch.ts'
+import { headSnapshot } from './branch-head.ts'
+import { commitTools } from './replay-branch.ts'
 import type { RowRange } from './row-range.ts'
 
 export interface RangeOfTable {

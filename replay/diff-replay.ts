@@ -4,10 +4,12 @@ import type { Table } from '../catalog/index.ts'
 import { type QueryStage, quoteIdentifier } from '../sql/index.ts'
 import { planOfBranch, type ReplayPlan } from './plan-replay.ts'
 import { type RangeTools, withRangeTools } from './range-tools.ts'
-import { baseBranch, hasBranch } from './replay-branch.ts'
+import { hasBranch } from './branch-head.ts'
+import { baseBranch } from './replay-branch.ts'
+import { requireFinished } from './replay-progress.ts'
 import { ReplayRefusedError } from './replay-ranges.ts'
 import type { ReplayTools } from './replay-tools.ts'
-import { type RowRange, selectRange } from './row-range.ts'
+import { type RangeSql, type RowRange, selectRange } from './row-range.ts'
 
 export type DiffKind = 'only-base' | 'only-branch' | 'differs'
 
@@ -35,7 +37,7 @@ export interface ReplayDiff {
   readonly deadLettersBranch: bigint
 }
 
-/** Throws ReplayRefusedError for a branch that no replay made. */
+/** Throws ReplayRefusedError for a branch that no replay made, and for a replay that has not finished. */
 export async function diffBranch(
   tools: ReplayTools,
   identifier: TableIdentifier,
@@ -43,7 +45,10 @@ export async function diffBranch(
   samplesMax: number,
 ): Promise<ReplayDiff> {
   const plan = await planOfBranch(tools, await tools.catalog.loadTable(identifier), branch)
-  if (plan !== undefined) return diffReplay(tools, plan, samplesMax)
+  if (plan !== undefined) {
+    requireFinished(plan)
+    return diffReplay(tools, plan, samplesMax)
+  }
   throw new ReplayRefusedError('no replay made this branch, so there is no range to compare', {
     facts: { table: formatIdentifier(identifier), branch },
   })
@@ -52,7 +57,7 @@ export async function diffBranch(
 /** Compares the branch of `plan` with the snapshot that it began at; `samplesMax` samples of each kind. */
 export async function diffReplay(
   tools: ReplayTools,
-  { branch, record, table, letters, rows, letterRows }: ReplayPlan,
+  { branch, record, table, letters, olderLetters, rows, letterRows }: ReplayPlan,
   samplesMax: number,
 ): Promise<ReplayDiff> {
   return withRangeTools(tools, async (rangeTools) => {
@@ -60,14 +65,17 @@ export async function diffReplay(
     pin(table)
     const base = await stage.load('replay_base', selectRange(table, baseBranch(branch), rows))
     const replayed = await stage.load('replay_branch', selectRange(table, branch, rows))
-    const lettersOf = (ref: string): Promise<bigint> =>
-      countRows(rangeTools, letters, ref, letterRows)
-    const deadLettersBase = await lettersOf(mainBranch)
-    const deadLettersBranch = await lettersOf(record.letterBranch)
-    await joinRows(stage, rows)
+    let deadLettersBase = 0n
+    for (const each of [letters, ...olderLetters]) {
+      deadLettersBase += await countRows(rangeTools, each, mainBranch, letterRows)
+    }
+    const deadLettersBranch = await countRows(rangeTools, letters, record.letterBranch, letterRows)
+    const sql = rows(table)
+    await joinRows(stage, sql)
+    // The coordinates are the same on both sides, because they are what the sides are joined by.
     const columns = (await stage.columns('replay_base'))
       .map(({ name }) => name)
-      .filter((name) => name !== '_kafka' && !name.startsWith('_kafka_'))
+      .filter((name) => !sql.columns.has(name))
     return {
       rowsBase: BigInt(base.rowCount),
       rowsBranch: BigInt(replayed.rowCount),
@@ -81,11 +89,11 @@ export async function diffReplay(
 }
 
 /** Pairs rows by coordinates; coordinates that one side has twice are paired in order and show as a difference. */
-async function joinRows(stage: QueryStage, { coordinates }: RowRange): Promise<void> {
+async function joinRows(stage: QueryStage, { alias, coordinates }: RangeSql): Promise<void> {
   const numbered = (relation: string): string => `SELECT ${coordinates.topic}::VARCHAR AS t,
       ${coordinates.partition} AS p, ${coordinates.offset} AS o,
       row_number() OVER (PARTITION BY ${coordinates.topic}::VARCHAR, ${coordinates.partition}, ${coordinates.offset}) AS n,
-      r AS v FROM ${relation} AS r`
+      ${alias} AS v FROM ${relation} AS ${alias}`
   await stage.run(`CREATE OR REPLACE TEMP TABLE replay_pairs AS
     SELECT coalesce(a.t, b.t) AS t, coalesce(a.p, b.p) AS p, coalesce(a.o, b.o) AS o,
       a.p IS NOT NULL AS in_base, b.p IS NOT NULL AS in_branch, a.v AS base, b.v AS replayed
@@ -164,6 +172,6 @@ async function countRows(
 ): Promise<bigint> {
   if (table === undefined || !hasBranch(table.metadata, ref)) return 0n
   pin(table)
-  const { rowCount } = await stage.load('letters', selectRange(table, ref, range, '"offset"'))
+  const { rowCount } = await stage.load('letters', selectRange(table, ref, range, '1 AS one'))
   return BigInt(rowCount)
 }

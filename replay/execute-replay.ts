@@ -5,10 +5,13 @@
  * The runner of the sink writes the rows, from a source that ends where the range does and with the branch's
  * own offsets. So a replay is exactly once for the same reason as a sink.
  */
+import { mkdir } from 'node:fs/promises'
 import { formatIdentifier, mainBranch } from '../catalog/format/index.ts'
 import { type Catalog, type Table, decorateCatalog } from '../catalog/index.ts'
 import {
   ensureDeadLetterTable,
+  LogMismatchError,
+  OffsetOutOfRangeError,
   restoreOffsets,
   runStream,
   type StreamProgress,
@@ -18,19 +21,19 @@ import { type StreamSettings, withoutGroup } from '../ingest/settings/index.ts'
 import { checkSame, planOf, type ReplayBeginning, type ReplayPlan } from './plan-replay.ts'
 import { createRangeSource } from './range-source.ts'
 import { withRangeTools } from './range-tools.ts'
+import { hasBranch } from './branch-head.ts'
 import {
   branchRemoved,
   createReplayBranch,
   dropLetterBranch,
   dropReplayBranch,
   emptyRange,
-  hasBranch,
   isEmptied,
   keepForever,
-  refuseForeignBranch,
 } from './replay-branch.ts'
-import { type ReplayRange, ReplayRefusedError } from './replay-ranges.ts'
-import { readReplayRecord, replayLag, type ReplayRecord } from './replay-record.ts'
+import { offsetsLeft } from './replay-progress.ts'
+import { logLost, type ReplayRange, ReplayRefusedError } from './replay-ranges.ts'
+import { readReplayRecord } from './replay-record.ts'
 import type { ReplayTools } from './replay-tools.ts'
 
 export interface ExecuteOptions {
@@ -47,6 +50,8 @@ export interface ReplayReport {
   readonly ranges: readonly ReplayRange[]
   /** False when the branch already held the whole replay. */
   readonly isChanged: boolean
+  /** False when it was ended before the branch held the whole replay: the same call goes on. */
+  readonly isComplete: boolean
   /** Counts of this run; an earlier run that was killed has done the rest. */
   readonly recordsRead: number
   readonly rowsCommitted: number
@@ -56,17 +61,21 @@ export interface ReplayReport {
 /** Creates the branch, or continues where an earlier run stopped; a finished replay stays as it is. */
 export async function executeReplay(
   tools: ReplayTools,
-  settings: StreamSettings,
+  current: StreamSettings,
   plan: ReplayPlan,
   options: ExecuteOptions = {},
 ): Promise<ReplayReport> {
+  const settings = { ...current, name: plan.record.stream }
+  // Nothing is made where there is no place to work in.
+  if (options.workDirectory !== undefined) await mkdir(options.workDirectory, { recursive: true })
   const begun =
     plan.beginning === undefined ? plan : await begin(tools, settings, plan, plan.beginning)
   const { branch, record } = begun
   const table = await emptyBranches(tools, begun, options.workDirectory)
   const common = { table: formatIdentifier(table.identifier), branch, ranges: record.ranges }
-  if (offsetsLeft(table, branch, record) === 0n) {
-    return { ...common, isChanged: false, recordsRead: 0, rowsCommitted: 0, deadLetters: 0 }
+  if (offsetsLeft({ branch, record, table }) === 0n) {
+    const nothing = { recordsRead: 0, rowsCommitted: 0, deadLetters: 0 }
+    return { ...common, isChanged: false, isComplete: true, ...nothing }
   }
   const { recordsRead, rowsCommitted, deadLetters } = await readAgain(
     tools,
@@ -74,8 +83,19 @@ export async function executeReplay(
     begun,
     options,
   )
-  if (options.signal?.aborted !== true) await requireComplete(tools, begun)
-  return { ...common, isChanged: true, recordsRead, rowsCommitted, deadLetters }
+  // Loaded again: the run has committed to it.
+  const after = await tools.catalog.loadTable(table.identifier)
+  const left = offsetsLeft({ branch, record, table: after })
+  if (left > 0n && options.signal?.aborted !== true) {
+    throw new ReplayRefusedError(
+      'the log ended before the range did; was it cut while it was read?',
+      {
+        facts: { table: common.table, branch, left },
+      },
+    )
+  }
+  const isComplete = left === 0n
+  return { ...common, isChanged: true, isComplete, recordsRead, rowsCommitted, deadLetters }
 }
 
 /** Creates the branch with the replay's record; drops the branch of an earlier replay first. */
@@ -85,10 +105,9 @@ async function begin(
   { branch, record, table: { identifier }, table }: ReplayPlan,
   { earlier, snapshotId }: ReplayBeginning,
 ): Promise<ReplayPlan> {
-  if (earlier === undefined) refuseForeignBranch(table, branch)
   // A letter branch that an earlier replay has left would be used as this replay's branch.
   const existing = await ensureDeadLetterTable(tools.catalog, settings.errors.deadLetterTable)
-  const letters = await dropReplayBranch(tools, existing, record.letterBranch)
+  await dropReplayBranch(tools, existing, record.letterBranch)
   if (earlier !== undefined) {
     // It has another name where the table was renamed since.
     const isSame =
@@ -101,7 +120,7 @@ async function begin(
   // Two runs may begin at the same moment: the record in the table decides.
   const held = readReplayRecord(made.metadata.properties, branch) ?? record
   checkSame(made, branch, held, settings, record.request)
-  return planOf(made, letters, branch, held)
+  return planOf(tools, made, branch, held)
 }
 
 /** Removes the range from both branches, the letters first. Returns the stream's table after that. */
@@ -175,6 +194,10 @@ async function readAgain(
         ...(onProgress === undefined ? {} : { onProgress }),
       })
     })
+  } catch (error) {
+    // What the sink would advise, to change its offsets, would break the branch.
+    const isLost = error instanceof LogMismatchError || error instanceof OffsetOutOfRangeError
+    throw isLost ? logLost(error.facts, error) : error
   } finally {
     await source.stop()
   }
@@ -198,23 +221,4 @@ function requireBranches(catalog: Catalog, { branch, record, table }: ReplayPlan
       throw branchRemoved({ table: name, branch: needed })
     },
   })
-}
-
-/** Loads the table again: the run has committed to it. */
-async function requireComplete(
-  tools: ReplayTools,
-  { branch, record, table: { identifier } }: ReplayPlan,
-): Promise<void> {
-  const left = offsetsLeft(await tools.catalog.loadTable(identifier), branch, record)
-  if (left === 0n) return
-  throw new ReplayRefusedError(
-    'the log ended before the range did; was it cut while it was read?',
-    {
-      facts: { table: formatIdentifier(identifier), branch, left },
-    },
-  )
-}
-
-function offsetsLeft(table: Table, branch: string, record: ReplayRecord): bigint {
-  return replayLag(restoreOffsets(table, branch).get(record.stream), record)
 }

@@ -3,14 +3,24 @@
  * planned. Executing, comparing and publishing take the plan and work on its tables; where one of them
  * loads a table again, a comment says why.
  */
-import { formatIdentifier, parseTableName } from '../catalog/format/index.ts'
-import { loadTableIfExists, type Table } from '../catalog/index.ts'
+import { formatIdentifier, parseTableName, type TableIdentifier } from '../catalog/format/index.ts'
+import { applyUpdates, decorateCatalog, loadTableIfExists, type Table } from '../catalog/index.ts'
 import { ValidationError } from '../common/index.ts'
-import { restoreOffsets } from '../ingest/index.ts'
-import type { StreamSettings } from '../ingest/settings/index.ts'
-import { readLogFacts } from './read-log-facts.ts'
-import { branchRemoved, hasBranch, headSnapshot } from './replay-branch.ts'
 import {
+  checkStream,
+  deadLetterTablesOf,
+  LogMismatchError,
+  restoreOffsets,
+} from '../ingest/index.ts'
+import type { StreamSettings } from '../ingest/settings/index.ts'
+import { hasBranch, headSnapshot } from './branch-head.ts'
+import { checkDistinguishable, placeOfRange } from './range-place.ts'
+import { readLogFacts } from './read-log-facts.ts'
+import { branchRemoved, isEmptied, refuseForeignBranch } from './replay-branch.ts'
+import {
+  checkStillThere,
+  type LogFacts,
+  logLost,
   type ReplayFrom,
   ReplayRefusedError,
   type ReplayUntil,
@@ -20,11 +30,12 @@ import {
 import {
   letterBranchOf,
   readReplayRecord,
+  replayLag,
   type ReplayRecord,
   rulesDigest,
 } from './replay-record.ts'
 import type { ReplayTools } from './replay-tools.ts'
-import { checkDistinguishable, letterRangeOf, type RowRange, rowRangeOf } from './row-range.ts'
+import { letterRangeOf, type RowRange, rowRangeOf } from './row-range.ts'
 
 export interface ReplayRequest {
   readonly from: ReplayFrom
@@ -33,6 +44,8 @@ export interface ReplayRequest {
   readonly into: string
   /** Plans a new replay even when the branch has one. */
   readonly restart?: boolean
+  /** The name under which the stream read the range, where it has another one by now. */
+  readonly stream?: string
 }
 
 export interface ReplayPlan {
@@ -42,6 +55,8 @@ export interface ReplayPlan {
   readonly table: Table
   /** The table of its dead letters. */
   readonly letters: Table | undefined
+  /** The tables that had the stream's dead letters before, and may have letters of the range. */
+  readonly olderLetters: readonly Table[]
   /** Which rows of the table, and which of its letters, belong to the ranges. */
   readonly rows: RowRange
   readonly letterRows: RowRange
@@ -57,13 +72,18 @@ export interface ReplayBeginning {
   readonly earlier: ReplayRecord | undefined
 }
 
-/** Changes nothing. Throws ReplayRefusedError, LogMismatchError, ValidationError. */
+/**
+ * Changes nothing, and makes every check that can be made before the replay: what it lets through is not refused
+ * later but for what has changed since. Throws ReplayRefusedError, LogMismatchError, ValidationError, and what the
+ * stream itself would throw at its start.
+ */
 export async function planReplay(
   tools: ReplayTools,
-  settings: StreamSettings,
+  current: StreamSettings,
   request: ReplayRequest,
 ): Promise<ReplayPlan> {
   const { from, until, into: branch } = request
+  const settings = settingsOf(current, request)
   checkBranchName(branch, settings)
   const table = await requireStreamTable(tools, settings)
   const record = readReplayRecord(table.metadata.properties, branch)
@@ -71,7 +91,15 @@ export async function planReplay(
     return planNew(tools, settings, request, table, record)
   }
   checkSame(table, branch, record, settings, requestText(from, until))
-  return planOf(table, await findLetters(tools, record), branch, record)
+  const plan = await planOf(tools, table, branch, record)
+  await requireReadable(tools, settings, plan)
+  await requireWritable(tools, settings, plan)
+  return plan
+}
+
+/** The settings by which the stream read the range. */
+export function settingsOf(settings: StreamSettings, { stream }: ReplayRequest): StreamSettings {
+  return stream === undefined ? settings : { ...settings, name: stream }
 }
 
 /** The plan of the replay that made the branch; undefined for any other branch. */
@@ -81,24 +109,28 @@ export async function planOfBranch(
   branch: string,
 ): Promise<ReplayPlan | undefined> {
   const record = readReplayRecord(table.metadata.properties, branch)
-  if (record === undefined) return undefined
-  return planOf(table, await findLetters(tools, record), branch, record)
+  return record === undefined ? undefined : planOf(tools, table, branch, record)
 }
 
-/** The plan over the tables given. */
-export function planOf(
+/** The plan over the table given, and its dead letters as they are now. */
+export async function planOf(
+  tools: ReplayTools,
   table: Table,
-  letters: Table | undefined,
   branch: string,
   record: ReplayRecord,
-): ReplayPlan {
+): Promise<ReplayPlan> {
+  const letters = await findLetters(tools, record)
+  const older = await Promise.all(
+    record.olderLetterTables.map((name) => loadTableIfExists(tools.catalog, parseTableName(name))),
+  )
   return {
     branch,
     record,
     table,
     letters,
-    rows: rowRangeOf(table, record.ranges),
-    letterRows: letterRangeOf(record.stream, record.ranges),
+    olderLetters: older.filter((each) => each !== undefined),
+    rows: rowRangeOf(record, [record.target, branch]),
+    letterRows: letterRangeOf(record),
   }
 }
 
@@ -108,6 +140,60 @@ export function findLetters(
   { deadLetterTable }: ReplayRecord,
 ): Promise<Table | undefined> {
   return loadTableIfExists(tools.catalog, parseTableName(deadLetterTable))
+}
+
+/**
+ * The stream's settings fit its tables, and fill the columns that the rows of the range are found by. Asked of
+ * the code that runs the stream, over the table of the plan.
+ */
+async function requireWritable(
+  tools: ReplayTools,
+  settings: StreamSettings,
+  { table, record }: Pick<ReplayPlan, 'record' | 'table'>,
+): Promise<void> {
+  const name = formatIdentifier(table.identifier)
+  let now = table
+  const isOurs = (identifier: TableIdentifier): boolean => formatIdentifier(identifier) === name
+  const catalog = decorateCatalog(tools.catalog, {
+    loadTable: async (identifier) =>
+      isOurs(identifier) ? now : await tools.catalog.loadTable(identifier),
+    // What the stream would change at its start is changed in memory only.
+    commitTable: ({ updates }) => {
+      const metadata = applyUpdates(now.metadata, updates, { nowMs: tools.clock.now() })
+      now = { ...now, metadata }
+      return Promise.resolve(now)
+    },
+  })
+  // A column that was dropped is named as such.
+  rowRangeOf(record, [record.target])(table)
+  const filled = await checkStream(settings, { ...tools, catalog })
+  const place = placeOfRange(table, record, [record.target])
+  if (filled?.partition === place.partition && filled.offset === place.offset) return
+  throw new ReplayRefusedError(
+    `with metadata: ${settings.metadata} the rows would not say where they came from in the columns in which the ` +
+      'rows of the range do; replay them with the setting that they were written with',
+    { facts: { table: name, stream: record.stream } },
+  )
+}
+
+/** Throws ReplayRefusedError where the log has lost what a replay that has begun has still to read. */
+async function requireReadable(
+  tools: ReplayTools,
+  settings: StreamSettings,
+  { branch, record, table }: ReplayPlan,
+): Promise<void> {
+  const isBegun = isEmptied(table, branch)
+  const offsets = restoreOffsets(table, isBegun ? branch : record.target).get(record.stream)
+  if (offsets === undefined || (isBegun && replayLag(offsets, record) === 0n)) return
+  const ends = { from: { kind: 'earliest' }, until: { kind: 'latest' } } as const
+  let log: LogFacts
+  try {
+    log = await readLogFacts(tools, settings, offsets, ends)
+  } catch (error) {
+    if (error instanceof LogMismatchError) throw logLost(error.facts, error)
+    throw error
+  }
+  checkStillThere(record.ranges, isBegun ? offsets : undefined, log)
 }
 
 /** Throws ReplayRefusedError unless the branch's replay is the one that was requested (P3). */
@@ -149,27 +235,46 @@ async function planNew(
 ): Promise<ReplayPlan> {
   const { name: stream, output, errors } = settings
   const target = output.branch
-  const committed = restoreOffsets(table, target).get(stream)
+  const streams = restoreOffsets(table, target)
+  const committed = streams.get(stream)
   const snapshotId = headSnapshot(table, target)?.snapshotId
   if (committed === undefined || snapshotId === undefined) {
-    throw new ReplayRefusedError('the table holds no offsets of this stream yet', {
-      facts: { table: formatIdentifier(table.identifier), stream, branch: target },
-    })
+    const others = [...streams.keys()].join(',')
+    throw new ReplayRefusedError(
+      'the table holds no offsets of this stream yet' +
+        (others === '' ? '' : '; where the stream was renamed, name it as it was (--stream NAME)'),
+      {
+        facts: {
+          table: formatIdentifier(table.identifier),
+          stream,
+          branch: target,
+          streams: others === '' ? undefined : others,
+        },
+      },
+    )
   }
+  if (earlier === undefined) refuseForeignBranch(table, branch)
   const log = await readLogFacts(tools, settings, committed, { from, until })
   const ranges = resolveRanges(committed, from, until, log)
-  checkDistinguishable(table, stream, target, ranges)
+  checkDistinguishable(table, { stream, ranges }, target)
+  const deadLetterTable = formatIdentifier(errors.deadLetterTable)
   const record: ReplayRecord = {
     stream,
     target,
     request: requestText(from, until),
     ranges,
     rules: rulesDigest(settings),
-    deadLetterTable: formatIdentifier(errors.deadLetterTable),
+    deadLetterTable,
     letterBranch: letterBranchOf(branch, table.identifier),
+    beganMs: tools.clock.now(),
+    olderLetterTables: deadLetterTablesOf(table.metadata.properties, stream).filter(
+      (name) => name !== deadLetterTable,
+    ),
   }
-  const plan = planOf(table, await findLetters(tools, record), branch, record)
-  return { ...plan, beginning: { snapshotId, earlier } }
+  await requireWritable(tools, settings, { table, record })
+  // The branch of an earlier replay says nothing about the rows of this one.
+  const plan = await planOf(tools, table, target, record)
+  return { ...plan, branch, beginning: { snapshotId, earlier } }
 }
 
 async function requireStreamTable(

@@ -1,10 +1,12 @@
 /** Counts what a replay would read and replace; changes nothing. */
 import { formatIdentifier, mainBranch } from '../catalog/format/index.ts'
 import type { Table } from '../catalog/index.ts'
+import { partitionKey } from '../ingest/index.ts'
 import type { ReplayPlan } from './plan-replay.ts'
 import { findRangeFiles } from './range-files.ts'
 import { type RangeTools, withRangeTools } from './range-tools.ts'
-import { headSnapshot } from './replay-branch.ts'
+import { headSnapshot } from './branch-head.ts'
+import { offsetsLeft } from './replay-progress.ts'
 import type { ReplayRange } from './replay-ranges.ts'
 import type { ReplayTools } from './replay-tools.ts'
 import { type RowRange, selectRange } from './row-range.ts'
@@ -26,15 +28,20 @@ export interface ReplayPreview {
   /** Files whose other rows are written to new files. */
   readonly filesPartial: number
   readonly rowsRewritten: bigint
+  /** Offsets that are still to be read into a branch that has the replay already; undefined for a new one. */
+  readonly left: bigint | undefined
 }
 
 export async function previewReplay(tools: ReplayTools, plan: ReplayPlan): Promise<ReplayPreview> {
-  const { table, letters, rows, letterRows, record } = plan
+  const { table, letters, olderLetters, rows, letterRows, record } = plan
   const { target, ranges } = record
   return withRangeTools(tools, async (rangeTools) => {
     const files = await findRangeFiles(rangeTools, table, target, rows)
     const rowsOf = await countByPartition(rangeTools, table, target, rows)
-    const lettersOf = await countByPartition(rangeTools, letters, mainBranch, letterRows)
+    const letterCounts: CountOf[] = []
+    for (const each of [letters, ...olderLetters]) {
+      letterCounts.push(await countByPartition(rangeTools, each, mainBranch, letterRows))
+    }
     const inFiles = [...files.whole, ...files.partial].reduce(
       (sum, file) => sum + file.recordCount,
       0n,
@@ -46,11 +53,12 @@ export async function previewReplay(tools: ReplayTools, plan: ReplayPlan): Promi
       ranges: ranges.map((range) => ({
         ...range,
         rows: rowsOf(range),
-        deadLetters: lettersOf(range),
+        deadLetters: letterCounts.reduce((sum, countOf) => sum + countOf(range), 0n),
       })),
       filesWhole: files.whole.length,
       filesPartial: files.partial.length,
       rowsRewritten: inFiles - files.rowCount,
+      left: plan.beginning === undefined ? offsetsLeft(plan) : undefined,
     }
   })
 }
@@ -66,16 +74,12 @@ async function countByPartition(
 ): Promise<CountOf> {
   if (table === undefined || headSnapshot(table, ref) === undefined) return () => 0n
   pin(table)
-  const { topic, partition } = range.coordinates
-  const columns = `${topic} AS t, ${partition} AS p, count(*) AS n`
-  await stage.load('range_counts', `${selectRange(table, ref, range, columns)} GROUP BY ALL`)
-  const counts = new Map<string, bigint>()
-  for (const [ofTopic, ofPartition, count] of await stage.rows(
-    'SELECT t, p, n FROM range_counts',
-  )) {
-    counts.set(`${String(ofTopic ?? '')}:${String(ofPartition)}`, BigInt(String(count)))
-  }
-  // Where the table has no column for the topic, all its rows are of the one topic.
-  return ({ topic: name, partition: number }) =>
-    counts.get(`${name}:${number}`) ?? counts.get(`:${number}`) ?? 0n
+  const keys = [...range(table).terms.keys()]
+  const columns = [...range(table).terms.values()].map(
+    (term, index) => `count(*) FILTER (WHERE ${term}) AS n${index}`,
+  )
+  await stage.load('range_counts', selectRange(table, ref, range, columns.join(', ')))
+  const [row = []] = await stage.rows('FROM range_counts')
+  const counts = new Map(keys.map((key, index) => [key, BigInt(String(row[index] ?? 0))]))
+  return (of) => counts.get(partitionKey(of)) ?? 0n
 }

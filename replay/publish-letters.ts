@@ -9,9 +9,10 @@ import { type DataFile, formatIdentifier, mainBranch } from '../catalog/format/i
 import { ancestorsOf, type Table } from '../catalog/index.ts'
 import { changeRange, redoOnTarget } from './change-range.ts'
 import type { ReplayPlan } from './plan-replay.ts'
-import { holdSameRows, writeRows } from './range-files.ts'
+import { findRangeFiles, holdSameRows, rewriteRows, writeRows } from './range-files.ts'
 import type { RangeTools } from './range-tools.ts'
-import { branchRemoved, hasBranch, headSnapshot } from './replay-branch.ts'
+import { hasBranch, headSnapshot } from './branch-head.ts'
+import { branchRemoved } from './replay-branch.ts'
 import { publishedPropertyKey, readReplayRecord, type ReplayRecord } from './replay-record.ts'
 import { type RowRange, selectRange } from './row-range.ts'
 
@@ -52,8 +53,10 @@ async function missingLetters(
   const columns = coordinateColumns.join(', ')
   await stage.load('letters_main', selectRange(table, mainBranch, range, columns))
   await stage.load('letters_branch', selectRange(table, letterBranch, range))
-  const isSame = coordinateColumns.map((column) => `b.${column} = m.${column}`).join(' AND ')
-  const select = `SELECT b.* FROM letters_branch b ANTI JOIN letters_main m ON ${isSame}`
+  const isSame = coordinateColumns
+    .map((column) => `letters_branch.${column} = letters_main.${column}`)
+    .join(' AND ')
+  const select = `SELECT letters_branch.* FROM letters_branch ANTI JOIN letters_main ON ${isSame}`
   return writeRows(tools, table, select)
 }
 
@@ -86,6 +89,35 @@ export async function settleLetters(
   await redoOnTarget({ tools, identifier, target: mainBranch, range }, letterBranch, {
     extraUpdates: () => [{ action: 'set-properties', updates: { [key]: mark } }],
   })
+}
+
+/**
+ * Removes the range's letters from the tables that had the stream's letters before `errors.dlq.table` was changed:
+ * what became of these records is in the rows and letters of the replay.
+ */
+export async function removeOlderLetters(
+  tools: RangeTools,
+  { branch, record: planned, letterRows: range, olderLetters }: ReplayPlan,
+  table: Table,
+): Promise<void> {
+  const record = readReplayRecord(table.metadata.properties, branch) ?? planned
+  if (hasLaterPublishing(table, record)) return
+  for (const letters of olderLetters) {
+    const { rowCount } = await findRangeFiles(tools, letters, mainBranch, range)
+    if (rowCount === 0n) continue
+    const { identifier } = letters
+    await changeRange(
+      { tools, identifier, target: mainBranch, range },
+      {
+        summary: { 'tidewater.replay': record.request },
+        changes: async (base) => {
+          const { whole, partial } = await findRangeFiles(tools, base, mainBranch, range)
+          const added = await rewriteRows(tools, base, mainBranch, partial, range, 'outside')
+          return { removed: [...whole, ...partial], added }
+        },
+      },
+    )
+  }
 }
 
 /** True when another branch was published later: its letters must not be replaced by earlier ones. */

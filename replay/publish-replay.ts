@@ -13,22 +13,19 @@ import {
   type TableUpdate,
 } from '../catalog/index.ts'
 import { errorMessage } from '../common/index.ts'
-import { nextOffsetOf, restoreOffsets } from '../ingest/index.ts'
+import { nextOffsetOf, replayPropertyKey, restoreOffsets } from '../ingest/index.ts'
 import { redoOnTarget } from './change-range.ts'
 import { findLetters, type ReplayPlan } from './plan-replay.ts'
-import { addLetters, settleLetters } from './publish-letters.ts'
+import { addLetters, removeOlderLetters, settleLetters } from './publish-letters.ts'
 import { holdSameRows, requireNoNewRows } from './range-files.ts'
 import { type RangeTools, withRangeTools } from './range-tools.ts'
-import { baseBranch, branchRemoved, commitTools, headSnapshot, isEmptied } from './replay-branch.ts'
+import { hasBranch, headSnapshot } from './branch-head.ts'
+import { baseBranch, branchRemoved, commitTools } from './replay-branch.ts'
+import { requireFinished } from './replay-progress.ts'
 import { ReplayRefusedError } from './replay-ranges.ts'
-import {
-  formatReplayRecord,
-  replayLag,
-  replayPropertyKey,
-  type ReplayRecord,
-} from './replay-record.ts'
+import { formatReplayRecord, type ReplayRecord } from './replay-record.ts'
 import type { ReplayTools } from './replay-tools.ts'
-import { checkDistinguishable } from './row-range.ts'
+import { checkDistinguishable } from './range-place.ts'
 
 export interface ReplayPublishing {
   /** The stream's table after the publishing; the table of the plan when it was published before. */
@@ -58,17 +55,19 @@ export async function publishReplay(
     if (publication === 'unknown') await requireSame(rangeTools, plan)
     if (publication !== 'none') {
       await settleLetters(rangeTools, plan, table, letters)
+      await removeOlderLetters(rangeTools, plan, table)
       return { table, isRedone: false }
     }
     requireFinished(plan)
     requireCovered(table, record)
-    checkDistinguishable(table, record.stream, target, record.ranges)
+    checkDistinguishable(table, record, target)
     await addLetters(rangeTools, plan)
     const isRedone = await publishRows(rangeTools, plan, head)
     // Both tables are loaded again: while the rows were published, another publishing may have come after
     // this one, and have settled or dropped the letters.
     const published = await tools.catalog.loadTable(identifier)
     await settleLetters(rangeTools, plan, published, await findLetters(tools, record))
+    await removeOlderLetters(rangeTools, plan, published)
     return { table: published, isRedone }
   })
 }
@@ -120,7 +119,7 @@ async function publishRows(tools: RangeTools, plan: ReplayPlan, head: Snapshot):
   const check = (base: Table): void => {
     requireUnmoved(base, branch, head)
     requireCovered(base, record)
-    checkDistinguishable(base, record.stream, target, record.ranges)
+    checkDistinguishable(base, record, target)
   }
   const action = new PublishBranch(tools, {
     from: branch,
@@ -201,18 +200,14 @@ function requireUnmoved(base: Table, branch: string, head: Snapshot): void {
   })
 }
 
-function requireFinished({ branch, record, table }: ReplayPlan): void {
-  const left = replayLag(restoreOffsets(table, branch).get(record.stream), record)
-  if (left === 0n && isEmptied(table, branch)) return
-  throw new ReplayRefusedError(
-    'the replay has not finished: run it again with --execute, then publish',
-    { facts: { branch, left, request: record.request } },
-  )
-}
-
 /** Refuses a target that was rolled back behind the range: its sink would write part of the range again. */
 function requireCovered(base: Table, record: ReplayRecord): void {
   const { target } = record
+  if (!hasBranch(base.metadata, target)) {
+    throw new ReplayRefusedError('the branch that the replay was taken from was removed', {
+      facts: { table: formatIdentifier(base.identifier), target },
+    })
+  }
   const offsets = restoreOffsets(base, target).get(record.stream)
   for (const range of record.ranges) {
     const next = nextOffsetOf(offsets, range) ?? 0n

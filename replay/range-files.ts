@@ -69,9 +69,10 @@ export async function rewriteRows(
   const { stage, pin } = tools
   pin(table)
   const paths = new Set(files.map((file) => file.filePath))
-  const isInside = `coalesce(${range.condition}, false)`
+  const sql = range(table)
+  const isInside = `coalesce(${sql.condition}, false)`
   const where = keep === 'inside' ? isInside : `NOT ${isInside}`
-  await stage.load('range_rows', `SELECT * FROM ${tableAt(table, ref)} WHERE ${where}`, {
+  await stage.load('range_rows', `SELECT * FROM ${tableAt(table, ref, sql)} WHERE ${where}`, {
     keepFile: (_, file) => paths.has(file.filePath),
   })
   await requireColumns(stage, table)

@@ -1,9 +1,8 @@
 /** A query engine and a directory for new files, for one operation on the rows of a range. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { type Catalog, decorateCatalog, type Table } from '../catalog/index.ts'
 import { formatIdentifier } from '../catalog/format/index.ts'
+import { openOwnDirectory } from '../common/index.ts'
 import type { QueryStage } from '../sql/index.ts'
 import type { ReplayTools } from './replay-tools.ts'
 
@@ -18,9 +17,9 @@ export interface RangeTools extends ReplayTools {
 export async function withRangeTools<T>(
   tools: ReplayTools,
   work: (tools: RangeTools) => Promise<T>,
-  workDirectory: string = tmpdir(),
+  workDirectory?: string,
 ): Promise<T> {
-  const directory = await mkdtemp(join(workDirectory, 'tidewater-replay-'))
+  const directory = await openOwnDirectory('tidewater-replay', workDirectory)
   const pins = new Map<string, Table>()
   try {
     const pin = (table: Table): void => {

@@ -6,8 +6,6 @@
  * the range is removed.
  */
 import {
-  mainBranch,
-  type Snapshot,
   type TableMetadata,
   formatIdentifier,
   parseTableName,
@@ -17,7 +15,6 @@ import {
   loadTableIfExists,
   type CommitTools,
   commitAction,
-  headOf,
   ManageRefs,
   offsetsProperty,
   offsetsPropertyKey,
@@ -29,14 +26,19 @@ import {
   UpdateProperties,
 } from '../catalog/index.ts'
 import { AlreadyExistsError, type ErrorFacts } from '../common/index.ts'
-import { formatOffsetMap, restoreOffsets, type StreamOffsets } from '../ingest/index.ts'
+import {
+  formatOffsetMap,
+  replayPropertyKey,
+  restoreOffsets,
+  type StreamOffsets,
+} from '../ingest/index.ts'
+import { hasBranch } from './branch-head.ts'
 import { findRangeFiles, rewriteRows } from './range-files.ts'
 import type { RangeTools } from './range-tools.ts'
 import { ReplayRefusedError } from './replay-ranges.ts'
 import {
   formatReplayRecord,
   publishedPropertyKey,
-  replayPropertyKey,
   type ReplayRecord,
   rewoundOffsets,
 } from './replay-record.ts'
@@ -109,10 +111,6 @@ export function isEmptied({ metadata }: Table, branch: string): boolean {
   return hasBranch(metadata, branch) && hasOffsets(metadata, branch)
 }
 
-export function hasBranch({ refs }: TableMetadata, branch: string): boolean {
-  return Object.hasOwn(refs, branch)
-}
-
 function hasOffsets(metadata: TableMetadata, branch: string): boolean {
   return offsetsProperty(metadata, branch) !== undefined
 }
@@ -147,8 +145,7 @@ export async function emptyRange(
 ): Promise<Table> {
   const facts = { table: formatIdentifier(identifier), branch }
   const offsetsOver = (base: Table): string => {
-    const ref = hasBranch(base.metadata, branch) ? branch : mainBranch
-    const offsets = restoreOffsets(base, ref)
+    const offsets = restoreOffsets(base, branch)
     return formatOffsetMap(rewoundOffsets(offsets, record.stream, source, record.ranges))
   }
   const action = new OverwriteFiles(tools, {
@@ -222,8 +219,4 @@ export async function dropLetterBranch(
 
 function removing(removals: readonly string[]): TableUpdate {
   return { action: 'remove-properties', removals }
-}
-
-export function headSnapshot({ metadata }: Table, ref: string): Snapshot | undefined {
-  return headOf(metadata, ref)
 }

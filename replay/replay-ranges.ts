@@ -6,7 +6,7 @@
  *     on; and it begins where the log still has records, because rows that cannot be read again must not be
  *     removed.
  */
-import { LakeError, ValidationError } from '../common/index.ts'
+import { type ErrorFacts, LakeError, ValidationError } from '../common/index.ts'
 import {
   nextOffsetOf,
   type StreamOffsets,
@@ -61,13 +61,15 @@ export function resolveRanges(
   const partitions = partitionsOf(committed)
   checkCoordinates(from, partitions, '--to-offset')
   checkCoordinates(until, partitions, '--until')
+  checkEnds(from, until)
   const ranges: ReplayRange[] = []
   for (const partition of partitions) {
     const next = nextOffsetOf(committed, partition) ?? 0n
     const begin = beginOf(from, partition, next, log)
     if (begin === undefined) continue
     const range = { ...partition, from: begin, to: endOf(until, partition, next, log) }
-    if (!checkRange(range, next, log)) continue
+    const isNamed = [from, until].some((end) => isNamedIn(end, partition))
+    if (!checkRange(range, next, log, isNamed)) continue
     checkReused(range, committed)
     ranges.push(range)
   }
@@ -144,8 +146,13 @@ function endOf(
   }
 }
 
-/** False for an empty range. */
-function checkRange(range: ReplayRange, next: bigint, { bounds }: LogFacts): boolean {
+/** False for an empty range, which is an error where the request names the partition. */
+function checkRange(
+  range: ReplayRange,
+  next: bigint,
+  { bounds }: LogFacts,
+  isNamed: boolean,
+): boolean {
   const { topic, partition, from, to } = range
   const limits = bounds.get(partitionKey(range))
   const facts = { topic, partition, from, to, committed: next, ...limits }
@@ -159,6 +166,7 @@ function checkRange(range: ReplayRange, next: bigint, { bounds }: LogFacts): boo
   if (limits === undefined) {
     throw new ReplayRefusedError('the log has no such partition any more', { facts })
   }
+  if (from >= to && isNamed) throw emptyRange(range, next, limits)
   if (from >= to) return false
   if (from < limits.earliest) {
     throw new ReplayRefusedError(
@@ -182,6 +190,77 @@ function checkReused({ topic, partition, from, to }: ReplayRange, committed: Str
     'the table also has rows of an earlier log with these offsets (the topic was made again, or was cut), and they ' +
       'would be taken out for good; begin where only the present log has records',
     { facts: { topic, partition, from, to, begin: below } },
+  )
+}
+
+function emptyRange(
+  { topic, partition, from, to }: ReplayRange,
+  next: bigint,
+  { earliest, latest }: OffsetBounds,
+): ReplayRefusedError {
+  const facts = { topic, partition, from, to, committed: next, earliest, latest }
+  if (from > to && from > next) {
+    return new ReplayRefusedError('the replay would begin beyond what the table holds', { facts })
+  }
+  return new ReplayRefusedError(
+    from > to
+      ? 'the replay of a partition would end before it begins'
+      : 'there is nothing to replay of a partition that is named: it would end where it begins',
+    { facts },
+  )
+}
+
+function isNamedIn(end: ReplayFrom | ReplayUntil, partition: TopicPartition): boolean {
+  return end.kind === 'offsets' && coordinatesOf(end.coordinates, partition) !== undefined
+}
+
+/** The two ends must be of the same partitions, in their order. */
+function checkEnds(from: ReplayFrom, until: ReplayUntil): void {
+  if (from.kind === 'time' && until.kind === 'time' && from.timestampMs >= until.timestampMs) {
+    throw new ReplayRefusedError('the replay would end before it begins', {
+      facts: {
+        from: new Date(from.timestampMs).toISOString(),
+        until: new Date(until.timestampMs).toISOString(),
+      },
+    })
+  }
+  if (from.kind !== 'offsets' || until.kind !== 'offsets') return
+  const other = until.coordinates.find((end) => !isNamedIn(from, end))
+  if (other === undefined) return
+  throw new ReplayRefusedError(
+    '--until ends a partition that --to-offset does not begin; give both for the same partitions',
+    {
+      facts: {
+        partition: partitionKey(other),
+        begins: from.coordinates.map(partitionKey).join(','),
+      },
+    },
+  )
+}
+
+/** Throws ReplayRefusedError where the log has lost records that a replay has still to read. */
+export function checkStillThere(
+  ranges: readonly ReplayRange[],
+  offsets: StreamOffsets | undefined,
+  { bounds }: Pick<LogFacts, 'bounds'>,
+): void {
+  for (const range of ranges) {
+    const next = nextOffsetOf(offsets, range) ?? range.from
+    if (next >= range.to) continue
+    const limits = bounds.get(partitionKey(range))
+    if (limits !== undefined && next >= limits.earliest && range.to <= limits.latest) continue
+    const { topic, partition, to } = range
+    throw logLost({ topic, partition, next, to, ...limits })
+  }
+}
+
+/** What a replay cannot finish is thrown away: its target has not been touched. */
+export function logLost(facts: ErrorFacts, cause?: unknown): ReplayRefusedError {
+  return new ReplayRefusedError(
+    'the log no longer holds all that this replay has still to read (retention, or the topic was made again). ' +
+      'The table is as it was before the replay: start over with --restart from an offset that the log has, or ' +
+      'throw the branch away (tide table discard)',
+    { facts, ...(cause === undefined ? {} : { cause }) },
   )
 }
 

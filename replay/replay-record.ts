@@ -20,6 +20,7 @@ import {
   nextOffsetOf,
   advanceOffsets,
   type OffsetMap,
+  replayPropertyKey,
   type StreamOffsets,
 } from '../ingest/index.ts'
 import type { ReplayRange } from './replay-ranges.ts'
@@ -37,6 +38,10 @@ export interface ReplayRecord {
   readonly deadLetterTable: string
   /** Branch of the dead-letter table. Tables share that table, so the name contains the table of the stream. */
   readonly letterBranch: string
+  /** Tables that had the stream's dead letters before: letters of the range there become stale. */
+  readonly olderLetterTables: readonly string[]
+  /** When the replay was planned. */
+  readonly beganMs?: number
   /** The last publishing; the target's history decides whether it is still in effect. */
   readonly published?: ReplayPublication
 }
@@ -59,14 +64,11 @@ export function publishedPropertyKey(letterBranch: string): string {
   return `tidewater.published.${letterBranch}`
 }
 
-export function replayPropertyKey(branch: string): string {
-  return `tidewater.replay.${branch}`
-}
-
 export function formatReplayRecord(record: ReplayRecord): string {
-  const { ranges, published, ...rest } = record
+  const { ranges, published, olderLetterTables, ...rest } = record
   return stringifyJson({
     ...rest,
+    ...(olderLetterTables.length === 0 ? {} : { olderLetterTables }),
     ranges: ranges.map(({ topic, partition, from, to }) => ({ topic, partition, from, to })),
     ...(published === undefined ? {} : { published: { ...published } }),
   })
@@ -88,6 +90,8 @@ export function readReplayRecord(
     throw unreadable(key, text)
   }
   const published = json['published']
+  const older = json['olderLetterTables']
+  const began = json['beganMs']
   return {
     stream: textMember('stream'),
     target: textMember('target'),
@@ -95,7 +99,9 @@ export function readReplayRecord(
     rules: textMember('rules'),
     deadLetterTable: textMember('deadLetterTable'),
     letterBranch: textMember('letterBranch'),
+    olderLetterTables: Array.isArray(older) ? older.map(String) : [],
     ranges: json['ranges'].map((range) => rangeOf(range, key, text)),
+    ...(began === undefined ? {} : { beganMs: Number(began) }),
     ...(published === undefined ? {} : { published: publicationOf(published, key, text) }),
   }
 }

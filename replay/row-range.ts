@@ -1,116 +1,158 @@
 /**
- * Which rows of a table belong to a range of the log: a condition over the columns that say which record
- * a row came from.
- *
- * P2: a replay is refused where those columns do not identify the rows of the range.
+ * Which rows of a table belong to a range of the log: a condition over the columns in which the stream has
+ * written the place of its records.
  */
-import { currentSchema, formatIdentifier, type Schema } from '../catalog/format/index.ts'
+import {
+  currentSchema,
+  formatIdentifier,
+  indexFields,
+  type Schema,
+} from '../catalog/format/index.ts'
 import type { Table } from '../catalog/index.ts'
-import { restoreOffsets } from '../ingest/index.ts'
-import { quoteLiteral, quoteTable } from '../sql/index.ts'
+import { partitionKey, restoreOffsets } from '../ingest/index.ts'
+import { quoteIdentifier, quoteLiteral, quoteTable } from '../sql/index.ts'
+import { hasBranch } from './branch-head.ts'
+import { placeOfRange, type RangeOfStream, type RangePlace } from './range-place.ts'
 import { type ReplayRange, ReplayRefusedError } from './replay-ranges.ts'
 
+/** The rows of a range in one state of a table, whose columns may have other names in the next. */
+export type RowRange = (table: Table) => RangeSql
+
 /** The rows of a range, as SQL over the table's columns. */
-export interface RowRange {
+export interface RangeSql {
   readonly condition: string
+  /** The condition of each range, by `partitionKey`. */
+  readonly terms: ReadonlyMap<string, string>
+  /** The table's alias in that SQL, quoted: no column has this name. */
+  readonly alias: string
   /** SQL of a row's coordinates: topic (or NULL), partition, offset. */
-  readonly coordinates: {
-    readonly topic: string
-    readonly partition: string
-    readonly offset: string
-  }
+  readonly coordinates: Coordinates
+  /** The top-level columns of the coordinates. */
+  readonly columns: ReadonlySet<string>
 }
 
-/** Throws ReplayRefusedError where the table does not say which records its rows came from. */
-export function rowRangeOf(table: Table, ranges: readonly ReplayRange[]): RowRange {
-  const coordinates = coordinatesOf(currentSchema(table.metadata))
-  if (coordinates === undefined) {
-    throw new ReplayRefusedError(
-      'the table does not say which records its rows came from, so a range cannot be replayed in place; ' +
-        'set metadata: struct and fill a new table',
-      { facts: { table: formatIdentifier(table.identifier), missing: '_kafka' } },
-    )
+interface Coordinates {
+  readonly topic: string
+  readonly partition: string
+  readonly offset: string
+}
+
+/** Throws ReplayRefusedError where the rows on the refs do not say which records they came from. */
+export function rowRangeOf(of: RangeOfStream, refs: readonly string[]): RowRange {
+  return (table) => {
+    const place = placeOfRange(table, of, refs)
+    const alias = freeAlias(currentSchema(table.metadata))
+    const coordinates = {
+      topic: place.topic === undefined ? noTopic : columnSql(table, place.topic, alias),
+      partition: columnSql(table, place.partition, alias),
+      offset: columnSql(table, place.offset, alias),
+    }
+    const terms = termsOf(coordinates, of.ranges, place)
+    const topic = place.withoutTopic.size === 0 ? coordinates.topic : topicSql(terms, of.ranges)
+    return {
+      alias,
+      coordinates: { ...coordinates, topic },
+      terms,
+      condition: anyOf(terms),
+      columns: placeColumnNames(table, of.stream, refs),
+    }
   }
-  return { coordinates, condition: conditionOf(coordinates, ranges) }
 }
 
 /** The same for a dead-letter table and the letters of one stream. */
-export function letterRangeOf(stream: string, ranges: readonly ReplayRange[]): RowRange {
-  const coordinates = { topic: '"topic"', partition: '"partition"', offset: '"offset"' }
-  const condition = `"stream" = ${quoteLiteral(stream)} AND (${conditionOf(coordinates, ranges)})`
-  return { coordinates, condition }
+export function letterRangeOf({ stream, ranges }: RangeOfStream): RowRange {
+  return ({ metadata }) => {
+    const alias = freeAlias(currentSchema(metadata))
+    const coordinates = {
+      topic: `${alias}."topic"`,
+      partition: `${alias}."partition"`,
+      offset: `${alias}."offset"`,
+    }
+    const isOfStream = `${alias}."stream" = ${quoteLiteral(stream)}`
+    const terms = new Map(
+      [...termsOf(coordinates, ranges)].map(([key, term]) => [key, `(${isOfStream} AND ${term})`]),
+    )
+    const columns = new Set(['topic', 'partition', 'offset'])
+    return { alias, coordinates, terms, condition: anyOf(terms), columns }
+  }
 }
 
-/** Throws ReplayRefusedError where rows of the range could come from another topic or stream: a row has its partition and offset, maybe its topic, but never its stream. */
-export function checkDistinguishable(
+/** The top-level columns that the stream's commits have filled with the coordinates of records. */
+function placeColumnNames(
   table: Table,
   stream: string,
-  branch: string,
-  ranges: readonly ReplayRange[],
-): void {
-  const offsets = restoreOffsets(table, branch)
-  const hasTopic = rowRangeOf(table, ranges).coordinates.topic !== noTopic
-  const replayed = new Set(ranges.map(({ topic }) => topic))
-  if (!hasTopic && (offsets.get(stream)?.topics.size ?? 0) > 1) {
-    throw new ReplayRefusedError(
-      'the stream has read several topics and the table does not say which topic a row came from',
-      { facts: { table: formatIdentifier(table.identifier), stream } },
-    )
-  }
-  for (const [other, { topics }] of offsets) {
-    if (other === stream) continue
-    if (hasTopic && ![...topics.keys()].some((topic) => replayed.has(topic))) continue
-    throw new ReplayRefusedError(
-      'another stream has filled the same table from the same offsets of a log, and rows do not say ' +
-        'which stream they came from',
-      { facts: { table: formatIdentifier(table.identifier), stream, other } },
-    )
-  }
+  refs: readonly string[],
+): ReadonlySet<string> {
+  const index = indexFields(currentSchema(table.metadata))
+  const ids = refs
+    .filter((ref) => hasBranch(table.metadata, ref))
+    .flatMap((ref) => restoreOffsets(table, ref).get(stream)?.places ?? [])
+    .flatMap(({ columns }): readonly number[] => Object.values(columns ?? {}))
+  return new Set(ids.flatMap((id) => index.get(id)?.path[0] ?? []))
 }
 
 /** The rows of the range that `ref` holds, as a query with the table's current columns. */
-export function selectRange(
-  table: Table,
-  ref: string,
-  { condition }: RowRange,
-  columns = '*',
-): string {
-  return `SELECT ${columns} FROM ${tableAt(table, ref)} WHERE ${condition}`
+export function selectRange(table: Table, ref: string, range: RowRange, columns = '*'): string {
+  const sql = range(table)
+  return `SELECT ${columns} FROM ${tableAt(table, ref, sql)} WHERE ${sql.condition}`
 }
 
 /** The table in a query, as `ref` has it. */
-export function tableAt({ identifier }: Table, ref: string): string {
-  return `${quoteTable(identifier)} AT (VERSION => ${quoteLiteral(ref)})`
+export function tableAt({ identifier }: Table, ref: string, { alias }: RangeSql): string {
+  return `${quoteTable(identifier)} AT (VERSION => ${quoteLiteral(ref)}) AS ${alias}`
 }
 
 const noTopic = 'NULL'
 
-function coordinatesOf(schema: Schema): RowRange['coordinates'] | undefined {
-  const struct = schema.fields.find((field) => field.name === '_kafka')?.type
-  if (struct?.type === 'struct') {
-    const names = new Set(struct.fields.map((field) => field.name))
-    if (!names.has('partition') || !names.has('offset')) return undefined
-    const member = (name: string): string => `"_kafka"."${name}"`
-    return {
-      topic: names.has('topic') ? member('topic') : noTopic,
-      partition: member('partition'),
-      offset: member('offset'),
-    }
-  }
-  const names = new Set(schema.fields.map((field) => field.name))
-  if (!names.has('_kafka_partition') || !names.has('_kafka_offset')) return undefined
-  return {
-    topic: names.has('_kafka_topic') ? '"_kafka_topic"' : noTopic,
-    partition: '"_kafka_partition"',
-    offset: '"_kafka_offset"',
-  }
+/** SQL of a column, whatever it is called by now. */
+function columnSql(table: Table, id: number, alias: string): string {
+  const field = indexFields(currentSchema(table.metadata)).get(id)
+  if (field !== undefined) return [alias, ...field.path.map(quoteIdentifier)].join('.')
+  throw new ReplayRefusedError(
+    'a column that said which records the rows came from was dropped, so a range cannot be replayed in place; ' +
+      'fill a new table',
+    { facts: { table: formatIdentifier(table.identifier), field: id } },
+  )
 }
 
-function conditionOf(coordinates: RowRange['coordinates'], ranges: readonly ReplayRange[]): string {
-  const terms = ranges.map(({ topic, partition, from, to }) => {
-    const ofTopic =
-      coordinates.topic === noTopic ? '' : `${coordinates.topic} = ${quoteLiteral(topic)} AND `
-    return `(${ofTopic}${coordinates.partition} = ${partition} AND ${coordinates.offset} >= ${from} AND ${coordinates.offset} < ${to})`
-  })
-  return `(${terms.join(' OR ')})`
+/** A quoted name that no column has. */
+function freeAlias({ fields }: Schema): string {
+  const taken = new Set(fields.map(({ name }) => name.toLowerCase()))
+  let alias = '$row'
+  while (taken.has(alias)) alias = `$${alias}`
+  return quoteIdentifier(alias)
+}
+
+function termsOf(
+  { topic: topicColumn, partition: partitionColumn, offset }: Coordinates,
+  ranges: readonly ReplayRange[],
+  place?: RangePlace,
+): ReadonlyMap<string, string> {
+  return new Map(
+    ranges.map(({ topic, partition, from, to }) => {
+      const key = partitionKey({ topic, partition })
+      const is = `${topicColumn} = ${quoteLiteral(topic)}`
+      // Rows from before the topic had a column are rows of the only topic that there was.
+      const isTopic =
+        place?.withoutTopic.has(key) === true ? `(${topicColumn} IS NULL OR ${is})` : is
+      const ofTopic = topicColumn === noTopic ? [] : [isTopic]
+      const ofPartition = `${partitionColumn} = ${partition}`
+      const within = `${offset} >= ${from} AND ${offset} < ${to}`
+      return [key, `(${[...ofTopic, ofPartition, within].join(' AND ')})`]
+    }),
+  )
+}
+
+function anyOf(terms: ReadonlyMap<string, string>): string {
+  return `(${[...terms.values()].join(' OR ')})`
+}
+
+/** The topic of a row that may not say it itself. */
+function topicSql(terms: ReadonlyMap<string, string>, ranges: readonly ReplayRange[]): string {
+  if (terms.size === 0) return noTopic
+  const cases = ranges.map(
+    (range) =>
+      `WHEN ${terms.get(partitionKey(range)) ?? 'false'} THEN ${quoteLiteral(range.topic)}`,
+  )
+  return `CASE ${cases.join(' ')} END`
 }

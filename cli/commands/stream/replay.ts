@@ -12,7 +12,7 @@ import {
 import { parseTime } from '../../../settings/index.ts'
 import { parseRecordCoordinates } from '../../../replay/index.ts'
 import type { CliContext } from '../../frame/context.ts'
-import { UsageError, fromFlags } from '../../frame/failure.ts'
+import { exitCodes, fromFlags, SilentFailure, UsageError } from '../../frame/failure.ts'
 import { printDiff } from '../table/diff.ts'
 import { findStream } from './find-stream.ts'
 
@@ -27,6 +27,7 @@ interface ReplayFlags {
   readonly diff?: boolean
   readonly restart?: boolean
   readonly workDir?: string
+  readonly stream?: string
 }
 
 export function addReplay(stream: Command, context: CliContext): void {
@@ -43,6 +44,10 @@ export function addReplay(stream: Command, context: CliContext): void {
     .option('--execute', 'make the branch, or go on where an earlier run stopped')
     .option('--diff', 'then show the rows that differ')
     .option('--restart', 'drop the branch of an earlier replay and start again')
+    .option(
+      '--stream <name>',
+      'the name under which the range was read, if the stream has a new one',
+    )
     .option('--work-dir <dir>', 'spool files go here (default: the system temporary directory)')
     .action((name: string, flags: ReplayFlags) => replayStream(context, name, flags))
 }
@@ -57,7 +62,6 @@ async function replayStream(context: CliContext, name: string, flags: ReplayFlag
   }
   const report = await executeReplay(lake, stream.settings, {
     ...request,
-    restart: flags.restart === true,
     signal: context.signal,
     onProgress: (progress) =>
       context.progress.update({
@@ -73,7 +77,7 @@ async function replayStream(context: CliContext, name: string, flags: ReplayFlag
       : { workDirectory: resolve(context.directory, flags.workDir) }),
   })
   context.progress.done()
-  if (flags.diff === true) {
+  if (flags.diff === true && report.isComplete) {
     noteReport(context, report)
     await printDiff(context, lake, stream.settings.output.table, request.into)
     return
@@ -82,10 +86,17 @@ async function replayStream(context: CliContext, name: string, flags: ReplayFlag
     table: report.table,
     branch: report.branch,
     changed: report.isChanged,
+    complete: report.isComplete,
     records: report.recordsRead,
     rows: report.rowsCommitted,
     dead_letters: report.deadLetters,
   })
+  if (!report.isComplete) {
+    context.note(
+      `ended by a signal before the range was read: run the same command again to go on; ${report.table} is as it was`,
+    )
+    throw new SilentFailure(exitCodes.interrupted)
+  }
   noteReport(context, report)
 }
 
@@ -114,6 +125,8 @@ function requestOf(flags: ReplayFlags): ReplayRequest {
     from: fromOf(toOffset, toDatetime),
     until: untilOf(until),
     into,
+    restart: flags.restart === true,
+    ...(flags.stream === undefined ? {} : { stream: flags.stream }),
   }))
 }
 
@@ -155,7 +168,15 @@ async function printPreview(
       dead_letters: deadLetters,
     })),
   })
-  const { table, target, snapshotId, filesWhole, filesPartial, rowsRewritten } = preview
+  const { left, table, target, snapshotId, filesWhole, filesPartial, rowsRewritten } = preview
+  if (left !== undefined) {
+    context.note(
+      left === 0n
+        ? `branch ${into} holds this replay already: --execute would change nothing`
+        : `branch ${into} holds part of this replay: --execute goes on, ${left} offsets are left`,
+    )
+    return
+  }
   context.note(
     `branch ${into} would begin at snapshot ${snapshotId} of ${target}; ${target} stays as it is until: ` +
       `tide table publish ${table} --branch ${into}`,

@@ -39,6 +39,7 @@ async function showStatus(
   }
   const now = context.clock.now()
   await context.print(byPartition ? partitionReport(shown) : streamReport(shown, now))
+  noteReplays(context, shown, now)
   const faults = shown.filter(({ status }) => status.logFault !== undefined)
   for (const { stream, status } of faults) {
     context.note(`${stream.settings.name}: the log does not answer: ${status.logFault ?? ''}`)
@@ -49,6 +50,18 @@ async function showStatus(
   }
   failForFaults(context, files)
   if (faults.length > 0 || stopped.length > 0) throw new SilentFailure()
+}
+
+/** Once for each table, which streams may share. */
+function noteReplays(context: CliContext, shown: readonly Shown[], nowMs: number): void {
+  const replays = shown.flatMap(({ status }) => status.replays)
+  const notes = replays.map(({ table, branch, stream, state, beganMs, request }) => {
+    const age = beganMs === undefined ? '' : `, ${formatDuration(Math.max(0, nowMs - beganMs))} old`
+    const on = `${table} --branch ${branch}`
+    const publish = state === 'finished' ? `publish: tide table publish ${on}; ` : ''
+    return `a replay of ${stream} waits on branch ${branch} of ${table}: ${state}${age} (${request}); ${publish}throw away: tide table discard ${on}`
+  })
+  for (const note of new Set(notes)) context.note(note)
 }
 
 function streamReport(shown: readonly Shown[], nowMs: number): Report {

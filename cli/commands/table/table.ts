@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { CliContext } from '../../frame/context.ts'
 import { addDiff } from './diff.ts'
+import { addDiscard } from './discard.ts'
 import { addDrop } from './drop.ts'
 import { addExpireSnapshots } from './expire-snapshots.ts'
 import { addHealth } from './health.ts'
@@ -21,6 +22,7 @@ const verbs = [
   addRename,
   addDiff,
   addPublish,
+  addDiscard,
   addHealth,
   addRewriteDataFiles,
   addExpireSnapshots,

@@ -58,6 +58,13 @@ const campaigns: readonly Campaign[] = [
     usualSeconds: 120,
   },
   {
+    name: 'replays of random histories against the fold of their log',
+    files: ['tests/simulation/replays.test.ts'],
+    variables: { TIDEWATER_SIMULATION_RUNS: '60' },
+    work: [60, 'histories, each with a replay'],
+    usualSeconds: 300,
+  },
+  {
     name: 'live rows and lambda views at random moments',
     files: [
       'tests/e2e/live.test.ts',

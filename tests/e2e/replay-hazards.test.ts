@@ -528,7 +528,8 @@ it('[P5] rewriteRows() fails where it would write NULL for what it did not read'
   const table = await on.fixture.catalog.loadTable(events)
   const { tasks } = await planScan(on.fixture.io, table)
   const files = tasks.map(({ file }) => file)
-  const range = rowRangeOf(table, [{ topic: 'events', partition: 0, from: 5n, to: 8n }])
+  const ranges = [{ topic: 'events', partition: 0, from: 5n, to: 8n }]
+  const range = rowRangeOf({ stream: 'events', ranges }, ['main'])
   const { metadata } = table
   const schema = currentSchema(metadata)
   const renamed = schema.fields.map((field) =>

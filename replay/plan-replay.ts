@@ -5,7 +5,7 @@
  */
 import { formatIdentifier, parseTableName, type TableIdentifier } from '../catalog/format/index.ts'
 import { applyUpdates, decorateCatalog, loadTableIfExists, type Table } from '../catalog/index.ts'
-import { ValidationError } from '../common/index.ts'
+import { silentLogger, ValidationError } from '../common/index.ts'
 import {
   checkStream,
   deadLetterTablesOf,
@@ -157,7 +157,7 @@ async function requireWritable(
   const catalog = decorateCatalog(tools.catalog, {
     loadTable: async (identifier) =>
       isOurs(identifier) ? now : await tools.catalog.loadTable(identifier),
-    // What the stream would change at its start is changed in memory only.
+    // What the stream would change at its start is changed in memory only, and not logged as done.
     commitTable: ({ updates }) => {
       const metadata = applyUpdates(now.metadata, updates, { nowMs: tools.clock.now() })
       now = { ...now, metadata }
@@ -166,7 +166,7 @@ async function requireWritable(
   })
   // A column that was dropped is named as such.
   rowRangeOf(record, [record.target])(table)
-  const filled = await checkStream(settings, { ...tools, catalog })
+  const filled = await checkStream(settings, { ...tools, catalog, logger: silentLogger })
   const place = placeOfRange(table, record, [record.target])
   if (filled?.partition === place.partition && filled.offset === place.offset) return
   throw new ReplayRefusedError(

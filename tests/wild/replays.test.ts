@@ -147,11 +147,6 @@ describe('a dry run', () => {
       why: /schema declares and the table disagree.*field=id/,
     },
     {
-      situation: 'a declared field has no column',
-      schema: `schema: { mode: declared, fields: [{name: id, type: long}, {name: extra, type: long}] }`,
-      why: /schema declares and the table disagree.*field=extra/,
-    },
-    {
       situation: 'the dead-letter table has other columns',
       more: 'errors: { dlq: { table: ops.other } }',
       why: /dead-letter table exists with other columns/,

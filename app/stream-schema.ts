@@ -49,9 +49,9 @@ export async function streamSchema(
   const { fields, readableCount, sampledCount, unreadable } = sample.columns()
   const merged = widestFields(stated, fields)
   // A timestamp that is declared as a number looks like one.
-  const known = new Set(epochColumns.map(({ path }) => JSON.stringify(path)))
+  const withUnit = new Set(epochColumns.map(({ path }) => JSON.stringify(path)))
   const isNew = ({ path, isOpen }: FieldRemark): boolean =>
-    !known.has(JSON.stringify(path)) && !(isOpen === true && isColumn(merged.fields, path))
+    !withUnit.has(JSON.stringify(path)) && !(isOpen === true && isColumn(merged.fields, path))
   return {
     fields: merged.fields,
     epochColumns,

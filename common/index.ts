@@ -29,7 +29,6 @@ export {
   isJsonObject,
   parseJson,
   parseJsonObject,
-  parseJsonTokens,
   stringifyJson,
 } from './json.ts'
 export { type LogFields, type Logger, silentLogger } from './logger.ts'

@@ -36,23 +36,6 @@ export function parseJson(text: string, where = 'json'): Json {
   }
 }
 
-/**
- * Parses a document with every integer token as a `bigint` and every other number as a `number`, for
- * readers that must tell `1` from `1.0`.
- */
-export function parseJsonTokens(text: string, where = 'json'): Json {
-  try {
-    return losslessParse(text, undefined, {
-      parseNumber: (token) => (/^-?\d+$/.test(token) ? BigInt(token) : Number(token)),
-    }) as Json
-  } catch (error) {
-    throw new CorruptDataError(`not valid json: ${errorMessage(error)}`, {
-      facts: { where },
-      cause: error,
-    })
-  }
-}
-
 /** Writes a document; bigints become integer literals, `undefined` members are left out. */
 export function stringifyJson(value: unknown, space?: number): string {
   const text = losslessStringify(value, undefined, space)

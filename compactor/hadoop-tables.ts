@@ -36,8 +36,9 @@ export async function refuseHadoopWriter(
     undefined,
   )
   if (newest === undefined) return
-  const known = [metadataLocation, ...metadata.metadataLog.map((entry) => entry.metadataFile)]
-  if (known.some((location) => plainLocation(location) === plainLocation(newest.location))) return
+  const ownFiles = [metadataLocation, ...metadata.metadataLog.map((entry) => entry.metadataFile)]
+  if (ownFiles.some((location) => plainLocation(location) === plainLocation(newest.location)))
+    return
   const since = metadata.metadataLog[0]?.timestampMs ?? metadata.lastUpdatedMs
   const { lastUpdatedMs } = await readMetadata(io, newest.location)
   if (lastUpdatedMs === undefined || lastUpdatedMs < since) return

@@ -8,7 +8,7 @@ const idBytes = 4
 const countBytes = 8
 const lengthBytes = 4
 
-/** The same metrics; each use of a map reads it anew. */
+/** The same metrics; each use of a map unpacks it again. */
 export function packMetrics(metrics: ColumnMetrics): ColumnMetrics {
   return {
     columnSizes: packedCounts(metrics.columnSizes),

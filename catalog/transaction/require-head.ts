@@ -15,12 +15,12 @@ export class RequireHead implements MetadataAction {
 
   // A base that is refused rejects, as every failure of an action does.
   async commit({ metadata }: Table): Promise<ActionCommit> {
-    const found = metadata.refs[this.#branch]?.snapshotId
-    if (found !== this.#snapshotId) {
+    const head = metadata.refs[this.#branch]?.snapshotId
+    if (head !== this.#snapshotId) {
       throw new ConflictError('the branch has moved on since its rows were read', [], {
         branch: this.#branch,
         expected: this.#snapshotId,
-        found,
+        head,
       })
     }
     return {

@@ -1,6 +1,6 @@
 /**
  * Which columns of a table have a type that inference chose and may still replace (docs/spec/json-rows.md, J14).
- * A table property keeps them, by dotted path and type: a column that somebody else has made or changed is
+ * A table property keeps them, by dotted path and type: a column that another client has made or changed is
  * not among them.
  */
 import {
@@ -117,7 +117,7 @@ export function replacedColumn(metadata: TableMetadata, written: Schema): string
 function readInferred(properties: Readonly<Record<string, string>>): Inferred {
   const text = properties[inferredColumnsProperty]
   const value = text === undefined ? undefined : parseJsonObject(text)
-  // Where somebody has edited it, no type is replaced.
+  // Where a person has edited it, no type is replaced.
   const { types = {}, replaced = [] } = (value ?? {}) as Partial<Inferred>
   return { types, replaced }
 }

@@ -16,6 +16,8 @@ import {
   type TableMetadata,
 } from '../../catalog/format/index.ts'
 import {
+  type Catalog,
+  type DataFileRewriter,
   fetchInputs,
   RequireHead,
   RewriteFiles,
@@ -28,13 +30,23 @@ import {
   uploadDataFiles,
 } from '../../catalog/index.ts'
 import { type FileScanTask, planScan } from '../../catalog/scan/index.ts'
-import { ValidationError } from '../../common/index.ts'
+import { type Clock, type Logger, type Random, ValidationError } from '../../common/index.ts'
+import type { FileIO } from '../../io/index.ts'
 import type { ReplacedColumn } from '../decode/row-decoder.ts'
-import type { StreamParts } from '../stream/stream-parts.ts'
 import { withInferred } from './inferred-columns.ts'
 
 /** Files of more bytes are not written again for a type. */
 const rewriteBytesMax = 64 << 20
+
+export interface ReplaceTools {
+  readonly catalog: Catalog
+  readonly io: FileIO
+  /** Without it no column's type is replaced. */
+  readonly rewriter?: DataFileRewriter
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
 
 export interface ReplaceRequest {
   readonly table: Table
@@ -51,7 +63,7 @@ export interface ReplaceRequest {
  * a partition column. Throws ConflictError when another commit came between.
  */
 export async function replaceColumns(
-  parts: Pick<StreamParts, 'catalog' | 'clock' | 'io' | 'logger' | 'random' | 'rewriter'>,
+  parts: ReplaceTools,
   { table, branch, columns, valuesMax, directory }: ReplaceRequest,
 ): Promise<Table | undefined> {
   const { catalog, clock, io, logger, random, rewriter } = parts
@@ -135,8 +147,8 @@ function valuesIn(
   const isCounted = id === field.id && others.length === 0
   const values = id === undefined ? undefined : file.valueCounts?.get(id)
   if (values === undefined || id === undefined) return file.recordCount
-  const found = values - (file.nullValueCounts?.get(id) ?? 0n)
-  return isCounted || found > 0n ? found : file.recordCount
+  const present = values - (file.nullValueCounts?.get(id) ?? 0n)
+  return isCounted || present > 0n ? present : file.recordCount
 }
 
 /** The sequence number up to which no file has the column, as far as snapshots that are left say. */
@@ -166,7 +178,7 @@ interface Rewrite {
 
 /** Each file as another one, of the same partition, with the new columns. */
 async function rewritten(
-  { io, random, rewriter }: Pick<StreamParts, 'io' | 'random' | 'rewriter'>,
+  { io, random, rewriter }: Pick<ReplaceTools, 'io' | 'random' | 'rewriter'>,
   { table: { metadata }, staged, tasks, directory }: Rewrite,
 ): Promise<readonly DataFile[]> {
   const added: DataFile[] = []

@@ -5,8 +5,10 @@
 import {
   assignFreshIds,
   currentSchema,
+  defaultPartitionSpec,
   type NestedField,
   type PartitionByOptions,
+  partitionFieldName,
   parsePartitionBy,
   formatIdentifier,
   type TableIdentifier,
@@ -97,4 +99,18 @@ async function createTable(
     if (error instanceof AlreadyExistsError) return catalog.loadTable(identifier)
     throw error
   }
+}
+
+/** Notes of partition fields that have another name than their terms say, because a column has that one. */
+export function renamedPartitionFields(
+  { output }: StreamSettings,
+  { metadata }: Table,
+): readonly string[] {
+  const { fields } = defaultPartitionSpec(metadata)
+  return output.partitionBy.flatMap(({ column, name, text, transform }, index): string[] => {
+    const field = fields[index]
+    const usual = partitionFieldName(column, transform)
+    if (name !== undefined || field === undefined || field.name === usual) return []
+    return [`the field of ${text} is called ${field.name}, because a column is called ${usual}`]
+  })
 }

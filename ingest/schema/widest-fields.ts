@@ -58,7 +58,7 @@ function merge(stated: Type, seen: Type, path: readonly string[], remarks: Field
 
 function widest(stated: Type, seen: Type): Type {
   if (texts.includes(stated.type)) return { type: 'string' }
-  // A decimal that somebody chose holds fractions, which a double only approximates.
+  // A decimal that a person chose holds fractions, which a double only approximates.
   if (stated.type === 'decimal' && stated.scale > 0) return stated
   return commonType(stated, seen)
 }

@@ -71,11 +71,11 @@ export function longField(name: string, value: RawValue): RawMap {
 
 /** The unit of a timestamp that is a number, at the top of a type. */
 export function epochColumn(type: Type, unit: string): EpochColumn {
-  const known: EpochUnit | undefined = epochUnits.find((name) => name === unit)
-  if (known === undefined) {
+  const epochUnit: EpochUnit | undefined = epochUnits.find((name) => name === unit)
+  if (epochUnit === undefined) {
     throw new SettingsError(`unit is ${epochUnits.join(' | ')}, found "${unit}"`)
   }
-  if (type.type === 'timestamp' || type.type === 'timestamptz') return { path: [], unit: known }
+  if (type.type === 'timestamp' || type.type === 'timestamptz') return { path: [], unit: epochUnit }
   throw new SettingsError(`a unit belongs to a timestamp or timestamptz, not to ${type.type}`)
 }
 

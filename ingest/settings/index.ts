@@ -1,5 +1,5 @@
 /** ingest/settings: stream and input documents, checked as a whole and typed. A separate entry point, so that code that only reads settings loads no Kafka client. */
-export { type FieldsForm, type FieldsToFormat, formatFields } from './format-fields.ts'
+export { type FieldsToFormat, formatFields } from './format-fields.ts'
 export { refuseSharedGroups, sharedGroups, sharedGroupText } from './shared-groups.ts'
 export { type StreamCheck, parseStreamSettings, streamSchema } from './stream-document.ts'
 export type {

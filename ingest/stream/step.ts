@@ -183,7 +183,7 @@ function isSampleComplete(state: StreamState, nowMs: number): boolean {
   if (state.hasTable || sample === undefined) return false
   if (sample.records >= rules.sampleRecordsMax || sample.bytes >= rules.sampleBytesMax) return true
   const isLast = rules.until === 'latest' && state.isAtEnd
-  // Records that show what the sample lacks may come with the next run; what does not fit is told by this one.
+  // Records that show what the sample lacks may come with the next run; what does not fit is reported by this one.
   if (sample.state === 'waits') return false
   if (sample.state === 'unfit') return isLast
   const waitedMs = nowMs - (sample.usableSinceMs ?? nowMs)

@@ -185,14 +185,14 @@ export class StreamActions {
       sample: {
         records: this.#sample.reduce((sum, { count }) => sum + count, 0),
         bytes: this.#sample.reduce((sum, { data }) => sum + data.length, 0),
-        state: this.#tables.reader === undefined ? this.#tables.sampleState() : 'waits',
+        state: this.#tables.reader === undefined ? this.#tables.sample.state() : 'waits',
       },
       open: this.#open === undefined ? undefined : this.#figuresOf(this.#open),
     }
   }
 
   #addSample(records: RecordBatch): void {
-    this.#tables.addSample(records)
+    this.#tables.sample.add(records)
     this.#sample.push(retainRecords(records))
   }
 
@@ -303,7 +303,7 @@ export class StreamActions {
     this.#parts.streaming?.drop()
     this.#open = undefined
     this.#sample = []
-    this.#tables.dropSample()
+    this.#tables.sample.drop()
     this.#unread = []
     await this.#spoolWriter.clear()
     for (const batch of this.#batches.values()) await this.#remove(batch)

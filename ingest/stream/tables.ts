@@ -7,12 +7,10 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import {
   currentSchema,
-  defaultPartitionSpec,
   formatIdentifier,
   formatType,
   mainBranch,
   type NestedField,
-  partitionFieldName,
   type TableMetadata,
 } from '../../catalog/format/index.ts'
 import { loadTableIfExists, type SideField, type Table, Transaction } from '../../catalog/index.ts'
@@ -32,9 +30,7 @@ import type {
   RecordFormat,
   RecordInBatch,
   ReplacedColumn,
-  RecordSample,
   RowDecoder,
-  SampledColumns,
 } from '../decode/row-decoder.ts'
 import { withDeclaredRequired } from '../schema/declared-columns.ts'
 import { applyDeclared, declaredDifferences } from '../schema/declared-table.ts'
@@ -45,7 +41,6 @@ import { columnsOfOthers } from '../schema/columns-of-others.ts'
 import { streamMetadata, unfilledMetadata } from '../schema/metadata-columns.ts'
 import type { StreamOffsets } from '../offsets/offset-map.ts'
 import { type PlaceColumns, placeColumnIds } from '../offsets/place-epochs.ts'
-import type { RecordBatch } from '../record-batch/record-batch.ts'
 import type { StreamParts } from './stream-parts.ts'
 import {
   describeColumn,
@@ -55,9 +50,14 @@ import {
 } from '../schema/pending-columns.ts'
 import { openColumnIds } from '../schema/inferred-columns.ts'
 import { replaceColumns } from '../schema/replace-columns.ts'
-import { mayBeEmpty, type SampleState, sampleState } from '../schema/sample-state.ts'
-import { createStreamTable, ensureDeadLetterTable } from '../schema/stream-table.ts'
+import { mayBeEmpty, sampleState } from '../schema/sample-state.ts'
+import {
+  createStreamTable,
+  ensureDeadLetterTable,
+  renamedPartitionFields,
+} from '../schema/stream-table.ts'
 import { requireFillable } from '../schema/table-faults.ts'
+import { TableSample } from './table-sample.ts'
 
 /** Sinks that run side by side by mistake get past each other's letters within a few tries. */
 const letterConflictsMax = 10
@@ -102,6 +102,8 @@ export class Tables {
   readonly #settings: StreamSettings
   readonly #parts: TablesParts
   readonly #recordFormat: RecordFormat
+  /** Records that were read before the table exists, and decide its columns. */
+  readonly sample: TableSample
   #reader: TableReader | undefined
   /** The newest state of the table that the catalog has shown, without the pending columns. */
   #committed: Table | undefined
@@ -109,9 +111,6 @@ export class Tables {
   readonly #notesLogged = new Set<string>()
   /** Columns that were found to have values enough: their types stay. */
   readonly #settled = new Set<number>()
-  #sample: RecordSample | undefined
-  /** What the sample shows, until it grows. */
-  #sampled: SampledColumns | undefined
   #keepsRecords = false
   /** Columns that hold values which no stream of ours has written. */
   #columnsOfOthers: ReadonlySet<number> = new Set()
@@ -122,6 +121,7 @@ export class Tables {
     this.#settings = settings
     this.#parts = parts
     this.#recordFormat = openRecordFormat(settings.schema)
+    this.sample = new TableSample(settings, this.#recordFormat, parts.logger)
   }
 
   /** Undefined until the table exists. */
@@ -282,45 +282,11 @@ export class Tables {
     this.noteCommitted(await committer.noteDeadLetterTable(table, letters), [])
   }
 
-  /** Records that were read before the table exists, and decide its columns. */
-  addSample(records: RecordBatch): void {
-    this.#sample ??= this.#recordFormat.openSample(
-      this.#settings.schema.sampleRecordsMax,
-      keyRulesOf(this.#settings),
-    )
-    this.#sample.add(records)
-    this.#sampled = undefined
-  }
-
-  /** They will be read again. */
-  dropSample(): void {
-    this.#sample = undefined
-    this.#sampled = undefined
-  }
-
-  /** Whether the sample could decide the columns; says once for each reason what it waits for. */
-  sampleState(): SampleState['kind'] {
-    const sampled = this.#columnsOfSample()
-    if (sampled === undefined) return 'waits'
-    const state = sampleState(this.#settings, sampled)
-    if (state.kind !== 'usable' && sampled.sampledCount > 0) {
-      this.#logOnce([state.reason], (reason) => {
-        this.#parts.logger.warn('schema.waits', { stream: this.#settings.name, reason })
-      })
-    }
-    return state.kind
-  }
-
-  #columnsOfSample(): SampledColumns | undefined {
-    this.#sampled ??= this.#sample?.columns()
-    return this.#sampled
-  }
-
   /** A first look at the records decides the columns, says so, and fixes them in the table. */
   async createFromSample(): Promise<void> {
     const { logger } = this.#parts
     const { name, schema } = this.#settings
-    const sampled = this.#columnsOfSample()
+    const sampled = this.sample.columns
     assert(sampled !== undefined, 'there is no sample')
     const { fields, notes, readableCount } = sampled
     const state = sampleState(this.#settings, sampled)
@@ -340,7 +306,7 @@ export class Tables {
         ? { hint: `to choose otherwise: tide stream schema ${name} --suggest` }
         : {}),
     })
-    this.dropSample()
+    this.sample.drop()
     this.#use(table, [])
   }
 
@@ -462,23 +428,10 @@ export class Tables {
       this.#parts.logger.warn('table.property-without-effect', { note })
     }
     const table = await createStreamTable(this.#parts.catalog, this.#settings, fields)
-    this.#logPartitionNames(table)
-    return table
-  }
-
-  /** A field may have another name than its term says, because a column has that one. */
-  #logPartitionNames({ metadata }: Table): void {
-    const { fields } = defaultPartitionSpec(metadata)
-    for (const [
-      index,
-      { column, name, text, transform },
-    ] of this.#settings.output.partitionBy.entries()) {
-      const field = fields[index]
-      const usual = partitionFieldName(column, transform)
-      if (name !== undefined || field === undefined || field.name === usual) continue
-      const note = `the field of ${text} is called ${field.name}, because a column is called ${usual}`
+    for (const note of renamedPartitionFields(this.#settings, table)) {
       this.#parts.logger.warn('table.partition-renamed', { note })
     }
+    return table
   }
 
   #use(committed: Table, pending: readonly PendingColumns[]): void {

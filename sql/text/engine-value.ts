@@ -1,7 +1,7 @@
 /**
  * Values from the text that DuckDB writes of them: in the statistics of COPY, and by a cast to VARCHAR.
  *
- * Such text is nobody's standard: `.0125` for a decimal(4,4), `inf`, `0044-03-15 (BC)`, `24:00:00`. Read
+ * Such text follows no standard: `.0125` for a decimal(4,4), `inf`, `0044-03-15 (BC)`, `24:00:00`. Read
  * here and nowhere else, to the last digit.
  */
 import { parseDecimal, type PrimitiveType, type Value } from '../../catalog/format/index.ts'

@@ -354,7 +354,7 @@ const widenings: readonly (readonly [situation: string, fields: readonly NestedF
   ['nested', narrow],
 ]
 
-describe('a value that needs a wider type', () => {
+describe('[J13] a value that needs a wider type', () => {
   it.each(widenings)(
     'C1 widens the column as Iceberg does, with its rows (%s)',
     async (_, fields) => {
@@ -406,7 +406,7 @@ describe('a value that needs a wider type', () => {
   })
 })
 
-describe('a type that is replaced', () => {
+describe('[J14] a type that is replaced', () => {
   it('C1 loses no value of another sink that writes the column at that moment', async () => {
     await append('{"id":1,"amount":20}')
     await lake.run(settings())

@@ -4,7 +4,7 @@ import { type SettingProblem, SettingsProblemsError } from '../../../settings/in
 import type { CliContext, LoadedStream } from '../../frame/context.ts'
 import { UsageError } from '../../frame/failure.ts'
 
-/** Faults in the files of other streams do not matter; they are told where none has the name. */
+/** Faults in the files of other streams do not matter; they are reported where none has the name. */
 export async function findStream(context: CliContext, name: string): Promise<LoadedStream> {
   if (/\.ya?ml$/.test(name)) return context.loadStream(name)
   const problems: SettingProblem[] = []

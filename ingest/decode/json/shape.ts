@@ -44,9 +44,9 @@ export function countKind({ kinds }: Shape, kind: ValueKind): void {
 
 /** Notes an integer of so many digits; `isLate` when the first of them is a 1. */
 export function noteInteger(shape: Shape, digits: number, isLate: boolean): void {
-  const found = isLate && epochDigits.includes(digits) ? digits : 0
-  const before = shape.epochDigits ?? found
-  shape.epochDigits = before === found ? found : 0
+  const epoch = isLate && epochDigits.includes(digits) ? digits : 0
+  const before = shape.epochDigits ?? epoch
+  shape.epochDigits = before === epoch ? epoch : 0
 }
 
 const epochDigits: readonly number[] = [10, 13, 16]

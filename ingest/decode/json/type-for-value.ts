@@ -39,7 +39,7 @@ export function decimalTypeFor(
     const needed = Math.max(precision, wholeDigits(match[1] ?? '') + scale)
     return needed <= digitsMax ? { type: 'decimal', precision: needed, scale } : undefined
   }
-  // Inference gives this type to integers beyond 64 bits; any other decimal was somebody's choice.
+  // Inference gives this type to integers beyond 64 bits; any other decimal was chosen by a person.
   if (isQuoted || !changeable.isOpen || scale !== 0) return undefined
   return numberFault(NodeKind.double, text, 1) === undefined ? { type: 'double' } : undefined
 }

@@ -203,11 +203,14 @@ function structText({ entries }: SqlStruct): string {
   return `{${entries.map(([name, entry]) => `${quotedText(name)}: ${nestedText(entry)}`).join(', ')}}`
 }
 
-/** Inside another value: text that could be mistaken for NULL, or for an end of itself, is in quotes. */
+/**
+ * Inside another value: text that could be mistaken for NULL, or for an end of itself, is in quotes. So is a
+ * backslash, other than in DuckDB's own text, from which DuckDB reads another value.
+ */
 function nestedText(value: SqlValue): string {
   const text = plainText(value)
   if (value === null || isNested(value)) return text
-  const isPlain = !/["'(),:=[\]{}]|^[\t-\r ]|[\t-\r ]$|^null$/i.test(text) && text !== ''
+  const isPlain = !/["'(),:=[\\\]{}]|^[\t-\r ]|[\t-\r ]$|^null$/i.test(text) && text !== ''
   return isPlain ? text : quotedText(text)
 }
 

@@ -14,6 +14,8 @@ export interface CopyRequest {
   readonly schema: Schema
   /** The table's. */
   readonly properties: Readonly<Record<string, string>>
+  /** False for rows that a dictionary would alter (`holdsNegativeZero`). */
+  readonly withDictionaries?: boolean
   /** Beside those that every file of a table has. */
   readonly options?: readonly string[]
 }
@@ -34,11 +36,11 @@ export interface CopiedFile {
 /** The files, without empty ones: beginning another file leaves one where the rows ended just then. */
 export async function copyFiles(
   connection: DuckDBConnection,
-  { options = [], properties, schema, select, target }: CopyRequest,
+  { options = [], properties, schema, select, target, withDictionaries = true }: CopyRequest,
 ): Promise<readonly CopiedFile[]> {
   const all = [
     'FORMAT parquet',
-    ...copyOptions(properties),
+    ...copyOptions(properties, withDictionaries),
     `FIELD_IDS ${fieldIds(schema.fields)}`,
     'RETURN_STATS',
     ...options,

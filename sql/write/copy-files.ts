@@ -1,9 +1,11 @@
 /** COPY to Parquet files, and what it wrote as files that a manifest can describe. */
+import { rm } from 'node:fs/promises'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Schema, Value } from '../../catalog/format/index.ts'
 import type { WrittenFile } from '../../catalog/index.ts'
 import { quoteLiteral } from '../text/sql-text.ts'
 import { fieldIds } from './column-sql.ts'
+import { holdsNegativeZero } from './negative-zeros.ts'
 import { copyOptions } from './parquet-options.ts'
 import { fileMetrics } from './parquet-statistics.ts'
 
@@ -14,8 +16,6 @@ export interface CopyRequest {
   readonly schema: Schema
   /** The table's. */
   readonly properties: Readonly<Record<string, string>>
-  /** False for rows that a dictionary would alter (`holdsNegativeZero`). */
-  readonly withDictionaries?: boolean
   /** Beside those that every file of a table has. */
   readonly options?: readonly string[]
 }
@@ -36,7 +36,8 @@ export interface CopiedFile {
 /** The files, without empty ones: beginning another file leaves one where the rows ended just then. */
 export async function copyFiles(
   connection: DuckDBConnection,
-  { options = [], properties, schema, select, target, withDictionaries = true }: CopyRequest,
+  { options = [], properties, schema, select, target }: CopyRequest,
+  withDictionaries = true,
 ): Promise<readonly CopiedFile[]> {
   const all = [
     'FORMAT parquet',
@@ -58,9 +59,15 @@ export async function copyDataFiles(
   request: CopyRequest,
   partitionOf: (file: CopiedFile) => readonly (Value | null)[],
 ): Promise<readonly WrittenFile[]> {
-  const copied = await copyFiles(connection, request)
-  const paths = copied.map(({ filename }) => filename)
-  const offsets = await rowGroupOffsets(connection, paths)
+  const { properties, schema, select, target } = request
+  let copied = await copyFiles(connection, request)
+  let footers = await readFooters(connection, copied)
+  const isDoubtful = [...footers.values()].some(({ mayMixZeros }) => mayMixZeros)
+  if (isDoubtful && (await holdsNegativeZero(connection, `(${select})`, schema.fields))) {
+    await rm(target, { recursive: true, force: true })
+    copied = await copyFiles(connection, request, false)
+    footers = await readFooters(connection, copied)
+  }
   return copied.map((file) => {
     const statistics = new Map(
       file.column_statistics.map(({ key, value }) => [
@@ -73,28 +80,40 @@ export async function copyDataFiles(
       partition: partitionOf(file),
       recordCount: BigInt(file.count),
       fileSizeInBytes: BigInt(file.file_size_bytes),
-      ...fileMetrics(request.schema, request.properties, statistics),
-      splitOffsets: offsets.get(file.filename) ?? [],
+      ...fileMetrics(schema, properties, statistics),
+      splitOffsets: footers.get(file.filename)?.splitOffsets ?? [],
     }
   })
 }
 
-/** Where each row group of each file begins, ascending: one query for all footers. */
-async function rowGroupOffsets(
+interface Footer {
+  /** Where each row group begins, ascending. */
+  readonly splitOffsets: bigint[]
+  /** A column of floats around zero has a dictionary. */
+  mayMixZeros: boolean
+}
+
+/** One query for all files. */
+async function readFooters(
   connection: DuckDBConnection,
-  paths: readonly string[],
-): Promise<ReadonlyMap<string, readonly bigint[]>> {
-  const offsets = new Map<string, bigint[]>()
-  if (paths.length === 0) return offsets
+  files: readonly CopiedFile[],
+): Promise<ReadonlyMap<string, Footer>> {
+  const footers = new Map<string, Footer>()
+  if (files.length === 0) return footers
+  const paths = files.map(({ filename }) => quoteLiteral(filename))
   const result = await connection.runAndReadAll(
-    `SELECT file_name, min(coalesce(dictionary_page_offset, data_page_offset)) AS first
-     FROM parquet_metadata([${paths.map(quoteLiteral).join(', ')}])
+    `SELECT file_name, min(coalesce(dictionary_page_offset, data_page_offset)) AS first,
+       bool_or(type IN ('FLOAT', 'DOUBLE') AND encodings LIKE '%DICTIONARY%'
+         AND coalesce(TRY_CAST(stats_min_value AS DOUBLE), 0) <= 0
+         AND coalesce(TRY_CAST(stats_max_value AS DOUBLE), 0) >= 0)
+     FROM parquet_metadata([${paths.join(', ')}])
      GROUP BY file_name, row_group_id ORDER BY first`,
   )
-  for (const [path, first] of result.getRows() as [string, bigint][]) {
-    const known = offsets.get(path)
-    if (known === undefined) offsets.set(path, [first])
-    else known.push(first)
+  for (const [path, first, mayMix] of result.getRows() as [string, bigint, boolean][]) {
+    const footer = footers.get(path) ?? { splitOffsets: [], mayMixZeros: false }
+    footer.splitOffsets.push(first)
+    footer.mayMixZeros ||= mayMix
+    footers.set(path, footer)
   }
-  return offsets
+  return footers
 }

@@ -13,7 +13,6 @@ import type { WrittenFile } from '../../catalog/index.ts'
 import { CorruptDataError } from '../../common/index.ts'
 import { quoteIdentifier } from '../text/sql-text.ts'
 import { copyDataFiles, type CopyRequest } from './copy-files.ts'
-import { holdsNegativeZero } from './negative-zeros.ts'
 import { columnList, type PartitionedRows, type PartitionTuple } from './partition-rows.ts'
 
 export interface PartitionsRequest {
@@ -46,10 +45,8 @@ export async function copyPartitions(
 ): Promise<readonly WrittenFile[]> {
   const files: WrittenFile[] = []
   if (rowsOf(rows.tuples) === 0n) return files
-  const { schema } = request
-  const withDictionaries = !(await holdsNegativeZero(connection, rows.table, schema.fields))
   for (const wave of planWaves(rows.tuples, request)) {
-    const written = await copyWave(connection, rows, { ...request, withDictionaries }, wave)
+    const written = await copyWave(connection, rows, request, wave)
     const [rowCount, recordCount] = [
       rowsOf(rows.tuples.slice(wave.from, wave.to)),
       recordsOf(written),
@@ -101,17 +98,17 @@ function planWaves(
 async function copyWave(
   connection: DuckDBConnection,
   rows: PartitionedRows,
-  request: PartitionsRequest & Pick<CopyRequest, 'withDictionaries'>,
+  request: PartitionsRequest,
   { from, to }: Wave,
 ): Promise<readonly WrittenFile[]> {
   const { numberColumn, table, tuples } = rows
-  const { properties, schema, withDictionaries = true } = request
+  const { properties, schema } = request
   const columns = columnList(schema)
   const number = quoteIdentifier(numberColumn)
   if (to - from === 1) {
     const condition = tuples.length === 1 ? '' : ` WHERE ${number} = ${from}`
     const select = `SELECT ${columns} FROM ${table}${condition}`
-    const copy = { select, schema, properties, withDictionaries, ...(await targetOf(request)) }
+    const copy = { select, schema, properties, ...(await targetOf(request)) }
     return copyDataFiles(connection, copy, () => tuples[from]?.partition ?? [])
   }
   const copy = {
@@ -119,7 +116,6 @@ async function copyWave(
     target: join(request.directory, randomUUID()),
     schema,
     properties,
-    withDictionaries,
     options: [`PARTITION_BY (${number})`, 'WRITE_PARTITION_COLUMNS false'],
   }
   return copyDataFiles(connection, copy, ({ partition_keys: keys }) => {

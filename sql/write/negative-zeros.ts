@@ -1,6 +1,6 @@
 /**
  * Whether rows hold a -0.0. DuckDB 1.5.5 takes it for 0.0 when it makes a dictionary of a column, and writes
- * the one of the two that came first: such rows are written without dictionaries.
+ * the one of the two that came first: such rows are written again without dictionaries.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { NestedField, Type } from '../../catalog/format/index.ts'

@@ -251,6 +251,36 @@ describe('numbers and times as DuckDB prints them', () => {
   })
 })
 
+describe('both zeros in one column', () => {
+  const columns = [
+    'id long',
+    'p int',
+    'f float',
+    'l {"type":"list","element-id":10,"element":"double","element-required":false}',
+    'm {"type":"map","key-id":11,"key":"string","value-id":12,"value":"double","value-required":false}',
+  ]
+  const select = `SELECT i AS id, (i % 3)::INTEGER AS p, x::FLOAT AS f, [x] AS l, MAP {'k': x} AS m
+    FROM (SELECT i, CASE i % 7 WHEN 0 THEN '-0.0' WHEN 1 THEN '1' ELSE '0.0' END::DOUBLE AS x FROM range(2100) t(i))`
+
+  it.each([
+    ['one file', []],
+    ['a file of each partition', ['p']],
+  ])(
+    'B6 stay apart in %s, although DuckDB has one entry for them in a dictionary',
+    async (_, by) => {
+      const stored = await store(columns, select, by)
+      for (const files of [stored.files, await rewritten(stored)]) {
+        const paths = files.map(({ localPath }) => quoteLiteral(localPath)).join(', ')
+        const negative = (sql: string): string => `count(*) FILTER (${sql} = 0 AND signbit(${sql}))`
+        const counts = await stage.rows(
+          `SELECT ${negative('f')}, ${negative('l[1]')}, ${negative("m['k']")} FROM read_parquet([${paths}])`,
+        )
+        expect(counts).toEqual([[300n, 300n, 300n]])
+      }
+    },
+  )
+})
+
 describe('any value of any type', () => {
   const columns = [
     'id long',

@@ -6,7 +6,7 @@
  * references once more before anything is deleted (K9); nothing younger than the age limit goes, and
  * the limit is a day at least (K10); only the table's own folder is looked at, never `_catalog`, hidden
  * files or the folder of another table inside it (K11); what Hadoop's catalog reads there stays, and
- * nothing goes while it still writes the table (K17).
+ * nothing goes while it still writes the table (K16).
  */
 import {
   type Catalog,

@@ -63,7 +63,7 @@ const applied = (updates: readonly TableUpdate[]): TableMetadata => {
 }
 
 describe('mergeUpdates()', () => {
-  test('[C28] comes to the same as one update after the other', () => {
+  test('[C30] comes to the same as one update after the other', () => {
     fc.assert(
       fc.property(fc.array(update, { maxLength: 12 }), (updates) => {
         expect(applied(mergeUpdates(updates))).toEqual(applied(updates))
@@ -71,7 +71,7 @@ describe('mergeUpdates()', () => {
     )
   })
 
-  test('[C28] makes one removal of the thousands that Java sends, and one change of as many properties', () => {
+  test('[C30] makes one removal of the thousands that Java sends, and one change of as many properties', () => {
     const removals = Array.from({ length: 7990 }, (_, index): TableUpdate[] => [
       { action: 'remove-snapshots', snapshotIds: [BigInt(index)] },
       { action: 'remove-statistics', snapshotId: BigInt(index) },

@@ -120,7 +120,7 @@ const stores: readonly Store[] = [
 
 describe.each(stores)('partition values in a $name store', (store) => {
   it.each(store.values)(
-    'B5 A14 %s is written, found, compacted, expired and purged',
+    'B5 A14 [C31] %s is written, found, compacted, expired and purged',
     async (_, value) => {
       await open(store.io(), store.warehouse())
       const { metadata } = await lake.create('d.t', columns, ['a', 'b', 'bucket(a, 8)'])
@@ -190,7 +190,7 @@ describe('files that other engines wrote', () => {
     ['a zero byte', `${location}/data/region=a%00b/x.parquet`],
     ['a star', `${location}/data/region=*/x.parquet`],
     ['dots inside of it', `${location}/data/region=a%2F..%2Fb/x.parquet`],
-  ])('A14 of %s are purged, and removed as orphans', async (_, file) => {
+  ])('A14 [C31] of %s are purged, and removed as orphans', async (_, file) => {
     const clock = new InstantClock()
     const io = new MemoryFileIO({ clock })
     await open(io, 'memory://lake/warehouse')
@@ -219,7 +219,7 @@ describe('files that other engines wrote', () => {
     ['above it, escaped twice', `${location}/%252e%252e%252fother/x.parquet`],
     ['above it, with backslashes', `${location}/..\\other/x.parquet`],
     ['of a name like its own', `${location}2/x.parquet`],
-  ])('A14 %s are left, and named by purge and expiry', async (_, file) => {
+  ])('A14 [C22] [C24] [C31] %s are left, and named by purge and expiry', async (_, file) => {
     await open(new MemoryFileIO(), 'memory://lake/warehouse')
     await lake.create('d.t', columns)
     await lake.io.write(file, Buffer.from('x'))
@@ -235,7 +235,7 @@ describe('files that other engines wrote', () => {
     expect(await lake.io.stat(file)).toBeDefined()
   })
 
-  it('A14 that the store does not delete are named, and not counted as deleted', async () => {
+  it('A14 [C24] that the store does not delete are named, and not counted as deleted', async () => {
     await open(new Stubborn(), 'memory://lake/warehouse')
     const { metadata } = await lake.create('d.t', columns)
     const file = `${metadata.location}/data/kept.parquet`
@@ -272,7 +272,7 @@ describe('the removal of orphans in the folder of a Hadoop table', () => {
   const sweep = () =>
     removeOrphanFiles({ ...tools(), catalog: lake.catalog, clock }, identifier, { execute: true })
 
-  it('D keeps version-hint.text, its metadata and the marks of other tools', async () => {
+  it('D [K16] keeps version-hint.text, its metadata and the marks of other tools', async () => {
     const { metadata, metadataLocation } = await lake.create('d.t', columns)
     const kept = [
       'metadata/version-hint.text',
@@ -291,7 +291,7 @@ describe('the removal of orphans in the folder of a Hadoop table', () => {
     for (const location of kept) expect(await io.stat(location)).toBeDefined()
   })
 
-  it('D deletes nothing while Hadoop still commits to the table', async () => {
+  it('D [K16] deletes nothing while Hadoop still commits to the table', async () => {
     const { metadata, metadataLocation } = await lake.create('d.t', columns)
     const state = { ...JSON.parse(Buffer.from(await io.read(metadataLocation)).toString()) }
     state['last-updated-ms'] += 1

@@ -85,7 +85,7 @@ describe('a batch of many partitions', () => {
   it.each([
     ['a few hundred tuples of JSON', 20_000, 365, 'json'],
     ['two tuples', 1_000, 2, 'columns'],
-  ] as const)('B14 F [W3] %s have a file each', async (_, count, tuples, form) => {
+  ] as const)('B14 F [W3] [W7] %s have a file each', async (_, count, tuples, form) => {
     const select = `SELECT i AS id, (i % ${tuples})::INTEGER AS n, 'x' AS s FROM range(${count}) t(i)`
     const files = await write(select, parsePartitionBy(['n'], schema), form)
     expect(sumOf(files)).toBe(BigInt(count))
@@ -101,7 +101,7 @@ describe('a batch of many partitions', () => {
     }
   })
 
-  it('B14 more than ten thousand tuples, which once stopped the stream, have a file each', async () => {
+  it('B14 [W7] more than ten thousand tuples, which once stopped the stream, have a file each', async () => {
     const narrow = { ...schema, fields: schema.fields.filter(({ name }) => name === 'n') }
     const spec = parsePartitionBy(['n'], narrow)
     const files = await write(

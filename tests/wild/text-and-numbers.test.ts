@@ -139,7 +139,7 @@ describe('text that begins with a byte order mark', () => {
     `st {"type":"struct","fields":[{"id":13,"name":"${bom}f","type":"string","required":false}]}`,
   ]
 
-  it('A4 keeps it in bounds, also after a compaction', async () => {
+  it('A4 [W6] keeps it in bounds, also after a compaction', async () => {
     const stored = await store(columns, select)
     const struct = currentSchema(stored.table.metadata).fields[4]?.type
     const member = struct?.type === 'struct' ? struct.fields[0]?.id : undefined
@@ -266,7 +266,7 @@ describe('both zeros in one column', () => {
     ['one file', []],
     ['a file of each partition', ['p']],
   ])(
-    'B6 stay apart in %s, although DuckDB has one entry for them in a dictionary',
+    'B6 [W6] stay apart in %s, although DuckDB has one entry for them in a dictionary',
     async (_, by) => {
       const stored = await store(columns, select, by)
       for (const files of [stored.files, await rewritten(stored)]) {
@@ -320,7 +320,7 @@ describe('any value of any type', () => {
       })
       .join(' UNION ALL ')
 
-  it('A4 B6 [W3] [W4] goes unaltered into bounds, partitions, rows, outputs and filters', async () => {
+  it('A4 B6 [W3] [W4] [W6] goes unaltered into bounds, partitions, rows, outputs and filters', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(row, { minLength: 1, maxLength: 6 }),

@@ -4,30 +4,43 @@
  */
 import { formatIdentifier } from '../../catalog/format/index.ts'
 import { offsetsPropertyKey, type Table } from '../../catalog/index.ts'
-import { LakeError } from '../../common/index.ts'
+import { LakeError, type Logger } from '../../common/index.ts'
 import { restoreOffsets } from './checkpoint.ts'
 import { nextOffsetOf, parseOffsetMap, type StreamOffsets } from './offset-map.ts'
 
 /** Going on would put records into the table that another branch of it has already. */
-export class OtherBranchError extends LakeError {
+class OtherBranchError extends LakeError {
   readonly code = 'other-branch'
 }
 
 /** A branch that holds records of the stream which `branch` lacks. */
-export interface BranchAhead {
+interface BranchAhead {
   readonly branch: string
   readonly offsets: StreamOffsets
+}
+
+/** Says which branches are ahead. Throws OtherBranchError. */
+export function noteOtherBranches(
+  logger: Logger,
+  table: Table,
+  branch: string,
+  stream: string,
+): void {
+  for (const { branch: other } of checkOtherBranches(table, branch, stream)) {
+    logger.warn('stream.branch-ahead', {
+      stream,
+      branch,
+      other,
+      reason: `${other} holds records of the stream that ${branch} gets only now; publish or discard it`,
+    })
+  }
 }
 
 /**
  * The branches that the stream has written beyond `branch`; those of replays read what it has anyway. Throws
  * OtherBranchError where `branch` has no offsets of the stream at all.
  */
-export function checkOtherBranches(
-  table: Table,
-  branch: string,
-  stream: string,
-): readonly BranchAhead[] {
+function checkOtherBranches(table: Table, branch: string, stream: string): readonly BranchAhead[] {
   const { properties } = table.metadata
   if (Object.hasOwn(properties, replayPropertyKey(branch))) return []
   const own = restoreOffsets(table, branch).get(stream)

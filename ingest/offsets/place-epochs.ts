@@ -6,6 +6,7 @@
  * An epoch is a time in which the same columns were filled. Most tables have one, which begins with the
  * stream's first record.
  */
+import type { NestedField } from '../../catalog/format/index.ts'
 import type { OffsetRange } from './offset-range.ts'
 import type { OffsetMap, StreamOffsets, TopicOffsets } from './offset-map.ts'
 
@@ -101,6 +102,18 @@ export function placeColumnIds(offsets: OffsetMap): ReadonlySet<number> {
     [...offsets.values()].flatMap(({ places = [] }) =>
       places.flatMap(({ columns }): readonly number[] => Object.values(columns ?? {})),
     ),
+  )
+}
+
+/** The top-level columns in which streams have written the place of a record: no record's key fills them. */
+export function placeFields(
+  fields: readonly NestedField[],
+  offsets: OffsetMap,
+): readonly NestedField[] {
+  const ids = placeColumnIds(offsets)
+  return fields.filter(
+    ({ id, type }) =>
+      ids.has(id) || (type.type === 'struct' && type.fields.some((member) => ids.has(member.id))),
   )
 }
 

@@ -122,7 +122,14 @@ export interface MetadataRequest {
   readonly severalTopics: boolean
   /** The columns that the stream's last commit filled: they are the same under another name. */
   readonly recorded: PlaceColumns | undefined
+  /** Columns with values that no stream has written, which say nothing of where a row came from. */
+  readonly others: ReadonlySet<number>
 }
+
+/** What follows for rows whose columns of `missing` are not filled. */
+export const notFilledReason =
+  'the table lacks them: rows do not say which record they came from, and their range of the log cannot be ' +
+  'replayed; a stream whose file states metadata adds them'
 
 interface FilledColumn {
   readonly name: string
@@ -135,7 +142,7 @@ interface FilledColumn {
  * settings: its own columns count, a topic's column too.
  */
 export function streamMetadata(schema: Schema, request: MetadataRequest): StreamMetadata {
-  const { mode, severalTopics, recorded } = request
+  const { mode, severalTopics, recorded, others } = request
   const struct = mode === 'struct' ? structOf(schema, recorded) : undefined
   const filled =
     mode === 'columns' ? filledOf(schema.fields, recorded, '_kafka_') : (struct?.filled ?? [])
@@ -150,7 +157,7 @@ export function streamMetadata(schema: Schema, request: MetadataRequest): Stream
       struct === undefined
         ? sources.map(({ name, from }) => ({ field: name, from }))
         : [{ field: struct.name, from: { kind: 'struct', members: sources } }],
-    place: placeOf(idOf),
+    place: others.has(idOf('offset') ?? 0) ? undefined : placeOf(idOf),
     missing: requested
       .filter(({ name }) => (severalTopics || name !== 'topic') && idOf(name) === undefined)
       .map(({ name }) => (mode === 'struct' ? `_kafka.${name}` : `_kafka_${name}`)),

@@ -11,6 +11,7 @@ import {
   currentSchema,
   type DataFile,
   defaultPartitionSpec,
+  formatIdentifier,
   mainBranch,
   type TableIdentifier,
   type TableMetadata,
@@ -49,7 +50,11 @@ import {
 } from '../offsets/checkpoint.ts'
 import type { OffsetRange } from '../offsets/offset-range.ts'
 import { deadLetterSideFields } from '../dead-letter/dead-letter.ts'
-import { deadLetterTablesKey, withDeadLetterTable } from '../dead-letter/dead-letter-tables.ts'
+import {
+  deadLetterTablesKey,
+  deadLetterTablesOf,
+  withDeadLetterTable,
+} from '../dead-letter/dead-letter-tables.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import {
   advanceOffsets,
@@ -223,11 +228,15 @@ export class Committer {
   }
 
   /** Records in the stream's table where its letters are, before the first of them is there. */
-  noteDeadLetterTable(table: Table, letters: string): Promise<Table> {
+  async noteDeadLetters(
+    table: Table,
+    stream: string,
+    letterTable: TableIdentifier,
+  ): Promise<Table> {
+    const letters = formatIdentifier(letterTable)
+    if (deadLetterTablesOf(table.metadata.properties, stream).includes(letters)) return table
     const note = new UpdateProperties(({ metadata: { properties } }) => ({
-      updates: {
-        [deadLetterTablesKey]: withDeadLetterTable(properties, this.#identity.stream, letters),
-      },
+      updates: { [deadLetterTablesKey]: withDeadLetterTable(properties, stream, letters) },
     }))
     return this.#transaction(table, []).add(note).commit()
   }

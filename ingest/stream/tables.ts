@@ -7,7 +7,6 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import {
   currentSchema,
-  formatIdentifier,
   formatType,
   mainBranch,
   type NestedField,
@@ -18,11 +17,10 @@ import { propertyNotes } from '../../catalog/table/index.ts'
 import { assert, errorMessage, ValidationError } from '../../common/index.ts'
 import type { StreamSettings } from '../settings/stream-settings.ts'
 import type { Committer } from './committer.ts'
-import { checkOtherBranches } from '../offsets/check-other-branches.ts'
+import { noteOtherBranches } from '../offsets/check-other-branches.ts'
 import { OffsetConflictError, restoreOffsets } from '../offsets/checkpoint.ts'
 import { readStartRecord, type StartRecordKey } from '../offsets/start-record.ts'
 import type { PartitionPosition } from '../offsets/topic-partition.ts'
-import { deadLetterTablesOf } from '../dead-letter/dead-letter-tables.ts'
 import type { DeadLetterSpool } from '../dead-letter/dead-letter-spool.ts'
 import type { RowFormat } from '../spool/row-buffer.ts'
 import type {
@@ -38,9 +36,9 @@ import type { KeyRules } from '../decode/key-rules.ts'
 import { keyRulesOf } from '../schema/key-rules-of.ts'
 import { openRecordFormat } from '../schema/open-record-format.ts'
 import { columnsOfOthers } from '../schema/columns-of-others.ts'
-import { streamMetadata, unfilledMetadata } from '../schema/metadata-columns.ts'
+import { notFilledReason, streamMetadata, unfilledMetadata } from '../schema/metadata-columns.ts'
 import type { StreamOffsets } from '../offsets/offset-map.ts'
-import { type PlaceColumns, placeColumnIds } from '../offsets/place-epochs.ts'
+import { type PlaceColumns, placeFields } from '../offsets/place-epochs.ts'
 import type { StreamParts } from './stream-parts.ts'
 import {
   describeColumn,
@@ -131,12 +129,9 @@ export class Tables {
 
   /** What the table says of this stream now. */
   get offsets(): StreamOffsets | undefined {
-    return this.#committed === undefined ? undefined : this.#offsetsIn(this.#committed)
-  }
-
-  #offsetsIn(table: Table): StreamOffsets | undefined {
+    if (this.#committed === undefined) return undefined
     const { name, output } = this.#settings
-    return restoreOffsets(table, output.branch).get(name)
+    return restoreOffsets(this.#committed, output.branch).get(name)
   }
 
   /** How far dead letters are committed; the dead-letter table may be ahead of the table (E5). */
@@ -196,7 +191,7 @@ export class Tables {
       this.#committed = undefined
       this.#reader = undefined
     } else {
-      this.#checkBranches(table)
+      noteOtherBranches(this.#parts.logger, table, output.branch, this.#settings.name)
       const declared = await this.#withDeclared(table)
       if (metadata !== 'none') {
         this.#columnsOfOthers = await columnsOfOthers(this.#parts.io, declared, output.branch)
@@ -223,19 +218,6 @@ export class Tables {
     return changed
   }
 
-  /** Throws OtherBranchError. */
-  #checkBranches(table: Table): void {
-    const { name, output } = this.#settings
-    for (const { branch } of checkOtherBranches(table, output.branch, name)) {
-      this.#parts.logger.warn('stream.branch-ahead', {
-        stream: name,
-        branch: output.branch,
-        other: branch,
-        reason: `${branch} holds records of the stream that ${output.branch} gets only now; publish or discard it`,
-      })
-    }
-  }
-
   async requireDeadLetterTable(): Promise<Table> {
     const { catalog } = this.#parts
     this.#deadLetterTable ??= await ensureDeadLetterTable(
@@ -254,7 +236,11 @@ export class Tables {
     letters: DeadLetterSpool,
     directory: string,
   ): Promise<void> {
-    await this.#noteDeadLetterTable(committer)
+    const { name, errors } = this.#settings
+    if (this.#committed !== undefined) {
+      const table = this.#committed
+      this.noteCommitted(await committer.noteDeadLetters(table, name, errors.deadLetterTable), [])
+    }
     for (let attempt = 0; ; attempt++) {
       const table = await this.requireDeadLetterTable()
       const outDirectory = join(directory, `dlq-${attempt}`)
@@ -271,15 +257,6 @@ export class Tables {
         this.#deadLetterTable = undefined
       }
     }
-  }
-
-  async #noteDeadLetterTable(committer: Committer): Promise<void> {
-    const { name, errors } = this.#settings
-    const table = this.#committed
-    const letters = formatIdentifier(errors.deadLetterTable)
-    if (table === undefined) return
-    if (deadLetterTablesOf(table.metadata.properties, name).includes(letters)) return
-    this.noteCommitted(await committer.noteDeadLetterTable(table, letters), [])
   }
 
   /** A first look at the records decides the columns, says so, and fixes them in the table. */
@@ -359,19 +336,6 @@ export class Tables {
     this.#logOnce(notes, (note) => this.#parts.logger.warn('schema.inferred', { note }))
   }
 
-  #logMissing(columns: readonly string[]): void {
-    const { name, metadata } = this.#settings
-    this.#logOnce(columns, (note) => {
-      this.#parts.logger.warn('metadata.not-filled', {
-        stream: name,
-        columns: note,
-        reason:
-          `metadata: ${metadata} fills columns that the table lacks: rows do not say which record they came from, ` +
-          'and their range of the log cannot be replayed; a stream whose file states metadata adds them',
-      })
-    })
-  }
-
   /** Once each: records with a field that can be no column come again and again. */
   #logOnce(notes: readonly string[], log: (notes: string) => void): void {
     const fresh = notes.filter((note) => !this.#notesLogged.has(note)).slice(0, columnsLogged)
@@ -435,19 +399,21 @@ export class Tables {
   }
 
   #use(committed: Table, pending: readonly PendingColumns[]): void {
-    const { metadata, input, output } = this.#settings
+    const { name, metadata, input, output } = this.#settings
+    const offsets = restoreOffsets(committed, output.branch)
     const table = stagePending(committed, pending, this.#parts.clock)
     const current = currentSchema(table.metadata)
     const { coordinateKeys, sideFields, place, missing } = streamMetadata(current, {
       mode: metadata,
       severalTopics: input.topics.length > 1,
-      // Columns that another client has renamed since are still the stream's.
-      recorded: this.#offsetsIn(committed)?.places?.at(-1)?.columns,
+      recorded: offsets.get(name)?.places?.at(-1)?.columns,
+      others: this.#columnsOfOthers,
     })
-    this.#logMissing(missing)
+    this.#logOnce(missing, (columns) => {
+      this.#parts.logger.warn('metadata.not-filled', { columns, reason: notFilledReason })
+    })
     const side = new Set(sideFields.map((field) => field.field))
-    const places = placeColumnIds(restoreOffsets(committed, output.branch))
-    const taken = current.fields.filter((field) => holds(field, places))
+    const taken = placeFields(current.fields, offsets)
     this.#placeNames = taken.map(({ name }) => name.toLowerCase())
     const rules = keyRulesOf(this.#settings, table.metadata, this.#placeNames)
     const fields = withDeclaredRequired(
@@ -462,20 +428,6 @@ export class Tables {
     const options = keepsRecords ? { keepsRecords } : {}
     const decoder = this.#recordFormat.openDecoder(filled, coordinateKeys, options)
     this.#committed = committed
-    const isOurs = place !== undefined && !this.#columnsOfOthers.has(place.offset)
-    this.#reader = {
-      table,
-      pending,
-      filled,
-      decoder,
-      sideFields,
-      place: isOurs ? place : undefined,
-      format: decoder.format,
-    }
+    this.#reader = { table, pending, filled, decoder, sideFields, place, format: decoder.format }
   }
-}
-
-/** True for a column in which streams write the place of a record: no record's key fills it. */
-function holds({ id, type }: NestedField, places: ReadonlySet<number>): boolean {
-  return places.has(id) || (type.type === 'struct' && type.fields.some((one) => places.has(one.id)))
 }

@@ -17,10 +17,10 @@ export async function holdsNegativeZero(
     .filter(({ type }) => holdsFloats(type))
     .map(({ name, type }) => condition(quoteIdentifier(name), type, 0))
   if (conditions.length === 0) return false
-  const found = await connection.runAndReadAll(
+  const result = await connection.runAndReadAll(
     `SELECT 1 FROM ${relation} WHERE ${conditions.join(' OR ')} LIMIT 1`,
   )
-  return found.currentRowCount > 0
+  return result.currentRowCount > 0
 }
 
 function holdsFloats(type: Type): boolean {

@@ -118,7 +118,7 @@ const cases: readonly Case[] = [
   {
     name: 'numbers that a double would make zero',
     lines: ['{"d":1.5}', '{"d":1e-400}', '{"d":0e-400}', '{"d":-0.0}'],
-    rows: { 0: { d: 1.5 }, 2: { d: 0 }, 3: { d: 0 } },
+    rows: { 0: { d: 1.5 }, 2: { d: 0 }, 3: { d: -0 } },
     letters: { 1: /too small for a double: field d/ },
   },
 ]

@@ -77,16 +77,18 @@ export async function executeReplay(
     const nothing = { recordsRead: 0, rowsCommitted: 0, deadLetters: 0 }
     return { ...common, isChanged: false, isComplete: true, ...nothing }
   }
-  const { recordsRead, rowsCommitted, deadLetters } = await readAgain(
+  const { commits, recordsRead, rowsCommitted, deadLetters } = await readAgain(
     tools,
     settings,
     begun,
     options,
   )
-  // Loaded again: the run has committed to it.
-  const after = await tools.catalog.loadTable(table.identifier)
+  const isStopped = options.signal?.aborted === true
+  // Loaded again where the run may have committed to it.
+  const isSame = isStopped && commits === 0
+  const after = isSame ? table : await tools.catalog.loadTable(table.identifier)
   const left = offsetsLeft({ branch, record, table: after })
-  if (left > 0n && options.signal?.aborted !== true) {
+  if (left > 0n && !isStopped) {
     throw new ReplayRefusedError(
       'the log ended before the range did; was it cut while it was read?',
       {
@@ -107,7 +109,7 @@ async function begin(
 ): Promise<ReplayPlan> {
   // A letter branch that an earlier replay has left would be used as this replay's branch.
   const existing = await ensureDeadLetterTable(tools.catalog, settings.errors.deadLetterTable)
-  await dropReplayBranch(tools, existing, record.letterBranch)
+  const letters = await dropReplayBranch(tools, existing, record.letterBranch)
   if (earlier !== undefined) {
     // It has another name where the table was renamed since.
     const isSame =
@@ -120,7 +122,7 @@ async function begin(
   // Two runs may begin at the same moment: the record in the table decides.
   const held = readReplayRecord(made.metadata.properties, branch) ?? record
   checkSame(made, branch, held, settings, record.request)
-  return planOf(tools, made, branch, held)
+  return planOf(tools, { table: made, letters }, branch, held)
 }
 
 /** Removes the range from both branches, the letters first. Returns the stream's table after that. */

@@ -3,9 +3,9 @@
  * planned. Executing, comparing and publishing take the plan and work on its tables; where one of them
  * loads a table again, a comment says why.
  */
-import { formatIdentifier, parseTableName, type TableIdentifier } from '../catalog/format/index.ts'
+import { formatIdentifier, parseTableName } from '../catalog/format/index.ts'
 import { applyUpdates, decorateCatalog, loadTableIfExists, type Table } from '../catalog/index.ts'
-import { silentLogger, ValidationError } from '../common/index.ts'
+import { NotFoundError, silentLogger, ValidationError } from '../common/index.ts'
 import {
   checkStream,
   deadLetterTablesOf,
@@ -91,7 +91,8 @@ export async function planReplay(
     return planNew(tools, settings, request, table, record)
   }
   checkSame(table, branch, record, settings, requestText(from, until))
-  const plan = await planOf(tools, table, branch, record)
+  const letters = await findLetters(tools, record)
+  const plan = await planOf(tools, { table, letters }, branch, record)
   await requireReadable(tools, settings, plan)
   await requireWritable(tools, settings, plan)
   return plan
@@ -109,17 +110,17 @@ export async function planOfBranch(
   branch: string,
 ): Promise<ReplayPlan | undefined> {
   const record = readReplayRecord(table.metadata.properties, branch)
-  return record === undefined ? undefined : planOf(tools, table, branch, record)
+  if (record === undefined) return undefined
+  return planOf(tools, { table, letters: await findLetters(tools, record) }, branch, record)
 }
 
-/** The plan over the table given, and its dead letters as they are now. */
+/** The plan over the tables given. */
 export async function planOf(
   tools: ReplayTools,
-  table: Table,
+  { table, letters }: Pick<ReplayPlan, 'letters' | 'table'>,
   branch: string,
   record: ReplayRecord,
 ): Promise<ReplayPlan> {
-  const letters = await findLetters(tools, record)
   const older = await Promise.all(
     record.olderLetterTables.map((name) => loadTableIfExists(tools.catalog, parseTableName(name))),
   )
@@ -149,14 +150,18 @@ export function findLetters(
 async function requireWritable(
   tools: ReplayTools,
   settings: StreamSettings,
-  { table, record }: Pick<ReplayPlan, 'record' | 'table'>,
+  { table, letters, record }: Pick<ReplayPlan, 'letters' | 'record' | 'table'>,
 ): Promise<void> {
   const name = formatIdentifier(table.identifier)
   let now = table
-  const isOurs = (identifier: TableIdentifier): boolean => formatIdentifier(identifier) === name
   const catalog = decorateCatalog(tools.catalog, {
-    loadTable: async (identifier) =>
-      isOurs(identifier) ? now : await tools.catalog.loadTable(identifier),
+    loadTable: async (identifier) => {
+      const named = formatIdentifier(identifier)
+      if (named === name) return now
+      if (named !== record.deadLetterTable) return tools.catalog.loadTable(identifier)
+      if (letters !== undefined) return letters
+      throw new NotFoundError('there is no dead-letter table yet', { facts: { table: named } })
+    },
     // What the stream would change at its start is changed in memory only, and not logged as done.
     commitTable: ({ updates }) => {
       const metadata = applyUpdates(now.metadata, updates, { nowMs: tools.clock.now() })
@@ -271,9 +276,10 @@ async function planNew(
       (name) => name !== deadLetterTable,
     ),
   }
-  await requireWritable(tools, settings, { table, record })
+  const letters = await findLetters(tools, record)
+  await requireWritable(tools, settings, { table, letters, record })
   // The branch of an earlier replay says nothing about the rows of this one.
-  const plan = await planOf(tools, table, target, record)
+  const plan = await planOf(tools, { table, letters }, target, record)
   return { ...plan, branch, beginning: { snapshotId, earlier } }
 }
 

@@ -5,6 +5,7 @@ import type { MemberStream, StreamRunOptions, StreamRunResult } from '../ingest/
 import type { Lake } from './lake.ts'
 import type { LakeLive } from './open-live.ts'
 import { openSource } from './open-source.ts'
+import { openStreamEngine } from './open-stream-engine.ts'
 import { requireSafeStore } from './safe-store.ts'
 
 export interface LakeStreamOptions extends StreamRunOptions {
@@ -24,18 +25,20 @@ export async function runLakeStream(
 ): Promise<StreamRunResult> {
   await requireSafeStore(lake)
   const { runStream } = await import('../ingest/index.ts')
-  const { createDataFileRewriter, createDataFileWriter, openDatabase } = await import(
-    '../sql/index.ts'
-  )
+  const { createDataFileRewriter, createDataFileWriter } = await import('../sql/index.ts')
   const { catalog, io, clock, random } = lake
   const { live, threads, workDirectory, ...rest } = options
   const logger = lake.logger.with({ stream: settings.name })
   const stream = memberStream(lake, settings)
   const source = await openSource(settings.input, { clock, random, logger, stream })
-  const database = await openDatabase(threads === undefined ? {} : { threads })
+  const engine = await openStreamEngine({
+    memoryBytesMax: settings.memoryBytesMax,
+    ...(threads === undefined ? {} : { threads }),
+    ...(workDirectory === undefined ? {} : { workDirectory }),
+  })
   try {
-    const writer = createDataFileWriter(database)
-    const rewriter = createDataFileRewriter(database)
+    const writer = createDataFileWriter(engine.database)
+    const rewriter = createDataFileRewriter(engine.database)
     const directory = workDirectory === undefined ? {} : { workDirectory }
     const attached = live?.layer.attach(settings)
     const shown = attached === undefined ? {} : { streaming: attached }
@@ -43,7 +46,7 @@ export async function runLakeStream(
     return await runStream(settings, { ...tools, ...directory, ...shown }, rest)
   } finally {
     await source.stop()
-    database.close()
+    await engine.close()
   }
 }
 

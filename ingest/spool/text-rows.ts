@@ -7,6 +7,8 @@ import { SpoolBuffer } from './spool-buffer.ts'
 
 /** Large enough for a parallel parse, small enough to hold twice. */
 const bytesTarget = 32 << 20
+/** The engine needs some nine times the text of a nested row while it parses it, so a large one is parsed alone. */
+const largeRowBytes = 4 << 20
 
 export class TextRows implements RowBuffer {
   readonly columns = undefined
@@ -31,7 +33,7 @@ export class TextRows implements RowBuffer {
   }
 
   get isFull(): boolean {
-    return this.text.length >= bytesTarget
+    return this.text.length >= bytesTarget || this.text.rowBytesMax >= largeRowBytes
   }
 
   /** Puts the coordinates of record `index` into `prefix`; nothing is appended yet. */

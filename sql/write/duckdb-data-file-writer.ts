@@ -26,7 +26,8 @@ import { writableSchema } from './writable-schema.ts'
 export function createDataFileWriter(database: Database): DataFileWriter {
   return {
     write: (request) =>
-      database.withConnection(async (connection) => {
+      // Records larger than the limit expects need more, and a stream must not stop at them.
+      database.withMemory(async (connection) => {
         // Rows carry their offset; order inside a file means nothing and costs a third of the time.
         await connection.run('SET SESSION preserve_insertion_order = false')
         // Spools and footers are read once; the cache would keep them until memory runs out.
@@ -86,7 +87,9 @@ async function loadRows(
   const create = (spools: readonly RowSpool[]): string =>
     `CREATE OR REPLACE TEMP TABLE batch_rows AS ${query(spools)}`
   try {
-    await connection.run(create(request.spools))
+    const [first = [], ...rest] = parsedTogether(request.spools)
+    await connection.run(create(first))
+    for (const spools of rest) await connection.run(`INSERT INTO batch_rows ${query(spools)}`)
     return { spools: request.spools, refused: [] }
   } catch (cause) {
     if (!isRowFault(cause)) throw cause
@@ -106,6 +109,16 @@ async function loadRows(
     if (split.spools.length > 0) await connection.run(create(split.spools))
     return split
   }
+}
+
+/** A row of this many bytes takes some nine times its text while it is parsed, so it is parsed alone. */
+const largeRowBytes = 4 << 20
+
+/** Ordinary spools at once, so that they are parsed in parallel, and each with a large row for itself. */
+function parsedTogether(spools: readonly RowSpool[]): readonly (readonly RowSpool[])[] {
+  const ordinary = spools.filter(({ rowBytesMax }) => rowBytesMax < largeRowBytes)
+  const large = spools.filter(({ rowBytesMax }) => rowBytesMax >= largeRowBytes)
+  return [...(ordinary.length === 0 ? [] : [ordinary]), ...large.map((spool) => [spool])]
 }
 
 /** Spools of columns are read where they lie, JSON once into a table. */

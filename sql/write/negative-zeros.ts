@@ -17,10 +17,10 @@ export async function holdsNegativeZero(
     .filter(({ type }) => holdsFloats(type))
     .map(({ name, type }) => condition(quoteIdentifier(name), type, 0))
   if (conditions.length === 0) return false
-  const result = await connection.runAndReadAll(
+  const first = await connection.runAndReadAll(
     `SELECT 1 FROM ${relation} WHERE ${conditions.join(' OR ')} LIMIT 1`,
   )
-  return result.currentRowCount > 0
+  return first.currentRowCount > 0
 }
 
 function holdsFloats(type: Type): boolean {

@@ -192,26 +192,50 @@ function bucketOf(text: string): Value | null {
 }
 
 describe('numbers and times as DuckDB prints them', () => {
-  it.each<readonly [string, readonly string[], readonly Value[], string]>([
-    ['decimal(4,4)', ['0.0125', '-0.5'], [-5000n, 125n], '.0125 has no digit before the point'],
-    ['decimal(38,38)', [`0.${'9'.repeat(38)}`], [10n ** 38n - 1n, 10n ** 38n - 1n], 'it is whole'],
-    ['double', ['-inf', '1.5'], [-Infinity, 1.5], '-inf is no number to JavaScript'],
-    ['float', ['inf', '0.1'], [Math.fround(0.1), Infinity], 'nor is inf'],
-    ['double', ['-0.0', '0.0'], [-0, 0], 'the zeros differ'],
-    ['date', ['12345-01-01', '2020-01-01'], [18262, 3789391], 'a year may have five digits'],
-    ['date', ['0044-03-15 (BC)'], [-735160, -735160], 'a year may be before the first'],
-    ['timestamp', ['infinity', '2020-01-01'], [], 'no other engine compares with infinity'],
-    ['double', ['nan', '1'], [], 'NaN is outside of any bound'],
-    ['time', ['24:00:00'], [86_400_000_000n, 86_400_000_000n], 'a day has an end'],
-  ])('B6 %s %j has exact bounds', async (type, texts, expected) => {
+  interface Printed {
+    readonly type: string
+    readonly texts: readonly string[]
+    readonly bounds: readonly Value[]
+    readonly reason: string
+  }
+  const nines = `0.${'9'.repeat(38)}`
+  const printed: readonly Printed[] = [
+    { type: 'decimal(4,4)', texts: ['0.0125', '-0.5'], bounds: [-5000n, 125n], reason: '.0125' },
+    {
+      type: 'decimal(38,38)',
+      texts: [nines],
+      bounds: Array(2).fill(10n ** 38n - 1n),
+      reason: '.9…',
+    },
+    { type: 'double', texts: ['-inf', '1.5'], bounds: [-Infinity, 1.5], reason: '-inf' },
+    { type: 'float', texts: ['inf', '0.1'], bounds: [Math.fround(0.1), Infinity], reason: 'inf' },
+    { type: 'double', texts: ['-0.0', '0.0'], bounds: [-0, 0], reason: 'the zeros differ' },
+    {
+      type: 'date',
+      texts: ['12345-01-01', '2020-01-01'],
+      bounds: [18262, 3789391],
+      reason: 'a year of five digits',
+    },
+    { type: 'date', texts: ['0044-03-15 (BC)'], bounds: [-735160, -735160], reason: 'an era' },
+    {
+      type: 'timestamp',
+      texts: ['infinity', '2020-01-01'],
+      bounds: [],
+      reason: 'no other engine compares with infinity',
+    },
+    { type: 'double', texts: ['nan', '1'], bounds: [], reason: 'NaN is outside of any bound' },
+    { type: 'time', texts: ['24:00:00'], bounds: Array(2).fill(86_400_000_000n), reason: 'an end' },
+  ]
+
+  it.each(printed)('B6 $type $texts has exact bounds: $reason', async ({ bounds, texts, type }) => {
     const values = texts.map((text) => `'${text}'::${type}`).join(', ')
     const stored = await store(
       ['id long', `v ${type}`],
       `SELECT unnest(range(${texts.length})) AS id, unnest([${values}]) AS v`,
     )
     const column = currentSchema(stored.table.metadata).fields[1]?.type as PrimitiveType
-    expect(boundsOf(stored.files[0], 2, column)).toEqual(expected)
-    expect(boundsOf((await rewritten(stored))[0], 2, column)).toEqual(expected)
+    expect(boundsOf(stored.files[0], 2, column)).toEqual(bounds)
+    expect(boundsOf((await rewritten(stored))[0], 2, column)).toEqual(bounds)
   })
 
   it.each([

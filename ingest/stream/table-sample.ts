@@ -47,11 +47,15 @@ export class TableSample {
     const { columns } = this
     if (columns === undefined) return 'waits'
     const state = sampleState(this.#settings, columns)
-    if (state.kind !== 'usable' && columns.sampledCount > 0 && !this.#logged.has(state.reason)) {
-      this.#logged.add(state.reason)
-      const { name: stream } = this.#settings
-      this.#logger.warn('schema.waits', { stream, reason: state.reason })
-    }
+    if (state.kind !== 'usable' && columns.sampledCount > 0) this.#logOnce(state.reason)
     return state.kind
+  }
+
+  /** Counts in it grow with the sample. */
+  #logOnce(reason: string): void {
+    const kind = reason.replaceAll(/\d+/g, '#')
+    if (this.#logged.has(kind)) return
+    this.#logged.add(kind)
+    this.#logger.warn('schema.waits', { stream: this.#settings.name, reason })
   }
 }

@@ -11,9 +11,10 @@ import {
   type Type,
 } from '../../catalog/format/index.ts'
 import { type Catalog, commitAction, decorateCatalog, ManageRefs } from '../../catalog/index.ts'
-import { systemClock, systemRandom } from '../../common/index.ts'
+import { type Logger, silentLogger, systemClock, systemRandom } from '../../common/index.ts'
 import type { StreamSettings } from '../../ingest/settings/index.ts'
 import { allRows, createQueryEngine, plainText, type QueryEngine } from '../../sql/index.ts'
+import { eventually, patience } from '../support/eventually.ts'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.ts'
 
 let lake: LakeFixture
@@ -236,19 +237,22 @@ interface StreamOptions {
   /** Of the stream and its topic. */
   readonly stream?: string
   readonly partitionBy?: string | undefined
+  /** The interval of commits. */
+  readonly commit?: string
 }
 
 function settings({
   schema = '{ mode: json_infer }',
   stream = name,
   partitionBy,
+  commit = '10s',
 }: StreamOptions = {}): StreamSettings {
   const partition = partitionBy === undefined ? '' : `, partition_by: ["${partitionBy}"]`
   return lake.settings(`
 name: ${stream}
 input: { embedded: { directory: log, topics: [${stream}] } }
 schema: ${schema}
-output: { iceberg: { table: web.${name}${partition} } }`)
+output: { iceberg: { table: web.${name}${partition}, commit: { interval: ${commit} } } }`)
 }
 
 const table = () => ({ namespace: ['web'], name })
@@ -310,6 +314,63 @@ async function expectOutcome(situation: Situation): Promise<void> {
   const refused = letters === 0 ? [] : await lettersOf('"offset"')
   expect(refused).toHaveLength(letters)
 }
+
+/** Warnings and notices of a run, each once. */
+function listener(): { readonly logger: Logger; readonly lines: string[] } {
+  const lines: string[] = []
+  const note = (event: string, fields?: object): void => {
+    lines.push(`${event} ${Object.values(fields ?? {}).join(' ')}`)
+  }
+  const logger: Logger = { ...silentLogger, info: note, warn: note, with: () => logger }
+  return { logger, lines }
+}
+
+describe('a sample that waits', () => {
+  it('B7 says what it waits for, once, and names what reads a registry format', async () => {
+    await append(null, framed('{"id":1}'), framed('{"id":2}'), 'text')
+    const { logger, lines } = listener()
+    const result = await lake.run(settings(), {}, { logger })
+    expect(result).toMatchObject({ recordsRead: 4, recordsCommitted: 0 })
+    const waits = lines.filter((line) => line.startsWith('schema.waits'))
+    expect(waits).toEqual([
+      `schema.waits ${name} none of 4 records can be read: 1 with a null value (tombstones); 2 in the framed ` +
+        'format of a schema registry (a zero byte and a schema id come first), which this release does not decode: ' +
+        'schema: {mode: key_value} keeps their bytes; 1 that are no json object',
+    ])
+    await append('{"id":5}')
+    const second = listener()
+    await lake.run(settings(), {}, { logger: second.logger })
+    expect(second.lines.join('\n')).toContain(`tide stream schema ${name} --suggest`)
+    expect(await select('id')).toEqual([['5']])
+    expect(await lettersOf('"offset"')).toHaveLength(4)
+  })
+
+  it('C1 ends within seconds in a live, quiet topic, whose table then follows its values', async () => {
+    const stop = new AbortController()
+    const { logger, lines } = listener()
+    const running = lake.run(
+      settings({ commit: '200ms' }),
+      { until: 'stopped', signal: stop.signal },
+      { logger },
+    )
+    await append(null)
+    await eventually(() => lines.some((line) => line.startsWith('schema.waits')))
+    await append('{"id":1,"amount":20}')
+    const rows = async (): Promise<readonly (readonly string[])[]> =>
+      lines.some((line) => line.startsWith('schema.chosen')) ? select('id, amount') : []
+    await expect.poll(rows, patience).toEqual([['1', '20']])
+    await append('{"id":2,"amount":19.99}')
+    await expect.poll(rows, patience).toEqual([
+      ['1', '20'],
+      ['2', '19.99'],
+    ])
+    stop.abort()
+    await running
+    expect(lines.filter((line) => line.startsWith('schema.replaced'))).toEqual([
+      'schema.replaced 1 amount: double',
+    ])
+  })
+})
 
 const made: readonly (readonly [name: string, type: Type])[] = [
   ['i', { type: 'int' }],

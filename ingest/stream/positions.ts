@@ -75,7 +75,7 @@ export class Positions {
     { offsets, started }: TablePositions,
     start: StartOffset,
   ): Promise<readonly StartNote[]> {
-    this.#noteTopics(await source.describeTopics())
+    await this.requireSameTopics(source)
     this.#bounds = await source.offsetBounds(this.#all)
     const notes: StartNote[] = []
     const open: TopicPartition[] = []
@@ -96,6 +96,11 @@ export class Positions {
       }
     }
     return [...notes, ...(await this.#begin(source, open, offsets, start))]
+  }
+
+  /** Throws TopicChangedError, or NotFoundError for a topic that is gone. */
+  async requireSameTopics(source: RecordSource): Promise<void> {
+    this.#noteTopics(await source.describeTopics())
   }
 
   /** Throws TopicChangedError when a topic is another one than when the run began. */

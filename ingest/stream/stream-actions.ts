@@ -204,8 +204,20 @@ export class StreamActions {
       const cause = whileReading(error)
       const { stream } = this.#options.identity
       if (cause instanceof TopicChangedError) throw topicChanged(stream, cause)
-      if (cause instanceof OffsetOutOfRangeError) throw outOfRange(stream, cause) ?? error
-      throw error
+      if (!(cause instanceof OffsetOutOfRangeError)) throw error
+      throw (await this.#topicChange()) ?? outOfRange(stream, cause) ?? error
+    }
+  }
+
+  /** A topic that was made again shows first by offsets that it does not have. */
+  async #topicChange(): Promise<Error | undefined> {
+    try {
+      await this.#positions.requireSameTopics(this.#parts.source)
+      return undefined
+    } catch (error) {
+      const cause = whileReading(error)
+      if (!(cause instanceof TopicChangedError)) return undefined
+      return topicChanged(this.#options.identity.stream, cause)
     }
   }
 

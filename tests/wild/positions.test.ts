@@ -416,6 +416,19 @@ describe('a sink without a record to commit', () => {
     expect(await ids()).toEqual([0, 1, 1, 2, 2])
   })
 
+  it('K14 [E14] names the right command when it meets an offset that a topic made again does not have', async () => {
+    const first = await produce('t', 0, 3)
+    const of = settings({ start: 'earliest' })
+    // It does not look at the topic's id by itself.
+    const source = createEmbeddedSource({ log: lake.log, topics: ['t'], topicsIntervalMs: 1e9 })
+    const ended = lake.run(of, { until: 'stopped' }, { source }).catch(String)
+    await holds(first)
+    await lake.log.deleteTopic('t')
+    await lake.log.createTopic('t', 2)
+    await produce('t', 0, 1)
+    expect(await ended).toMatch(/made again .*: tide stream offsets s set t=earliest --execute/)
+  })
+
   it('B8 [E2] stops when another engine has rolled its table back', async () => {
     const first = await produce('t', 0, 3)
     await drain({ start: 'earliest' })

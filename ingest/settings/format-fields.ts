@@ -87,6 +87,14 @@ class FieldWriter {
         ])
         return
       case 'map':
+        if (
+          isPrimitive(type.value) &&
+          !type.valueRequired &&
+          this.#unit([...names, 'value']).length === 0
+        ) {
+          this.#leaf({ at, names: [...names, 'value'] }, [formatType(type)])
+          return
+        }
         this.#put([...at, 'type'], 'map')
         this.#put([...at, 'key'], formatType(type.key))
         this.short([...at, 'value'], part('value', type.value, type.valueRequired), [

@@ -93,7 +93,7 @@ function rulesOf({
   return {
     isShared: input.kind === 'kafka' && input.consumerGroup !== undefined,
     sampleRecordsMax: schema.sampleRecordsMax,
-    sampleBytesMax,
+    sampleBytesMax: Math.min(sampleBytesMax, memoryBytesMax / 4),
     sampleWaitMs: schema.sampleWaitMs,
     commitIntervalMs: output.commitIntervalMs,
     commitBytesMax: output.commitBytesMax,

@@ -328,14 +328,14 @@ describe('spellings of times', () => {
   })
 
   it.each(ways)('[J15] C6 mean the same whatever the instant: $coercion, $name', async (way) => {
-    const many = fc.array(anySpelling, { minLength: 30, maxLength: 60 })
+    const many = fc.array(anySpelling, { minLength: 10, maxLength: 30 })
     await fc.assert(
       fc.asyncProperty(many, (all) => expectMeanings(way, all)),
       { numRuns: fuzzEffort, endOnFailure: true },
     )
   })
 
-  it.each(ways)(
+  it.each(ways.filter(({ path }) => path.length === 1))(
     '[J15] C6 milliseconds are exact over the whole calendar: $coercion, $name',
     async (way) => {
       const many = fc.array(millis, { minLength: 50, maxLength: 100 })

@@ -69,33 +69,36 @@ describe('memory', () => {
     ['3 nested records of 20 MB', 3, () => items(260_000)],
   ]
 
-  it.each(large)('is limits.memory and 256 MB for the inference of %s', async (_, count, value) => {
-    const log = await EmbeddedLog.open(join(directory, 'streams', 'log'))
-    await log.createTopic('events', 1)
-    const text = value()
-    for (let id = 0; id < count; id++) {
-      await log.appendValues({ topic: 'events', partition: 0 }, [`{"id":${id},"value":${text}}`])
-    }
-    await log.close()
-    const stream = join(directory, 'streams', 'events.yaml')
-    await writeFile(
-      stream,
-      `name: events
+  it.each(large)(
+    'C4 is limits.memory and 256 MB for the inference of %s',
+    async (_, count, value) => {
+      const log = await EmbeddedLog.open(join(directory, 'streams', 'log'))
+      await log.createTopic('events', 1)
+      const text = value()
+      for (let id = 0; id < count; id++) {
+        await log.appendValues({ topic: 'events', partition: 0 }, [`{"id":${id},"value":${text}}`])
+      }
+      await log.close()
+      const stream = join(directory, 'streams', 'events.yaml')
+      await writeFile(
+        stream,
+        `name: events
 input: { embedded: { directory: log, topics: [events], start_offset: earliest } }
 limits: { memory: 512MB }
 output: { iceberg: { table: web.events } }\n`,
-    )
-    const config = ['--config', join(directory, 'tidewater.yaml')]
-    const args = [...config, 'stream', 'run', stream, '--until', 'latest']
-    const { code, said, peakMib } = await runToEnd(args)
-    expect(code, said).toBe(0)
-    const counted = await tide(['sql', '-json', '-c', 'SELECT count(*) AS n FROM web.events'], {
-      directory,
-    })
-    expect(counted.stdout).toContain(`"n":${count}`)
-    expect(peakMib).toBeGreaterThan(50)
-    expect(peakMib).toBeLessThan((512e6 + 256e6) / 2 ** 20)
-  })
+      )
+      const config = ['--config', join(directory, 'tidewater.yaml')]
+      const args = [...config, 'stream', 'run', stream, '--until', 'latest']
+      const { code, said, peakMib } = await runToEnd(args)
+      expect(code, said).toBe(0)
+      const counted = await tide(['sql', '-json', '-c', 'SELECT count(*) AS n FROM web.events'], {
+        directory,
+      })
+      expect(counted.stdout).toContain(`"n":${count}`)
+      expect(peakMib).toBeGreaterThan(50)
+      expect(peakMib).toBeLessThan((512e6 + 256e6) / 2 ** 20)
+    },
+  )
 
   it('is bounded for a stream of nothing but bad records', async () => {
     const log = await EmbeddedLog.open(join(directory, 'streams', 'log'))

@@ -1,6 +1,6 @@
 /** `RecordProducer` over Kafka, by kafkajs. */
 import { Partitioners } from 'kafkajs'
-import type { ConfigResourceTypes, IHeaders, Kafka, Message, Producer } from 'kafkajs'
+import type { IHeaders, Kafka, Message, Producer } from 'kafkajs'
 import {
   LakeError,
   type Logger,
@@ -34,7 +34,7 @@ const requestBytesTarget = 512 << 10
 const recordOverhead = 40
 const acksAll = -1
 /** Kafka's code for a topic among resources; Node does not see kafkajs's own name for it. */
-const topicResource = 2 as ConfigResourceTypes
+const topicResource = 2
 const batchLimitSetting = 'max.message.bytes'
 
 export async function createKafkaProducer(options: KafkaProducerOptions): Promise<RecordProducer> {
